@@ -1,0 +1,156 @@
+"""From the bytes of a file to anchors.
+
+A bundle in the wild has Windows line ends, a byte-order mark, comments in any
+encoding, text between the blocks, and now and then one block that is broken.
+:func:`parse` returns every whole certificate in it *and* what is wrong with
+the rest, never one or the other.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+from certhook import _x509
+from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+#: Purposes of trust, with the names they have in certificates.
+OID_OF = {SERVER_AUTH: _x509.SERVER_AUTH, CLIENT_AUTH: _x509.CLIENT_AUTH}
+
+_BEGIN = b"-----BEGIN "
+_DASHES = b"-----"
+# X509: what OpenSSL wrote before 0.9; TRUSTED: a certificate and OpenSSL's trust settings.
+_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Anchor:
+    """One trusted CA certificate, and who listed it.
+
+    *der* is the certificate; *trusted* and *rejected* are bits of purposes;
+    *listed* has a pair of source and path for each place that has it.
+    """
+
+    __slots__ = ("der", "trusted", "rejected", "listed")
+
+    def __init__(self, der: bytes, trusted: int = ANY_PURPOSE, rejected: int = 0) -> None:
+        self.der = der
+        self.trusted = trusted
+        self.rejected = rejected
+        self.listed: list[tuple[str, str]] = []
+
+    def __repr__(self) -> str:
+        return f"<Anchor {len(self.der)} bytes, listed by {self.listed}>"
+
+
+def parse(data: bytes) -> tuple[list[Anchor], list[str]]:
+    """Find the certificates in *data*: PEM, or one certificate as DER.
+
+    :returns: the anchors in the order of the file, and a sentence for each
+        block that was skipped
+    """
+    if data.startswith(_UTF16_MARKS):
+        # What PowerShell's ">" wrote; PEM itself is ASCII.
+        data = data.decode("utf-16", "replace").encode("ascii", "replace")
+    anchors: list[Anchor] = []
+    problems: list[str] = []
+    if data[:1] == b"\x30" and _BEGIN not in data:
+        try:
+            anchors.append(_anchor(data, trust_settings=True))
+        except ValueError as error:
+            problems.append(f"looks like DER, but is not one certificate: {error}")
+        return anchors, problems
+    for line, label, body, fault in _blocks(data):
+        try:
+            if fault:
+                raise ValueError(fault)
+            anchors.append(_anchor(_base64(body), label == b"TRUSTED CERTIFICATE"))
+        except ValueError as error:
+            problems.append(f"the certificate at line {line} was skipped: {error}")
+    return anchors, problems
+
+
+def _blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
+    """The certificate blocks of PEM text (:rfc:`7468`): line number, label, text, and what is wrong with it.
+
+    Linear in the length of *data*, whatever is in it. A BEGIN that does not
+    stand at the start of a line is a comment, to OpenSSL and so here.
+    """
+    newline = b"\n" if b"\n" in data else b"\r"
+    line, counted = 1, 0
+    position = data.find(_BEGIN)
+    while position >= 0:
+        after = position + len(_BEGIN)
+        label_end = data.find(_DASHES, after, after + 64)
+        label = data[after:label_end] if label_end >= 0 else b""
+        if b"\n" in label or b"\r" in label:
+            label = b""
+        before = data[max(position - len(_DASHES), 0) : position]
+        joined = before == _DASHES  # "cat" of files, of which one lacks the newline at its end
+        if label and (joined or _ends_line(before, newline)):
+            line += data.count(newline, counted, position)
+            counted = position
+            ending = b"-----END " + label + _DASHES
+            start = label_end + len(_DASHES)
+            end = data.find(_DASHES, start)
+            if label not in _LABELS:
+                # Whatever is in a block of another kind is no certificate.
+                after = data.find(ending, start)
+                if after < 0:
+                    yield line, label, b"", "the block there does not end, and nothing behind it was read"
+                    return
+            elif joined:
+                yield line, label, b"", "it begins on the last line of another one"
+            elif end >= 0 and data.startswith(ending, end):
+                yield line, label, data[start:end], ""
+            else:
+                yield line, label, b"", "its END line is missing"
+        position = data.find(_BEGIN, after)
+
+
+def _ends_line(before: bytes, newline: bytes) -> bool:
+    """Whether a line begins behind *before*, or behind the byte-order mark at its end."""
+    if before.endswith(_UTF8_MARK):
+        before = before[: -len(_UTF8_MARK)]
+    return not before or before.endswith(newline)
+
+
+def _base64(text: bytes) -> bytes:
+    text = text.translate(None, b" \t\r\n")
+    # a2b_base64 passes over what is not base64, and stops at the first "=".
+    digits = text.rstrip(b"=")
+    if len(text) % 4 or len(text) - len(digits) > 2 or not _is_base64(digits):
+        raise ValueError("it is not base64")
+    return binascii.a2b_base64(text)
+
+
+def _is_base64(digits: bytes) -> bool:
+    return digits.replace(b"+", b"").replace(b"/", b"").isalnum()
+
+
+def _anchor(data: bytes, trust_settings: bool) -> Anchor:
+    certificate = _x509.Certificate(data)
+    if not certificate.rest:
+        return Anchor(certificate.der)
+    if not trust_settings:
+        raise ValueError(f"{len(certificate.rest)} bytes follow the certificate")
+    return Anchor(certificate.der, *_purposes(*_x509.auxiliary(certificate.rest)))
+
+
+def _purposes(trusted: list[str] | None, rejected: list[str]) -> tuple[int, int]:
+    """OpenSSL's trust settings as bits.
+
+    A list of trusted purposes leaves out every other one, for this listing of
+    the certificate; a rejected one is rejected for every listing of it.
+    """
+    trusted_bits = rejected_bits = 0
+    for bit, oid in OID_OF.items():
+        if trusted is None or oid in trusted or _x509.ANY_EXTENDED_KEY_USAGE in trusted:
+            trusted_bits |= bit
+        if oid in rejected or _x509.ANY_EXTENDED_KEY_USAGE in rejected:
+            rejected_bits |= bit
+    return trusted_bits & ~rejected_bits, rejected_bits

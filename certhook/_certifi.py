@@ -1,0 +1,47 @@
+"""Where certifi's bundle is, found without importing certifi.
+
+Importing it would import ``importlib.resources``: 25 ms that nearly nobody needs to pay.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
+PACKAGE = "certifi"
+FILE = "cacert.pem"
+
+
+def find() -> "ModuleSpec | None":
+    """The spec of certifi, None where it is not installed."""
+    module = sys.modules.get(PACKAGE)
+    loaded: ModuleSpec | None = getattr(module, "__spec__", None)
+    if loaded is not None:
+        return loaded
+    from certhook._finder import ask
+
+    for finder in list(sys.meta_path):
+        spec = ask(finder, PACKAGE)
+        if spec is not None:
+            # Any folder of that name on the path makes a namespace package: certifi is none.
+            return spec if isinstance(spec.submodule_search_locations, list) else None
+    return None
+
+
+def folders(spec: "ModuleSpec | None") -> "list[str]":
+    """Where the files of certifi would be, if it were on a disk."""
+    if spec is not None:
+        return list(spec.submodule_search_locations or ())
+    # The drop-in serves interpreters in which certifi is not installed: it lies beside certhook.
+    return [os.path.join(os.path.dirname(os.path.dirname(__file__)), PACKAGE)]
+
+
+def file(spec: "ModuleSpec | None") -> "str | None":
+    """The path of the bundle, None where it is no file."""
+    for folder in folders(spec):
+        path = os.path.join(folder, FILE)
+        if os.path.isfile(path):
+            return path
+    return None

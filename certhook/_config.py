@@ -1,0 +1,235 @@
+"""Environment to :class:`Config`: the one place where variables are read.
+
+======================== ==================================================
+SSL_CERT_FILE            the file and the directories of the operating
+SSL_CERT_DIR             system's store, as OpenSSL reads them
+NIX_SSL_CERT_FILE        one more well-known place of that store (nixpkgs)
+CERTHOOK_DISABLED        do nothing (:func:`disabled`)
+CERTHOOK_SOURCES         the sources, in order: ``system,bundled``
+CERTHOOK_MODE            ``chain`` or ``fallback``
+CERTHOOK_EXTRA_CA_CERTS  files and directories that are always added
+CERTHOOK_BUNDLE          a PEM file in place of certifi's
+CERTHOOK_LOAD            ``lazy`` (by compiled store) or ``eager``
+CERTHOOK_CACHE_DIR       where compiled stores live; ``none``: nowhere
+CERTHOOK_X509_STRICT     ``0``: without ``VERIFY_X509_STRICT``
+CERTHOOK_ON_ERROR        ``warn`` or ``raise``
+CERTHOOK_DEBUG           one line a step on standard error
+======================== ==================================================
+
+A set ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` counts even when it is empty, as it
+does for OpenSSL; a ``CERTHOOK_*`` variable that is empty counts as unset.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping
+
+    from certhook.exceptions import ConfigurationError
+
+#: Purposes of trust, as bits.
+SERVER_AUTH = 1
+CLIENT_AUTH = 2
+ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
+
+#: Whether this process listens to its environment; see :func:`certhook.install`.
+use_environment = True
+
+SOURCES = ("system", "bundled")
+MODES = ("chain", "fallback")
+LOADS = ("lazy", "eager")
+ON_ERROR = ("warn", "raise")
+_YES = ("1", "true", "yes", "on")
+_NO = ("0", "false", "no", "off")
+
+#: Every variable that :class:`Config` reads.
+VARIABLES = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NIX_SSL_CERT_FILE",
+    "CERTHOOK_SOURCES",
+    "CERTHOOK_MODE",
+    "CERTHOOK_EXTRA_CA_CERTS",
+    "CERTHOOK_BUNDLE",
+    "CERTHOOK_LOAD",
+    "CERTHOOK_CACHE_DIR",
+    "CERTHOOK_X509_STRICT",
+    "CERTHOOK_ON_ERROR",
+    "CERTHOOK_DEBUG",
+)
+
+
+def purpose_bit(oid: str) -> int:
+    """The bit of a purpose. Whatever is not server authentication gets no more than client authentication."""
+    return SERVER_AUTH if oid == "1.3.6.1.5.5.7.3.1" else CLIENT_AUTH
+
+
+class Config:
+    """What the environment says, understood.
+
+    :param environ: names to values; nothing else is looked at
+    """
+
+    __slots__ = (
+        "bundle",
+        "cache_dir",
+        "cert_dir",
+        "cert_file",
+        "debug",
+        "extra",
+        "load",
+        "mode",
+        "nix_cert_file",
+        "on_error",
+        "problems",
+        "sources",
+        "x509_strict",
+    )
+
+    def __init__(self, environ: "Mapping[str, str]") -> None:
+        #: a :class:`ConfigurationError` for each value that could not be understood
+        self.problems: list[ConfigurationError] = []
+        #: the values of SSL_CERT_FILE and SSL_CERT_DIR, None where unset
+        self.cert_file = environ.get("SSL_CERT_FILE")
+        self.cert_dir = environ.get("SSL_CERT_DIR")
+        self.nix_cert_file = "".join(self._paths(environ, "NIX_SSL_CERT_FILE", separator=None)) or None
+        self.sources = self._read_sources(environ.get("CERTHOOK_SOURCES", ""))
+        self.mode = self._one_of(MODES, environ, "CERTHOOK_MODE")
+        self.on_error = self._one_of(ON_ERROR, environ, "CERTHOOK_ON_ERROR")
+        self.extra = self._paths(environ, "CERTHOOK_EXTRA_CA_CERTS", os.pathsep)
+        #: a path in place of certifi's, "" for one that was refused, None where unset
+        self.bundle = self._bundle(environ)
+        self.load = self._one_of(LOADS, environ, "CERTHOOK_LOAD")
+        #: a path, "" for nowhere, None for the user's cache folder
+        self.cache_dir = self._cache_dir(environ)
+        self.x509_strict = self._flag(environ, "CERTHOOK_X509_STRICT", default=True)
+        self.debug = self._flag(environ, "CERTHOOK_DEBUG", default=False)
+
+    @property
+    def explicit(self) -> bool:
+        """Whether somebody said what the operating system's store is."""
+        return self.cert_file is not None or self.cert_dir is not None
+
+    def _refuse(self, setting: str, message: str) -> None:
+        # Imported only here: with good settings nobody needs it.
+        from certhook.exceptions import ConfigurationError
+
+        self.problems.append(ConfigurationError(setting, message))
+
+    def _read_sources(self, value: str) -> "tuple[str, ...]":
+        # Who set SSL_CERT_FILE said what to trust: the bundle stays out unless it is named.
+        default = SOURCES[:1] if self.explicit else SOURCES
+        names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        unknown = [name for name in names if name not in SOURCES]
+        if unknown:
+            self._refuse(
+                "CERTHOOK_SOURCES",
+                f"{value!r} names {unknown[0]!r}; allowed are {_enumerate(SOURCES)}, separated by commas. "
+                f"The default holds: {','.join(default)}",
+            )
+            return default
+        return tuple(dict.fromkeys(names)) or default
+
+    def _one_of(self, allowed: "tuple[str, ...]", environ: "Mapping[str, str]", setting: str) -> str:
+        value = environ.get(setting, "")
+        choice = value.strip().lower() or allowed[0]
+        if choice in allowed:
+            return choice
+        self._refuse(setting, f"{value!r} is not allowed; {_enumerate(allowed)} is. The default holds: {allowed[0]}")
+        return allowed[0]
+
+    def _flag(self, environ: "Mapping[str, str]", setting: str, default: bool) -> bool:
+        value = environ.get(setting, "")
+        word = value.strip().lower()
+        if not word:
+            return default
+        if word not in _YES and word not in _NO:
+            self._refuse(setting, f"{value!r} is not allowed; 0 or 1 is. The default holds: {int(default)}")
+            return default
+        return word in _YES
+
+    def _paths(self, environ: "Mapping[str, str]", setting: str, separator: "str | None") -> "tuple[str, ...]":
+        value = environ.get(setting, "")
+        paths = []
+        for path in value.split(separator) if separator else [value]:
+            if os.path.isabs(path):
+                paths.append(path)
+            elif path:
+                # The working directory, which another user may own, is not to choose the roots.
+                self._refuse(setting, f"{path!r} is a relative path and was left out; give it from the root on")
+        return tuple(paths)
+
+    def _bundle(self, environ: "Mapping[str, str]") -> "str | None":
+        if not environ.get("CERTHOOK_BUNDLE"):
+            return None
+        return "".join(self._paths(environ, "CERTHOOK_BUNDLE", separator=None))
+
+    def _cache_dir(self, environ: "Mapping[str, str]") -> "str | None":
+        if environ.get("CERTHOOK_CACHE_DIR", "").strip().lower() == "none":
+            return ""
+        return "".join(self._paths(environ, "CERTHOOK_CACHE_DIR", separator=None)) or None
+
+
+def disabled() -> bool:
+    """Whether ``CERTHOOK_DISABLED`` switches certhook off in this process."""
+    value = os.environ.get("CERTHOOK_DISABLED", "").strip().lower()
+    return bool(value) and value not in _NO and not privileged()
+
+
+def privileged() -> bool:
+    """Whether this process is set-uid or set-gid, or has file capabilities: OpenSSL ignores the environment there."""
+    if not hasattr(os, "getuid"):
+        return False
+    return os.getuid() != os.geteuid() or os.getgid() != os.getegid() or _starts_secure()
+
+
+_secure: "bool | None" = None
+
+
+def _starts_secure() -> bool:
+    """What Linux says of the start of this program: AT_SECURE, see getauxval(3). Asked once."""
+    global _secure
+    if _secure is None:
+        _secure = False
+        try:
+            with open("/proc/self/auxv", "rb", buffering=0) as file:
+                vector = memoryview(file.read(4096)).cast("L")
+            _secure = any(kind == 23 and value for kind, value in zip(vector[::2], vector[1::2]))
+        except (OSError, ValueError, TypeError):
+            pass  # not Linux
+    return _secure
+
+
+def _enumerate(words: "tuple[str, ...]") -> str:
+    return " or ".join(words)
+
+
+# The keys of the mapping below os.environ.
+_keys: "list[Any]" = [getattr(os.environ, "encodekey", str)(name) for name in VARIABLES]
+
+_last: "tuple[list[Any], Config] | None" = None
+
+
+def current() -> "Config":
+    """The configuration as the environment of this process says now.
+
+    Looked at anew for each context, since a program may set a variable after it
+    started; the same object as long as nothing changed.
+    """
+    global _last
+    if not use_environment:
+        values = []
+    elif hasattr(os.environ, "_data"):
+        # os.environ.get() raises and catches for a variable that is not set: a microsecond for each.
+        get = os.environ._data.get
+        values = [get(key) for key in _keys]
+    else:
+        values = [os.environ.get(name) for name in VARIABLES]
+    if any(value is not None for value in values) and privileged():
+        values = []
+    last = _last
+    if last is None or last[0] != values:
+        environ = {name: os.fsdecode(value) for name, value in zip(VARIABLES, values) if value is not None}
+        _last = last = (values, Config(environ))
+    return last[1]

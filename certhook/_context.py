@@ -1,0 +1,93 @@
+"""From trust to an ``SSLContext``: the only caller of the real ``load_verify_locations``.
+
+Where there is a compiled store, the context is pointed at it, and OpenSSL reads
+a root when a chain needs it. Such a context is marked, so that one who asks it
+for its roots gets the answer of a context that was loaded.
+"""
+
+import _ssl
+import os
+
+from certhook._patch import CALLERS, STORE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+
+    from certhook._trust import Trust
+
+# In the __dict__ of a context, like STORE: the store of which it has every certificate.
+_LOADED = "_certhook_loaded"
+
+# Not the context's own method, which a subclass may have overridden and certhook wraps.
+_load = _ssl._SSLContext.load_verify_locations
+
+
+def load(context: "ssl.SSLContext", trust: "Trust") -> None:
+    """Make *context* trust every anchor of *trust*.
+
+    One that OpenSSL refuses is left out, in this and every later context, and
+    added to the problems of *trust*.
+    """
+    if trust.store is not None:
+        if trust.store in (context.__dict__.get(STORE), context.__dict__.get(_LOADED)):
+            return  # truststore asks for default trust at every connection.
+        if CALLERS in context.__dict__ or _ssl._SSLContext.cert_store_stats(context)["x509"]:
+            # OpenSSL asks a directory only for names of which it has no certificate yet:
+            # a namesake of the caller's would hide the root.
+            _load_store(context, trust.store)
+        else:
+            _load(context, capath=trust.store)
+            context.__dict__[STORE] = trust.store
+    elif trust.anchors:
+        _load_each(context, trust)
+
+
+def _load_each(context: "ssl.SSLContext", trust: "Trust") -> None:
+    try:
+        _load(context, cadata=b"".join(trust.anchors))
+        return
+    except _ssl.SSLError:
+        pass  # One bad certificate stops those behind it (cpython#79846).
+    from hashlib import sha256
+
+    from certhook.exceptions import SourceError
+
+    loaded = []
+    for anchor in trust.anchors:
+        try:
+            _load(context, cadata=anchor)
+        except _ssl.SSLError as error:
+            name = f"the certificate with SHA-256 {sha256(anchor).hexdigest()}"
+            trust.problems.append(SourceError(name, f"was skipped, OpenSSL refuses it: {error}"))
+        else:
+            loaded.append(anchor)
+    trust.anchors = tuple(loaded)
+
+
+def load_whole(context: "ssl.SSLContext") -> None:
+    """Load every certificate of the store that *context* is pointed at, if it is."""
+    store = context.__dict__.get(STORE)
+    if store is None:
+        return
+    from certhook import _config, _store, _trust
+
+    try:
+        _store.check(store)
+    except _store.Unusable:
+        # Damaged under the program: made again at the same place, if it still is made of the same.
+        for purpose in (_config.SERVER_AUTH, _config.CLIENT_AUTH):
+            _trust.current(_config.current(), purpose)
+    if os.path.isdir(store):
+        del context.__dict__[STORE]
+        _load_store(context, store)
+
+
+def _load_store(context: "ssl.SSLContext", store: str) -> None:
+    for name in sorted(os.listdir(store)):
+        if name[8:9] == ".":
+            try:
+                _load(context, cafile=os.path.join(store, name))
+            except (OSError, _ssl.SSLError):
+                continue  # As OpenSSL does when it looks this one up.
+    context.__dict__[_LOADED] = store

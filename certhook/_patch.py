@@ -1,0 +1,250 @@
+"""What the wrapped functions of ``ssl`` do, and how to put the real ones back.
+
+==================================== =========================================
+``SSLContext.load_default_certs``    the trust set for the purpose
+``SSLContext.set_default_verify_paths``  the trust set for servers
+``create_default_context``           the same, as it calls the above; without
+                                     ``VERIFY_X509_STRICT`` if so configured
+``SSLContext.get_ca_certs``,         what they say of a context that was loaded,
+``SSLContext.cert_store_stats``      where it is pointed at a compiled store
+``SSLContext.load_verify_locations`` what it does, on a context that was loaded
+                                     before: a directory is asked only for
+                                     names of which OpenSSL has no certificate
+==================================== =========================================
+
+The class ``SSLContext`` stays what it is. Each wrapper carries the real
+function as ``__certhook__``: a second firing, a reload, a second copy of
+certhook and a wrapper somebody else put around ours are all recognised by it.
+(A flag in the module would survive ``importlib.reload(ssl)``, the patches would not.)
+"""
+
+import functools
+
+from certhook import _config
+from certhook._config import SERVER_AUTH, purpose_bit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, Callable, Tuple
+
+    #: A function of any signature, which carries attributes of ours.
+    Function = Any
+    #: Who has the function, its name, and what makes its wrapper.
+    Target = Tuple[Any, str, Callable[[ModuleType, Function], Function]]
+
+# In the __dict__ of a context, see certhook._context: the compiled store that it is
+# pointed at, and that its caller gave it certificates.
+STORE = "_certhook_store"
+CALLERS = "_certhook_callers"
+
+# Contexts in the middle of load_default_certs, by id(), with the bit of the purpose.
+_purposes: "dict[int, int]" = {}
+
+# What is wrapped now: the owner, the name, the wrapper, and whether the owner itself had the real one.
+_wrapped: "list[tuple[Any, str, Function, bool]]" = []
+
+
+def apply(ssl: "ModuleType") -> None:
+    """Wrap the functions of *ssl*, a module that was executed; a second time does nothing.
+
+    :raises CerthookError: if *ssl* lacks one of them, before anything is changed
+    """
+    context_class = _context_class(ssl)
+    targets: list[Target] = [
+        (context_class, "set_default_verify_paths", _set_default_verify_paths),
+        (context_class, "load_default_certs", _load_default_certs),
+        (context_class, "load_verify_locations", _load_verify_locations),
+        (context_class, "get_ca_certs", _get_ca_certs),
+        (context_class, "cert_store_stats", _get_ca_certs),
+        (ssl, "create_default_context", _create_default_context),
+    ]
+    for owner, name, _ in targets:
+        if not hasattr(owner, name):
+            raise _incomplete(owner, name)
+    # Its second name, while it still is that function (PEP 476).
+    alias = getattr(ssl, "_create_default_https_context", None) is ssl.create_default_context
+    for owner, name, make in targets:
+        if not _is_wrapped(owner, name):
+            _wrap(owner, name, make(ssl, getattr(owner, name)))
+    if alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
+        _wrap(ssl, "_create_default_https_context", ssl.create_default_context)
+
+
+def remove() -> None:
+    """Put back everything that still is certhook's. What others hold on to calls the real function from now on."""
+    while _wrapped:
+        owner, name, wrapper, own = _wrapped.pop()
+        wrapper.__certhook_active__ = False
+        if vars(owner).get(name) is wrapper:
+            if own:
+                setattr(owner, name, wrapper.__certhook__)
+            else:
+                delattr(owner, name)
+
+
+def _is_wrapped(owner: "Any", name: str) -> bool:
+    current = getattr(owner, name)
+    if hasattr(current, "__certhook__"):
+        _wake(owner, name, current)
+        return True
+    # Somebody's plain wrapper, with ours inside? The real ones, new after a reload, are ssl's own.
+    theirs = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
+    return theirs and any(owner is known and name == known_name for known, known_name, _, _ in _wrapped)
+
+
+def _wake(owner: "Any", name: str, function: "Function") -> None:
+    """Have ours act again that was left inside somebody's wrapper when certhook was uninstalled."""
+    while function is not None:
+        if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
+            function.__certhook_active__ = True
+            inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
+            _wrapped.append((owner, name, function, not inherited))
+        function = getattr(function, "__wrapped__", None)
+
+
+def _wrap(owner: "Any", name: str, wrapper: "Function") -> None:
+    _wrapped.append((owner, name, wrapper, name in vars(owner)))
+    setattr(owner, name, wrapper)
+
+
+def _context_class(ssl: "ModuleType") -> "Any":
+    """The standard library's SSLContext, also where a subclass stands in its place (truststore, gevent)."""
+    for base in getattr(ssl, "SSLContext", object).__mro__:
+        if base.__module__ == "ssl":
+            return base
+    raise _incomplete(ssl, "SSLContext")
+
+
+def _incomplete(owner: object, name: str) -> "Exception":
+    from certhook.exceptions import CerthookError
+
+    return CerthookError(f"{owner!r} has no {name}; is it still being imported? Call certhook.install() afterwards")
+
+
+def _marked(wrapper: "Function", original: "Function") -> "Function":
+    functools.update_wrapper(wrapper, original)
+    # Methods of the C class have no module; pickle finds them on ssl's.
+    wrapper.__module__ = "ssl"
+    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
+    wrapper.__certhook__ = original
+    wrapper.__certhook_active__ = True
+    return wrapper
+
+
+def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
+    context_class = _context_class(ssl)
+
+    def set_default_verify_paths(*args: "Any", **kwargs: "Any") -> None:
+        # Any arguments: what is wrong with them, the real function says.
+        if not wrapper.__certhook_active__ or kwargs or len(args) != 1 or not isinstance(args[0], context_class):
+            original(*args, **kwargs)
+            return
+        _give(args[0], _purposes.get(id(args[0]), SERVER_AUTH), original)
+
+    wrapper = _marked(set_default_verify_paths, original)
+    return wrapper
+
+
+def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
+    inner = _context_class(ssl).set_default_verify_paths
+
+    def load_default_certs(self: "Any", purpose: "Any" = ssl.Purpose.SERVER_AUTH) -> None:
+        if not wrapper.__certhook_active__ or not isinstance(purpose, ssl._ASN1Object):
+            original(self, purpose)
+            return
+        bit = purpose_bit(purpose.oid)
+        if type(self).set_default_verify_paths is inner:
+            _give(self, bit, functools.partial(original, purpose=purpose))
+            return
+        # A subclass that says itself what its default paths are has the last word.
+        _purposes[id(self)] = bit
+        try:
+            original(self, purpose)
+        finally:
+            _purposes.pop(id(self), None)
+
+    wrapper = _marked(load_default_certs, original)
+    return wrapper
+
+
+def _create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
+    def create_default_context(*args: "Any", **kwargs: "Any") -> "Any":
+        context = original(*args, **kwargs)
+        if wrapper.__certhook_active__ and not _config.current().x509_strict:
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+
+    wrapper = _marked(create_default_context, original)
+    return wrapper
+
+
+def _get_ca_certs(ssl: "ModuleType", original: "Function") -> "Function":
+    def asks_for_roots(*args: "Any", **kwargs: "Any") -> "Any":
+        _load_whole(args)
+        return original(*args, **kwargs)
+
+    return _marked(asks_for_roots, original)
+
+
+def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
+    context_class = _context_class(ssl)
+
+    def load_verify_locations(*args: "Any", **kwargs: "Any") -> "Any":
+        _load_whole(args)
+        if args and isinstance(args[0], context_class):
+            args[0].__dict__[CALLERS] = True
+        return original(*args, **kwargs)
+
+    return _marked(load_verify_locations, original)
+
+
+def _load_whole(args: "tuple[Any, ...]") -> None:
+    if args and STORE in getattr(args[0], "__dict__", ()):
+        try:
+            from certhook._context import load_whole
+
+            load_whole(args[0])
+        except Exception as failure:  # uninstalled, or out of file descriptors
+            _say_failed("roots could not be loaded", failure)
+
+
+def _give(context: "Any", purpose: int, original: "Function") -> None:
+    """Give default trust.
+
+    Where certhook itself fails, the context gets what Python gives without it;
+    or no root, where the operating system's are not wanted or its environment is
+    not to be listened to: a fault must not widen trust.
+    """
+    try:
+        from certhook import _trust
+    except Exception as failure:  # uninstalled, or out of file descriptors
+        _fall_back(context, original, failure)
+        return
+    try:
+        problems = _trust.give(context, purpose)
+    except Exception as failure:
+        from certhook.exceptions import CerthookError
+
+        if isinstance(failure, CerthookError):
+            raise  # asked for, by CERTHOOK_ON_ERROR=raise
+        _fall_back(context, original, failure)
+        return
+    if problems:
+        _trust.report(problems)
+
+
+def _fall_back(context: "Any", original: "Function", failure: Exception) -> None:
+    if _config.use_environment and "system" in _config.current().sources:
+        original(context)
+        _say_failed("the context has Python's own default trust", failure)
+    else:
+        _say_failed("the context has no roots", failure)
+
+
+def _say_failed(what: str, failure: Exception) -> None:
+    try:
+        from certhook import _report
+    except Exception:
+        return  # The context matters more than the word about it.
+    _report.warn(f"certhook failed, {what}: {failure!r}")

@@ -1,0 +1,90 @@
+"""Where anchors come from: ``system``, ``bundled`` and ``extra``.
+
+:func:`collect` asks each source in turn and returns what all of them gave:
+anchors, each once, *and* what could not be read.
+"""
+
+from __future__ import annotations
+
+from certhook._config import SERVER_AUTH
+from certhook._sources import bundled, extra, system
+from certhook._sources.reader import Reader
+from certhook.exceptions import CerthookError, SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._anchors import Anchor
+    from certhook._config import Config
+    from certhook._sources.reader import Place
+
+
+class TrustSet:
+    """The anchors of default trust for one purpose, and the account of where they were found.
+
+    :ivar anchors: the anchors, each once, in the order of their sources
+    :ivar places: each file, directory and store that was looked at
+    :ivar problems: what is wrong with a setting or a source, as exceptions
+    """
+
+    __module__ = "certhook"
+    __slots__ = ("anchors", "config", "inputs", "places", "problems", "volatile")
+
+    def __init__(self, config: Config, purpose: int) -> None:
+        reader = collect(config, purpose)
+        self.config = config
+        self.anchors: tuple[Anchor, ...] = tuple(reader.anchors)
+        self.places: tuple[Place, ...] = tuple(reader.places)
+        self.problems: list[CerthookError] = reader.problems
+        if not self.anchors and purpose == SERVER_AUTH:
+            self.problems.append(CerthookError(_nobody(config, reader.places)))
+        self.inputs = reader.inputs
+        self.volatile = reader.volatile
+        if config.debug:
+            _debug(self)
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+
+def _nobody(config: Config, places: list[Place]) -> str:
+    looked = ", ".join(place.path for place in places) or "nothing"
+    sources = ",".join(config.sources)
+    return f"no trusted root was found, so no server can be verified. Sources: {sources}; looked at: {looked}"
+
+
+def _debug(trust: TrustSet) -> None:
+    from certhook import _report
+
+    for place in trust.places:
+        _report.debug(f"{place.source}: {place.path}: {place.note or f'{place.count} anchors'}")
+
+
+_SOURCES = {"system": system, "bundled": bundled}
+
+
+def collect(config: Config, purpose: int = SERVER_AUTH) -> Reader:
+    """Read the sources that *config* names, for one *purpose* of trust.
+
+    Mozilla's roots are for servers: the bundle is never read for another
+    purpose. ``fallback`` stops at the first source that yields an anchor;
+    ``extra`` is always added.
+    """
+    reader = Reader(config, purpose)
+    for name in config.sources:
+        if name == "bundled" and purpose != SERVER_AUTH:
+            continue
+        before = reader.count
+        _read(_SOURCES[name], name, reader)
+        if config.mode == "fallback" and reader.count > before:
+            break
+    _read(extra, "extra", reader)
+    return reader
+
+
+def _read(source: object, name: str, reader: Reader) -> None:
+    try:
+        source.read(reader)  # type: ignore[attr-defined]
+    except Exception as error:
+        # A fault of certhook's own. What was read so far, and the other sources, still count.
+        reader.problems.append(SourceError(name, f"could not be read: {error!r}"))
+        reader.volatile = True

@@ -1,0 +1,223 @@
+"""Reading files and directories into one set of anchors, with an account of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+from certhook import _anchors, _files, _x509
+from certhook._sources.places import ANY, HASHED_OLD
+from certhook._store import Inputs, checksum, signature
+from certhook.exceptions import CerthookError, ConfigurationError, SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._anchors import Anchor
+    from certhook._config import Config
+    from certhook._store import Signature
+
+_HASHED_NAME = re.compile(r"([0-9a-f]{8})\.(0|[1-9][0-9]{0,5})")
+# What stays as it is until the path looks different: it is not there, or not for this user.
+_LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
+_CERTIFICATE_NAMES = (".pem", ".crt", ".cer", ".der")
+
+
+class Place:
+    """One file, directory or store that was looked at: what it gave, and why not more."""
+
+    __slots__ = ("source", "path", "ders", "note")
+
+    def __init__(self, source: str, path: str) -> None:
+        self.source = source
+        self.path = path
+        #: the anchors it listed, those that another place had listed before included
+        self.ders: set[bytes] = set()
+        #: why it gave none, in a few words
+        self.note = ""
+
+    @property
+    def count(self) -> int:
+        """How many anchors it listed, each once."""
+        return len(self.ders)
+
+
+class Reader:
+    """The anchors that were found, and the account of where.
+
+    :param config: what to read
+    :param purpose: the bit of the purpose that the anchors are wanted for
+    """
+
+    def __init__(self, config: Config, purpose: int) -> None:
+        self.config = config
+        self.purpose = purpose
+        self.places: list[Place] = []
+        self.problems: list[CerthookError] = [*config.problems]
+        # What each path that had a say looked like just before it was read, and
+        # the same of the files in those of them that are directories.
+        self._near: dict[str, Signature] = {}
+        self._deep: dict[str, Signature] = {}
+        #: whether something was read whose changes no signature shows (a Windows store)
+        self.volatile = False
+        self._anchors: dict[bytes, Anchor] = {}
+
+    @property
+    def inputs(self) -> Inputs:
+        """The paths that had a say, and how they looked."""
+        return Inputs(self._near, tuple(self._deep), checksum(self._deep.values()), portable=False)
+
+    def watch(self, path: str) -> None:
+        """Have a change of *path* seen, from now on."""
+        self._near[path] = signature(path)
+
+    def _watch_inside(self, path: str) -> None:
+        """The same of a file in a directory that is watched, and of the directory a link leads to."""
+        if os.path.islink(path):
+            folder = os.path.dirname(os.path.realpath(path))
+            if folder not in self._near:
+                self.watch(folder)
+        self._deep[path] = signature(path)
+
+    @property
+    def anchors(self) -> list[Anchor]:
+        """Those trusted for the purpose, in the order of their sources.
+
+        One that any source rejects for it is left out, whoever else lists it.
+        """
+        wanted = self.purpose
+        return [a for a in self._anchors.values() if a.trusted & wanted and not a.rejected & wanted]
+
+    @property
+    def count(self) -> int:
+        """How many of :attr:`anchors` there are."""
+        return len(self.anchors)
+
+    def add(self, place: Place, anchors: list[Anchor], path: str | None = None) -> None:
+        """Take *anchors* in, as listed by *place* (and there by the file *path*)."""
+        for anchor in anchors:
+            known = self._anchors.setdefault(anchor.der, anchor)
+            known.trusted |= anchor.trusted
+            known.rejected |= anchor.rejected
+            listing = (place.source, path or place.path)
+            if listing not in known.listed:
+                known.listed.append(listing)
+            if anchor.trusted & self.purpose and not anchor.rejected & self.purpose:
+                place.ders.add(anchor.der)
+
+    def place(self, source: str, path: str) -> Place:
+        """Open the account of one place."""
+        place = Place(source, path)
+        self.places.append(place)
+        return place
+
+    def file(self, source: str, path: str, setting: str | None = None) -> int:
+        """Read a file of certificates.
+
+        :param setting: the variable that named it; without one it is a place
+            where nothing need be
+        :returns: how many anchors it listed
+        """
+        place = self.place(source, path)
+        anchors = self._load(path, place, setting)
+        self.add(place, anchors)
+        if not anchors and not place.note:
+            self._nothing(place, setting, "holds no certificate")
+        return place.count
+
+    def text(self, source: str, path: str, data: bytes) -> int:
+        """Read certificates that were in memory or in an archive at *path*."""
+        place = self.place(source, path)
+        anchors, skipped = _anchors.parse(data)
+        self.problems.extend(SourceError(path, message) for message in skipped)
+        self.add(place, anchors)
+        if not anchors:
+            self._nothing(place, path, "holds no certificate")
+        return place.count
+
+    def directory(self, source: str, path: str, layout: str, setting: str | None = None) -> int:
+        """Read a directory of certificates.
+
+        :param layout: one of :mod:`certhook._sources.places`
+        :param setting: as in :meth:`file`
+        :returns: how many anchors it listed
+        """
+        place = self.place(source, path)
+        self.watch(path)
+        try:
+            names = sorted(os.listdir(path))
+        except (OSError, ValueError) as error:
+            self._nothing(place, setting, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+            if not setting and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                self.problems.append(SourceError(path, place.note))
+            self._failed(error)
+            return 0
+        if layout == ANY:
+            self._any(place, names)
+            expected = f"no certificate in a file *{', *'.join(_CERTIFICATE_NAMES)}"
+        else:
+            self._hashed(place, names, old=layout == HASHED_OLD)
+            expected = "no certificate under a name that OpenSSL looks up, <subject hash>.<n>"
+            if setting:
+                expected += f"; 'openssl rehash {path}' makes these names"
+        if not place.count:
+            self._nothing(place, setting, f"holds {expected}")
+        return place.count
+
+    def _any(self, place: Place, names: list[str]) -> None:
+        for name in names:
+            path = os.path.join(place.path, name)
+            named = name.lower().endswith(_CERTIFICATE_NAMES) or _HASHED_NAME.fullmatch(name)
+            if named and not name.startswith(".") and not os.path.isdir(path):
+                self.add(place, self._load(path, place), path)
+
+    def _hashed(self, place: Place, names: list[str], old: bool) -> None:
+        """Trust what OpenSSL would find here, and nothing else.
+
+        It looks for a subject's hash with the numbers 0, 1, 2, ... up to the
+        first that is missing, so a file under another name or hash is not
+        trusted (crypto/x509/by_dir.c, ``get_cert_by_subject_ex``).
+        """
+        subject_hash = _x509.subject_hash_old if old else _x509.subject_hash
+        found = sorted((m[1], int(m[2])) for m in map(_HASHED_NAME.fullmatch, names) if m)
+        expected = {name: 0 for name, _ in found}
+        for name, number in found:
+            path = os.path.join(place.path, f"{name}.{number}")
+            if number != expected[name] or not os.path.exists(path):
+                continue
+            expected[name] += 1
+            anchors = self._load(path, place)
+            try:
+                here = [a for a in anchors if subject_hash(_x509.Certificate(a.der).subject) == name]
+            except ValueError as error:
+                self.problems.append(SourceError(path, f"was skipped: {error}"))
+                continue
+            self.add(place, here, path)
+
+    def _load(self, path: str, place: Place, setting: str | None = None) -> list[Anchor]:
+        # Before reading: a change that comes in between then shows.
+        if path == place.path:
+            self.watch(path)
+        else:
+            self._watch_inside(path)
+        try:
+            anchors, skipped = _anchors.parse(_files.read(path))
+        except SourceError as error:
+            if path == place.path:
+                self._nothing(place, setting, error.message)
+            if not setting and not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+                self.problems.append(error)
+            self._failed(error.__cause__)
+            return []
+        self.problems.extend(SourceError(path, message) for message in skipped)
+        return anchors
+
+    def _failed(self, error: BaseException | None) -> None:
+        """Have what could not be read tried again for the next context, unless its signature will show a change."""
+        if isinstance(error, OSError) and error.errno not in _LASTING:
+            self.volatile = True
+
+    def _nothing(self, place: Place, setting: str | None, note: str) -> None:
+        place.note = note
+        if setting:
+            self.problems.append(ConfigurationError(setting, f"{place.path} {note}. Nothing is trusted through it"))

@@ -1,0 +1,395 @@
+"""Compiled stores: finding one, and making sure that it may be used.
+
+A compiled store is a trust set as a directory in OpenSSL's hashed layout, which
+OpenSSL reads on demand: a context is pointed at it in microseconds, where
+loading the roots takes 15 to 20 ms (cpython#95031). This module is on the way to
+every first context; :mod:`certhook._compiler` makes what is found here.
+
+::
+
+    <folder>/index-<settings>   what the inputs looked like, and the store made of them
+    <folder>/<digest>/          the store: <subject hash>.<n>, one PEM certificate in each
+    <folder>/<digest>/manifest  the names and sizes of these files
+
+A folder is used only if nobody but this process's user and root can change
+anything in it or on the way to it, and root uses only root's: OpenSSL will read
+the store long after it was checked here.
+"""
+
+import os
+import stat
+import sys
+from binascii import crc32
+from time import time
+
+from certhook import _config
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, NoReturn, Optional, Tuple
+
+    from certhook._config import Config
+
+    #: Time of change in nanoseconds, size in bytes, inode and device of a path; None where nothing is.
+    Signature = Optional[Tuple[int, int, int, int]]
+
+_INDEX = b"certhook index 1"
+_MANIFEST = "certhook store 1"
+MANIFEST = "manifest"
+
+# What kind of file it is, and whether its group or others can write.
+_KIND_AND_OTHERS = 0o170000 | stat.S_IWGRP | stat.S_IWOTH
+
+# In bytes; an index or a manifest of 10,000 roots has 1 MB.
+_LIMIT = 1 << 26
+
+#: How long a look at every file of a hashed directory holds, in seconds: see :class:`Inputs`.
+DEEP_LOOK_EVERY = 10
+
+# Whom the files of users that a user namespace does not map seem to belong to: user_namespaces(7).
+_NOBODY = 65534
+
+#: Where root's stores are, so that a daemon can still read them when it has dropped its privileges.
+ROOTS_FOLDER = "/var/cache/certhook"
+
+
+class Unusable(Exception):
+    """A folder or a store cannot be used, for the reason that it carries.
+
+    Whether it is *unsafe*, and not just missing or unwritable, says whether a person should hear of it.
+    """
+
+    def __init__(self, reason: str, unsafe: bool = False) -> None:
+        super().__init__(reason)
+        self.unsafe = unsafe
+
+
+class Inputs:
+    """The paths that had a say in something, and how they looked just before they were read.
+
+    :ivar near: files and directories, looked at whenever somebody asks
+    :ivar deep: the files in directories of *near*, often hundreds. A file that
+        comes, goes or is replaced shows in its directory; one that is overwritten
+        in place shows only in itself, and is looked for less often
+    :ivar deep_seen: :func:`look` at these
+    :ivar portable: whether the signatures are :func:`portable_signature`
+    """
+
+    __slots__ = ("deep", "deep_seen", "near", "portable")
+
+    def __init__(self, near: "dict[str, Signature]", deep: "tuple[str, ...]", deep_seen: int, portable: bool) -> None:
+        self.near = near
+        self.deep = deep
+        self.deep_seen = deep_seen
+        self.portable = portable
+
+    def is_current(self, deep: bool) -> bool:
+        """Whether everything still looks as it did.
+
+        :param deep: whether to look at every single file
+        """
+        see = portable_signature if self.portable else signature
+        for path, seen in self.near.items():
+            if see(path) != seen:
+                return False
+        return not deep or look(self.deep, self.portable) == self.deep_seen
+
+    def seen_anew(self, portable: bool) -> "Inputs":
+        """The same paths as they look now."""
+        see = portable_signature if portable else signature
+        near = {path: see(path) for path in self.near}
+        return Inputs(near, self.deep, look(self.deep, portable), portable)
+
+
+def look(paths: "tuple[str, ...]", portable: bool = False) -> int:
+    """A checksum of what *paths* look like now, the content of portable ones left aside: they are many."""
+    if portable:
+        return checksum(portable_signature(path, content=False) for path in paths)
+    return checksum(map(signature, paths))
+
+
+def checksum(signatures: "Iterable[Signature]") -> int:
+    """A checksum of *signatures*, in their order."""
+    return crc32(repr(list(signatures)).encode())
+
+
+# The time of change shows what the time of modification does not: a mode that was
+# changed, and content that was changed by a tool which puts the old time back.
+_CHANGED = "st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns"
+
+
+def signature(path: str) -> "Signature":
+    """What *path* looks like now, links followed: enough to see that it changed."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return getattr(status, _CHANGED), status.st_size, status.st_ino, status.st_dev
+
+
+def portable_signature(path: str, content: bool = True) -> "Signature":
+    """The same, of what survives when a file system is packed into the layers of a container image.
+
+    No time does for certain. It is the mode and the size of a file and, with
+    *content*, a checksum of what is in it, or of the names in a directory.
+    """
+    try:
+        status = os.stat(path)
+        if not content:
+            return status.st_mode, status.st_size, 0, 0
+        if stat.S_ISDIR(status.st_mode):
+            return status.st_mode, 0, crc32(repr(sorted(os.listdir(path))).encode()), 0
+        with open(path, "rb", buffering=0) as file:
+            return status.st_mode, status.st_size, crc32(file.read(_LIMIT)), 0
+    except (OSError, ValueError):
+        return None
+
+
+class Index:
+    """What a trust set was read from, and the store that was made of it.
+
+    :ivar settings: everything besides the inputs that the set depends on
+    :ivar digest: the name of the store
+    :ivar inputs: the paths that had a say, and how they looked
+    :ivar problems: what is to be warned of: pairs of a path or variable, and a sentence
+    """
+
+    __slots__ = ("digest", "inputs", "problems", "settings")
+
+    def __init__(
+        self, settings: "tuple[str, ...]", digest: str, inputs: "Inputs", problems: "list[tuple[str, str]]"
+    ) -> None:
+        self.settings = settings
+        self.digest = digest
+        self.inputs = inputs
+        self.problems = problems
+
+    def to_bytes(self) -> bytes:
+        """The index as it is written: lists of fields, each behind its length, separated by what no path has."""
+        inputs = self.inputs
+        near = [field for path, seen in inputs.near.items() for field in (path, " ".join(map(str, seen or ())))]
+        problems = [field for problem in self.problems for field in problem]
+        basics = [self.digest, str(int(inputs.portable)), str(inputs.deep_seen)]
+        fields: list[str] = []
+        for part in (self.settings, basics, near, inputs.deep, problems):
+            fields += [str(len(part)), *part]
+        body = os.fsencode("\0".join(fields))
+        return b"%s\0%08x\0%s" % (_INDEX, crc32(body), body)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Index":
+        """Read what :meth:`to_bytes` wrote.
+
+        :raises ValueError: for anything else
+        """
+        magic, _, rest = data.partition(b"\0")
+        checksum, _, body = rest.partition(b"\0")
+        if magic != _INDEX or checksum != b"%08x" % crc32(body):
+            raise ValueError("not an index, or a damaged one")
+        fields = os.fsdecode(body).split("\0")
+        parts = []
+        start = 0
+        while start < len(fields):
+            end = start + 1 + int(fields[start])
+            if not start < end <= len(fields):
+                raise ValueError("an index with a wrong length in it")
+            parts.append(fields[start + 1 : end])
+            start = end
+        settings, (digest, portable, deep_seen), near, deep, problems = parts
+        if not digest or digest.strip("0123456789abcdef"):
+            raise ValueError("an index with no digest in it")
+        signatures = {path: _signature(seen) for path, seen in _pairs(near)}
+        inputs = Inputs(signatures, tuple(deep), int(deep_seen), portable == "1")
+        return cls(tuple(settings), digest, inputs, _pairs(problems))
+
+
+def _pairs(fields: "list[str]") -> "list[tuple[str, str]]":
+    if len(fields) % 2:
+        raise ValueError("an index with half a pair in it")
+    return list(zip(fields[::2], fields[1::2]))
+
+
+def _signature(field: str) -> "Signature":
+    if not field:
+        return None
+    modified, size, inode, device = map(int, field.split())
+    return modified, size, inode, device
+
+
+def beside_package() -> "str | None":
+    """Where ``python -m certhook compile`` puts the store: beside the package."""
+    package = os.path.dirname(__file__)
+    return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
+
+
+def own_folder(config: "Config") -> "str | None":
+    """The cache folder of this process, None where there is to be none."""
+    if config.cache_dir is not None:
+        return config.cache_dir or None
+    if _config.privileged():
+        return None
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", "")
+        return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
+    if os.geteuid() == 0:
+        return ROOTS_FOLDER
+    # The base directory specification has relative paths ignored.
+    base = os.environ.get("XDG_CACHE_HOME", "") if sys.platform != "darwin" else ""
+    if not os.path.isabs(base):
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            return None
+        base = os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
+    return os.path.join(base, "certhook")
+
+
+def is_shared(folder: str) -> bool:
+    """Whether other users may read the stores in *folder*: root's, for daemons that drop its privileges."""
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
+def resolve(folder: str) -> str:
+    """Make sure that nobody else can change *folder*, which may not exist yet, or the way to it.
+
+    :returns: its path without symbolic links
+    :raises Unusable: if somebody can
+    """
+    if os.path.islink(folder):
+        _unsafe(f"{folder} is a symbolic link; a folder of this user was expected")
+    path = _without_links(folder)
+    if os.pathsep in path:
+        # OpenSSL would take it for two directories.
+        raise Unusable(f"{path} has {os.pathsep!r} in it, at which OpenSSL splits")
+    if sys.platform == "win32":
+        return path  # The user's folder there is private by its access list.
+    trusted = {0, os.geteuid()}
+    place = path
+    while True:
+        try:
+            status = os.lstat(place)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise Unusable(f"{place} cannot be examined: {error.strerror}") from None
+        else:
+            _check_owner(place, status, trusted, sticky=place != path)
+        parent = os.path.dirname(place)
+        if parent == place:
+            return path
+        place = parent
+
+
+def _without_links(path: str) -> str:
+    place = path
+    while place != os.path.dirname(place):
+        if os.path.islink(place):
+            return os.path.realpath(path)
+        place = os.path.dirname(place)
+    return os.path.abspath(path)
+
+
+def _check_owner(path: str, status: "os.stat_result", trusted: "set[int]", sticky: bool) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        raise Unusable(f"{path} is no folder")
+    if status.st_uid not in trusted:
+        if status.st_uid == _NOBODY:
+            raise Unusable(f"{path} belongs to nobody who has a name in this user namespace")
+        _unsafe(f"{path} belongs to user {status.st_uid}; it has to be this process's user or root")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (sticky and status.st_mode & stat.S_ISVTX):
+        _unsafe(f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o}); 'chmod go-w' it")
+
+
+def _unsafe(reason: str) -> "NoReturn":
+    raise Unusable(f"{reason}. It is not used, roots are loaded into each context", unsafe=True)
+
+
+def index_path(folder: str, settings: "tuple[str, ...]") -> str:
+    """Where the index for *settings* is. They are compared when it is read, so a clash of names is only a miss."""
+    return os.path.join(folder, f"index-{crc32(os.fsencode(chr(0).join(settings))):08x}")
+
+
+def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
+    """The index for *settings* in *folder*, if its inputs look as they did and its store is whole."""
+    path = index_path(folder, settings)
+    try:
+        data, looked = _slurp(path)
+        index = Index.from_bytes(data)
+        if index.settings != settings:
+            return None
+        # The index bears the time of the last look at every file, by any process.
+        deep = not 0 <= time() - looked < DEEP_LOOK_EVERY
+        if not index.inputs.is_current(deep):
+            return None
+        check(os.path.join(folder, index.digest))
+    except (OSError, ValueError, Unusable):
+        return None
+    if deep:
+        try:
+            os.utime(path)
+        except OSError:
+            pass  # Somebody else's, or a disk that cannot be written.
+    return index
+
+
+def check(store: str) -> None:
+    """Make sure that *store* is whole: exactly the files of its manifest, each of its size.
+
+    :raises Unusable: if it is not
+    """
+    try:
+        if sys.platform != "win32":
+            _check_owner(store, os.lstat(store), {0, os.geteuid()}, sticky=False)
+        expected, _ = _slurp(os.path.join(store, MANIFEST))
+        sizes = _sizes(store)
+    except OSError as error:
+        raise Unusable(f"it cannot be read: {error.strerror}") from None
+    sizes.pop(MANIFEST, None)
+    if manifest(sizes) != expected:
+        raise Unusable("files of it are missing, foreign, or not of their size")
+
+
+def _sizes(store: str) -> "dict[str, int]":
+    """The sizes of what is in *store*, -1 for what is no file or not ours."""
+    if os.scandir not in os.supports_fd:
+        return _scan(store)
+    # Relative to the open folder, its path is walked once and not for each file.
+    descriptor = os.open(store, os.O_RDONLY)
+    try:
+        return _scan(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _scan(folder: "str | int") -> "dict[str, int]":
+    sizes = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            sizes[entry.name] = status.st_size if _is_own_file(status) else -1
+    return sizes
+
+
+def _is_own_file(status: os.stat_result) -> bool:
+    """Whether it is a file that nobody but this process's user and root can change."""
+    if sys.platform == "win32":
+        return stat.S_ISREG(status.st_mode)
+    return status.st_mode & _KIND_AND_OTHERS == stat.S_IFREG and status.st_uid in (0, os.geteuid())
+
+
+def _slurp(path: str) -> "tuple[bytes, float]":
+    """The content of a small file, and when it was modified, in seconds."""
+    # A pipe in its place is not waited for.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > _LIMIT or not _is_own_file(status):
+            raise OSError(f"{path} is not an index or a manifest")
+        return os.read(descriptor, status.st_size), status.st_mtime
+    finally:
+        os.close(descriptor)
+
+
+def manifest(sizes: "dict[str, int]") -> bytes:
+    """The manifest of a store with files of these names and sizes."""
+    names = sorted(sizes)
+    return os.fsencode(f"{_MANIFEST}\n{' '.join(names)}\n{[sizes[name] for name in names]}\n")

@@ -1,0 +1,261 @@
+"""What contexts are given: default trust in this process, now.
+
+That is a compiled store, which a warm process finds through its index and for
+which it parses no certificate; or else the anchors that the sources gave. It
+holds as long as the variables, and the files and directories that had a say,
+look as they did. A race between threads prepares it twice and harms nothing.
+
+This is on the way to every first context: what only a cold one needs is
+imported where it is needed.
+"""
+
+import _ssl
+import os
+import sys
+from time import monotonic
+
+from certhook import __version__, _config, _context, _store
+from certhook._config import CLIENT_AUTH, SERVER_AUTH, purpose_bit
+from certhook._store import Unusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from typing import Any
+
+    from certhook._config import Config
+    from certhook._sources import TrustSet
+    from certhook._store import Inputs
+    from certhook.exceptions import CerthookError
+
+
+class Trust:
+    """What contexts are given.
+
+    :ivar store: the compiled store that they are pointed at, None where they are loaded
+    :ivar anchors: the certificates to load, as DER, where there is no store
+    :ivar problems: what is to be warned of
+    :ivar eager_because: why there is no store, in a few words
+    """
+
+    __slots__ = (
+        "_inputs",
+        "_looked",
+        "_store_seen",
+        "_volatile",
+        "anchors",
+        "config",
+        "eager_because",
+        "problems",
+        "store",
+    )
+
+    def __init__(
+        self,
+        config: "Config",
+        inputs: "Inputs",
+        problems: "list[CerthookError]",
+        store: "str | None" = None,
+        anchors: "tuple[bytes, ...]" = (),
+        volatile: bool = False,
+    ) -> None:
+        self.config = config
+        self.problems = problems
+        self.anchors = anchors
+        self.eager_because = ""
+        self._inputs = inputs
+        self._volatile = volatile
+        self._looked = monotonic()
+        self.set_store(store)
+
+    def set_store(self, store: "str | None") -> None:
+        """Have contexts pointed at *store*."""
+        self.store = store
+        self._store_seen = _store.signature(store) if store else None
+
+    def is_current(self) -> bool:
+        """Whether all that had a say, and the store, still look as they did."""
+        if self._volatile:
+            return False
+        if self.store is not None and _store.signature(self.store) != self._store_seen:
+            return False
+        now = monotonic()
+        deep = now - self._looked > _store.DEEP_LOOK_EVERY
+        if deep:
+            self._looked = now
+        return self._inputs.is_current(deep)
+
+
+# Of the C class: the property of SSLContext makes an enumeration's member first.
+_PROTOCOL: "Any" = _ssl._SSLContext.protocol
+
+# By the bit of the purpose.
+_held: "dict[int, Trust]" = {}
+
+
+def current(config: "Config", purpose: int) -> "Trust":
+    """What contexts are given for *purpose* now."""
+    trust = _held.get(purpose)
+    if trust is None or trust.config is not config or not trust.is_current():
+        trust = _held[purpose] = _prepare(config, purpose)
+    return trust
+
+
+def forget() -> None:
+    """Look at everything again for the next context."""
+    _held.clear()
+
+
+def settings(config: "Config", purpose: int) -> "tuple[str, ...]":
+    """Everything that a trust set depends on besides the files: the key of its index."""
+    bundle = config.bundle
+    if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
+        from certhook import _certifi
+
+        spec = _certifi.find()
+        bundle = _certifi.file(spec) or f"{spec and spec.origin} {_certifi.folders(spec)}"
+    _, file, _, directory = _ssl.get_default_verify_paths()
+    return (
+        __version__,
+        str(_ssl.OPENSSL_VERSION_NUMBER),
+        sys.platform,
+        str(purpose),
+        ",".join(config.sources),
+        config.mode,
+        file,
+        directory,
+        _or_unset(config.cert_file),
+        _or_unset(config.cert_dir),
+        _or_unset(config.nix_cert_file),
+        _or_unset(bundle),
+        os.pathsep.join(config.extra),
+    )
+
+
+def _or_unset(value: "str | None") -> str:
+    return "unset" if value is None else f"={value}"
+
+
+def _prepare(config: "Config", purpose: int) -> Trust:
+    if config.load == "eager":
+        return _read(config, purpose, eager_because="CERTHOOK_LOAD=eager")
+    own = _store.own_folder(config)
+    if own is None:
+        why = "CERTHOOK_CACHE_DIR=none" if config.cache_dir == "" else "there is no cache folder"
+        if config.cache_dir == "" or _config.privileged():
+            return _read(config, purpose, eager_because=why)
+    key = settings(config, purpose)
+    unsafe: list[CerthookError] = []
+    for folder in (_store.beside_package(), own):
+        try:
+            trust = _find_compiled(config, key, folder) if folder else None
+            if trust is not None:
+                return trust
+        except Unusable as failure:
+            if failure.unsafe and folder != own:
+                unsafe.append(_complaint(failure))
+    trust = _read(config, purpose, own, key) if own is not None else _read(config, purpose, eager_because=why)
+    trust.problems += unsafe
+    return trust
+
+
+def _find_compiled(config: "Config", key: "tuple[str, ...]", folder: str) -> "Trust | None":
+    if not os.path.exists(_store.index_path(folder, key)):
+        return None
+    folder = _store.resolve(folder)
+    index = _store.find(folder, key)
+    if index is None:
+        return None
+    inputs = index.inputs.seen_anew(portable=False) if index.inputs.portable else index.inputs
+    problems: list[CerthookError] = [*config.problems]
+    if index.problems:
+        from certhook.exceptions import SourceError
+
+        problems += [SourceError(path, message) for path, message in index.problems]
+    return Trust(config, inputs, problems, os.path.join(folder, index.digest))
+
+
+def _read(
+    config: "Config", purpose: int, folder: str = "", key: "tuple[str, ...]" = (), eager_because: str = ""
+) -> Trust:
+    """Read the sources, and compile them into *folder* unless there is a reason not to."""
+    from certhook._sources import TrustSet
+
+    found = TrustSet(config, purpose)
+    trust = Trust(config, found.inputs, found.problems, volatile=found.volatile)
+    if found.anchors and not eager_because:
+        from certhook._compiler import compile_into
+
+        try:
+            trust.set_store(compile_into(folder, found, key, shared=_store.is_shared(folder)))
+        except Unusable as failure:
+            eager_because = str(failure)
+            if failure.unsafe:
+                trust.problems.append(_complaint(failure))
+    if trust.store is None:
+        trust.anchors = tuple([anchor.der for anchor in found.anchors])
+    trust.eager_because = eager_because or ("" if found.anchors else "there are none")
+    if eager_because and config.debug:
+        from certhook import _report
+
+        _report.debug(f"no compiled store: {eager_because}")
+    return trust
+
+
+def _complaint(failure: Unusable) -> "CerthookError":
+    from certhook.exceptions import SourceError
+
+    return SourceError("compiled store", str(failure))
+
+
+def give(context: "ssl.SSLContext", purpose: int) -> "list[CerthookError]":
+    """Make *context* trust what default trust is for *purpose*.
+
+    A server's context verifies clients, whatever was asked for.
+
+    :returns: what is to be warned of
+    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, where a setting or source is at fault
+    """
+    if _PROTOCOL.__get__(context) == _ssl.PROTOCOL_TLS_SERVER:
+        purpose = CLIENT_AUTH
+    config = _config.current()
+    trust = current(config, purpose)
+    if trust.problems and config.on_error == "raise":
+        # Without the frames of those who were told before.
+        raise trust.problems[0].with_traceback(None)
+    _context.load(context, trust)
+    if config.debug:
+        from certhook import _report
+
+        _report.debug(f"{context!r} has {trust.store or f'{len(trust.anchors)} anchors'}")
+    return trust.problems
+
+
+def report(problems: "list[CerthookError]") -> None:
+    """Warn of each of *problems*, once in a process."""
+    from certhook import _report
+
+    for problem in problems:
+        _report.warn(str(problem))
+
+
+def load_default_certs(context: "ssl.SSLContext", purpose: "ssl.Purpose | None" = None) -> None:
+    """Give *context* default trust, as ``context.load_default_certs(purpose)`` does where certhook is installed.
+
+    For a host that wants no import hook.
+
+    :param context: a context that is to verify its peers
+    :param purpose: whom it verifies; servers unless given
+    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, where a setting or source is at fault
+    """
+    report(give(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid)))
+
+
+def trust_set(purpose: "ssl.Purpose | None" = None) -> "TrustSet":
+    """Read the sources anew: what default trust means in this process now, and who listed it.
+
+    :param purpose: whom it is to verify; servers unless given
+    """
+    from certhook._sources import TrustSet
+
+    return TrustSet(_config.current(), SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))

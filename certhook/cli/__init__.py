@@ -1,0 +1,31 @@
+"""The command line, one file a verb."""
+
+from __future__ import annotations
+
+import argparse
+
+import certhook
+from certhook.cli import compile, status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``python -m certhook``.
+
+    :param arguments: without the program's name; those of the process unless given
+    :returns: the exit status, 0 if all is well
+    """
+    description = "Default TLS trust that simply works: the operating system's roots chained with certifi's."
+    parser = argparse.ArgumentParser(prog="python -m certhook", description=description)
+    parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
+    verbs = parser.add_subparsers(metavar="VERB")
+    for verb in (status, compile):
+        verb.add_parser(verbs)
+    # Without a verb: what a person first wants to know.
+    status.add_arguments(parser)
+    options = parser.parse_args(arguments)
+    run: int = options.run(options)
+    return run

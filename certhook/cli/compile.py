@@ -1,0 +1,66 @@
+"""``python -m certhook compile``: the compiled store at image-build time, so that a cold start is a warm one."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from certhook import _config, _store, _trust
+from certhook._compiler import compile_into
+from certhook._config import CLIENT_AUTH, SERVER_AUTH
+from certhook._sources import TrustSet
+from certhook._store import Unusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "compile",
+        help="make the compiled store now, for containers that cannot write or do not live long",
+        description=(
+            "Make the compiled store of this environment's default trust now, with the variables as they are now. "
+            "It is used as long as they, and the files it was made of, stay the same."
+        ),
+    )
+    parser.add_argument(
+        "--directory",
+        metavar="DIR",
+        help="where to put it; beside the package unless given. At run time, CERTHOOK_CACHE_DIR has to name it",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compile the store.
+
+    :returns: 0 if it was made, 1 if it cannot be, 2 for a directory that cannot be one
+    """
+    folder = _store.beside_package() if options.directory is None else os.path.abspath(options.directory)
+    if folder is None:
+        print("certhook: the package is in no folder; name one with --directory", file=sys.stderr)
+        return 2
+    config = _config.current()
+    found = {purpose: TrustSet(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)}
+    for problem in found[SERVER_AUTH].problems:
+        print(f"certhook: {problem}", file=sys.stderr)
+    if not found[SERVER_AUTH].anchors:
+        return 1
+    for purpose, trust in found.items():
+        if not trust.anchors:
+            continue  # no client is trusted by default where the system has no store
+        if trust.volatile:
+            print("certhook: not compiled: a source cannot be watched for changes (a relative path?)", file=sys.stderr)
+            return 1
+        key = _trust.settings(config, purpose)
+        try:
+            store = compile_into(folder, trust, key, shared=True, portable=True)
+        except Unusable as failure:
+            print(f"certhook: {failure}", file=sys.stderr)
+            return 1
+        if purpose == SERVER_AUTH:
+            print(f"{len(trust)} roots compiled into {store}")
+    return 0

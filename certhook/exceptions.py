@@ -1,0 +1,60 @@
+"""What certhook raises and warns with.
+
+A :class:`ConfigurationError` is the fault of who set a variable, a
+:class:`SourceError` that of a file, a directory or a store. Both are first of
+all collected, next to whatever else could be read, and shown as a
+:class:`CerthookWarning`; they are raised only where ``CERTHOOK_ON_ERROR=raise``
+asks for it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CerthookError", "CerthookWarning", "ConfigurationError", "SourceError"]
+
+
+class CerthookError(Exception):
+    """Base class of everything that certhook raises."""
+
+    __module__ = "certhook"
+
+
+class ConfigurationError(CerthookError):
+    """A setting whose value cannot be understood or followed.
+
+    :param setting: the environment variable's name
+    :param message: what was found, and what would be right
+    """
+
+    __module__ = "certhook"
+
+    def __init__(self, setting: str, message: str) -> None:
+        super().__init__(setting, message)
+        self.setting = setting
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.message}"
+
+
+class SourceError(CerthookError):
+    """A source of anchors that could not be read, wholly or in part.
+
+    :param path: the file, directory or store at fault
+    :param message: what was found, and what would be right
+    """
+
+    __module__ = "certhook"
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(path, message)
+        self.path = path
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class CerthookWarning(UserWarning):
+    """A setting or a source is at fault, and certhook went on without it."""
+
+    __module__ = "certhook"

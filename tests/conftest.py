@@ -1,0 +1,94 @@
+"""What every test shares: a scrubbed environment, CAs, servers, and the wheel in an environment of its own.
+
+No test may depend on the variables of the machine that runs it, so ``os.environ``
+is emptied of everything that has to do with trust before the first test. pip
+alone gets what the machine set, since it has to reach its index.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import support
+
+MACHINE_ENVIRON = dict(os.environ)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("CERTHOOK_") or name in support.TRUST_VARIABLES:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def forget(clean_environ: None) -> None:
+    """No test sees what another one read or warned of."""
+    from certhook import _config, _report, _trust
+
+    _config.use_environment = True
+    _trust.forget()
+    _report.forget()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Compiled stores of the tests leave nothing behind."""
+    support.cache_dir = str(tmp_path_factory.mktemp("cache"))
+    return support.cache_dir
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy of the sources."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    support.copy_sources(ROOT, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]
+    subprocess.run(command, check=True, env=MACHINE_ENVIRON)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def pip_install():
+    """``pip install`` into the environment of a given interpreter, with the machine's settings for pip."""
+
+    def install(python: Path, *requirements: object, **kwargs: object) -> None:
+        command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+        subprocess.run([*command, *map(str, requirements)], check=True, env=MACHINE_ENVIRON, **kwargs)
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path, pip_install) -> Path:
+    """The interpreter of a fresh environment that holds certhook's wheel, certifi, and nothing else."""
+    python = support.make_environment(tmp_path_factory.mktemp("installed"))
+    pip_install(python, wheel)
+    support.byte_compile(python)
+    return python
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh environment without certhook."""
+    return support.make_environment(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="session")
+def cas() -> support.Authorities:
+    """One certificate authority for each place a root can be in."""
+    return support.Authorities()
+
+
+@pytest.fixture(scope="session")
+def servers(cas: support.Authorities):
+    """Loopback HTTPS servers, one for each certificate authority of *cas*."""
+    with support.Servers(cas) as running:
+        yield running

@@ -1,0 +1,329 @@
+"""``python -m certhook``: what it says of an environment, to a person and to a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import der
+import pytest
+import support
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows")
+
+KEYS = {
+    "certhook": str,
+    "python": str,
+    "executable": str,
+    "openssl": str,
+    "active": bool,
+    "disabled": bool,
+    "enabled_by": (str, type(None)),
+    "sources": list,
+    "mode": str,
+    "variables": list,
+    "anchors": int,
+    "anchors_by_source": dict,
+    "places": list,
+    "store": (str, type(None)),
+    "eager_because": str,
+    "problems": list,
+}
+
+
+@pytest.fixture
+def variables(tmp_path: Path, cas: support.Authorities) -> dict[str, str]:
+    """Variables for a system, a bundle and something extra, with nothing wrong in them."""
+    (tmp_path / "system.pem").write_bytes(cas.pem("system", "both"))
+    (tmp_path / "bundle.pem").write_bytes(cas.pem("bundled", "both"))
+    (tmp_path / "extra.pem").write_bytes(cas.pem("extra"))
+    (tmp_path / "hashed").mkdir()
+    (tmp_path / "hashed" / "00000000.0").write_bytes(cas.pem("stranger"))
+    return {
+        "CERTHOOK_SOURCES": "bundled",
+        "CERTHOOK_BUNDLE": str(tmp_path / "bundle.pem"),
+        "CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "extra.pem"),
+    }
+
+
+@pytest.fixture
+def certhook(installed: Path, variables: dict[str, str], tmp_path: Path):
+    """Run ``python -m certhook`` with *arguments*, and these variables changed (None: unset)."""
+
+    def run(*arguments: str, flags: tuple[str, ...] = (), encoding: str = "utf-8", **changed: str | None):
+        wanted = {name: value for name, value in {**variables, **changed}.items() if value is not None}
+        return subprocess.run(
+            [str(installed), *flags, "-m", "certhook", *arguments],
+            env=support.clean_env(**wanted),
+            cwd=str(tmp_path),  # which is first on the path
+            capture_output=True,
+            encoding=encoding,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture
+def status(certhook):
+    """What ``python -m certhook --json`` says."""
+
+    def run(**kwargs) -> dict:
+        done = certhook("--json", **kwargs)
+        found = json.loads(done.stdout)
+        assert done.returncode == (0 if found["active"] and not found["problems"] else 1), done.stderr
+        return found
+
+    return run
+
+
+def effect(found: dict, name: str) -> str:
+    """What is said of one variable."""
+    (variable,) = (variable for variable in found["variables"] if variable["name"] == name)
+    return variable["effect"]
+
+
+# To a program.
+
+
+def test_the_keys_and_types_of_the_json_are_these(status) -> None:
+    found = status()
+    assert list(found) == list(KEYS)
+    for key, kind in KEYS.items():
+        assert isinstance(found[key], kind), key
+    assert {tuple(place) for place in found["places"]} == {("source", "path", "anchors", "note")}
+    assert {tuple(variable) for variable in found["variables"]} == {("name", "value", "effect")}
+
+
+def test_all_is_well_where_the_hook_is_active_and_nothing_is_wrong(status) -> None:
+    found = status()
+    assert found["active"]
+    assert found["problems"] == []
+
+
+def test_the_interpreter_is_named(status, installed: Path) -> None:
+    found = status()
+    assert found["executable"] == str(installed)
+    assert found["python"] == sys.version.split()[0]
+    assert "SSL" in found["openssl"]
+
+
+def test_the_file_that_enabled_the_hook_is_named(status, installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "certhook.pth").touch()  # in the working directory, where it enables nothing
+    name = "certhook.start" if sys.version_info >= (3, 15) else "certhook.pth"
+    assert status()["enabled_by"] == str(support.purelib(installed) / name)
+
+
+def test_every_source_has_its_count_and_every_place_its_path(status, variables, tmp_path: Path) -> None:
+    found = status(
+        CERTHOOK_SOURCES="system,bundled",
+        SSL_CERT_FILE=str(tmp_path / "system.pem"),
+        SSL_CERT_DIR=str(tmp_path / "hashed"),
+    )
+    assert found["anchors"] == 4
+    assert found["anchors_by_source"] == {"bundled": 2, "extra": 1, "system": 2}
+    assert [(place["source"], place["path"], place["anchors"]) for place in found["places"]] == [
+        ("system", str(tmp_path / "system.pem"), 2),
+        ("system", str(tmp_path / "hashed"), 0),
+        ("bundled", variables["CERTHOOK_BUNDLE"], 2),
+        ("extra", variables["CERTHOOK_EXTRA_CA_CERTS"], 1),
+    ]
+    assert "openssl rehash" in found["places"][1]["note"]
+    (problem,) = found["problems"]
+    assert problem.startswith(f"SSL_CERT_DIR: {tmp_path / 'hashed'} ")
+
+
+def test_without_variables_the_system_and_certifi_are_what_is_trusted(status) -> None:
+    found = status(CERTHOOK_SOURCES=None, CERTHOOK_BUNDLE=None, CERTHOOK_EXTRA_CA_CERTS=None)
+    assert found["sources"] == ["system", "bundled"]
+    assert found["mode"] == "chain"
+    assert found["anchors_by_source"]["bundled"] > 50
+    assert [Path(place["path"]).name for place in found["places"] if place["source"] == "bundled"] == ["cacert.pem"]
+    assert [variable["name"] for variable in found["variables"]] == ["CERTHOOK_CACHE_DIR"]
+
+
+def test_the_compiled_store_is_named_or_why_there_is_none(status, tmp_path: Path) -> None:
+    found = status(CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
+    assert Path(found["store"]).parent == tmp_path / "cache"
+    assert found["eager_because"] == ""
+    found = status(CERTHOOK_LOAD="eager")
+    assert found["store"] is None
+    assert "CERTHOOK_LOAD" in found["eager_because"]
+    assert status(CERTHOOK_CACHE_DIR="none")["eager_because"]
+
+
+@posix
+def test_a_cache_folder_that_is_not_used_is_told(status, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    found = status(CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
+    assert found["store"] is None
+    assert "can be written by others" in found["eager_because"]
+    (problem,) = found["problems"]
+    assert str(tmp_path / "cache") in problem
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "words"),
+    [
+        ({}, "CERTHOOK_BUNDLE", "replaces certifi"),
+        ({"SSL_CERT_FILE": "{}/system.pem"}, "SSL_CERT_FILE", "system"),
+        ({"CERTHOOK_UNKNOWN": "1"}, "CERTHOOK_UNKNOWN", "no such variable"),
+        ({"CERTHOOK_MODE": ""}, "CERTHOOK_MODE", "it is empty"),
+        ({"CERTHOOK_MODE": "both"}, "CERTHOOK_MODE", "'both' is not allowed"),
+        ({"CERTHOOK_EXTRA_CA_CERTS": "extra.pem"}, "CERTHOOK_EXTRA_CA_CERTS", "relative path"),
+        ({"CERTHOOK_DISABLED": "0"}, "CERTHOOK_DISABLED", "means no"),
+        ({"CERTHOOK_DISABLED": "1"}, "CERTHOOK_DISABLED", "switches certhook off"),
+        (
+            {"NIX_SSL_CERT_FILE": "{}/extra.pem", "SSL_CERT_FILE": "{}/system.pem"},
+            "NIX_SSL_CERT_FILE",
+            "no effect: SSL_CERT_FILE",
+        ),
+    ],
+)
+def test_every_variable_is_shown_with_its_effect(changed, name: str, words: str, status, tmp_path: Path) -> None:
+    found = status(**{name: value.format(tmp_path) for name, value in changed.items()})
+    assert words in effect(found, name)
+
+
+def test_every_variable_has_an_effect_of_its_own(status) -> None:
+    from certhook._config import VARIABLES
+
+    found = status(**dict.fromkeys(VARIABLES, os.devnull))
+    assert {variable["name"] for variable in found["variables"]} == set(VARIABLES)
+    assert all(variable["effect"] for variable in found["variables"])
+
+
+@pytest.mark.parametrize("on_error", ["warn", "raise"])
+def test_every_problem_is_told(on_error: str, status, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.pem")
+    found = status(CERTHOOK_MODE="both", CERTHOOK_EXTRA_CA_CERTS=missing, CERTHOOK_ON_ERROR=on_error)
+    one, other = found["problems"]
+    assert one.startswith("CERTHOOK_MODE: 'both'")
+    assert other.startswith(f"CERTHOOK_EXTRA_CA_CERTS: {missing} ")
+    assert found["anchors"] == 2
+
+
+def test_what_openssl_refuses_is_told_and_does_not_count(status, variables) -> None:
+    refused = der.certificate(der.common_name("refused"), key=b"\x30\0")
+    with open(variables["CERTHOOK_BUNDLE"], "ab") as file:
+        file.write(der.pem(refused))
+    found = status()
+    (problem,) = found["problems"]
+    assert "OpenSSL refuses" in problem
+    assert found["anchors"] == 3
+    assert found["anchors_by_source"] == {"bundled": 2, "extra": 1}
+
+
+# Not active.
+
+
+def test_without_site_the_hook_is_not_active(status, installed: Path) -> None:
+    found = status(flags=("-S",), PYTHONPATH=str(support.purelib(installed)))
+    assert not found["active"]
+    assert not found["disabled"]
+    assert found["enabled_by"] is None
+    assert found["anchors"] == 3  # what it would be
+
+
+def test_the_switch_is_seen(status) -> None:
+    found = status(CERTHOOK_DISABLED="1")
+    assert not found["active"]
+    assert found["disabled"]
+    assert found["enabled_by"] is None
+
+
+def test_a_host_that_installs_the_hook_is_named(installed: Path, variables, tmp_path: Path) -> None:
+    code = "import certhook, sys; certhook.install(); from certhook.cli import main; sys.exit(main(['--json']))"
+    env = support.clean_env(PYTHONPATH=str(support.purelib(installed)), **variables)
+    found = json.loads(support.run(installed, code, "-S", env=env, cwd=str(tmp_path)).stdout)
+    assert found["active"]
+    assert found["enabled_by"] == "certhook.install()"
+
+
+# To a person.
+
+
+@pytest.mark.parametrize("arguments", [(), ("status",)])
+def test_a_person_is_told_the_same(arguments, certhook, status, variables) -> None:
+    done = certhook(*arguments)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert f"Active, enabled by {status()['enabled_by']}" in done.stdout
+    assert "Trusted roots: 3 (chain of bundled)" in done.stdout
+    assert f"   2 bundled: {variables['CERTHOOK_BUNDLE']}\n" in done.stdout
+    assert f"   1 extra: {variables['CERTHOOK_EXTRA_CA_CERTS']}\n" in done.stdout
+    assert f"  CERTHOOK_BUNDLE={variables['CERTHOOK_BUNDLE']}\n" in done.stdout
+    assert done.stdout.endswith("No problems.\n")
+
+
+def test_a_person_is_told_what_is_wrong(certhook, tmp_path: Path) -> None:
+    done = certhook(CERTHOOK_EXTRA_CA_CERTS=str(tmp_path / "missing.pem"))
+    assert done.returncode == 1
+    _, _, problems = done.stdout.partition("Problems:\n")
+    assert problems.startswith(f"  CERTHOOK_EXTRA_CA_CERTS: {tmp_path / 'missing.pem'} ")
+
+
+def test_a_person_is_told_why_certhook_is_not_active(certhook, installed: Path) -> None:
+    assert "Not active: CERTHOOK_DISABLED is set\n" in certhook(CERTHOOK_DISABLED="1").stdout
+    done = certhook(flags=("-S",), PYTHONPATH=str(support.purelib(installed)))
+    assert "Not active: nothing installed the hook" in done.stdout
+    assert "pip install certhook" in done.stdout
+
+
+# Any output.
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ("status", "--json"), ("--json", "status")])
+def test_json_can_be_asked_for_before_and_behind_the_verb(arguments, certhook) -> None:
+    assert json.loads(certhook(*arguments).stdout)["active"]
+
+
+@posix
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "utf-8:strict", "cp1252", "utf-16"])
+def test_a_path_of_any_bytes_can_be_shown_in_any_encoding(encoding: str, arguments, certhook, tmp_path: Path) -> None:
+    odd = os.path.join(str(tmp_path), os.fsdecode("认证 ".encode() + b"\xff.pem"))
+    codec = encoding.partition(":")[0]
+    done = certhook(*arguments, encoding=codec, PYTHONIOENCODING=encoding, CERTHOOK_EXTRA_CA_CERTS=odd)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert str(tmp_path) in done.stdout
+    assert done.stdout.rstrip().endswith("}" if arguments else "through it")
+
+
+@posix
+def test_a_process_without_an_output_has_its_exit_status(installed: Path, variables, tmp_path: Path) -> None:
+    command = ["sh", "-c", 'exec "$0" -m certhook >&-', str(installed)]
+    env = support.clean_env(**variables)
+    done = subprocess.run(command, env=env, cwd=str(tmp_path), stderr=subprocess.PIPE, encoding="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# The command line.
+
+
+def test_help_names_the_verbs_and_options(certhook) -> None:
+    done = certhook("--help")
+    assert done.returncode == 0
+    assert "python -m certhook" in done.stdout
+    for word in ("status", "compile", "--json", "--version"):
+        assert word in done.stdout
+
+
+def test_the_version_is_told(certhook) -> None:
+    import certhook as package
+
+    done = certhook("--version")
+    assert (done.returncode, done.stdout) == (0, f"certhook {package.__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [("stats",), ("--yaml",), ("status", "now")])
+def test_what_it_does_not_know_is_refused(arguments, certhook) -> None:
+    done = certhook(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert arguments[-1] in done.stderr

@@ -1,0 +1,252 @@
+"""The variables: what each value means, and that a bad one is named and its default holds."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from certhook import _config
+from certhook._config import Config
+from certhook.exceptions import CerthookError, ConfigurationError
+
+#: An absolute path of this platform.
+ROOT = os.path.abspath(os.sep)
+ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two")
+
+VARIABLES = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NIX_SSL_CERT_FILE",
+    "CERTHOOK_SOURCES",
+    "CERTHOOK_MODE",
+    "CERTHOOK_EXTRA_CA_CERTS",
+    "CERTHOOK_BUNDLE",
+    "CERTHOOK_LOAD",
+    "CERTHOOK_CACHE_DIR",
+    "CERTHOOK_X509_STRICT",
+    "CERTHOOK_ON_ERROR",
+    "CERTHOOK_DEBUG",
+)
+DEFAULTS = {
+    "cert_file": None,
+    "cert_dir": None,
+    "nix_cert_file": None,
+    "explicit": False,
+    "sources": ("system", "bundled"),
+    "mode": "chain",
+    "extra": (),
+    "bundle": None,
+    "load": "lazy",
+    "cache_dir": None,
+    "x509_strict": True,
+    "on_error": "warn",
+    "debug": False,
+}
+
+
+def read(**variables: str) -> Config:
+    """The configuration of an environment with nothing wrong in it."""
+    config = Config(variables)
+    assert config.problems == []
+    return config
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    config = read(PATH="/bin", HOME="/")
+    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name", "expected"),
+    [
+        ("SSL_CERT_FILE", ONE, "cert_file", ONE),
+        ("SSL_CERT_FILE", "", "cert_file", ""),
+        ("SSL_CERT_FILE", "relative.pem", "cert_file", "relative.pem"),
+        ("SSL_CERT_DIR", os.pathsep.join([ONE, TWO]), "cert_dir", os.pathsep.join([ONE, TWO])),
+        ("SSL_CERT_DIR", "", "cert_dir", ""),
+        ("NIX_SSL_CERT_FILE", ONE, "nix_cert_file", ONE),
+        ("NIX_SSL_CERT_FILE", "", "nix_cert_file", None),
+        ("CERTHOOK_SOURCES", "bundled", "sources", ("bundled",)),
+        ("CERTHOOK_SOURCES", "bundled,system", "sources", ("bundled", "system")),
+        ("CERTHOOK_SOURCES", " Bundled , SYSTEM\t,", "sources", ("bundled", "system")),
+        ("CERTHOOK_SOURCES", "system,system", "sources", ("system",)),
+        ("CERTHOOK_MODE", "fallback", "mode", "fallback"),
+        ("CERTHOOK_MODE", " FALLBACK ", "mode", "fallback"),
+        ("CERTHOOK_MODE", "chain", "mode", "chain"),
+        ("CERTHOOK_EXTRA_CA_CERTS", ONE, "extra", (ONE,)),
+        ("CERTHOOK_EXTRA_CA_CERTS", os.pathsep.join([ONE, "", TWO, ""]), "extra", (ONE, TWO)),
+        ("CERTHOOK_EXTRA_CA_CERTS", os.path.join(ROOT, " a b "), "extra", (os.path.join(ROOT, " a b "),)),
+        ("CERTHOOK_BUNDLE", ONE, "bundle", ONE),
+        ("CERTHOOK_LOAD", "Eager", "load", "eager"),
+        ("CERTHOOK_LOAD", "lazy", "load", "lazy"),
+        ("CERTHOOK_CACHE_DIR", TWO, "cache_dir", TWO),
+        ("CERTHOOK_CACHE_DIR", " None ", "cache_dir", ""),
+        ("CERTHOOK_ON_ERROR", "raise", "on_error", "raise"),
+        ("CERTHOOK_ON_ERROR", "WARN", "on_error", "warn"),
+        *(("CERTHOOK_X509_STRICT", value, "x509_strict", False) for value in ("0", "false", "No", " off ")),
+        *(("CERTHOOK_X509_STRICT", value, "x509_strict", True) for value in ("1", "TRUE", "yes", "on")),
+        *(("CERTHOOK_DEBUG", value, "debug", True) for value in ("1", "true", "YES", " on")),
+        *(("CERTHOOK_DEBUG", value, "debug", False) for value in ("0", "false", "no", "off")),
+    ],
+)
+def test_a_good_value_is_understood(variable: str, value: str, name: str, expected: object) -> None:
+    assert getattr(read(**{variable: value}), name) == expected
+
+
+@pytest.mark.parametrize("variable", [name for name in VARIABLES if name.startswith("CERTHOOK_")])
+def test_an_empty_variable_counts_as_unset(variable: str) -> None:
+    config = read(**{variable: ""})
+    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name", "allowed"),
+    [
+        ("CERTHOOK_SOURCES", "systems", "sources", ["'systems'", "system", "bundled"]),
+        ("CERTHOOK_SOURCES", "system;bundled", "sources", ["'system;bundled'", "system", "bundled"]),
+        ("CERTHOOK_SOURCES", "bundled,extra", "sources", ["'extra'", "system", "bundled"]),
+        ("CERTHOOK_MODE", "chained", "mode", ["'chained'", "chain", "fallback"]),
+        ("CERTHOOK_LOAD", "1", "load", ["'1'", "lazy", "eager"]),
+        ("CERTHOOK_ON_ERROR", "ignore", "on_error", ["'ignore'", "warn", "raise"]),
+        ("CERTHOOK_X509_STRICT", "maybe", "x509_strict", ["'maybe'", "0", "1"]),
+        ("CERTHOOK_DEBUG", "2", "debug", ["'2'", "0", "1"]),
+        ("CERTHOOK_EXTRA_CA_CERTS", "corporate.pem", "extra", ["'corporate.pem'", "relative"]),
+        ("CERTHOOK_EXTRA_CA_CERTS", "~/corporate.pem", "extra", ["'~/corporate.pem'", "relative"]),
+        ("CERTHOOK_CACHE_DIR", "cache", "cache_dir", ["'cache'", "relative"]),
+        ("CERTHOOK_CACHE_DIR", ".", "cache_dir", ["'.'", "relative"]),
+        ("NIX_SSL_CERT_FILE", "corporate.pem", "nix_cert_file", ["'corporate.pem'", "relative"]),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed_and_its_default_holds(variable, value, name, allowed) -> None:
+    config = Config({variable: value})
+    assert getattr(config, name) == DEFAULTS[name]
+    (problem,) = config.problems
+    assert isinstance(problem, ConfigurationError)
+    assert isinstance(problem, CerthookError)
+    assert problem.setting == variable
+    assert str(problem) == f"{variable}: {problem.message}"
+    for word in allowed:
+        assert word in problem.message
+
+
+def test_a_bundle_that_is_refused_is_not_replaced_by_certifis() -> None:
+    """Who named one does not want another."""
+    config = Config({"CERTHOOK_BUNDLE": "bundle.pem"})
+    assert config.bundle == ""
+    assert [problem.setting for problem in config.problems] == ["CERTHOOK_BUNDLE"]
+
+
+def test_the_good_paths_of_a_list_are_kept_and_each_bad_one_is_named() -> None:
+    value = os.pathsep.join(["a.pem", ONE, os.path.join(".", "b.pem"), TWO])
+    config = Config({"CERTHOOK_EXTRA_CA_CERTS": value})
+    assert config.extra == (ONE, TWO)
+    assert len(config.problems) == 2
+
+
+def test_every_bad_value_is_named() -> None:
+    bad = {"CERTHOOK_SOURCES": "x", "CERTHOOK_MODE": "x", "CERTHOOK_ON_ERROR": "x", "CERTHOOK_BUNDLE": "x"}
+    assert {problem.setting for problem in Config(bad).problems} == set(bad)
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize("value", [ONE, ""])
+def test_who_says_what_the_systems_store_is_has_the_bundle_left_out(variable: str, value: str) -> None:
+    config = read(**{variable: value})
+    assert config.explicit
+    assert config.sources == ("system",)
+
+
+def test_the_bundle_stays_where_it_is_named_as_well() -> None:
+    assert read(SSL_CERT_FILE=ONE, CERTHOOK_SOURCES="system,bundled").sources == ("system", "bundled")
+
+
+def test_a_bad_list_of_sources_does_not_bring_the_bundle_back() -> None:
+    assert Config({"SSL_CERT_FILE": ONE, "CERTHOOK_SOURCES": "everything"}).sources == ("system",)
+
+
+def test_nixs_variable_does_not_leave_the_bundle_out() -> None:
+    assert read(NIX_SSL_CERT_FILE=ONE).sources == ("system", "bundled")
+
+
+# The environment of this process.
+
+
+def test_the_same_environment_gives_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CERTHOOK_MODE", "fallback")
+    assert _config.current() is _config.current()
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_a_change_of_any_variable_is_seen(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _config.current()
+    monkeypatch.setenv(variable, "1")
+    during = _config.current()
+    monkeypatch.delenv(variable)
+    after = _config.current()
+    assert before is not during is not after
+
+
+def test_every_variable_is_tested() -> None:
+    assert set(_config.VARIABLES) == set(VARIABLES)
+
+
+def test_any_other_variable_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _config.current()
+    monkeypatch.setenv("CERTHOOK_UNKNOWN", "1")
+    assert _config.current() is before
+
+
+def test_an_environment_that_a_program_replaced_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"CERTHOOK_MODE": "fallback"})
+    assert _config.current().mode == "fallback"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="variables are text on Windows")
+def test_a_path_of_any_bytes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = os.fsdecode(b"/\xff\xfe.pem")
+    monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", path)
+    assert [os.fsencode(path) for path in _config.current().extra] == [b"/\xff\xfe.pem"]
+
+
+@pytest.fixture
+def every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _config.VARIABLES:
+        monkeypatch.setenv(name, ONE)
+    monkeypatch.setenv("CERTHOOK_DISABLED", "1")
+    assert _config.current().problems
+    assert _config.disabled()
+
+
+def test_a_host_can_lock_its_environment_out(every_variable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_config, "use_environment", False)
+    config = _config.current()
+    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
+    assert config.problems == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there is no set-uid on this platform")
+@pytest.mark.parametrize("identity", ["geteuid", "getegid"])
+def test_a_set_uid_or_set_gid_process_reads_no_variable(every_variable, identity, monkeypatch) -> None:
+    other = getattr(os, identity)() + 1
+    monkeypatch.setattr(os, identity, lambda: other)
+    config = _config.current()
+    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
+    assert not _config.disabled()
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes", "on", "anything", " 1 "])
+def test_certhook_is_switched_off_by_any_word_that_does_not_mean_no(value: str, monkeypatch) -> None:
+    monkeypatch.setenv("CERTHOOK_DISABLED", value)
+    assert _config.disabled()
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "No", "OFF", " 0 ", " "])
+def test_certhook_is_not_switched_off_by_a_word_that_means_no(value: str, monkeypatch) -> None:
+    monkeypatch.setenv("CERTHOOK_DISABLED", value)
+    assert not _config.disabled()
+
+
+def test_certhook_is_not_switched_off_by_default() -> None:
+    assert not _config.disabled()
