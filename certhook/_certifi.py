@@ -14,20 +14,19 @@ PACKAGE = "certifi"
 FILE = "cacert.pem"
 
 
-def find() -> "ModuleSpec | None":
-    """The spec of certifi, None where it is not installed."""
-    module = sys.modules.get(PACKAGE)
-    loaded: ModuleSpec | None = getattr(module, "__spec__", None)
-    if loaded is not None:
-        return loaded
-    from certhook._finder import ask
+def find(package: str = PACKAGE) -> "ModuleSpec | None":
+    """The spec of certifi, or of another top-level *package*; None where it is not installed."""
+    module = sys.modules.get(package)
+    spec: ModuleSpec | None = getattr(module, "__spec__", None)
+    if spec is None:
+        from certhook._finder import ask
 
-    for finder in list(sys.meta_path):
-        spec = ask(finder, PACKAGE)
-        if spec is not None:
-            # Any folder of that name on the path makes a namespace package: certifi is none.
-            return spec if isinstance(spec.submodule_search_locations, list) else None
-    return None
+        for finder in list(sys.meta_path):
+            spec = ask(finder, package)
+            if spec is not None:
+                break
+    # Any folder of that name on the path makes a namespace package: these are none.
+    return spec if isinstance(getattr(spec, "submodule_search_locations", None), list) else None
 
 
 def folders(spec: "ModuleSpec | None") -> "list[str]":

@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._sources import TrustSet
 
-_VERSION = b"certhook store 1\0"
+_VERSION = b"certhook store 2\0"
 
 
 def compile_into(folder: str, found: TrustSet, key: tuple[str, ...], shared: bool, portable: bool = False) -> str:
@@ -147,6 +147,7 @@ def build(folder: str, anchors: list[bytes], shared: bool) -> str:
         os.mkdir(temporary, mode)
         os.chmod(temporary, mode)  # whatever the umask
         content = files(anchors)
+        content[_store.BUNDLE] = b"".join(content.values())
         for name, data in content.items():
             _write(os.path.join(temporary, name), data, shared)
         manifest = _store.manifest({name: len(data) for name, data in content.items()})

@@ -9,6 +9,7 @@ CERTHOOK_SOURCES         the sources, in order: ``system,bundled``
 CERTHOOK_MODE            ``chain`` or ``fallback``
 CERTHOOK_EXTRA_CA_CERTS  files and directories that are always added
 CERTHOOK_BUNDLE          a PEM file in place of certifi's
+CERTHOOK_ADOPT           whose public bundles mean default trust
 CERTHOOK_LOAD            ``lazy`` (by compiled store) or ``eager``
 CERTHOOK_CACHE_DIR       where compiled stores live; ``none``: nowhere
 CERTHOOK_X509_STRICT     ``0``: without ``VERIFY_X509_STRICT``
@@ -37,6 +38,7 @@ ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
 use_environment = True
 
 SOURCES = ("system", "bundled")
+PUBLIC_BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 MODES = ("chain", "fallback")
 LOADS = ("lazy", "eager")
 ON_ERROR = ("warn", "raise")
@@ -52,6 +54,7 @@ VARIABLES = (
     "CERTHOOK_MODE",
     "CERTHOOK_EXTRA_CA_CERTS",
     "CERTHOOK_BUNDLE",
+    "CERTHOOK_ADOPT",
     "CERTHOOK_LOAD",
     "CERTHOOK_CACHE_DIR",
     "CERTHOOK_X509_STRICT",
@@ -72,6 +75,7 @@ class Config:
     """
 
     __slots__ = (
+        "adopt",
         "bundle",
         "cache_dir",
         "cert_dir",
@@ -94,12 +98,15 @@ class Config:
         self.cert_file = environ.get("SSL_CERT_FILE")
         self.cert_dir = environ.get("SSL_CERT_DIR")
         self.nix_cert_file = "".join(self._paths(environ, "NIX_SSL_CERT_FILE", separator=None)) or None
-        self.sources = self._read_sources(environ.get("CERTHOOK_SOURCES", ""))
+        # Who set SSL_CERT_FILE said what to trust: the bundle stays out unless it is named.
+        self.sources = self._names(SOURCES, environ, "CERTHOOK_SOURCES", SOURCES[:1] if self.explicit else SOURCES)
         self.mode = self._one_of(MODES, environ, "CERTHOOK_MODE")
         self.on_error = self._one_of(ON_ERROR, environ, "CERTHOOK_ON_ERROR")
         self.extra = self._paths(environ, "CERTHOOK_EXTRA_CA_CERTS", os.pathsep)
         #: a path in place of certifi's, "" for one that was refused, None where unset
         self.bundle = self._bundle(environ)
+        #: whose public bundles are adopted
+        self.adopt = self._adopt(environ)
         self.load = self._one_of(LOADS, environ, "CERTHOOK_LOAD")
         #: a path, "" for nowhere, None for the user's cache folder
         self.cache_dir = self._cache_dir(environ)
@@ -117,19 +124,25 @@ class Config:
 
         self.problems.append(ConfigurationError(setting, message))
 
-    def _read_sources(self, value: str) -> "tuple[str, ...]":
-        # Who set SSL_CERT_FILE said what to trust: the bundle stays out unless it is named.
-        default = SOURCES[:1] if self.explicit else SOURCES
+    def _names(
+        self, allowed: "tuple[str, ...]", environ: "Mapping[str, str]", setting: str, default: "tuple[str, ...]"
+    ) -> "tuple[str, ...]":
+        value = environ.get(setting, "")
         names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
-        unknown = [name for name in names if name not in SOURCES]
+        unknown = [name for name in names if name not in allowed]
         if unknown:
             self._refuse(
-                "CERTHOOK_SOURCES",
-                f"{value!r} names {unknown[0]!r}; allowed are {_enumerate(SOURCES)}, separated by commas. "
+                setting,
+                f"{value!r} names {unknown[0]!r}; allowed are {_enumerate(allowed)}, separated by commas. "
                 f"The default holds: {','.join(default)}",
             )
             return default
         return tuple(dict.fromkeys(names)) or default
+
+    def _adopt(self, environ: "Mapping[str, str]") -> "tuple[str, ...]":
+        names = self._names((*PUBLIC_BUNDLES, "none"), environ, "CERTHOOK_ADOPT", PUBLIC_BUNDLES)
+        # With other names beside it: who says "none" wants less.
+        return () if "none" in names else names
 
     def _one_of(self, allowed: "tuple[str, ...]", environ: "Mapping[str, str]", setting: str) -> str:
         value = environ.get(setting, "")

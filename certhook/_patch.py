@@ -7,9 +7,12 @@
                                      ``VERIFY_X509_STRICT`` if so configured
 ``SSLContext.get_ca_certs``,         what they say of a context that was loaded,
 ``SSLContext.cert_store_stats``      where it is pointed at a compiled store
-``SSLContext.load_verify_locations`` what it does, on a context that was loaded
-                                     before: a directory is asked only for
-                                     names of which OpenSSL has no certificate
+``SSLContext.load_verify_locations`` the trust set, where a public bundle is
+                                     named; else what it does, on a context that
+                                     was loaded before: a directory is asked only
+                                     for names of which OpenSSL has no certificate
+``get_default_verify_paths``         the compiled store, where OpenSSL's own
+                                     places hold nothing
 ==================================== =========================================
 
 The class ``SSLContext`` stays what it is. Each wrapper carries the real
@@ -19,6 +22,7 @@ certhook and a wrapper somebody else put around ours are all recognised by it.
 """
 
 import functools
+from _thread import get_ident
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
@@ -41,6 +45,9 @@ CALLERS = "_certhook_callers"
 # Contexts in the middle of load_default_certs, by id(), with the bit of the purpose.
 _purposes: "dict[int, int]" = {}
 
+# The threads in the middle of create_default_context(CLIENT_AUTH).
+_serving: "set[int]" = set()
+
 # What is wrapped now: the owner, the name, the wrapper, and whether the owner itself had the real one.
 _wrapped: "list[tuple[Any, str, Function, bool]]" = []
 
@@ -58,6 +65,7 @@ def apply(ssl: "ModuleType") -> None:
         (context_class, "get_ca_certs", _get_ca_certs),
         (context_class, "cert_store_stats", _get_ca_certs),
         (ssl, "create_default_context", _create_default_context),
+        (ssl, "get_default_verify_paths", _get_default_verify_paths),
     ]
     for owner, name, _ in targets:
         if not hasattr(owner, name):
@@ -140,7 +148,7 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         if not wrapper.__certhook_active__ or kwargs or len(args) != 1 or not isinstance(args[0], context_class):
             original(*args, **kwargs)
             return
-        _give(args[0], _purposes.get(id(args[0]), SERVER_AUTH), original)
+        _give(args[0], _purposes.get(id(args[0]), SERVER_AUTH), original, "system")
 
     wrapper = _marked(set_default_verify_paths, original)
     return wrapper
@@ -155,7 +163,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
             return
         bit = purpose_bit(purpose.oid)
         if type(self).set_default_verify_paths is inner:
-            _give(self, bit, functools.partial(original, purpose=purpose))
+            _give(self, bit, functools.partial(original, purpose=purpose), "system")
             return
         # A subclass that says itself what its default paths are has the last word.
         _purposes[id(self)] = bit
@@ -170,7 +178,16 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
 
 def _create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
     def create_default_context(*args: "Any", **kwargs: "Any") -> "Any":
-        context = original(*args, **kwargs)
+        purpose = args[0] if args else kwargs.get("purpose")
+        if purpose is ssl.Purpose.CLIENT_AUTH:
+            # Before Python 3.10 the protocol of the context does not say that it is a server's.
+            _serving.add(get_ident())
+            try:
+                context = original(*args, **kwargs)
+            finally:
+                _serving.discard(get_ident())
+        else:
+            context = original(*args, **kwargs)
         if wrapper.__certhook_active__ and not _config.current().x509_strict:
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
@@ -191,12 +208,67 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
     context_class = _context_class(ssl)
 
     def load_verify_locations(*args: "Any", **kwargs: "Any") -> "Any":
+        if not args or not isinstance(args[0], context_class):
+            return original(*args, **kwargs)
+        if wrapper.__certhook_active__:
+            named = _adoptable(ssl, args, kwargs)
+            if named is not None:
+                context, rest = args[0], named
+                if rest:
+                    load_verify_locations(context, **rest)
+                _give(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled")
+                return None
         _load_whole(args)
-        if args and isinstance(args[0], context_class):
-            args[0].__dict__[CALLERS] = True
+        args[0].__dict__[CALLERS] = True
         return original(*args, **kwargs)
 
-    return _marked(load_verify_locations, original)
+    wrapper = _marked(load_verify_locations, original)
+    return wrapper
+
+
+_LOCATIONS = ("cafile", "capath", "cadata")
+
+
+def _adoptable(ssl: "ModuleType", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "dict[str, Any] | None":
+    """What is named besides a public bundle; None where none is named, or the context is a server's."""
+    named = dict(zip(_LOCATIONS, args[1:]))
+    file = named.get("cafile", kwargs.get("cafile"))
+    text = named.get("cadata", kwargs.get("cadata"))
+    adopt = _config.current().adopt
+    try:
+        from certhook._adopt import is_public_file, is_public_text
+
+        public = [file is not None and is_public_file(file, adopt), text is not None and is_public_text(text, adopt)]
+    except Exception as failure:  # uninstalled, or out of file descriptors
+        _say_failed("roots are loaded as they were named", failure)
+        return None
+    # Whose clients are to be verified meant Mozilla's roots, and not the operating system's.
+    if not any(public) or args[0].protocol == ssl.PROTOCOL_TLS_SERVER or get_ident() in _serving:
+        return None
+    if len(args) > 4 or not kwargs.keys() <= set(_LOCATIONS) - named.keys():
+        return None  # What is wrong with them, the real function says.
+    named.update(kwargs)
+    left = ("cafile", not public[0]), ("capath", True), ("cadata", not public[1])
+    return {name: named[name] for name, is_left in left if is_left and named.get(name) is not None}
+
+
+def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
+    def get_default_verify_paths() -> "Any":
+        paths = original()
+        if wrapper.__certhook_active__ and paths.cafile is None:
+            try:
+                from certhook import _trust
+
+                store = _trust.store_in_place_of(paths.capath)
+            except Exception as failure:  # uninstalled, or out of file descriptors
+                _say_failed("the paths are Python's own", failure)
+            else:
+                if store is not None:
+                    return paths._replace(cafile=store[0], capath=store[1])
+        return paths
+
+    wrapper = _marked(get_default_verify_paths, original)
+    return wrapper
 
 
 def _load_whole(args: "tuple[Any, ...]") -> None:
@@ -209,17 +281,20 @@ def _load_whole(args: "tuple[Any, ...]") -> None:
             _say_failed("roots could not be loaded", failure)
 
 
-def _give(context: "Any", purpose: int, original: "Function") -> None:
+def _give(context: "Any", purpose: int, original: "Function", source: str) -> None:
     """Give default trust.
 
     Where certhook itself fails, the context gets what Python gives without it;
-    or no root, where the operating system's are not wanted or its environment is
-    not to be listened to: a fault must not widen trust.
+    or no root, where that is not wanted or the environment, by which Python
+    finds the operating system's, is not to be listened to: a fault must not widen trust.
+
+    :param original: called with the context, gives it what Python does
+    :param source: the source that this amounts to
     """
     try:
         from certhook import _trust
     except Exception as failure:  # uninstalled, or out of file descriptors
-        _fall_back(context, original, failure)
+        _fall_back(context, original, source, failure)
         return
     try:
         problems = _trust.give(context, purpose)
@@ -228,16 +303,16 @@ def _give(context: "Any", purpose: int, original: "Function") -> None:
 
         if isinstance(failure, CerthookError):
             raise  # asked for, by CERTHOOK_ON_ERROR=raise
-        _fall_back(context, original, failure)
+        _fall_back(context, original, source, failure)
         return
     if problems:
         _trust.report(problems)
 
 
-def _fall_back(context: "Any", original: "Function", failure: Exception) -> None:
-    if _config.use_environment and "system" in _config.current().sources:
+def _fall_back(context: "Any", original: "Function", source: str, failure: Exception) -> None:
+    if source in _config.current().sources and (_config.use_environment or source != "system"):
         original(context)
-        _say_failed("the context has Python's own default trust", failure)
+        _say_failed("the context has what Python gives without it", failure)
     else:
         _say_failed("the context has no roots", failure)
 

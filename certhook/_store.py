@@ -9,6 +9,7 @@ every first context; :mod:`certhook._compiler` makes what is found here.
 
     <folder>/index-<settings>   what the inputs looked like, and the store made of them
     <folder>/<digest>/          the store: <subject hash>.<n>, one PEM certificate in each
+    <folder>/<digest>/cert.pem  all of them, for who asks ssl.get_default_verify_paths() for a file
     <folder>/<digest>/manifest  the names and sizes of these files
 
 A folder is used only if nobody but this process's user and root can change
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _INDEX = b"certhook index 1"
 _MANIFEST = "certhook store 1"
 MANIFEST = "manifest"
+BUNDLE = "cert.pem"
 
 # What kind of file it is, and whether its group or others can write.
 _KIND_AND_OTHERS = 0o170000 | stat.S_IWGRP | stat.S_IWOTH

@@ -231,6 +231,21 @@ def give(context: "ssl.SSLContext", purpose: int) -> "list[CerthookError]":
     return trust.problems
 
 
+def store_in_place_of(capath: "str | None") -> "tuple[str, str] | None":
+    """The compiled store as a file and a directory, where the directory that Python names holds no root.
+
+    :param capath: the directory that Python names, None where there is none
+    """
+    if capath is not None:
+        try:
+            if any(name[8:9] == "." for name in os.listdir(capath)):
+                return None
+        except OSError:
+            pass
+    store = current(_config.current(), SERVER_AUTH).store
+    return None if store is None else (os.path.join(store, _store.BUNDLE), store)
+
+
 def report(problems: "list[CerthookError]") -> None:
     """Warn of each of *problems*, once in a process."""
     from certhook import _report

@@ -41,14 +41,14 @@ def read(reader: Reader) -> None:
         return
     for folder in _certifi.folders(spec):
         _watch_archive(reader, folder)
-    data, failures = _read_resource(spec)
-    path = _named_by_certifi() if data is None else None
-    if path is not None:
-        reader.file("bundled", path)
-        return
-    if data is None:
-        message = f"has no {FILE} that can be read ({'; '.join(failures)}); CERTHOOK_BUNDLE can name a PEM file"
-        reader.problems.append(SourceError(PACKAGE, message))
+    try:
+        data = read_resource(PACKAGE)
+    except SourceError as failure:
+        path = _named_by_certifi()
+        if path is not None:
+            reader.file("bundled", path)
+        else:
+            reader.problems.append(failure)
         return
     reader.text("bundled", f"{PACKAGE}/{FILE} (through its loader)", data)
 
@@ -75,17 +75,23 @@ def _watch_archive(reader: Reader, folder: str) -> None:
         reader.watch(archive)
 
 
-def _read_resource(spec: ModuleSpec) -> tuple[bytes | None, list[str]]:
+def read_resource(package: str) -> bytes:
+    """The bundle of *package*, a copy of certifi, through the import system.
+
+    :raises SourceError: where nothing can read it
+    """
     failures = []
-    for attempt in _ATTEMPTS:
+    spec = _certifi.find(package)
+    for attempt in _ATTEMPTS if spec is not None else ():
         try:
-            data = attempt(spec)
+            data = attempt(spec)  # type: ignore[arg-type]
             if data:
-                return data, []
+                return data
             failures.append(f"{attempt.__name__[1:]}: empty")
         except Exception as error:
             failures.append(f"{attempt.__name__[1:]}: {error!r}")
-    return None, failures
+    reasons = "; ".join(failures)
+    raise SourceError(package, f"has no {FILE} that can be read ({reasons}); CERTHOOK_BUNDLE can name a PEM file")
 
 
 def _named_by_certifi() -> str | None:
@@ -99,19 +105,19 @@ def _named_by_certifi() -> str | None:
         return None
 
 
-def _files_api(_: ModuleSpec) -> bytes:
+def _files_api(spec: ModuleSpec) -> bytes:
     # In the standard library of 3.9 and 3.10, files() fails over a legacy ResourceReader.
     if sys.version_info >= (3, 11):
         from importlib.resources import files
     else:
         from importlib_resources import files
-    return files(PACKAGE).joinpath(FILE).read_bytes()
+    return files(spec.name).joinpath(FILE).read_bytes()
 
 
-def _read_binary(_: ModuleSpec) -> bytes:
+def _read_binary(spec: ModuleSpec) -> bytes:
     import importlib.resources
 
-    return importlib.resources.read_binary(PACKAGE, FILE)
+    return importlib.resources.read_binary(spec.name, FILE)
 
 
 def _get_data(spec: ModuleSpec) -> bytes:
