@@ -13,9 +13,11 @@ import binascii
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
+from time import time
 
 from certhook import _store, _x509
 from certhook._store import Unusable
@@ -51,6 +53,7 @@ def compile_into(folder: str, found: TrustSet, key: tuple[str, ...], shared: boo
     if not found.volatile:
         index = _store.Index(key, os.path.basename(store), inputs, problems)
         write_index(folder, index, shared)
+    _sweep(folder)
     return store
 
 
@@ -178,7 +181,7 @@ def _move(temporary: str, store: str) -> None:
                 foreign = _temporary(store)
                 os.rename(store, foreign)
                 os.rename(temporary, store)
-                _remove(foreign)
+                shutil.rmtree(foreign, ignore_errors=True)
             else:
                 _repair(temporary, store)
 
@@ -221,6 +224,20 @@ def write_index(folder: str, index: _store.Index, shared: bool) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise Unusable(f"{path} cannot be written: {error.strerror}") from None
+
+
+# What _temporary() names, and when it is somebody's no more, in seconds.
+_LEFTOVER = re.compile(r"\.(index-[0-9a-f]{8}|[0-9a-f]{40})\.[0-9a-f]{16}")
+_LEFT_AFTER = 3600
+
+
+def _sweep(folder: str) -> None:
+    """Remove what killed builders left in *folder*."""
+    for name in filter(_LEFTOVER.fullmatch, os.listdir(folder)):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):
+            if time() - os.lstat(path).st_mtime > _LEFT_AFTER:
+                _remove(path)
 
 
 def _temporary(path: str) -> str:

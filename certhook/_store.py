@@ -27,20 +27,21 @@ from certhook import _config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, NoReturn, Optional, Tuple
+    from typing import Callable, NoReturn, Optional, Tuple
 
     from certhook._config import Config
 
     #: Time of change in nanoseconds, size in bytes, inode and device of a path; None where nothing is.
     Signature = Optional[Tuple[int, int, int, int]]
 
-_INDEX = b"certhook index 1"
+_INDEX = b"certhook index 2"
 _MANIFEST = "certhook store 1"
 MANIFEST = "manifest"
 BUNDLE = "cert.pem"
 
-# What kind of file it is, and whether its group or others can write.
-_KIND_AND_OTHERS = 0o170000 | stat.S_IWGRP | stat.S_IWOTH
+# What kind of file it is, and whether its group or others can write (on Windows its
+# mode does not say, but its access list).
+_KIND_AND_OTHERS = 0o170000 if sys.platform == "win32" else 0o170000 | stat.S_IWGRP | stat.S_IWOTH
 
 # In bytes; an index or a manifest of 10,000 roots has 1 MB.
 _LIMIT = 1 << 26
@@ -70,16 +71,17 @@ class Inputs:
     """The paths that had a say in something, and how they looked just before they were read.
 
     :ivar near: files and directories, looked at whenever somebody asks
-    :ivar deep: the files in directories of *near*, often hundreds. A file that
-        comes, goes or is replaced shows in its directory; one that is overwritten
-        in place shows only in itself, and is looked for less often
+    :ivar deep: the files in directories of *near*, often hundreds: the directory,
+        and the names in it, separated by slashes. A file that comes, goes or is
+        replaced shows in its directory; one that is overwritten in place shows
+        only in itself, and is looked for less often
     :ivar deep_seen: :func:`look` at these
     :ivar portable: whether the signatures are :func:`portable_signature`
     """
 
     __slots__ = ("deep", "deep_seen", "near", "portable")
 
-    def __init__(self, near: "dict[str, Signature]", deep: "tuple[str, ...]", deep_seen: int, portable: bool) -> None:
+    def __init__(self, near: "dict[str, Signature]", deep: "dict[str, str]", deep_seen: int, portable: bool) -> None:
         self.near = near
         self.deep = deep
         self.deep_seen = deep_seen
@@ -103,18 +105,6 @@ class Inputs:
         return Inputs(near, self.deep, look(self.deep, portable), portable)
 
 
-def look(paths: "tuple[str, ...]", portable: bool = False) -> int:
-    """A checksum of what *paths* look like now, the content of portable ones left aside: they are many."""
-    if portable:
-        return checksum(portable_signature(path, content=False) for path in paths)
-    return checksum(map(signature, paths))
-
-
-def checksum(signatures: "Iterable[Signature]") -> int:
-    """A checksum of *signatures*, in their order."""
-    return crc32(repr(list(signatures)).encode())
-
-
 # The time of change shows what the time of modification does not: a mode that was
 # changed, and content that was changed by a tool which puts the old time back.
 _CHANGED = "st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns"
@@ -123,26 +113,78 @@ _CHANGED = "st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns"
 def signature(path: str) -> "Signature":
     """What *path* looks like now, links followed: enough to see that it changed."""
     try:
-        status = os.stat(path)
+        return _signature_of(os.stat(path))
     except (OSError, ValueError):
         return None
+
+
+def _signature_of(status: os.stat_result) -> "Signature":
     return getattr(status, _CHANGED), status.st_size, status.st_ino, status.st_dev
 
 
-def portable_signature(path: str, content: bool = True) -> "Signature":
+def portable_signature(path: str) -> "Signature":
     """The same, of what survives when a file system is packed into the layers of a container image.
 
-    No time does for certain. It is the mode and the size of a file and, with
-    *content*, a checksum of what is in it, or of the names in a directory.
+    No time does for certain. It is the mode and the size of a file and a checksum
+    of what is in it, or of the names in a directory and where the links of these lead.
     """
     try:
         status = os.stat(path)
-        if not content:
-            return status.st_mode, status.st_size, 0, 0
         if stat.S_ISDIR(status.st_mode):
-            return status.st_mode, 0, crc32(repr(sorted(os.listdir(path))).encode()), 0
+            with os.scandir(path) as entries:
+                names = sorted((entry.name, os.readlink(entry) if entry.is_symlink() else "") for entry in entries)
+            return status.st_mode, 0, crc32(repr(names).encode()), 0
         with open(path, "rb", buffering=0) as file:
             return status.st_mode, status.st_size, crc32(file.read(_LIMIT)), 0
+    except (OSError, ValueError):
+        return None
+
+
+def _portable_signature_of(status: os.stat_result) -> "Signature":
+    # Not of the content, they are many.
+    return status.st_mode, status.st_size, 0, 0
+
+
+def look(deep: "dict[str, str]", portable: bool = False) -> int:
+    """A checksum of what the files of :attr:`Inputs.deep` look like now."""
+    see = _portable_signature_of if portable else _signature_of
+    seen = [_look_inside(folder, names.split("/"), see) for folder, names in deep.items()]
+    return checksum(seen)
+
+
+def checksum(signatures: "list[list[Signature]]") -> int:
+    """A checksum of the signatures of the files in each directory, in their order."""
+    return crc32(repr(signatures).encode())
+
+
+# So many files of a directory, and it is read to find them.
+_MANY = 8
+
+
+def _look_inside(folder: str, names: "list[str]", see: "Callable[[os.stat_result], Signature]") -> "list[Signature]":
+    if len(names) < _MANY or os.scandir not in os.supports_fd:
+        return [_look_at(os.path.join(folder, name), see) for name in names]
+    found = {}
+    wanted = set(names)
+    try:
+        # Relative to the open folder, its path is walked once and not for each file.
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    if entry.name in wanted:
+                        found[entry.name] = see(entry.stat())
+        finally:
+            os.close(descriptor)
+    except OSError:
+        # One of them cannot be examined, perhaps it is gone.
+        return [_look_at(os.path.join(folder, name), see) for name in names]
+    return [found.get(name) for name in names]
+
+
+def _look_at(path: str, see: "Callable[[os.stat_result], Signature]") -> "Signature":
+    try:
+        return see(os.stat(path))
     except (OSError, ValueError):
         return None
 
@@ -170,10 +212,11 @@ class Index:
         """The index as it is written: lists of fields, each behind its length, separated by what no path has."""
         inputs = self.inputs
         near = [field for path, seen in inputs.near.items() for field in (path, " ".join(map(str, seen or ())))]
+        deep = [field for pair in inputs.deep.items() for field in pair]
         problems = [field for problem in self.problems for field in problem]
         basics = [self.digest, str(int(inputs.portable)), str(inputs.deep_seen)]
         fields: list[str] = []
-        for part in (self.settings, basics, near, inputs.deep, problems):
+        for part in (self.settings, basics, near, deep, problems):
             fields += [str(len(part)), *part]
         body = os.fsencode("\0".join(fields))
         return b"%s\0%08x\0%s" % (_INDEX, crc32(body), body)
@@ -201,7 +244,7 @@ class Index:
         if not digest or digest.strip("0123456789abcdef"):
             raise ValueError("an index with no digest in it")
         signatures = {path: _signature(seen) for path, seen in _pairs(near)}
-        inputs = Inputs(signatures, tuple(deep), int(deep_seen), portable == "1")
+        inputs = Inputs(signatures, dict(_pairs(deep)), int(deep_seen), portable == "1")
         return cls(tuple(settings), digest, inputs, _pairs(problems))
 
 
@@ -364,18 +407,22 @@ def _sizes(store: str) -> "dict[str, int]":
 
 def _scan(folder: "str | int") -> "dict[str, int]":
     sizes = {}
+    owners = _owners()
     with os.scandir(folder) as entries:
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
-            sizes[entry.name] = status.st_size if _is_own_file(status) else -1
+            sizes[entry.name] = status.st_size if _is_own_file(status, owners) else -1
     return sizes
 
 
-def _is_own_file(status: os.stat_result) -> bool:
-    """Whether it is a file that nobody but this process's user and root can change."""
-    if sys.platform == "win32":
-        return stat.S_ISREG(status.st_mode)
-    return status.st_mode & _KIND_AND_OTHERS == stat.S_IFREG and status.st_uid in (0, os.geteuid())
+def _owners() -> "tuple[int, ...]":
+    """The users whose files are trusted: this process's and root."""
+    return (0,) if sys.platform == "win32" else (0, os.geteuid())
+
+
+def _is_own_file(status: os.stat_result, owners: "tuple[int, ...]") -> bool:
+    """Whether it is a file that nobody but its owner can change, and that one of *owners* has."""
+    return status.st_mode & _KIND_AND_OTHERS == stat.S_IFREG and status.st_uid in owners
 
 
 def _slurp(path: str) -> "tuple[bytes, float]":
@@ -384,7 +431,7 @@ def _slurp(path: str) -> "tuple[bytes, float]":
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         status = os.fstat(descriptor)
-        if status.st_size > _LIMIT or not _is_own_file(status):
+        if status.st_size > _LIMIT or not _is_own_file(status, _owners()):
             raise OSError(f"{path} is not an index or a manifest")
         return os.read(descriptor, status.st_size), status.st_mtime
     finally:

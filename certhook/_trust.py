@@ -80,10 +80,14 @@ class Trust:
         if self.store is not None and _store.signature(self.store) != self._store_seen:
             return False
         now = monotonic()
-        deep = now - self._looked > _store.DEEP_LOOK_EVERY
+        inputs = self._inputs
+        deep = now - self._looked > _store.DEEP_LOOK_EVERY or inputs.portable
         if deep:
             self._looked = now
-        return self._inputs.is_current(deep)
+        if inputs.portable:
+            # From now on by signatures that are cheap to have.
+            self._inputs = inputs.seen_anew(portable=False)
+        return inputs.is_current(deep)
 
 
 # Of the C class: the property of SSLContext makes an enumeration's member first.
@@ -166,13 +170,12 @@ def _find_compiled(config: "Config", key: "tuple[str, ...]", folder: str) -> "Tr
     index = _store.find(folder, key)
     if index is None:
         return None
-    inputs = index.inputs.seen_anew(portable=False) if index.inputs.portable else index.inputs
     problems: list[CerthookError] = [*config.problems]
     if index.problems:
         from certhook.exceptions import SourceError
 
         problems += [SourceError(path, message) for path, message in index.problems]
-    return Trust(config, inputs, problems, os.path.join(folder, index.digest))
+    return Trust(config, index.inputs, problems, os.path.join(folder, index.digest))
 
 
 def _read(

@@ -24,6 +24,7 @@ KEYS = {
     "enabled_by": (str, type(None)),
     "sources": list,
     "mode": str,
+    "adopted": list,
     "variables": list,
     "anchors": int,
     "anchors_by_source": dict,

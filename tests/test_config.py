@@ -15,20 +15,6 @@ from certhook.exceptions import CerthookError, ConfigurationError
 ROOT = os.path.abspath(os.sep)
 ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two")
 
-VARIABLES = (
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NIX_SSL_CERT_FILE",
-    "CERTHOOK_SOURCES",
-    "CERTHOOK_MODE",
-    "CERTHOOK_EXTRA_CA_CERTS",
-    "CERTHOOK_BUNDLE",
-    "CERTHOOK_LOAD",
-    "CERTHOOK_CACHE_DIR",
-    "CERTHOOK_X509_STRICT",
-    "CERTHOOK_ON_ERROR",
-    "CERTHOOK_DEBUG",
-)
 DEFAULTS = {
     "cert_file": None,
     "cert_dir": None,
@@ -38,6 +24,7 @@ DEFAULTS = {
     "mode": "chain",
     "extra": (),
     "bundle": None,
+    "adopt": ("certifi", "pip", "botocore", "httplib2"),
     "load": "lazy",
     "cache_dir": None,
     "x509_strict": True,
@@ -79,6 +66,10 @@ def test_without_variables_the_defaults_hold() -> None:
         ("CERTHOOK_EXTRA_CA_CERTS", os.pathsep.join([ONE, "", TWO, ""]), "extra", (ONE, TWO)),
         ("CERTHOOK_EXTRA_CA_CERTS", os.path.join(ROOT, " a b "), "extra", (os.path.join(ROOT, " a b "),)),
         ("CERTHOOK_BUNDLE", ONE, "bundle", ONE),
+        ("CERTHOOK_ADOPT", "pip", "adopt", ("pip",)),
+        ("CERTHOOK_ADOPT", " HTTPlib2 ,certifi,, certifi", "adopt", ("httplib2", "certifi")),
+        ("CERTHOOK_ADOPT", " None ", "adopt", ()),
+        ("CERTHOOK_ADOPT", "certifi,none", "adopt", ()),
         ("CERTHOOK_LOAD", "Eager", "load", "eager"),
         ("CERTHOOK_LOAD", "lazy", "load", "lazy"),
         ("CERTHOOK_CACHE_DIR", TWO, "cache_dir", TWO),
@@ -95,7 +86,7 @@ def test_a_good_value_is_understood(variable: str, value: str, name: str, expect
     assert getattr(read(**{variable: value}), name) == expected
 
 
-@pytest.mark.parametrize("variable", [name for name in VARIABLES if name.startswith("CERTHOOK_")])
+@pytest.mark.parametrize("variable", [name for name in _config.VARIABLES if name.startswith("CERTHOOK_")])
 def test_an_empty_variable_counts_as_unset(variable: str) -> None:
     config = read(**{variable: ""})
     assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
@@ -108,6 +99,8 @@ def test_an_empty_variable_counts_as_unset(variable: str) -> None:
         ("CERTHOOK_SOURCES", "system;bundled", "sources", ["'system;bundled'", "system", "bundled"]),
         ("CERTHOOK_SOURCES", "bundled,extra", "sources", ["'extra'", "system", "bundled"]),
         ("CERTHOOK_MODE", "chained", "mode", ["'chained'", "chain", "fallback"]),
+        ("CERTHOOK_ADOPT", "requests", "adopt", ["'requests'", "certifi", "pip", "botocore", "httplib2", "none"]),
+        ("CERTHOOK_ADOPT", "pip;certifi", "adopt", ["'pip;certifi'", "certifi", "none"]),
         ("CERTHOOK_LOAD", "1", "load", ["'1'", "lazy", "eager"]),
         ("CERTHOOK_ON_ERROR", "ignore", "on_error", ["'ignore'", "warn", "raise"]),
         ("CERTHOOK_X509_STRICT", "maybe", "x509_strict", ["'maybe'", "0", "1"]),
@@ -178,7 +171,7 @@ def test_the_same_environment_gives_the_same_object(monkeypatch: pytest.MonkeyPa
     assert _config.current() is _config.current()
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("variable", _config.VARIABLES)
 def test_a_change_of_any_variable_is_seen(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _config.current()
     monkeypatch.setenv(variable, "1")
@@ -188,8 +181,15 @@ def test_a_change_of_any_variable_is_seen(variable: str, monkeypatch: pytest.Mon
     assert before is not during is not after
 
 
-def test_every_variable_is_tested() -> None:
-    assert set(_config.VARIABLES) == set(VARIABLES)
+def test_every_variable_that_counts_is_looked_at_for_a_change() -> None:
+    class Environ(dict):
+        def get(self, name: str, default: object = None) -> object:
+            self[name] = default
+            return default
+
+    environ = Environ()
+    Config(environ)
+    assert set(environ) == set(_config.VARIABLES)
 
 
 def test_any_other_variable_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -922,6 +922,18 @@ def test_the_directory_that_a_link_leads_to_is_watched_as_well(inputs: Path) -> 
     assert loaded() == 6
 
 
+def test_each_link_on_the_way_to_a_file_is_watched(inputs: Path) -> None:
+    for name, names_ in (("one.pem", "d"), ("two.pem", "def")):
+        bundle(inputs / "elsewhere" / "files" / name, names_)
+    middle = inputs / "elsewhere" / "middle.pem"
+    middle.symlink_to("files/one.pem")
+    (inputs / "more" / "ca.pem").symlink_to("../elsewhere/middle.pem")
+    assert loaded() == 4
+    middle.unlink()
+    middle.symlink_to("files/two.pem")
+    assert loaded() == 6
+
+
 def test_nothing_at_all_is_one_problem_that_says_where_certhook_looked(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
     monkeypatch.setenv("CERTHOOK_BUNDLE", str(bundle(tmp_path / "bundle.pem", "")))

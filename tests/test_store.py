@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from binascii import crc32
 from pathlib import Path
 from typing import Callable
@@ -60,7 +61,7 @@ INDEXES = st.builds(
     st.builds(
         Inputs,
         st.dictionaries(TEXT, SIGNATURES, max_size=4),
-        st.lists(TEXT, max_size=4).map(tuple),
+        st.dictionaries(TEXT, TEXT, max_size=4),
         st.integers(0, 2**32 - 1),
         st.booleans(),
     ),
@@ -137,19 +138,19 @@ def test_an_index_with_a_field_changed_is_a_whole_index_or_none(index, data) -> 
         read = Index.from_bytes(checksummed(b"\0".join(body)))
     except ValueError:
         return
-    assert len(read.settings) + 2 * len(read.inputs.near) + len(read.inputs.deep) <= len(body)
+    assert len(read.settings) + 2 * (len(read.inputs.near) + len(read.inputs.deep)) <= len(body)
 
 
 @pytest.mark.parametrize("digest", ["", ".", "../0123", "/etc/ssl/certs"])
 def test_an_index_that_leads_out_of_its_folder_is_none(digest) -> None:
     with pytest.raises(ValueError):
-        Index.from_bytes(Index(("a",), digest, Inputs({}, (), 0, False), []).to_bytes())
+        Index.from_bytes(Index(("a",), digest, Inputs({}, {}, 0, False), []).to_bytes())
 
 
 def test_indexes_of_two_settings_with_one_name_are_told_apart(tmp_path) -> None:
     anchors = [anchor("a")]
     store = _compiler.build(str(tmp_path), anchors, shared=False)
-    index = Index(("one",), os.path.basename(store), Inputs({}, (), _store.look(()), False), [])
+    index = Index(("one",), os.path.basename(store), Inputs({}, {}, _store.look({}), False), [])
     _compiler.write_index(str(tmp_path), index, shared=False)
     assert _store.find(str(tmp_path), ("one",)) is not None
     os.rename(_store.index_path(str(tmp_path), ("one",)), _store.index_path(str(tmp_path), ("two",)))
@@ -159,13 +160,15 @@ def test_indexes_of_two_settings_with_one_name_are_told_apart(tmp_path) -> None:
 # What the inputs look like.
 
 
-@pytest.fixture
-def inputs(tmp_path: Path) -> Callable[[bool], Inputs]:
+@pytest.fixture(params=[1, 40], ids=["one file", "a folder full of files"])
+def inputs(request, tmp_path: Path) -> Callable[[bool], Inputs]:
     (tmp_path / "file").write_bytes(b"1")
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "file").write_bytes(b"1")
+    names = ["file", *map(str, range(1, request.param))]
+    for name in names:
+        (tmp_path / "folder" / name).write_bytes(b"1")
     near = {str(tmp_path / name): None for name in ("file", "folder", "nothing")}
-    blank = Inputs(near, (str(tmp_path / "folder" / "file"),), 0, False)
+    blank = Inputs(near, {str(tmp_path / "folder"): "/".join(names)}, 0, False)
     return blank.seen_anew
 
 
@@ -203,10 +206,31 @@ def test_a_file_of_a_folder_that_is_overwritten_in_place_is_seen_by_a_deep_look(
     assert not seen.is_current(deep=True)
 
 
+def test_files_that_are_gone_or_lead_nowhere_are_as_good_as_others(inputs, tmp_path) -> None:
+    (tmp_path / "folder" / "file").unlink()
+    (tmp_path / "folder" / "file").symlink_to("nowhere")
+    seen = inputs(False)
+    assert seen.is_current(deep=True)
+    (tmp_path / "folder" / "nowhere").write_bytes(b"")
+    assert _store.look(seen.deep) != seen.deep_seen
+
+
+def test_a_link_of_a_folder_that_leads_elsewhere_is_seen_in_portable_inputs(inputs, tmp_path) -> None:
+    link = tmp_path / "folder" / "file"
+    for target in ("one", "two"):
+        (tmp_path / target).write_bytes(b"1")
+    link.unlink()
+    link.symlink_to(tmp_path / "one")
+    seen = inputs(True)
+    link.unlink()
+    link.symlink_to(tmp_path / "two")
+    assert not seen.is_current(deep=False)
+
+
 def test_portable_inputs_survive_a_copy(inputs, tmp_path) -> None:
     seen = inputs(True)
     here = str(tmp_path)
-    shutil.copytree(here, here + ".copy")
+    shutil.copytree(here, here + ".copy", symlinks=True)
     shutil.rmtree(here)
     os.rename(here + ".copy", here)
     assert seen.is_current(deep=True)
@@ -313,7 +337,7 @@ DAMAGE = {
     "a folder more": lambda file: file.with_name("more").mkdir(),
     "a link in a file's place": lambda file: _by_a_link(file),
     "no manifest": lambda file: file.with_name("manifest").unlink(),
-    "the manifest cut short": lambda file: file.with_name("manifest").write_bytes(b"certhook store 1\n"),
+    "the manifest cut short": lambda file: file.with_name("manifest").write_bytes(_store._MANIFEST.encode() + b"\n"),
     "the manifest empty": lambda file: file.with_name("manifest").write_bytes(b""),
 }
 
@@ -381,7 +405,7 @@ def test_an_index_is_looked_at_deeply_once_in_a_while(tmp_path, cas) -> None:
         (tmp_path / "in" / name).write_bytes(b"")
     near, deep = str(tmp_path / "in"), str(tmp_path / "in" / "deep")
     store = _compiler.build(str(tmp_path), ROOTS, shared=False)
-    inputs = Inputs({near: _store.signature(near)}, (deep,), _store.look((deep,)), False)
+    inputs = Inputs({near: _store.signature(near)}, {near: "deep"}, _store.look({near: "deep"}), False)
     _compiler.write_index(str(tmp_path), Index(("a",), os.path.basename(store), inputs, []), shared=False)
     path = _store.index_path(str(tmp_path), ("a",))
     with open(deep, "ab") as file:
@@ -640,3 +664,18 @@ def test_each_purpose_has_its_own_index(tmp_path) -> None:
     config = _config.current()
     paths = {_store.index_path(str(tmp_path), _trust.settings(config, bit)) for bit in (SERVER_AUTH, CLIENT_AUTH)}
     assert len(paths) == 2
+
+
+def test_what_killed_builders_left_is_removed_after_an_hour(tmp_path) -> None:
+    """And nothing else: the folder may be one that its owner has other things in."""
+    digest, now = "ab" * 20, time.time()
+    left = [f".{digest}.{'0' * 16}", f".index-{'0' * 8}.{'1' * 16}"]
+    young = f".{digest}.{'2' * 16}"
+    others = [digest, ".mine", f".{digest}", f"{digest}.{'0' * 16}"]
+    for name in (*left, young, *others):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"1")
+        then = now - (0 if name == young else 2 * 3600)
+        os.utime(tmp_path / name, (then, then))
+    _compiler._sweep(str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {young, *others}

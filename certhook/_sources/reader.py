@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _HASHED_NAME = re.compile(r"([0-9a-f]{8})\.(0|[1-9][0-9]{0,5})")
 # What stays as it is until the path looks different: it is not there, or not for this user.
 _LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
+# Linux follows no more of them, see path_resolution(7).
+_MOST_LINKS = 40
 _CERTIFICATE_NAMES = (".pem", ".crt", ".cer", ".der")
 
 
@@ -55,9 +57,9 @@ class Reader:
         self.places: list[Place] = []
         self.problems: list[CerthookError] = [*config.problems]
         # What each path that had a say looked like just before it was read, and
-        # the same of the files in those of them that are directories.
+        # the same of the files in those of them that are directories, by name.
         self._near: dict[str, Signature] = {}
-        self._deep: dict[str, Signature] = {}
+        self._deep: dict[str, dict[str, Signature]] = {}
         #: whether something was read whose changes no signature shows (a Windows store)
         self.volatile = False
         self._anchors: dict[bytes, Anchor] = {}
@@ -65,19 +67,25 @@ class Reader:
     @property
     def inputs(self) -> Inputs:
         """The paths that had a say, and how they looked."""
-        return Inputs(self._near, tuple(self._deep), checksum(self._deep.values()), portable=False)
+        deep = {folder: "/".join(files) for folder, files in self._deep.items()}
+        seen = checksum([list(files.values()) for files in self._deep.values()])
+        return Inputs(self._near, deep, seen, portable=False)
 
     def watch(self, path: str) -> None:
         """Have a change of *path* seen, from now on."""
         self._near[path] = signature(path)
 
     def _watch_inside(self, path: str) -> None:
-        """The same of a file in a directory that is watched, and of the directory a link leads to."""
-        if os.path.islink(path):
-            folder = os.path.dirname(os.path.realpath(path))
+        """The same of a file in a directory that is watched, and of the directory of each link on the way to it."""
+        for _ in range(_MOST_LINKS):
+            folder, name = os.path.split(path)
             if folder not in self._near:
                 self.watch(folder)
-        self._deep[path] = signature(path)
+            try:
+                path = os.path.join(folder, os.readlink(path))
+            except (OSError, ValueError):
+                break  # no link
+        self._deep.setdefault(folder, {})[name] = signature(path)
 
     @property
     def anchors(self) -> list[Anchor]:
