@@ -12,10 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import namespace
 import pytest
 import support
 
-MACHINE_ENVIRON = dict(os.environ)
+# With its own trust: certhook may be installed in the environment that the tests run in.
+MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -92,3 +94,13 @@ def servers(cas: support.Authorities):
     """Loopback HTTPS servers, one for each certificate authority of *cas*."""
     with support.Servers(cas) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def root() -> None:
+    """Root's rights on Linux, to mount and to be another user, without which CI must not pass."""
+    reason = namespace.unavailable()
+    if reason and os.environ.get("CI") and sys.platform.startswith("linux"):
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)

@@ -51,8 +51,8 @@ def make_environment(folder: Path) -> Path:
 
 def byte_compile(python: Path) -> None:
     """Write the byte code of everything installed in the environment of *python*."""
-    code = "import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path('purelib'), quiet=1)"
-    subprocess.run([str(python), "-S", "-c", code], check=True, env=clean_env(CERTHOOK_DISABLED="1"))
+    command = [str(python), "-S", "-m", "compileall", "-q", str(purelib(python))]
+    subprocess.run(command, check=True, env=clean_env(CERTHOOK_DISABLED="1"))
 
 
 def purelib(python: Path) -> Path:

@@ -7,12 +7,10 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
-import namespace
 import pytest
 import support
 
@@ -127,16 +125,6 @@ def compiled(image: Image) -> Image:
     done = image.compile()
     assert (done.returncode, done.stderr) == (0, "")
     return image
-
-
-@pytest.fixture(scope="module")
-def root() -> None:
-    """Root's right to mount, without which CI must not pass."""
-    reason = namespace.unavailable()
-    if reason and os.environ.get("CI") and sys.platform.startswith("linux"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
 
 
 def stores(folder: Path) -> list[str]:

@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import certifi
-import namespace
 import pytest
 import support
 
@@ -132,16 +130,6 @@ def warm(machine: Machine) -> Machine:
     """A machine with a store."""
     assert machine.run() == LAZY
     return machine
-
-
-@pytest.fixture(scope="module")
-def root() -> None:
-    """The rights of root, without which CI must not pass."""
-    reason = namespace.unavailable()
-    if reason and os.environ.get("CI") and sys.platform.startswith("linux"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
 
 
 def mounted(setup: str) -> list[str]:

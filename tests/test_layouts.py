@@ -17,8 +17,7 @@ import pytest
 import support
 from namespace import Link, sparse
 
-UNAVAILABLE = namespace.unavailable()
-pytestmark = pytest.mark.skipif(UNAVAILABLE is not None and os.environ.get("CI") != "true", reason=UNAVAILABLE or "")
+pytestmark = pytest.mark.usefixtures("root")
 
 #: Stands for OPENSSLDIR of the interpreter, the directory that was compiled into its OpenSSL.
 OPENSSL = "{OPENSSLDIR}"

@@ -7,11 +7,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import der
-import namespace
 import pytest
 import support
 from cryptography import x509
@@ -133,16 +131,6 @@ class Machine:
 @pytest.fixture
 def machine(installed: Path, tmp_path: Path, cas: support.Authorities, servers: support.Servers) -> Machine:
     return Machine(installed, tmp_path, cas, servers)
-
-
-@pytest.fixture(scope="module")
-def root() -> None:
-    """Root's right to mount, without which CI must not pass."""
-    reason = namespace.unavailable()
-    if reason and os.environ.get("CI") and sys.platform.startswith("linux"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
 
 
 # The same answers.

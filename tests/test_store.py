@@ -15,7 +15,6 @@ from typing import Callable
 
 import certifi
 import der
-import namespace
 import pytest
 import support
 from hypothesis import assume, given, settings
@@ -31,16 +30,6 @@ settings.load_profile("certhook")
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and owners are a thing of POSIX")
 SOMEBODY = 54321
-
-
-@pytest.fixture(scope="module")
-def root() -> None:
-    """Root's rights, without which CI must not pass."""
-    reason = namespace.unavailable()
-    if reason and os.environ.get("CI") and sys.platform.startswith("linux"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
 
 
 # The index.
