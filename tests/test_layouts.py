@@ -17,8 +17,6 @@ import pytest
 import support
 from namespace import Link, sparse
 
-pytestmark = pytest.mark.usefixtures("root")
-
 #: Stands for OPENSSLDIR of the interpreter, the directory that was compiled into its OpenSSL.
 OPENSSL = "{OPENSSLDIR}"
 
@@ -313,8 +311,7 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(cas, servers, installed, plain, tmp_path_factory) -> Machine:
-    assert not UNAVAILABLE, UNAVAILABLE
+def machine(root, cas, servers, installed, plain, tmp_path_factory) -> Machine:
     machine = Machine(cas, servers, installed, plain, tmp_path_factory.mktemp("machine"))
     if machine.openssldir in ("/etc/ssl", "/etc/pki/tls"):
         pytest.skip(f"{machine.openssldir} is OpenSSL's own here: it cannot be another OpenSSL's too")
