@@ -32,16 +32,25 @@ class Anchor:
     """One trusted CA certificate, and who listed it.
 
     *der* is the certificate; *trusted* and *rejected* are bits of purposes;
-    *listed* has a pair of source and path for each place that has it.
+    *listed* has a pair of source and path for each place that has it;
+    *rejected_by* the paths by which an administrator distrusts it.
     """
 
-    __slots__ = ("der", "trusted", "rejected", "listed")
+    __slots__ = ("der", "listed", "rejected", "rejected_by", "trusted")
 
     def __init__(self, der: bytes, trusted: int = ANY_PURPOSE, rejected: int = 0) -> None:
         self.der = der
         self.trusted = trusted
         self.rejected = rejected
         self.listed: list[tuple[str, str]] = []
+        self.rejected_by: list[str] = []
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 fingerprint of the certificate, in lower-case hexadecimal digits."""
+        from hashlib import sha256
+
+        return sha256(self.der).hexdigest()
 
     def __repr__(self) -> str:
         return f"<Anchor {len(self.der)} bytes, listed by {self.listed}>"

@@ -7,12 +7,14 @@ anchors, each once, *and* what could not be read.
 from __future__ import annotations
 
 from certhook._config import SERVER_AUTH
-from certhook._sources import bundled, extra, system
+from certhook._sources import bundled, distrust, extra, system
 from certhook._sources.reader import Reader
 from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Iterator
+
     from certhook._anchors import Anchor
     from certhook._config import Config
     from certhook._sources.reader import Place
@@ -22,19 +24,22 @@ class TrustSet:
     """The anchors of default trust for one purpose, and the account of where they were found.
 
     :ivar anchors: the anchors, each once, in the order of their sources
+    :ivar removed: those that a source listed and that the system's administrator distrusts
     :ivar places: each file, directory and store that was looked at
     :ivar problems: what is wrong with a setting or a source, as exceptions
     """
 
     __module__ = "certhook"
-    __slots__ = ("anchors", "config", "inputs", "places", "problems", "volatile")
+    __slots__ = ("anchors", "config", "inputs", "places", "problems", "removed", "volatile")
 
     def __init__(self, config: Config, purpose: int) -> None:
         reader = collect(config, purpose)
         self.config = config
         self.anchors: tuple[Anchor, ...] = tuple(reader.anchors)
+        self.removed: tuple[Anchor, ...] = tuple(reader.removed)
         self.places: tuple[Place, ...] = tuple(reader.places)
         self.problems: list[CerthookError] = reader.problems
+        self.problems += _removed_from_what_was_named(config, self.removed)
         if not self.anchors and purpose == SERVER_AUTH:
             self.problems.append(CerthookError(_nobody(config, reader.places)))
         self.inputs = reader.inputs
@@ -44,6 +49,24 @@ class TrustSet:
 
     def __len__(self) -> int:
         return len(self.anchors)
+
+
+def _removed_from_what_was_named(config: Config, removed: tuple[Anchor, ...]) -> Iterator[SourceError]:
+    """Of roots that somebody named and that are distrusted, a word: why they have no effect.
+
+    That the bundle, or another place of the system's store, has one is no fault of anybody's.
+    """
+    named = {"extra"}
+    if config.explicit:
+        named.add("system")
+    if config.bundle:
+        named.add("bundled")
+    for anchor in removed:
+        for source, path in anchor.listed:
+            if source in named and anchor.rejected_by:
+                by = ", ".join(anchor.rejected_by)
+                message = f"the certificate with SHA-256 {anchor.sha256} is not trusted: {by} distrusts it"
+                yield SourceError(path, message)
 
 
 def _nobody(config: Config, places: list[Place]) -> str:
@@ -57,6 +80,8 @@ def _debug(trust: TrustSet) -> None:
 
     for place in trust.places:
         _report.debug(f"{place.source}: {place.path}: {place.note or f'{place.count} anchors'}")
+    for anchor in trust.removed:
+        _report.debug(f"distrusted by {', '.join(anchor.rejected_by) or 'a source'}: SHA-256 {anchor.sha256}")
 
 
 _SOURCES = {"system": system, "bundled": bundled}
@@ -70,6 +95,7 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Reader:
     ``extra`` is always added.
     """
     reader = Reader(config, purpose)
+    _read(distrust, "distrust", reader)
     for name in config.sources:
         if name == "bundled" and purpose != SERVER_AUTH:
             continue

@@ -7,6 +7,7 @@ import os
 import re
 
 from certhook import _anchors, _files, _x509
+from certhook._sources.distrust import Distrust
 from certhook._sources.places import ANY, HASHED_OLD
 from certhook._store import Inputs, checksum, signature
 from certhook.exceptions import CerthookError, ConfigurationError, SourceError
@@ -62,6 +63,8 @@ class Reader:
         self._deep: dict[str, dict[str, Signature]] = {}
         #: whether something was read whose changes no signature shows (a Windows store)
         self.volatile = False
+        #: what is taken from the trust set, whichever source lists it
+        self.distrust = Distrust()
         self._anchors: dict[bytes, Anchor] = {}
 
     @property
@@ -72,10 +75,16 @@ class Reader:
         return Inputs(self._near, deep, seen, portable=False)
 
     def watch(self, path: str) -> None:
-        """Have a change of *path* seen, from now on."""
+        """Have a change of *path* seen, from now on.
+
+        Of many places in a directory that is not there, the directory is watched.
+        """
+        parent = os.path.dirname(path)
+        while path != parent and not os.path.lexists(parent):
+            path, parent = parent, os.path.dirname(parent)
         self._near[path] = signature(path)
 
-    def _watch_inside(self, path: str) -> None:
+    def watch_inside(self, path: str) -> None:
         """The same of a file in a directory that is watched, and of the directory of each link on the way to it."""
         for _ in range(_MOST_LINKS):
             folder, name = os.path.split(path)
@@ -97,6 +106,11 @@ class Reader:
         return [a for a in self._anchors.values() if a.trusted & wanted and not a.rejected & wanted]
 
     @property
+    def removed(self) -> list[Anchor]:
+        """Those that would be trusted for the purpose, and are rejected."""
+        return [a for a in self._anchors.values() if a.trusted & self.purpose and a.rejected & self.purpose]
+
+    @property
     def count(self) -> int:
         """How many of :attr:`anchors` there are."""
         return len(self.anchors)
@@ -107,10 +121,12 @@ class Reader:
             known = self._anchors.setdefault(anchor.der, anchor)
             known.trusted |= anchor.trusted
             known.rejected |= anchor.rejected
+            if known is anchor:
+                self.distrust.apply(anchor)
             listing = (place.source, path or place.path)
             if listing not in known.listed:
                 known.listed.append(listing)
-            if anchor.trusted & self.purpose and not anchor.rejected & self.purpose:
+            if anchor.trusted & self.purpose and not known.rejected & self.purpose:
                 place.ders.add(anchor.der)
 
     def place(self, source: str, path: str) -> Place:
@@ -207,7 +223,7 @@ class Reader:
         if path == place.path:
             self.watch(path)
         else:
-            self._watch_inside(path)
+            self.watch_inside(path)
         try:
             anchors, skipped = _anchors.parse(_files.read(path))
         except SourceError as error:

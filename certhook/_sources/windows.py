@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from certhook import _anchors, _x509
 from certhook._config import ANY_PURPOSE
+from certhook._sources.distrust import Block
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, Tuple, Union
+    from typing import Callable, Iterable, Iterator, Tuple, Union
 
     from certhook._sources.reader import Reader
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Entry = Tuple[bytes, str, Union[bool, "frozenset[str]"]]
 
 STORES = ("CA", "ROOT")
+DISALLOWED = "Disallowed"
 
 
 def read(reader: Reader, enumerate_store: Callable[[str], Iterable[Entry]] | None = None) -> None:
@@ -23,29 +25,46 @@ def read(reader: Reader, enumerate_store: Callable[[str], Iterable[Entry]] | Non
 
     :param enumerate_store: ``ssl.enum_certificates``, or what stands for it
     """
+    for store in STORES:
+        place = reader.place("system", _name(store))
+        try:
+            for certificate, trust in _certificates(reader, store, enumerate_store):
+                reader.add(place, [_anchors.Anchor(certificate.der, _purposes(trust))])
+        except OSError as error:
+            place.note = f"cannot be read: {error.strerror or error}"
+            reader.problems.append(SourceError(place.path, place.note))
+
+
+def read_disallowed(reader: Reader, enumerate_store: Callable[[str], Iterable[Entry]] | None = None) -> None:
+    """Distrust what is in the Disallowed store."""
+    try:
+        for certificate, _ in _certificates(reader, DISALLOWED, enumerate_store):
+            reader.distrust.add(Block(ANY_PURPOSE, certificate.der), _name(DISALLOWED))
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}; what it distrusts is not known"
+        reader.problems.append(SourceError(_name(DISALLOWED), message))
+
+
+def _name(store: str) -> str:
+    return f"Windows {store} store"
+
+
+def _certificates(
+    reader: Reader, store: str, enumerate_store: Callable[[str], Iterable[Entry]] | None
+) -> Iterator[tuple[_x509.Certificate, bool | frozenset[str]]]:
     if enumerate_store is None:
         import _ssl
 
         enumerate_store = _ssl.enum_certificates  # type: ignore[attr-defined]
         assert enumerate_store is not None
     reader.volatile = True
-    for store in STORES:
-        place = reader.place("system", f"Windows {store} store")
-        try:
-            entries = list(enumerate_store(store))
-        except OSError as error:
-            place.note = f"cannot be read: {error.strerror or error}"
-            reader.problems.append(SourceError(place.path, place.note))
+    for data, encoding, trust in enumerate_store(store):
+        if encoding != "x509_asn":  # CA certificates are never PKCS#7
             continue
-        for data, encoding, trust in entries:
-            if encoding != "x509_asn":  # CA certificates are never PKCS#7
-                continue
-            try:
-                der = _x509.Certificate(data).der
-            except ValueError as error:
-                reader.problems.append(SourceError(place.path, f"a certificate was skipped: {error}"))
-                continue
-            reader.add(place, [_anchors.Anchor(der, _purposes(trust))])
+        try:
+            yield _x509.Certificate(data), trust
+        except ValueError as error:
+            reader.problems.append(SourceError(_name(store), f"a certificate was skipped: {error}"))
 
 
 def _purposes(trust: bool | frozenset[str]) -> int:

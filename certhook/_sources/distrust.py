@@ -1,0 +1,246 @@
+"""What the operating system's administrator distrusts: taken from the trust set, whichever source lists it.
+
+============= =============================================================
+Debian,       a line ``!NAME`` in /etc/ca-certificates.conf, NAME below
+Alpine        /usr/share/ca-certificates
+p11-kit       files in ``blocklist`` directories; in the directories above
+              them, objects that say ``x-distrusted: true`` and OpenSSL's
+              ``TRUSTED CERTIFICATE`` that rejects a purpose
+FreeBSD       files in the ``untrusted`` directories of certctl(8)
+Windows       the Disallowed store
+============= =============================================================
+
+A certificate is matched as it is, or by its subject and public key: a renewed copy
+of a distrusted CA is that CA. A p11-kit object may also name one by issuer and
+serial number. A root that is only missing from a system's store is not
+distrusted: the store may just be older than the bundle.
+
+Sources: update-ca-certificates(8), update-ca-trust(8), trust(1), certctl(8), and
+p11-kit's trust/parser.c and trust/persist.c.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from urllib.parse import unquote_to_bytes
+
+from certhook import _anchors, _files, _x509
+from certhook._config import ANY_PURPOSE
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+    from certhook._anchors import Anchor
+    from certhook._sources.reader import Reader
+
+#: Where Debian's and Alpine's administrators deselect roots, and what the names there are relative to.
+DESELECTED = "/etc/ca-certificates.conf"
+CERTIFICATES = "/usr/share/ca-certificates"
+
+#: Directories of p11-kit sources, each with directories of what is distrusted in it.
+P11_KIT = (
+    "/etc/pki/ca-trust/source",  # Fedora, RHEL
+    "/usr/share/pki/ca-trust-source",
+    "/etc/ca-certificates/trust-source",  # Arch
+    "/usr/share/ca-certificates/trust-source",
+    "/etc/pki/trust",  # SUSE
+    "/usr/share/pki/trust",
+)
+_BLOCKLISTS = ("blocklist", "blacklist")
+
+UNTRUSTED = ("/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted")  # FreeBSD
+
+_OBJECT = b"[p11-kit-object-v1]"
+
+
+class Block:
+    """One certificate that is distrusted, by itself or by its issuer and serial number, all as DER.
+
+    :ivar purposes: for what it is
+    :ivar fault: what is wrong with it, where there is something
+    """
+
+    __slots__ = ("der", "fault", "issuer", "purposes", "serial")
+
+    def __init__(
+        self, purposes: int, der: bytes = b"", issuer: bytes = b"", serial: bytes = b"", fault: str = ""
+    ) -> None:
+        self.purposes = purposes
+        self.der = der
+        self.issuer = issuer
+        self.serial = serial
+        self.fault = fault
+
+
+class Distrust:
+    """The certificates that are distrusted, and by which files."""
+
+    def __init__(self) -> None:
+        # What a certificate is matched by, to the bits of purposes and the paths.
+        self._blocks: dict[object, list[tuple[int, str]]] = {}
+
+    def add(self, block: Block, path: str) -> None:
+        """Distrust what *block* names, and every certificate of the same subject and key.
+
+        :raises ValueError: if it names nothing
+        """
+        if block.fault:
+            raise ValueError(block.fault)
+        if block.der:
+            keys = _keys(_x509.Certificate(block.der))[:2]
+        elif block.issuer and block.serial:
+            keys = [_serial(block.issuer, block.serial)]
+        else:
+            raise ValueError("an object has neither a certificate nor an issuer and a serial number")
+        for key in keys:
+            self._blocks.setdefault(key, []).append((block.purposes, path))
+
+    def apply(self, anchor: Anchor) -> None:
+        """Reject *anchor* for the purposes for which it is distrusted."""
+        if not self._blocks:
+            return
+        for key in _keys(_x509.Certificate(anchor.der)):
+            for purposes, path in self._blocks.get(key, ()):
+                anchor.rejected |= purposes
+                if path not in anchor.rejected_by:
+                    anchor.rejected_by.append(path)
+
+
+def _keys(certificate: _x509.Certificate) -> list[object]:
+    """What *certificate* is matched by."""
+    identity = _folded(certificate.subject), certificate.key
+    return [certificate.der, identity, _serial(certificate.issuer, certificate.serial)]
+
+
+def _serial(issuer: bytes, serial: bytes) -> tuple[bytes, bytes, str]:
+    return _folded(issuer), serial, "serial"
+
+
+def _folded(name: bytes) -> bytes:
+    """*name* as OpenSSL compares it: whoever renews a certificate may write its name in another string type."""
+    try:
+        return _x509.canonical(name)
+    except ValueError:
+        return name
+
+
+def read(reader: Reader) -> None:
+    """Read what this system's administrator distrusts into *reader*."""
+    if sys.platform == "win32":
+        from certhook._sources import windows
+
+        windows.read_disallowed(reader)
+    elif sys.platform.startswith("linux"):
+        _read_deselected(reader)
+        for folder in P11_KIT:
+            _read_folder(reader, folder, everything=False)
+            for name in _BLOCKLISTS:
+                _read_folder(reader, os.path.join(folder, name), everything=True)
+    elif sys.platform.startswith("freebsd"):
+        for folder in UNTRUSTED:
+            _read_folder(reader, folder, everything=True)
+
+
+def _read_deselected(reader: Reader) -> None:
+    reader.watch(DESELECTED)
+    for line in (_contents(reader, DESELECTED) or b"").splitlines():
+        name = os.fsdecode(line.strip())
+        if name.startswith("!"):
+            path = os.path.join(CERTIFICATES, name[1:].strip())
+            reader.watch_inside(path)
+            data = _contents(reader, path)
+            if data is not None:  # else an upgrade removed it, and its name stays in the list
+                _block(reader, path, data, everything=True)
+
+
+def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
+    """Read the files of *folder*.
+
+    :param everything: whether all that is in there is distrusted, or only what says so
+    """
+    reader.watch(folder)
+    try:
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        reader.problems.append(SourceError(folder, f"cannot be read: {error.strerror}; {_UNKNOWN}"))
+        return
+    for name in names:
+        path = os.path.join(folder, name)
+        if name.startswith(".") or os.path.isdir(path):
+            continue
+        reader.watch_inside(path)
+        data = _contents(reader, path)
+        if data is not None:
+            _block(reader, path, data, everything)
+
+
+_UNKNOWN = "what it distrusts is not known"
+
+
+def _contents(reader: Reader, path: str) -> bytes | None:
+    """The file at *path*, None where there is none that can be read."""
+    try:
+        return _files.read(path)
+    except SourceError as error:
+        if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+            reader.problems.append(SourceError(path, f"{error.message}; {_UNKNOWN}"))
+        return None
+
+
+def _block(reader: Reader, path: str, data: bytes, everything: bool) -> None:
+    """Distrust what is in the file *path*: all of it, or what says so."""
+    found = _of_p11_kit(data, everything) if _OBJECT in data else _of_certificates(data, everything)
+    count = 0
+    for block in found:
+        try:
+            reader.distrust.add(block, path)
+            count += 1
+        except ValueError as error:
+            reader.problems.append(SourceError(path, f"{error}; {_UNKNOWN}"))
+    if everything and not count and not os.path.basename(path).upper().startswith("README"):
+        expected = "a certificate as PEM or DER, or a p11-kit object, was expected"
+        reader.problems.append(SourceError(path, f"names nothing to distrust; {expected}"))
+
+
+def _of_certificates(data: bytes, everything: bool) -> Iterator[Block]:
+    anchors, problems = _anchors.parse(data)
+    for anchor in anchors:
+        purposes = ANY_PURPOSE if everything else anchor.rejected
+        if purposes:
+            yield Block(purposes, anchor.der)
+    if everything:
+        for problem in problems:
+            yield Block(ANY_PURPOSE, fault=problem)
+
+
+def _of_p11_kit(data: bytes, everything: bool) -> Iterator[Block]:
+    for text in data.split(_OBJECT)[1:]:
+        attributes = _attributes(text)
+        if not everything and attributes.get(b"x-distrusted") != b"true":
+            continue
+        value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
+        anchors, _ = _anchors.parse(text)
+        if value:
+            yield Block(ANY_PURPOSE, value)
+        elif anchors:
+            for anchor in anchors:
+                yield Block(ANY_PURPOSE, anchor.der)
+        else:
+            yield Block(
+                ANY_PURPOSE, issuer=_unquoted(attributes, b"issuer"), serial=_unquoted(attributes, b"serial-number")
+            )
+
+
+def _attributes(text: bytes) -> dict[bytes, bytes]:
+    """The attributes of a p11-kit object: names to values as they are written."""
+    lines = (line.partition(b":") for line in text.splitlines() if not line.startswith(b"#"))
+    return {name.strip(): value.strip() for name, colon, value in lines if colon}
+
+
+def _unquoted(attributes: dict[bytes, bytes], name: bytes) -> bytes:
+    return unquote_to_bytes(attributes.get(name, b"").strip(b'"'))
