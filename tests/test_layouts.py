@@ -17,6 +17,8 @@ import pytest
 import support
 from namespace import Link, sparse
 
+from certhook import _x509
+
 #: Stands for OPENSSLDIR of the interpreter, the directory that was compiled into its OpenSSL.
 OPENSSL = "{OPENSSLDIR}"
 
@@ -39,6 +41,20 @@ class Trusted(NamedTuple):
 
     name: str
     settings: str
+
+
+class Der(NamedTuple):
+    """The certificate of one authority as DER."""
+
+    name: str
+
+
+class P11Kit(NamedTuple):
+    """A p11-kit object that names one authority: as PEM, as its *value*, or by issuer and *serial* number."""
+
+    name: str
+    form: str = "pem"
+    attributes: str = "x-distrusted: true"
 
 
 DEBIAN = {
@@ -237,6 +253,86 @@ LAYOUTS = {
     "rejected for clients": Layout({STORE: Trusted("system", "-addreject clientAuth")}, ALL),
 }
 
+# What an administrator distrusts is not trusted, whichever source lists it.
+_BLOCKLIST = "/etc/pki/ca-trust/source/blocklist"
+_BUNDLED_DISTRUSTED = {
+    "Fedora, PEM": (FEDORA_44, {f"{_BLOCKLIST}/bundled.pem": Pem("bundled")}),
+    "Fedora, DER": (FEDORA_44, {f"{_BLOCKLIST}/bundled.crt": Der("bundled")}),
+    "Fedora, of the vendor's": (FEDORA_44, {"/usr/share/pki/ca-trust-source/blocklist/a": Pem("bundled")}),
+    "Fedora, by its old name": (FEDORA_44, {"/etc/pki/ca-trust/source/blacklist/a.pem": Pem("bundled")}),
+    "Fedora, a link": (FEDORA_44, {f"{_BLOCKLIST}/a": Link("/etc/bad.pem"), "/etc/bad.pem": Pem("bundled")}),
+    "Fedora, rejected for servers": (
+        FEDORA_44,
+        {"/etc/pki/ca-trust/source/a.pem": Trusted("bundled", "-addreject serverAuth")},
+    ),
+    "Fedora, p11-kit with PEM": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled")}),
+    "Fedora, p11-kit with a value": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", "value")}),
+    "Fedora, p11-kit with a number": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", "serial")}),
+    "Fedora, p11-kit in the list": (FEDORA_44, {f"{_BLOCKLIST}/a.p11-kit": P11Kit("bundled", "value", "")}),
+    "SUSE": (SUSE, {"/etc/pki/trust/blocklist/bundled.pem": Pem("bundled")}),
+    "SUSE, of the vendor's": (SUSE, {"/usr/share/pki/trust/blocklist/bundled.pem": Pem("bundled")}),
+    "Arch": (ARCH, {"/etc/ca-certificates/trust-source/blocklist/bundled.crt": Pem("bundled")}),
+    "Arch, of the vendor's": (ARCH, {"/usr/share/ca-certificates/trust-source/blocklist/a": Pem("bundled")}),
+    "Debian": (
+        DEBIAN,
+        {
+            "/etc/ca-certificates.conf": b"# here\nmozilla/system.crt\n!mozilla/bundled.crt\n!mozilla/gone.crt\n",
+            "/usr/share/ca-certificates/mozilla/system.crt": Pem("system"),
+            "/usr/share/ca-certificates/mozilla/bundled.crt": Pem("bundled"),
+        },
+    ),
+    "Alpine": (
+        ALPINE,
+        {
+            "/etc/ca-certificates.conf": b"!mozilla/bundled.crt",
+            "/usr/share/ca-certificates/mozilla/bundled.crt": Pem("bundled"),
+        },
+    ),
+}
+LAYOUTS.update(
+    {
+        f"distrusted: {name}": Layout({**system, **distrusted}, "system both")
+        for name, (system, distrusted) in _BUNDLED_DISTRUSTED.items()
+    }
+)
+LAYOUTS.update(
+    {
+        "distrusted: in the system's store and in the bundle": Layout(
+            {**FEDORA_44, f"{_BLOCKLIST}/a.pem": Pem("both system")}, "bundled"
+        ),
+        "distrusted: named by a variable": Layout(
+            {**DEBIAN, "/etc/company.pem": Pem("extra"), f"{_BLOCKLIST}/a.pem": Pem("extra")},
+            ALL,
+            variables={"CERTHOOK_EXTRA_CA_CERTS": "/etc/company.pem"},
+            warnings=(f"is not trusted: {_BLOCKLIST}/a.pem distrusts it",),
+        ),
+        "distrusted: nothing is, it is only a source": Layout(
+            {
+                **FEDORA_44,
+                "/etc/pki/ca-trust/source/README": b"Put your certificates in anchors.",
+                "/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", attributes="trusted: true"),
+                "/etc/pki/ca-trust/source/b.pem": Pem("bundled"),
+                "/etc/pki/ca-trust/source/c.pem": Trusted("bundled", "-addreject emailProtection"),
+                "/etc/pki/ca-trust/source/anchors/d.pem": Pem("system"),
+                f"{_BLOCKLIST}/README": b"Put what you distrust here.",
+            },
+            ALL,
+        ),
+        "distrusted: a file that names nothing": Layout(
+            {**FEDORA_44, f"{_BLOCKLIST}/a.pem": b"bundled", f"{_BLOCKLIST}/b.pem": Pem("bundled")},
+            "system both",
+            warnings=(f"{_BLOCKLIST}/a.pem: names nothing to distrust; ",),
+        ),
+        "distrusted: a FIFO": Layout(
+            {**FEDORA_44, f"{_BLOCKLIST}/a.pem": os.mkfifo},
+            ALL,
+            warnings=(f"{_BLOCKLIST}/a.pem: is a pipe; ",),
+        ),
+    }
+)
+# What Python does without certhook is the same as without the list.
+COMPARED = [name for name, layout in LAYOUTS.items() if layout.bare is not None and "distrusted" not in name]
+
 # First by compiled store, then with every anchor loaded: slower, never different.
 BOTH_WAYS = f"""
 import os
@@ -248,6 +344,10 @@ for way in "lazy", "eager":
 
 def _openssl(*arguments: str, given: bytes = b"") -> str:
     return subprocess.run(["openssl", *arguments], input=given, check=True, stdout=subprocess.PIPE).stdout.decode()
+
+
+def _quoted(data: bytes) -> str:
+    return "".join(f"%{octet:02x}" for octet in data)
 
 
 class Machine:
@@ -280,11 +380,25 @@ class Machine:
             elif isinstance(entry, Trusted):
                 command = ("x509", "-trustout", *entry.settings.split())
                 tree[path] = _openssl(*command, given=self.cas.pem(entry.name)).encode()
+            elif isinstance(entry, Der):
+                tree[path] = self.cas.der(entry.name)
+            elif isinstance(entry, P11Kit):
+                tree[path] = self._p11_kit(entry)
             elif isinstance(entry, Hashed):
                 tree.update(self._rehashed(path, entry.names.split()))
             else:
                 tree[path] = entry
         return tree
+
+    def _p11_kit(self, entry: P11Kit) -> bytes:
+        certificate = _x509.Certificate(self.cas.der(entry.name))
+        named = {
+            "pem": self.cas.pem(entry.name).decode(),
+            "value": f'value: "{_quoted(certificate.der)}"',
+            "serial": f'issuer: "{_quoted(certificate.issuer)}"\nserial-number: "{_quoted(certificate.serial)}"',
+        }
+        lines = ["[p11-kit-object-v1]", 'label: "of the tests"', "class: certificate", entry.attributes]
+        return "\n".join(["# written by hand", *lines, named[entry.form], ""]).encode()
 
     def _rehashed(self, path: str, names: list[str]) -> namespace.Tree:
         folder = self.folder / "+".join(names)
@@ -380,9 +494,6 @@ def test_each_well_known_directory_is_found(machine, tmp_path, path) -> None:
     tree = {path: Hashed("system"), f"{path}/localhost.crt": Pem("stranger")}
     done = machine.run(machine.installed, BOTH_WAYS, tree, tmp_path)
     assert (lines_of(done), warnings_of(done)) == ([expected(ALL)] * 2, [])
-
-
-COMPARED = [name for name, layout in LAYOUTS.items() if layout.bare is not None]
 
 
 @pytest.mark.parametrize("name", COMPARED)
@@ -482,6 +593,26 @@ UPDATES = {
         {STORE: Pem("system"), "/etc/new.pem": Pem("stranger")},
         "os.symlink('/etc/new.pem', '{OPENSSLDIR}/cert.pem')",
         (ALL, "bundled both stranger"),
+    ),
+    "a root is distrusted": (
+        {STORE: Pem("system"), "/etc/bad.pem": Pem("bundled")},
+        f"os.makedirs('{_BLOCKLIST}'); os.rename('/etc/bad.pem', '{_BLOCKLIST}/bad.pem')",
+        (ALL, "system both"),
+    ),
+    "a root is distrusted no more": (
+        {STORE: Pem("system"), f"{_BLOCKLIST}/bad.pem": Pem("bundled")},
+        f"os.unlink('{_BLOCKLIST}/bad.pem')",
+        ("system both", ALL),
+    ),
+    "a root is deselected": (
+        {
+            STORE: Pem("system"),
+            "/etc/ca-certificates.conf": b"mozilla/bundled.crt",
+            "/etc/new.conf": b"!mozilla/bundled.crt",
+            "/usr/share/ca-certificates/mozilla/bundled.crt": Pem("bundled"),
+        },
+        "os.rename('/etc/new.conf', '/etc/ca-certificates.conf')",
+        (ALL, "system both"),
     ),
     "the store is taken away": ({STORE: Pem("system")}, f"os.unlink('{STORE}')", (ALL, "bundled both")),
 }

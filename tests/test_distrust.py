@@ -1,0 +1,162 @@
+"""Distrust: what is matched by it, and what comes of it. Whole systems are in test_layouts.py."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import der
+import pytest
+
+from certhook import _trust
+from certhook._anchors import Anchor
+from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
+from certhook._sources import TrustSet, distrust, windows
+from certhook._sources.distrust import Block, Distrust
+from certhook._sources.reader import Reader
+from certhook._x509 import Certificate
+
+NAME = der.common_name("distrusted")
+OTHER_KEY = der._KEY[:-1] + b"\xf4"
+BAD = der.certificate(NAME)
+GOOD = der.certificate(der.common_name("good"))
+
+
+def rejected(block: Block, *certificates: bytes) -> list[int]:
+    """For which purposes each of *certificates* is rejected, where *block* is distrusted."""
+    distrusted = Distrust()
+    distrusted.add(block, "the list")
+    anchors = [Anchor(certificate) for certificate in certificates]
+    for anchor in anchors:
+        distrusted.apply(anchor)
+        assert anchor.rejected_by == (["the list"] if anchor.rejected else [])
+    return [anchor.rejected for anchor in anchors]
+
+
+def test_a_certificate_and_its_renewed_copies_are_distrusted() -> None:
+    renewed = der.certificate(NAME, serial=2)
+    assert rejected(Block(ANY_PURPOSE, BAD), BAD, renewed) == [ANY_PURPOSE] * 2
+
+
+def test_a_copy_is_known_by_its_name_however_that_is_written() -> None:
+    printable = der.name([der.attribute(der.element(der.PRINTABLE_STRING, b" Distrusted "))])
+    assert rejected(Block(ANY_PURPOSE, BAD), der.certificate(printable)) == [ANY_PURPOSE]
+
+
+def test_another_name_or_another_key_is_another_ca() -> None:
+    assert rejected(Block(ANY_PURPOSE, BAD), GOOD, der.certificate(NAME, serial=2, key=OTHER_KEY)) == [0, 0]
+
+
+def test_a_purpose_is_distrusted_by_itself() -> None:
+    assert rejected(Block(CLIENT_AUTH, BAD), BAD, GOOD) == [CLIENT_AUTH, 0]
+
+
+def test_an_issuer_and_a_serial_number_name_one_certificate() -> None:
+    issuer, serial = Certificate(BAD).issuer, Certificate(BAD).serial
+    same, other = der.certificate(NAME, key=OTHER_KEY), der.certificate(NAME, serial=2)
+    assert rejected(Block(ANY_PURPOSE, issuer=issuer, serial=serial), BAD, same, other) == [ANY_PURPOSE] * 2 + [0]
+
+
+@pytest.mark.parametrize("block", [Block(ANY_PURPOSE, b"?"), Block(ANY_PURPOSE), Block(ANY_PURPOSE, issuer=NAME)])
+def test_what_names_nothing_is_refused(block) -> None:
+    with pytest.raises(ValueError):
+        Distrust().add(block, "the list")
+
+
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch) -> Path:
+    """A directory of distrust, read on every system as it is on FreeBSD."""
+    folder = tmp_path / "untrusted"
+    folder.mkdir()
+    (tmp_path / "bundle.pem").write_bytes(der.pem(BAD) + der.pem(GOOD))
+    monkeypatch.setattr(distrust, "UNTRUSTED", (str(folder), str(tmp_path / "none")))
+    monkeypatch.setattr(distrust.sys, "platform", "freebsd14")
+    monkeypatch.setenv("CERTHOOK_BUNDLE", str(tmp_path / "bundle.pem"))
+    monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
+    return folder
+
+
+def read() -> TrustSet:
+    return _trust.trust_set()
+
+
+def ders(anchors: tuple[Anchor, ...]) -> list[bytes]:
+    return [anchor.der for anchor in anchors]
+
+
+def test_a_trust_set_says_what_was_taken_from_it_and_by_what(listed) -> None:
+    assert (ders(read().anchors), read().removed) == ([BAD, GOOD], ())
+    (listed / "bad.crt").write_bytes(BAD)
+    trust = read()
+    assert (ders(trust.anchors), ders(trust.removed)) == ([GOOD], [BAD])
+    assert trust.removed[0].rejected_by == [str(listed / "bad.crt")]
+    assert trust.removed[0].sha256 == hashlib.sha256(BAD).hexdigest()
+    assert trust.places[0].count == 1
+
+
+def test_a_bundle_that_somebody_named_is_said_to_have_no_effect(listed) -> None:
+    (listed / "bad.crt").write_bytes(BAD)
+    (problem,) = read().problems
+    assert str(problem).startswith(f"{listed.parent / 'bundle.pem'}: the certificate with SHA-256 ")
+    assert str(problem).endswith(f" is not trusted: {listed / 'bad.crt'} distrusts it")
+
+
+def test_fallback_goes_on_where_all_of_a_source_is_distrusted(listed, monkeypatch, tmp_path) -> None:
+    (tmp_path / "system.pem").write_bytes(der.pem(GOOD))
+    (tmp_path / "bundle.pem").write_bytes(der.pem(BAD))
+    (listed / "bad.crt").write_bytes(BAD)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", "")
+    monkeypatch.setenv("CERTHOOK_SOURCES", "bundled,system")
+    monkeypatch.setenv("CERTHOOK_MODE", "fallback")
+    assert ders(read().anchors) == [GOOD]
+
+
+def test_a_place_that_is_not_there_is_watched_where_it_would_begin(tmp_path) -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    for path in ("a/b/c", "a/d", "e"):
+        reader.watch(str(tmp_path / path))
+    assert list(reader.inputs.near) == [str(tmp_path / "a"), str(tmp_path / "e")]
+    (tmp_path / "a").mkdir()
+    assert not reader.inputs.is_current(deep=False)
+
+
+def test_a_further_context_looks_at_few_places_for_distrust(monkeypatch) -> None:
+    """On a system that knows of only one way to distrust, each of the others is one path or none."""
+    monkeypatch.setattr(distrust.sys, "platform", "linux")
+    monkeypatch.setattr(distrust.os.path, "lexists", lambda path: path in ("/", "/etc", "/usr", "/usr/share"))
+    reader = Reader(Config({}), SERVER_AUTH)
+    distrust.read(reader)
+    assert list(reader.inputs.near) == [
+        "/etc/ca-certificates.conf",
+        "/etc/pki",
+        "/usr/share/pki",
+        "/etc/ca-certificates",
+        "/usr/share/ca-certificates",
+    ]
+
+
+def test_windows_disallowed_store_is_distrust() -> None:
+    def enumerate_store(name: str) -> list[tuple[bytes, str, bool]]:
+        return {
+            "Disallowed": [(BAD, "x509_asn", True), (b"?", "pkcs_7_asn", True)],
+            "ROOT": [(BAD, "x509_asn", True)],
+        }.get(name, [(GOOD, "x509_asn", True)])
+
+    reader = Reader(Config({}), SERVER_AUTH)
+    windows.read_disallowed(reader, enumerate_store)
+    windows.read(reader, enumerate_store)
+    assert [anchor.der for anchor in reader.anchors] == [GOOD]
+    assert [anchor.rejected_by for anchor in reader.removed] == [["Windows Disallowed store"]]
+    assert reader.problems == []
+
+
+def test_a_disallowed_store_that_cannot_be_read_is_a_problem() -> None:
+    def enumerate_store(name: str) -> list[tuple[bytes, str, bool]]:
+        raise OSError(5, "Access is denied")
+
+    reader = Reader(Config({}), SERVER_AUTH)
+    windows.read_disallowed(reader, enumerate_store)
+    assert [str(problem) for problem in reader.problems] == [
+        "Windows Disallowed store: cannot be read: Access is denied; what it distrusts is not known"
+    ]
