@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     #: Time of change in nanoseconds, size in bytes, inode and device of a path; None where nothing is.
     Signature = Optional[Tuple[int, int, int, int]]
 
-_INDEX = b"certhook index 2"
+_INDEX = b"certhook index 3"
 _MANIFEST = "certhook store 1"
 MANIFEST = "manifest"
 BUNDLE = "cert.pem"
@@ -94,7 +94,10 @@ class Inputs:
         """
         see = portable_signature if self.portable else signature
         for path, seen in self.near.items():
-            if see(path) != seen:
+            if seen is None:
+                if os.access(path, os.F_OK):  # half the cost of an exception
+                    return False
+            elif see(path) != seen:
                 return False
         return not deep or look(self.deep, self.portable) == self.deep_seen
 
@@ -103,11 +106,6 @@ class Inputs:
         see = portable_signature if portable else signature
         near = {path: see(path) for path in self.near}
         return Inputs(near, self.deep, look(self.deep, portable), portable)
-
-
-# The time of change shows what the time of modification does not: a mode that was
-# changed, and content that was changed by a tool which puts the old time back.
-_CHANGED = "st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns"
 
 
 def signature(path: str) -> "Signature":
@@ -119,7 +117,10 @@ def signature(path: str) -> "Signature":
 
 
 def _signature_of(status: os.stat_result) -> "Signature":
-    return getattr(status, _CHANGED), status.st_size, status.st_ino, status.st_dev
+    # The time of change shows what the time of modification does not: a mode that was
+    # changed, and content that was changed by a tool which puts the old time back.
+    changed = status.st_mtime_ns if sys.platform == "win32" else status.st_ctime_ns
+    return changed, status.st_size, status.st_ino, status.st_dev
 
 
 def portable_signature(path: str) -> "Signature":

@@ -28,6 +28,7 @@ KEYS = {
     "variables": list,
     "anchors": int,
     "anchors_by_source": dict,
+    "distrusted": list,
     "places": list,
     "store": (str, type(None)),
     "eager_because": str,
@@ -103,6 +104,18 @@ def test_all_is_well_where_the_hook_is_active_and_nothing_is_wrong(status) -> No
     found = status()
     assert found["active"]
     assert found["problems"] == []
+
+
+def test_what_is_distrusted_is_listed_with_who_says_so(certhook, status, tmp_path, cas) -> None:
+    command = ("openssl", "x509", "-trustout", "-addreject", "serverAuth")
+    rejecting = subprocess.run(command, input=cas.pem("bundled"), check=True, stdout=subprocess.PIPE).stdout
+    (tmp_path / "extra.pem").write_bytes(rejecting)
+    (distrusted,) = status()["distrusted"]
+    assert distrusted["by"] == [str(tmp_path / "extra.pem")]
+    assert ["bundled", str(tmp_path / "bundle.pem")] in distrusted["listed_by"]
+    shown = certhook().stdout
+    assert f"  SHA-256 {distrusted['sha256']}\n       listed by bundled: {tmp_path / 'bundle.pem'}\n" in shown
+    assert f"       distrusted by {tmp_path / 'extra.pem'}\n" in shown
 
 
 def test_the_interpreter_is_named(status, installed: Path) -> None:

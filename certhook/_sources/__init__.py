@@ -63,7 +63,7 @@ def _removed_from_what_was_named(config: Config, removed: tuple[Anchor, ...]) ->
         named.add("bundled")
     for anchor in removed:
         for source, path in anchor.listed:
-            if source in named and anchor.rejected_by:
+            if source in named:
                 by = ", ".join(anchor.rejected_by)
                 message = f"the certificate with SHA-256 {anchor.sha256} is not trusted: {by} distrusts it"
                 yield SourceError(path, message)
@@ -81,7 +81,7 @@ def _debug(trust: TrustSet) -> None:
     for place in trust.places:
         _report.debug(f"{place.source}: {place.path}: {place.note or f'{place.count} anchors'}")
     for anchor in trust.removed:
-        _report.debug(f"distrusted by {', '.join(anchor.rejected_by) or 'a source'}: SHA-256 {anchor.sha256}")
+        _report.debug(f"distrusted by {', '.join(anchor.rejected_by)}: SHA-256 {anchor.sha256}")
 
 
 _SOURCES = {"system": system, "bundled": bundled}

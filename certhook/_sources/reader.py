@@ -119,11 +119,13 @@ class Reader:
         """Take *anchors* in, as listed by *place* (and there by the file *path*)."""
         for anchor in anchors:
             known = self._anchors.setdefault(anchor.der, anchor)
+            listing = (place.source, path or place.path)
+            if anchor.rejected and listing[1] not in known.rejected_by:
+                known.rejected_by.append(listing[1])
             known.trusted |= anchor.trusted
             known.rejected |= anchor.rejected
             if known is anchor:
                 self.distrust.apply(anchor)
-            listing = (place.source, path or place.path)
             if listing not in known.listed:
                 known.listed.append(listing)
             if anchor.trusted & self.purpose and not known.rejected & self.purpose:

@@ -90,6 +90,10 @@ def gather() -> dict[str, Any]:
         "variables": [_variable(name, config) for name in sorted(os.environ) if _is_of_interest(name)],
         "anchors": len(eager.anchors),
         "anchors_by_source": _by_source([anchor for anchor in trust.anchors if anchor.der in eager.anchors]),
+        "distrusted": [
+            {"sha256": anchor.sha256, "listed_by": [list(pair) for pair in anchor.listed], "by": anchor.rejected_by}
+            for anchor in trust.removed
+        ],
         "places": [
             {"source": place.source, "path": place.path, "anchors": place.count, "note": place.note}
             for place in trust.places
@@ -163,6 +167,12 @@ def render(found: dict[str, Any]) -> str:
         lines.append("  'pip install certhook' here does, or certhook.install() in the program")
     lines += ["", f"Trusted roots: {found['anchors']} ({found['mode']} of {', '.join(found['sources'])})"]
     lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
+    if found["distrusted"]:
+        lines += ["", "Distrusted, and left out:"]
+    for anchor in found["distrusted"]:
+        lines.append(f"  SHA-256 {anchor['sha256']}")
+        lines += [f"       listed by {source}: {path}" for source, path in anchor["listed_by"]]
+        lines += [f"       distrusted by {path}" for path in anchor["by"]]
     lines += ["", "Looked at:"]
     for place in found["places"]:
         lines.append(f"  {place['anchors']:4} {place['source']}: {place['path']}")
