@@ -15,6 +15,7 @@ from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Iterator
 
 #: Purposes of trust, with the names they have in certificates.
@@ -31,9 +32,11 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 class Anchor:
     """One trusted CA certificate, and who listed it.
 
-    *der* is the certificate; *trusted* and *rejected* are bits of purposes;
-    *listed* has a pair of source and path for each place that has it;
-    *rejected_by* the paths by which an administrator distrusts it.
+    :ivar der: the certificate
+    :ivar trusted: for which purposes it is listed, as bits
+    :ivar rejected: for which purposes it is distrusted, as bits
+    :ivar listed: a pair of source and path for each place that has it
+    :ivar rejected_by: the paths by which it is distrusted
     """
 
     __slots__ = ("der", "listed", "rejected", "rejected_by", "trusted")
@@ -52,8 +55,30 @@ class Anchor:
 
         return sha256(self.der).hexdigest()
 
+    @property
+    def subject(self) -> str:
+        """The name of the CA as :rfc:`4514` writes it, or else ``#`` and its DER in hexadecimal digits."""
+        subject = _x509.Certificate(self.der).subject
+        try:
+            return _x509.text(subject)
+        except ValueError:
+            return f"#{subject.hex()}"
+
+    @property
+    def validity(self) -> tuple[datetime, datetime] | None:
+        """The first and the last second of its validity in UTC, None where these are no dates."""
+        try:
+            return _x509.dates(_x509.Certificate(self.der).validity)
+        except ValueError:
+            return None
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources that list it, each once."""
+        return list(dict.fromkeys(source for source, _ in self.listed))
+
     def __repr__(self) -> str:
-        return f"<Anchor {len(self.der)} bytes, listed by {self.listed}>"
+        return f"<Anchor {self.subject}, listed by {', '.join(self.sources) or 'nobody'}>"
 
 
 def parse(data: bytes) -> tuple[list[Anchor], list[str]]:

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
 INTEGER = 0x02
 BIT_STRING = 0x03
 OBJECT_IDENTIFIER = 0x06
@@ -216,3 +220,85 @@ def _element(tag: int, value: bytes) -> bytes:
         return bytes((tag, length)) + value
     size = (length.bit_length() + 7) // 8
     return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + value
+
+
+# The short names of RFC 4514, and those that OpenSSL prints besides.
+_SHORT_NAMES = {
+    "2.5.4.3": "CN",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "STREET",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.97": "organizationIdentifier",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "1.2.840.113549.1.9.1": "emailAddress",
+}
+_SPECIAL = frozenset(',+"\\<>;')
+
+
+def text(name: bytes) -> str:
+    """*name* for a person to read: the string representation of :rfc:`4514`, in which the common name comes first."""
+    tag, start, end = read(name, 0, len(name))
+    if tag != SEQUENCE or end != len(name):
+        raise ValueError("not a name")
+    sets = []
+    for tag, _, value, after in children(name, start, end):
+        if tag != SET:
+            raise ValueError("not a relative distinguished name")
+        sets.append("+".join(_attribute_text(name, *part) for part in children(name, value, after)))
+    return ",".join(reversed(sets))
+
+
+def _attribute_text(data: bytes, tag: int, _: int, start: int, end: int) -> str:
+    parts = children(data, start, end)
+    if tag != SEQUENCE or len(parts) != 2 or parts[0][0] != OBJECT_IDENTIFIER:
+        raise ValueError("not an attribute of a name")
+    (_, _, type_start, type_end), (kind, whole, value, after) = parts
+    oid = dotted(data[type_start:type_end])
+    if kind not in _TEXT:
+        return f"{_SHORT_NAMES.get(oid, oid)}=#{data[whole:after].hex()}"
+    return f"{_SHORT_NAMES.get(oid, oid)}={_escaped(data[value:after].decode(_TEXT[kind]))}"
+
+
+def _escaped(value: str) -> str:
+    escaped = []
+    for position, character in enumerate(value):
+        at_an_end = position in (0, len(value) - 1)
+        if character in _SPECIAL or (character == "#" and position == 0) or (character == " " and at_an_end):
+            escaped.append(f"\\{character}")
+        elif character.isprintable():
+            escaped.append(character)
+        else:
+            # Nothing in a certificate is to move the cursor of a terminal.
+            escaped += [f"\\{octet:02X}" for octet in character.encode("utf-8", "surrogatepass")]
+    return "".join(escaped)
+
+
+_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
+
+
+def dates(validity: bytes) -> tuple[datetime, datetime]:
+    """The first and the last second of *validity*, the field of a certificate, in UTC (:rfc:`5280#section-4.1.2.5`)."""
+    tag, start, end = read(validity, 0, len(validity))
+    times = [_time(kind, validity[value:after]) for kind, _, value, after in children(validity, start, end)]
+    if tag != SEQUENCE or len(times) != 2:
+        raise ValueError("not the two dates of a certificate")
+    return times[0], times[1]
+
+
+def _time(tag: int, value: bytes) -> datetime:
+    from datetime import datetime, timezone
+
+    digits = value[:-1].decode("ascii")
+    if tag == _UTC_TIME and len(digits) == 12:
+        digits = ("19" if digits >= "50" else "20") + digits
+    elif tag != _GENERALIZED_TIME:
+        raise ValueError("not a date")
+    if len(digits) != 14 or not digits.isdigit() or value[-1:] != b"Z":
+        raise ValueError("not a date")
+    numbers = [int(digits[:4]), *(int(digits[at : at + 2]) for at in range(4, 14, 2))]
+    return datetime(*numbers, tzinfo=timezone.utc)  # type: ignore[arg-type, misc]

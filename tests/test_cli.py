@@ -11,6 +11,8 @@ from pathlib import Path
 import der
 import pytest
 import support
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows")
 
@@ -28,6 +30,7 @@ KEYS = {
     "variables": list,
     "anchors": int,
     "anchors_by_source": dict,
+    "roots": list,
     "distrusted": list,
     "places": list,
     "store": (str, type(None)),
@@ -106,15 +109,44 @@ def test_all_is_well_where_the_hook_is_active_and_nothing_is_wrong(status) -> No
     assert found["problems"] == []
 
 
+ROOT_KEYS = ("subject", "sha256", "not_before", "not_after", "listed_by")
+
+
+def test_of_each_root_it_is_said_whose_it_is_how_long_and_who_listed_it(certhook, status, tmp_path, cas) -> None:
+    found = status()
+    assert {tuple(root) for root in found["roots"]} == {ROOT_KEYS}
+    by_sha256 = {root["sha256"]: root for root in found["roots"]}
+    for name, source, file in (("both", "bundled", "bundle"), ("extra", "extra", "extra")):
+        expected = x509.load_pem_x509_certificate(cas.pem(name))
+        root = by_sha256[expected.fingerprint(hashes.SHA256()).hex()]
+        assert root["subject"] == expected.subject.rfc4514_string()
+        assert root["not_before"].partition("+")[0] == expected.not_valid_before_utc.isoformat().partition("+")[0]
+        assert root["not_after"] == expected.not_valid_after_utc.isoformat()
+        assert root["listed_by"] == [{"source": source, "path": str(tmp_path / f"{file}.pem")}]
+    shown = certhook("--roots").stdout
+    assert all(f"  {root['subject']}\n       SHA-256 {root['sha256']}\n" in shown for root in found["roots"])
+    assert "SHA-256" not in certhook().stdout
+
+
+def test_roots_that_the_bundle_alone_lists_are_counted(certhook, tmp_path) -> None:
+    shown = certhook(
+        CERTHOOK_SOURCES="system,bundled",
+        SSL_CERT_FILE=str(tmp_path / "system.pem"),
+        SSL_CERT_DIR="",
+    ).stdout
+    for count in ("2 listed by bundled", "2 listed by system", "1 listed by bundled alone"):
+        assert f"  {count:>{len(count) + 3}}\n" in shown
+
+
 def test_what_is_distrusted_is_listed_with_who_says_so(certhook, status, tmp_path, cas) -> None:
     command = ("openssl", "x509", "-trustout", "-addreject", "serverAuth")
     rejecting = subprocess.run(command, input=cas.pem("bundled"), check=True, stdout=subprocess.PIPE).stdout
     (tmp_path / "extra.pem").write_bytes(rejecting)
     (distrusted,) = status()["distrusted"]
     assert distrusted["by"] == [str(tmp_path / "extra.pem")]
-    assert ["bundled", str(tmp_path / "bundle.pem")] in distrusted["listed_by"]
+    assert {"source": "bundled", "path": str(tmp_path / "bundle.pem")} in distrusted["listed_by"]
     shown = certhook().stdout
-    assert f"  SHA-256 {distrusted['sha256']}\n       listed by bundled: {tmp_path / 'bundle.pem'}\n" in shown
+    assert f"       listed by bundled: {tmp_path / 'bundle.pem'}\n" in shown
     assert f"       distrusted by {tmp_path / 'extra.pem'}\n" in shown
 
 

@@ -16,6 +16,8 @@ import certifi
 import der
 import pytest
 import support
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -229,6 +231,10 @@ def read_everything(data: bytes) -> None:
         lambda data: _x509.read(data, 0, len(data)),
         lambda data: _x509.children(data, 0, len(data)),
         lambda data: _x509.canonical(_x509.Certificate(data).subject),
+        _x509.text,
+        _x509.dates,
+        lambda data: _x509.text(_x509.Certificate(data).subject),
+        lambda data: _x509.dates(_x509.Certificate(data).validity),
     ):
         try:
             function(data)
@@ -285,6 +291,62 @@ def test_what_openssl_loads_is_a_certificate() -> None:
     context.load_verify_locations(cadata=CERTIFICATE)
     assert context.cert_store_stats()["x509"] == 1
     assert _x509.Certificate(CERTIFICATE).subject == der.common_name("Root CA")
+
+
+# What a person reads.
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number:DeprecationWarning", "ignore:Parsed a:UserWarning")
+def test_names_and_dates_of_real_roots_are_those_that_a_library_reads() -> None:
+    for path in public_bundles():
+        for anchor in _anchors.parse(path.read_bytes())[0]:
+            expected = x509.load_der_x509_certificate(anchor.der)
+            assert anchor.subject == expected.subject.rfc4514_string(NAMES)
+            assert anchor.validity == (expected.not_valid_before_utc, expected.not_valid_after_utc)
+
+
+#: Names of attributes that RFC 4514 leaves to others.
+NAMES = {
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+    NameOID.ORGANIZATION_IDENTIFIER: "organizationIdentifier",
+    NameOID.SERIAL_NUMBER: "serialNumber",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("plain", "plain"),
+        (" a, b+c ", "\\ a\\, b\\+c\\ "),
+        ('#"\\<>;', '\\#\\"\\\\\\<\\>\\;'),
+        ("a#b c", "a#b c"),
+        ("\x1b[2J\n", "\\1B[2J\\0A"),
+        ("\u202eevil", "\\E2\\80\\AEevil"),
+        ("Ünï", "Ünï"),
+        (" ", "\\ "),
+    ],
+)
+def test_what_means_something_to_the_notation_or_a_terminal_is_escaped(value, expected) -> None:
+    assert _x509.text(der.common_name(value)) == f"CN={expected}"
+
+
+def test_an_attribute_that_is_no_text_or_unknown_is_shown_as_it_is() -> None:
+    kind = der.object_identifier("1.2.3")
+    assert _x509.text(der.name([der.attribute(b"\x02\x01\x05", kind), der.attribute(b"\x0c\x01a")])) == (
+        "1.2.3=#020105+CN=a"
+    )
+
+
+def test_the_years_of_two_digits_are_those_of_rfc_5280() -> None:
+    def validity(*times: bytes) -> bytes:
+        return der.element(0x30, *(der.element(0x17 if len(time) == 13 else 0x18, time) for time in times))
+
+    first, last = _x509.dates(validity(b"500101000000Z", b"491231235959Z"))
+    assert (first.isoformat(), last.isoformat()) == ("1950-01-01T00:00:00+00:00", "2049-12-31T23:59:59+00:00")
+    assert _x509.dates(validity(b"20500101000000Z", b"99991231235959Z"))[1].year == 9999
+    for wrong in (b"500101000000", b"5001010000Z", b"501301000000Z", b"20500101000000+", b"2050-101000000Z"):
+        with pytest.raises(ValueError):
+            _x509.dates(validity(wrong, wrong))
 
 
 # Time.

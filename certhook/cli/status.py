@@ -51,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Before the verb or behind it: the one that is not given must not undo the other.
     text = "print one JSON object, for programs"
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+    text = "list every root: whose, how long it is valid, and who listed it"
+    parser.add_argument("--roots", action="store_true", default=argparse.SUPPRESS, help=text)
     parser.set_defaults(run=run)
 
 
@@ -60,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     :returns: 0 if the hook is active and nothing is wrong, else 1
     """
     found = gather()
-    _print(json.dumps(found, indent=2) if getattr(options, "json", False) else render(found))
+    as_json, roots = getattr(options, "json", False), getattr(options, "roots", False)
+    _print(json.dumps(found, indent=2) if as_json else render(found, roots))
     return 0 if found["active"] and not found["problems"] else 1
 
 
@@ -90,10 +93,8 @@ def gather() -> dict[str, Any]:
         "variables": [_variable(name, config) for name in sorted(os.environ) if _is_of_interest(name)],
         "anchors": len(eager.anchors),
         "anchors_by_source": _by_source([anchor for anchor in trust.anchors if anchor.der in eager.anchors]),
-        "distrusted": [
-            {"sha256": anchor.sha256, "listed_by": [list(pair) for pair in anchor.listed], "by": anchor.rejected_by}
-            for anchor in trust.removed
-        ],
+        "roots": [_provenance(anchor) for anchor in trust.anchors if anchor.der in eager.anchors],
+        "distrusted": [{**_provenance(anchor), "by": anchor.rejected_by} for anchor in trust.removed],
         "places": [
             {"source": place.source, "path": place.path, "anchors": place.count, "note": place.note}
             for place in trust.places
@@ -143,16 +144,30 @@ def _variable(name: str, config: Config) -> dict[str, str]:
     return {"name": name, "value": os.environ[name], "effect": effect}
 
 
+def _provenance(anchor: Anchor) -> dict[str, Any]:
+    first, last = anchor.validity or (None, None)
+    return {
+        "subject": anchor.subject,
+        "sha256": anchor.sha256,
+        "not_before": first and first.isoformat(),
+        "not_after": last and last.isoformat(),
+        "listed_by": [{"source": source, "path": path} for source, path in anchor.listed],
+    }
+
+
 def _by_source(anchors: list[Anchor]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for anchor in anchors:
-        for source in {source for source, _ in anchor.listed}:
+        for source in anchor.sources:
             counts[source] = counts.get(source, 0) + 1
     return dict(sorted(counts.items()))
 
 
-def render(found: dict[str, Any]) -> str:
-    """The same for a person."""
+def render(found: dict[str, Any], roots: bool = False) -> str:
+    """The same for a person.
+
+    :param roots: whether to list every root
+    """
     lines = [
         f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}",
         f"  {found['executable']}",
@@ -167,12 +182,17 @@ def render(found: dict[str, Any]) -> str:
         lines.append("  'pip install certhook' here does, or certhook.install() in the program")
     lines += ["", f"Trusted roots: {found['anchors']} ({found['mode']} of {', '.join(found['sources'])})"]
     lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
+    alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
+    if alone and len(found["sources"]) > 1:
+        lines.append(f"  {len(alone):4} listed by bundled alone")
+    if roots:
+        lines += ["", "Roots:"]
+        lines += [line for root in found["roots"] for line in _render_root(root)]
     if found["distrusted"]:
         lines += ["", "Distrusted, and left out:"]
-    for anchor in found["distrusted"]:
-        lines.append(f"  SHA-256 {anchor['sha256']}")
-        lines += [f"       listed by {source}: {path}" for source, path in anchor["listed_by"]]
-        lines += [f"       distrusted by {path}" for path in anchor["by"]]
+    for root in found["distrusted"]:
+        lines += _render_root(root)
+        lines += [f"       distrusted by {path}" for path in root["by"]]
     lines += ["", "Looked at:"]
     for place in found["places"]:
         lines.append(f"  {place['anchors']:4} {place['source']}: {place['path']}")
@@ -189,6 +209,15 @@ def render(found: dict[str, Any]) -> str:
     lines += ["", "Problems:" if found["problems"] else "No problems."]
     lines += [f"  {problem}" for problem in found["problems"]]
     return "\n".join(lines)
+
+
+def _render_root(root: dict[str, Any]) -> list[str]:
+    return [
+        f"  {root['subject']}",
+        f"       SHA-256 {root['sha256']}",
+        f"       valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
+        *(f"       listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
+    ]
 
 
 def _print(text: str) -> None:
