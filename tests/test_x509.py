@@ -296,7 +296,7 @@ def test_what_openssl_loads_is_a_certificate() -> None:
 # What a person reads.
 
 
-@pytest.mark.filterwarnings("ignore:Parsed a serial number:DeprecationWarning", "ignore:Parsed a:UserWarning")
+@pytest.mark.filterwarnings("ignore:Parsed a serial number:UserWarning")
 def test_names_and_dates_of_real_roots_are_those_that_a_library_reads() -> None:
     for path in public_bundles():
         for anchor in _anchors.parse(path.read_bytes())[0]:
