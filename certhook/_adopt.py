@@ -12,11 +12,14 @@ unless the path ends like one of these.
 import os
 import sys
 
-from certhook import _certifi
+from certhook import _certifi, _context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from typing import Any, Iterable
+
+    from certhook._config import Config
 
 #: By whose it is: the package, and where its bundle is in it.
 BUNDLES = {
@@ -30,6 +33,22 @@ BUNDLES = {
 _UNPACKERS = {"certifi": "certifi", "pip": "pip._vendor.certifi"}
 
 
+def public(context: "ssl.SSLContext", file: "Any", text: "Any", config: "Config") -> "tuple[bool, bool]":
+    """Whether *file* and *text*, which *context* is to load, are public bundles that are adopted.
+
+    Whose clients are to be verified meant Mozilla's roots, and not the operating
+    system's: nothing is adopted for a server. Nor is it where there is no bundle, and
+    default trust would be less than what was asked for.
+    """
+    is_file = file is not None and is_public_file(file, config.adopt)
+    is_text = text is not None and is_public_text(text, config.adopt)
+    if is_file or is_text:
+        no_bundle = "bundled" in config.sources and config.bundle is None and _certifi.is_missing()
+        if no_bundle or _context.is_server(context):
+            return False, False
+    return is_file, is_text
+
+
 def is_public_file(path: "Any", owners: "Iterable[str]") -> bool:
     """Whether *path* is the bundle of one of *owners*.
 
@@ -37,10 +56,11 @@ def is_public_file(path: "Any", owners: "Iterable[str]") -> bool:
     :param owners: names of :data:`BUNDLES`
     """
     try:
-        path = os.fsdecode(path)
-    except (TypeError, ValueError):
+        path = os.path.normcase(os.fsdecode(path))
+    except Exception:
+        return False  # What is wrong with it, the real function says.
+    if "\0" in path:
         return False
-    path = os.path.normcase(path)
     for owner in owners:
         package, inner = BUNDLES[owner]
         if path.endswith(os.path.normcase(f"/{package}/{inner}")) and _belongs_to(path, package, inner):
@@ -77,9 +97,13 @@ def _belongs_to(path: str, package: str, inner: str) -> bool:
             return True
         # By another name of its folder: lib64 is a link to lib in many environments.
         # The file itself is not resolved: Fedora's certifi is a link to the system's bundle.
-        if os.path.realpath(os.path.dirname(path)) == os.path.realpath(os.path.dirname(own)):
+        if os.path.isabs(path) and _real_folder(path) == _real_folder(own):
             return True
     return False
+
+
+def _real_folder(path: str) -> str:
+    return os.path.realpath(os.path.dirname(path))
 
 
 def _is_unpacked(path: str, package: str) -> bool:

@@ -5,6 +5,7 @@ Importing it would import ``importlib.resources``: 25 ms that nearly nobody need
 
 import os
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 PACKAGE = "certifi"
 FILE = "cacert.pem"
+
+# The threads that search: a finder that imports from a server makes a context when it is asked.
+_searching: "set[int]" = set()
 
 
 def find(package: str = PACKAGE) -> "ModuleSpec | None":
@@ -21,10 +25,17 @@ def find(package: str = PACKAGE) -> "ModuleSpec | None":
     if spec is None:
         from certhook._finder import ask
 
-        for finder in list(sys.meta_path):
-            spec = ask(finder, package)
-            if spec is not None:
-                break
+        thread = get_ident()
+        if thread in _searching:
+            return None
+        _searching.add(thread)
+        try:
+            for finder in list(sys.meta_path):
+                spec = ask(finder, package)
+                if spec is not None:
+                    break
+        finally:
+            _searching.discard(thread)
     # Any folder of that name on the path makes a namespace package: these are none.
     return spec if isinstance(getattr(spec, "submodule_search_locations", None), list) else None
 
@@ -35,6 +46,12 @@ def folders(spec: "ModuleSpec | None") -> "list[str]":
         return list(spec.submodule_search_locations or ())
     # The drop-in serves interpreters in which certifi is not installed: it lies beside certhook.
     return [os.path.join(os.path.dirname(os.path.dirname(__file__)), PACKAGE)]
+
+
+def is_missing() -> bool:
+    """Whether certifi is neither installed nor beside certhook."""
+    spec = find()
+    return spec is None and file(spec) is None
 
 
 def file(spec: "ModuleSpec | None") -> "str | None":

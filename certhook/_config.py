@@ -18,7 +18,10 @@ CERTHOOK_DEBUG           one line a step on standard error
 ======================== ==================================================
 
 A set ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` counts even when it is empty, as it
-does for OpenSSL; a ``CERTHOOK_*`` variable that is empty counts as unset.
+does for OpenSSL; a ``CERTHOOK_*`` variable that is empty counts as unset. A value that
+cannot be understood is named in a warning. Its default holds, unless the variable
+says what to trust: a typing mistake never widens that, so there holds what was
+understood, or what trusts least.
 """
 
 import os
@@ -38,6 +41,8 @@ ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
 use_environment = True
 
 SOURCES = ("system", "bundled")
+#: Added whatever the sources are, so naming it leaves out the others.
+EXTRA = "extra"
 PUBLIC_BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 MODES = ("chain", "fallback")
 LOADS = ("lazy", "eager")
@@ -99,8 +104,10 @@ class Config:
         self.cert_dir = environ.get("SSL_CERT_DIR")
         self.nix_cert_file = "".join(self._paths(environ, "NIX_SSL_CERT_FILE", separator=None)) or None
         # Who set SSL_CERT_FILE said what to trust: the bundle stays out unless it is named.
-        self.sources = self._names(SOURCES, environ, "CERTHOOK_SOURCES", SOURCES[:1] if self.explicit else SOURCES)
-        self.mode = self._one_of(MODES, environ, "CERTHOOK_MODE")
+        default = SOURCES[:1] if self.explicit else SOURCES
+        named = self._names((*SOURCES, EXTRA), environ, "CERTHOOK_SOURCES", default)
+        self.sources = tuple([name for name in named if name != EXTRA])
+        self.mode = self._one_of(MODES, environ, "CERTHOOK_MODE", otherwise="fallback")
         self.on_error = self._one_of(ON_ERROR, environ, "CERTHOOK_ON_ERROR")
         self.extra = self._paths(environ, "CERTHOOK_EXTRA_CA_CERTS", os.pathsep)
         #: a path in place of certifi's, "" for one that was refused, None where unset
@@ -131,12 +138,13 @@ class Config:
         names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
         unknown = [name for name in names if name not in allowed]
         if unknown:
+            known = tuple(dict.fromkeys([name for name in names if name in allowed]))
             self._refuse(
                 setting,
                 f"{value!r} names {unknown[0]!r}; allowed are {_enumerate(allowed)}, separated by commas. "
-                f"The default holds: {','.join(default)}",
+                f"Without it: {','.join(known) or 'none'}",
             )
-            return default
+            return known
         return tuple(dict.fromkeys(names)) or default
 
     def _adopt(self, environ: "Mapping[str, str]") -> "tuple[str, ...]":
@@ -144,13 +152,16 @@ class Config:
         # With other names beside it: who says "none" wants less.
         return () if "none" in names else names
 
-    def _one_of(self, allowed: "tuple[str, ...]", environ: "Mapping[str, str]", setting: str) -> str:
+    def _one_of(
+        self, allowed: "tuple[str, ...]", environ: "Mapping[str, str]", setting: str, otherwise: str = ""
+    ) -> str:
         value = environ.get(setting, "")
         choice = value.strip().lower() or allowed[0]
         if choice in allowed:
             return choice
-        self._refuse(setting, f"{value!r} is not allowed; {_enumerate(allowed)} is. The default holds: {allowed[0]}")
-        return allowed[0]
+        otherwise = otherwise or allowed[0]
+        self._refuse(setting, f"{value!r} is not allowed; {_enumerate(allowed)} is. Instead, this holds: {otherwise}")
+        return otherwise
 
     def _flag(self, environ: "Mapping[str, str]", setting: str, default: bool) -> bool:
         value = environ.get(setting, "")
@@ -158,7 +169,7 @@ class Config:
         if not word:
             return default
         if word not in _YES and word not in _NO:
-            self._refuse(setting, f"{value!r} is not allowed; 0 or 1 is. The default holds: {int(default)}")
+            self._refuse(setting, f"{value!r} is not allowed; 0 or 1 is. Instead, this holds: {int(default)}")
             return default
         return word in _YES
 

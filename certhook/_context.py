@@ -13,6 +13,7 @@ from certhook._patch import CALLERS, STORE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from typing import Any
 
     from certhook._trust import Trust
 
@@ -21,6 +22,15 @@ _LOADED = "_certhook_loaded"
 
 # Not the context's own method, which a subclass may have overridden and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
+
+
+# The same: SSLContext's property makes a member of an enumeration, and a subclass's may be another one's.
+_protocol: "Any" = _ssl._SSLContext.protocol
+
+
+def is_server(context: "ssl.SSLContext") -> bool:
+    """Whether *context* is a server's, and verifies clients."""
+    return _protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
 
 
 def load(context: "ssl.SSLContext", trust: "Trust") -> None:

@@ -211,7 +211,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         if not args or not isinstance(args[0], context_class):
             return original(*args, **kwargs)
         if wrapper.__certhook_active__:
-            named = _adoptable(ssl, args, kwargs)
+            named = _adoptable(args, kwargs)
             if named is not None:
                 context, rest = args[0], named
                 if rest:
@@ -229,26 +229,24 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
 _LOCATIONS = ("cafile", "capath", "cadata")
 
 
-def _adoptable(ssl: "ModuleType", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "dict[str, Any] | None":
-    """What is named besides a public bundle; None where none is named, or the context is a server's."""
+def _adoptable(args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "dict[str, Any] | None":
+    """What is named besides a public bundle; None where none is named that is adopted."""
     named = dict(zip(_LOCATIONS, args[1:]))
     file = named.get("cafile", kwargs.get("cafile"))
     text = named.get("cadata", kwargs.get("cadata"))
-    adopt = _config.current().adopt
     try:
-        from certhook._adopt import is_public_file, is_public_text
+        from certhook._adopt import public
 
-        public = [file is not None and is_public_file(file, adopt), text is not None and is_public_text(text, adopt)]
+        is_public = public(args[0], file, text, _config.current())
     except Exception as failure:  # uninstalled, or out of file descriptors
         _say_failed("roots are loaded as they were named", failure)
         return None
-    # Whose clients are to be verified meant Mozilla's roots, and not the operating system's.
-    if not any(public) or args[0].protocol == ssl.PROTOCOL_TLS_SERVER or get_ident() in _serving:
+    if not any(is_public) or get_ident() in _serving:
         return None
     if len(args) > 4 or not kwargs.keys() <= set(_LOCATIONS) - named.keys():
         return None  # What is wrong with them, the real function says.
     named.update(kwargs)
-    left = ("cafile", not public[0]), ("capath", True), ("cadata", not public[1])
+    left = ("cafile", not is_public[0]), ("capath", True), ("cadata", not is_public[1])
     return {name: named[name] for name, is_left in left if is_left and named.get(name) is not None}
 
 
@@ -310,7 +308,10 @@ def _give(context: "Any", purpose: int, original: "Function", source: str) -> No
 
 
 def _fall_back(context: "Any", original: "Function", source: str, failure: Exception) -> None:
-    if source in _config.current().sources and (_config.use_environment or source != "system"):
+    config = _config.current()
+    # Where CERTHOOK_BUNDLE is set, another bundle replaces the one that the caller named.
+    wanted = config.bundle is None if source == "bundled" else _config.use_environment
+    if wanted and source in config.sources:
         original(context)
         _say_failed("the context has what Python gives without it", failure)
     else:

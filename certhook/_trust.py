@@ -21,7 +21,6 @@ from certhook._store import Unusable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Any
 
     from certhook._config import Config
     from certhook._sources import TrustSet
@@ -90,8 +89,7 @@ class Trust:
         return inputs.is_current(deep)
 
 
-# Of the C class: the property of SSLContext makes an enumeration's member first.
-_PROTOCOL: "Any" = _ssl._SSLContext.protocol
+_HEXADECIMAL = "0123456789abcdef"
 
 # By the bit of the purpose.
 _held: "dict[int, Trust]" = {}
@@ -219,7 +217,7 @@ def give(context: "ssl.SSLContext", purpose: int) -> "list[CerthookError]":
     :returns: what is to be warned of
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, where a setting or source is at fault
     """
-    if _PROTOCOL.__get__(context) == _ssl.PROTOCOL_TLS_SERVER:
+    if _context.is_server(context):
         purpose = CLIENT_AUTH
     config = _config.current()
     trust = current(config, purpose)
@@ -241,7 +239,7 @@ def store_in_place_of(capath: "str | None") -> "tuple[str, str] | None":
     """
     if capath is not None:
         try:
-            if any(name[8:9] == "." for name in os.listdir(capath)):
+            if any(name[8:9] == "." and not name[:8].strip(_HEXADECIMAL) for name in os.listdir(capath)):
                 return None
         except OSError:
             pass

@@ -128,8 +128,8 @@ def machine(tmp_path: Path, cas: support.Authorities, servers: support.Servers, 
     if sys.version_info < (3, 11):
         # Installed beside certifi, and to stay when that goes.
         importlib.import_module("importlib_resources.readers")
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not Path(entry, "certifi").exists()])
-    monkeypatch.syspath_prepend(str(machine.packages))
+    others = [entry for entry in sys.path if not Path(entry, "certifi").exists()]
+    monkeypatch.setattr(sys, "path", [str(machine.packages), *others])
     known = _forget_packages()
     yield machine
     _forget_packages()
@@ -287,11 +287,11 @@ def test_certhook_adopt_says_whose_bundles_are_adopted(machine, monkeypatch, val
     assert machine.trusted(loaded(cadata=importlib.import_module("certifi").contents())) == expected
 
 
-def test_a_value_nobody_understands_is_named_and_the_default_holds(machine, monkeypatch) -> None:
+def test_a_value_nobody_understands_adopts_nothing_and_is_named(machine, monkeypatch) -> None:
     monkeypatch.setenv("CERTHOOK_ADOPT", "certify")
+    assert machine.trusted(loaded(str(machine.package("certifi")))) == BUNDLE
     with pytest.warns(CerthookWarning, match="CERTHOOK_ADOPT: 'certify' names 'certify'; allowed are certifi or pip"):
-        context = loaded(str(machine.package("certifi")))
-    assert machine.trusted(context) == DEFAULT
+        ssl.create_default_context()
 
 
 # The same file by other names, and other files by the same name.
@@ -507,7 +507,7 @@ def zipped(owner: str, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> str
         if owner == "pip":
             file.writestr("pip/_vendor/__init__.py", "")
     shutil.rmtree(str(unpacked))
-    monkeypatch.syspath_prepend(str(archive))
+    monkeypatch.setattr(sys, "path", [str(archive), *sys.path])
     return owner
 
 
@@ -572,26 +572,20 @@ def test_what_is_named_besides_is_trusted_too(machine, how, name) -> None:
     assert machine.trusted(how(**named)) == DEFAULT | OWN
 
 
-def private(context: ssl.SSLContext, machine: Machine, path: Path) -> None:
-    context.load_verify_locations(str(path))
-
-
-def public(context: ssl.SSLContext, machine: Machine, path: Path) -> None:
-    context.load_verify_locations(str(machine.package("certifi")))
-
-
-@pytest.mark.parametrize("steps", [(private, public), (public, private), (public, private, public)])
+@pytest.mark.parametrize(
+    "order", ["cafile public", "capath public", "public cafile", "public capath", "public cafile public"]
+)
 @pytest.mark.parametrize("load", ["lazy", "eager"])
-def test_a_namesake_of_the_callers_hides_no_root(machine, monkeypatch, steps, load) -> None:
+def test_a_namesake_of_the_callers_hides_no_root(machine, monkeypatch, order, load) -> None:
     """OpenSSL asks a directory only for names of which it has no certificate yet."""
     monkeypatch.setenv("CERTHOOK_LOAD", load)
-    path = machine.folder / "namesake.pem"
-    path.write_bytes(machine.cas.pem(*OWN) + namesake(machine.cas.der("system")))
-    context = ssl.create_default_context(cafile=str(path))
-    assert machine.trusted(context) == OWN
+    pem = namesake(machine.cas.der("system"))
+    machine.own.write_bytes(machine.cas.pem(*OWN) + pem)
+    (machine.hashed / machine.hash_of("system")).write_bytes(pem)
+    locations = {"cafile": machine.own, "capath": machine.hashed, "public": machine.package("certifi")}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for step in steps:
-        step(context, machine, path)
+    for step in order.split():
+        context.load_verify_locations(**{"cafile" if step == "public" else step: str(locations[step])})
     assert machine.trusted(context) == DEFAULT | OWN
 
 

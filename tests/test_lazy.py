@@ -479,7 +479,7 @@ def test_without_a_store_contexts_are_loaded_and_nothing_is_written(machine, var
 
 def test_a_value_nobody_understands_is_named_and_the_default_holds(machine) -> None:
     done = support.run(machine.python, WARM, env={**machine.env, "CERTHOOK_LOAD": "quick"})
-    assert "CERTHOOK_LOAD: 'quick' is not allowed; lazy or eager is. The default holds: lazy" in done.stderr
+    assert "CERTHOOK_LOAD: 'quick' is not allowed; lazy or eager is. Instead, this holds: lazy" in done.stderr
     assert machine.store.is_dir()
 
 

@@ -71,7 +71,7 @@ def _removed_from_what_was_named(config: Config, removed: tuple[Anchor, ...]) ->
 
 def _nobody(config: Config, places: list[Place]) -> str:
     looked = ", ".join(place.path for place in places) or "nothing"
-    sources = ",".join(config.sources)
+    sources = ",".join(config.sources) or "none"
     return f"no trusted root was found, so no server can be verified. Sources: {sources}; looked at: {looked}"
 
 
