@@ -22,6 +22,7 @@ certhook and a wrapper somebody else put around ours are all recognised by it.
 """
 
 import functools
+import sys
 from _thread import get_ident
 
 from certhook import _config
@@ -161,6 +162,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
         if not wrapper.__certhook_active__ or not isinstance(purpose, ssl._ASN1Object):
             original(self, purpose)
             return
+        _relax(ssl, self)
         bit = purpose_bit(purpose.oid)
         if type(self).set_default_verify_paths is inner:
             _give(self, bit, functools.partial(original, purpose=purpose), "system")
@@ -211,6 +213,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         if not args or not isinstance(args[0], context_class):
             return original(*args, **kwargs)
         if wrapper.__certhook_active__:
+            _relax(ssl, args[0])
             named = _adoptable(args, kwargs)
             if named is not None:
                 context, rest = args[0], named
@@ -224,6 +227,17 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
 
     wrapper = _marked(load_verify_locations, original)
     return wrapper
+
+
+def _relax(ssl: "ModuleType", context: "Any") -> None:
+    """Clear ``VERIFY_X509_STRICT``, which urllib3 sets as create_default_context() does, if so configured.
+
+    Before it loads roots. A program that sets the flag itself means it.
+    """
+    if not _config.current().x509_strict:
+        caller = sys._getframe(2).f_globals.get("__name__")
+        if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip carries a copy
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
 
 _LOCATIONS = ("cafile", "capath", "cadata")

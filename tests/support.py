@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socketserver
@@ -11,6 +12,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Iterator
 
 import trustme
 
@@ -147,6 +149,15 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request, client_address) -> None:
         pass
+
+
+@contextlib.contextmanager
+def serving(context: ssl.SSLContext) -> Iterator[int]:
+    """The port of an HTTPS server on loopback, with a context of the test's own."""
+    with _Server(context) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 class Servers:
