@@ -1,0 +1,168 @@
+"""Coverage-guided fuzzing of everything that reads what others wrote: ``python tests/fuzz/fuzz.py [TARGET]``.
+
+Each target is a function of bytes that raises if a promise is broken: no exception but
+:exc:`ValueError`, and never a certificate that was not whole in the input. Without a
+name, each runs for SECONDS in a process of its own, from the seeds below; with one, the
+rest of the arguments is libFuzzer's, and a file named there is a case to be run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from binascii import crc32
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+with atheris.instrument_imports(include=["certhook"]):
+    from certhook import _anchors, _config, _store, _x509
+    from certhook._config import SERVER_AUTH, Config
+    from certhook._sources import distrust
+    from certhook._sources.reader import Reader
+
+import der  # noqa: E402
+
+ROOT = der.certificate(der.common_name("a root"))
+
+
+def pem(data: bytes) -> None:
+    """PEM and DER files: each anchor is one certificate, and stands in the input."""
+    anchors, problems = _anchors.parse(data)
+    assert all(isinstance(problem, str) for problem in problems)
+    if not anchors:
+        return
+    if data.startswith(_anchors._UTF16_MARKS):
+        data = data.decode("utf-16", "replace").encode("ascii", "replace")
+    texts = re.split(rb"-{5}[^-\r\n]*-{5}", data)
+    whole = [data, *(_decoded(text) for text in texts)]
+    for anchor in anchors:
+        assert _x509.Certificate(anchor.der).rest == b""
+        assert any(anchor.der in candidate for candidate in whole)
+        assert anchor.subject and anchor.sha256 and repr(anchor)
+        anchor.validity  # noqa: B018
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError:
+        return b""
+
+
+def x509(data: bytes) -> None:
+    """The walker over DER: ValueError, and time in proportion to the input."""
+    for function in (
+        _x509.Certificate,
+        _x509.auxiliary,
+        _x509.canonical,
+        _x509.subject_hash,
+        _x509.text,
+        _x509.dates,
+        _x509.dotted,
+        lambda data: _x509.subject_hash(_x509.Certificate(data).subject),
+        lambda data: _x509.text(_x509.Certificate(data).subject),
+    ):
+        try:
+            function(data)
+        except ValueError:
+            continue
+
+
+def p11_kit(data: bytes) -> None:
+    """Block lists: what cannot be understood is named, and what is rejected was named."""
+    for everything in (True, False):
+        reader = Reader(Config({}), SERVER_AUTH)
+        distrust._block(reader, "/list", data, everything)
+        anchor = _anchors.Anchor(ROOT)
+        reader.distrust.apply(anchor)
+        if anchor.rejected:
+            assert anchor.rejected_by == ["/list"]
+            assert len(data) > len(_x509.Certificate(ROOT).issuer)
+
+
+def index(data: bytes) -> None:
+    """Indexes of compiled stores, with a checksum that is right and one that is not: read whole, or not at all."""
+    for written in (data, b"%s\0%08x\0%s" % (_store._INDEX, crc32(data), data)):
+        try:
+            read = _store.Index.from_bytes(written)
+        except ValueError:
+            continue
+        assert os.sep not in read.digest
+        assert _store.Index.from_bytes(read.to_bytes()).to_bytes() == read.to_bytes()
+
+
+def config(data: bytes) -> None:
+    """Variables: whatever is in them, a configuration, and no more sources than were named."""
+    values = [os.fsdecode(value) for value in data.split(b"\0")]
+    environ = dict(zip(_config.VARIABLES, values))
+    read = Config(environ)
+    assert set(read.sources) <= set(_config.SOURCES)
+    assert set(read.adopt) <= set(_config.PUBLIC_BUNDLES)
+    assert all(map(os.path.isabs, read.extra))
+    named = [name.strip().lower() for name in environ.get("CERTHOOK_SOURCES", "").split(",")]
+    assert not any(named) or set(read.sources) <= set(named)
+    assert all(problem.setting in environ for problem in read.problems)
+
+
+TARGETS = {function.__name__: function for function in (pem, x509, p11_kit, index, config)}
+
+_P11_KIT = '[p11-kit-object-v1]\nclass: certificate\nx-distrusted: true\nissuer: "%30%00"\nserial-number: "%02%01"\n'
+_INDEX = _store.Index(("a",), "ab" * 20, _store.Inputs({"/a": (1, 2, 3, 4)}, {"/": "b"}, 5, False), [("/c", "d")])
+SEEDS: dict[str, list[bytes]] = {
+    "pem": [der.pem(ROOT), ROOT, der.pem(ROOT + der.auxiliary(["1.2"]), "TRUSTED CERTIFICATE"), b"\xff\xfe-\0"],
+    "x509": [ROOT, der.auxiliary(["1.2.3"], ["1.2.4"]), der.common_name("a"), der._VALIDITY],
+    "p11_kit": [
+        _P11_KIT.encode() + der.pem(ROOT),
+        _P11_KIT.encode() + b'value: "' + "".join(f"%{octet:02x}" for octet in ROOT).encode() + b'"\n',
+        der.pem(ROOT),
+    ],
+    "index": [_INDEX.to_bytes(), _INDEX.to_bytes().split(b"\0", 2)[2]],
+    "config": [b"/a\0/b\0/c\0system,bundled\0chain\0/d:/e\0/f\0certifi,none\0eager\0none\x000\0raise\x001"],
+}
+
+
+def main() -> int:
+    """Run the targets.
+
+    :returns: 0 if no promise was broken
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("target", nargs="?", choices=sorted(TARGETS))
+    parser.add_argument("--seconds", type=int, default=60, help="how long each target runs; 60 unless given")
+    options, rest = parser.parse_known_args()
+    if options.target is not None:
+        atheris.Setup([sys.argv[0], *rest], TARGETS[options.target])
+        atheris.Fuzz()
+        return 0
+    failed = [name for name in TARGETS if not _run(name, options.seconds)]
+    if failed:
+        print(f"broken: {', '.join(failed)}", file=sys.stderr)
+    return len(failed)
+
+
+def _run(name: str, seconds: int) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder, "corpus")
+        corpus.mkdir()
+        for number, seed in enumerate(SEEDS[name]):
+            (corpus / str(number)).write_bytes(seed)
+        limits = ["-rss_limit_mb=1024", "-timeout=10", f"-max_total_time={seconds}", "-max_len=16384"]
+        command = [sys.executable, __file__, name, *limits, f"-artifact_prefix={tempfile.gettempdir()}/", str(corpus)]
+        done = subprocess.run(command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
+    executions = re.findall(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    print(f"{name}: {executions[-1] if executions else 'no'} executions", flush=True)
+    if done.returncode:
+        print(done.stderr[-6000:], file=sys.stderr)
+    return done.returncode == 0 and bool(executions)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
