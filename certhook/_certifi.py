@@ -28,8 +28,8 @@ def find(package: str = PACKAGE) -> "ModuleSpec | None":
         thread = get_ident()
         if thread in _searching:
             return None
-        _searching.add(thread)
         try:
+            _searching.add(thread)
             for finder in list(sys.meta_path):
                 spec = ask(finder, package)
                 if spec is not None:

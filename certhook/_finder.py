@@ -55,8 +55,8 @@ class Loader:
 
     A proxy for each spec, never an attribute set on the loader: frozen and
     builtin loaders are classes, a zipimporter serves its whole archive, and
-    loaders written in C refuse attributes (pypa/virtualenv#1715). Methods are
-    looked up on the real loader, so the proxy has exactly those that it has:
+    loaders written in C refuse attributes (pypa/virtualenv#1715). Attributes are
+    those of the real loader, so the proxy has exactly the methods that it has:
     zip importers before Python 3.10 know ``load_module`` only.
     """
 
@@ -64,8 +64,11 @@ class Loader:
     __slots__ = ("_certhook_loader", "_certhook_spec")
 
     def __init__(self, spec: "ModuleSpec", loader: "Any") -> None:
-        self._certhook_spec = spec
-        self._certhook_loader = loader
+        object.__setattr__(self, "_certhook_spec", spec)
+        object.__setattr__(self, "_certhook_loader", loader)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._certhook_loader, name, value)  # ddtrace replaces methods of the loader that it finds
 
     def __getattr__(self, name: str) -> "Any":
         if name[:2] == "__" or name in Loader.__slots__:

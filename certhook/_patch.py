@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 # pointed at, and that its caller gave it certificates.
 STORE = "_certhook_store"
 CALLERS = "_certhook_callers"
+# The same: that it was made to verify clients.
+SERVES = "_certhook_serves"
 
 # Contexts in the middle of load_default_certs, by id(), with the bit of the purpose.
 _purposes: "dict[int, int]" = {}
@@ -181,13 +183,16 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
 def _create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
     def create_default_context(*args: "Any", **kwargs: "Any") -> "Any":
         purpose = args[0] if args else kwargs.get("purpose")
-        if purpose is ssl.Purpose.CLIENT_AUTH:
+        thread = get_ident()
+        # By its number: one that is equal to CLIENT_AUTH means the same.
+        if getattr(purpose, "oid", None) == ssl.Purpose.CLIENT_AUTH.oid and thread not in _serving:
             # Before Python 3.10 the protocol of the context does not say that it is a server's.
-            _serving.add(get_ident())
             try:
+                _serving.add(thread)
                 context = original(*args, **kwargs)
             finally:
-                _serving.discard(get_ident())
+                _serving.discard(thread)
+            getattr(context, "__dict__", {})[SERVES] = True
         else:
             context = original(*args, **kwargs)
         if wrapper.__certhook_active__ and not _config.current().x509_strict:
@@ -255,7 +260,7 @@ def _adoptable(args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "dict[str, 
     except Exception as failure:  # uninstalled, or out of file descriptors
         _say_failed("roots are loaded as they were named", failure)
         return None
-    if not any(is_public) or get_ident() in _serving:
+    if not any(is_public) or SERVES in vars(args[0]) or get_ident() in _serving:
         return None
     if len(args) > 4 or not kwargs.keys() <= set(_LOCATIONS) - named.keys():
         return None  # What is wrong with them, the real function says.

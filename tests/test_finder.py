@@ -140,6 +140,24 @@ def test_a_loader_that_serves_ssl_is_left_as_it_was(installed, loader) -> None:
     run(installed, LOADERS[loader] + code)
 
 
+def test_what_is_set_on_the_loader_that_is_found_is_set_on_the_real_one(installed) -> None:
+    """ddtrace replaces methods of every loader it meets."""
+    code = """
+import importlib.util
+from importlib.machinery import SourceFileLoader
+spec = importlib.util.find_spec("ssl")
+proxy, compiled = spec.loader, []
+get_code = proxy.get_code
+proxy.get_code = lambda name: compiled.append(name) or get_code(name)
+module = sys.modules["ssl"] = importlib.util.module_from_spec(spec)
+proxy.exec_module(module)
+assert compiled == ["ssl"]
+assert module.__loader__ is not proxy and "get_code" in vars(module.__loader__)
+assert patched() and loaded_by(SourceFileLoader)
+"""
+    run(installed, code)
+
+
 ONLY_LOAD_MODULE = """
 import types
 class Loader:

@@ -572,8 +572,9 @@ def no_certifi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if sys.version_info < (3, 11):
         # Installed beside certifi, and to stay when that goes.
         importlib.import_module("importlib_resources.readers")
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not Path(entry, "certifi").exists()])
-    monkeypatch.syspath_prepend(str(folder))
+    # In one step: undone one after the other, the second would put back what the first left.
+    rest = [entry for entry in sys.path if not Path(entry, "certifi").exists()]
+    monkeypatch.setattr(sys, "path", [str(folder), *rest])
     monkeypatch.setattr(_certifi, "__file__", str(tmp_path / "site" / "certhook" / "_certifi.py"))
     forget()
     yield folder
@@ -623,12 +624,13 @@ def test_the_file_that_certifi_names_counts_where_a_distribution_took_the_bundle
     assert reader.problems == []
 
 
-def test_certifis_bundle_is_read_from_a_zip(no_certifi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certifis_bundle_is_read_from_a_zip(no_certifi: Path) -> None:
     archive = no_certifi / "application.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("certifi/__init__.py", "")
         file.writestr("certifi/cacert.pem", der.pem(ROOTS["a"]))
-    monkeypatch.syspath_prepend(str(archive))
+    sys.path.insert(0, str(archive))
+    importlib.invalidate_caches()
     reader = read_bundled()
     assert names(reader) == "a"
     assert reader.problems == []

@@ -28,7 +28,7 @@ with atheris.instrument_imports(include=["certhook"]):
     from certhook._sources import distrust
     from certhook._sources.reader import Reader
 
-import der  # noqa: E402
+import der
 
 ROOT = der.certificate(der.common_name("a root"))
 
