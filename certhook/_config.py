@@ -257,3 +257,8 @@ def current() -> "Config":
         environ = {name: os.fsdecode(value) for name, value in zip(VARIABLES, values) if value is not None}
         _last = last = (values, Config(environ))
     return last[1]
+
+
+def last() -> "Config":
+    """The configuration of the last look at the environment, which a context that was just made has had."""
+    return current() if _last is None else _last[1]

@@ -164,43 +164,53 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
         if not wrapper.__certhook_active__ or not isinstance(purpose, ssl._ASN1Object):
             original(self, purpose)
             return
-        _relax(ssl, self)
         bit = purpose_bit(purpose.oid)
         if type(self).set_default_verify_paths is inner:
             _give(self, bit, functools.partial(original, purpose=purpose), "system")
-            return
-        # A subclass that says itself what its default paths are has the last word.
-        _purposes[id(self)] = bit
-        try:
-            original(self, purpose)
-        finally:
-            _purposes.pop(id(self), None)
+        else:
+            # A subclass that says itself what its default paths are has the last word.
+            _purposes[id(self)] = bit
+            try:
+                original(self, purpose)
+            finally:
+                _purposes.pop(id(self), None)
+        if not _config.last().x509_strict:
+            _relax(ssl, self)
 
     wrapper = _marked(load_default_certs, original)
     return wrapper
 
 
 def _create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
+    client_auth = ssl.Purpose.CLIENT_AUTH.oid
+
     def create_default_context(*args: "Any", **kwargs: "Any") -> "Any":
         purpose = args[0] if args else kwargs.get("purpose")
-        thread = get_ident()
         # By its number: one that is equal to CLIENT_AUTH means the same.
-        if getattr(purpose, "oid", None) == ssl.Purpose.CLIENT_AUTH.oid and thread not in _serving:
-            # Before Python 3.10 the protocol of the context does not say that it is a server's.
-            try:
-                _serving.add(thread)
-                context = original(*args, **kwargs)
-            finally:
-                _serving.discard(thread)
-            getattr(context, "__dict__", {})[SERVES] = True
+        if purpose is not None and getattr(purpose, "oid", None) == client_auth:
+            context = _serve(original, args, kwargs)
         else:
             context = original(*args, **kwargs)
-        if wrapper.__certhook_active__ and not _config.current().x509_strict:
+        if wrapper.__certhook_active__ and not _config.last().x509_strict:
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
     wrapper = _marked(create_default_context, original)
     return wrapper
+
+
+def _serve(original: "Function", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Any":
+    """Make a server's context: before Python 3.10, its protocol does not say that it is one."""
+    thread = get_ident()
+    if thread in _serving:
+        return original(*args, **kwargs)
+    try:
+        _serving.add(thread)
+        context = original(*args, **kwargs)
+    finally:
+        _serving.discard(thread)
+    getattr(context, "__dict__", {})[SERVES] = True
+    return context
 
 
 def _get_ca_certs(ssl: "ModuleType", original: "Function") -> "Function":
@@ -218,7 +228,8 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         if not args or not isinstance(args[0], context_class):
             return original(*args, **kwargs)
         if wrapper.__certhook_active__:
-            _relax(ssl, args[0])
+            if not _config.current().x509_strict:
+                _relax(ssl, args[0])
             named = _adoptable(args, kwargs)
             if named is not None:
                 context, rest = args[0], named
@@ -235,14 +246,13 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
 
 
 def _relax(ssl: "ModuleType", context: "Any") -> None:
-    """Clear ``VERIFY_X509_STRICT``, which urllib3 sets as create_default_context() does, if so configured.
+    """Clear ``VERIFY_X509_STRICT``, which urllib3 sets before it loads roots, as create_default_context() does.
 
-    Before it loads roots. A program that sets the flag itself means it.
+    A program that sets the flag itself means it.
     """
-    if not _config.current().x509_strict:
-        caller = sys._getframe(2).f_globals.get("__name__")
-        if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip carries a copy
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    caller = sys._getframe(2).f_globals.get("__name__")
+    if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip carries a copy
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
 
 _LOCATIONS = ("cafile", "capath", "cadata")

@@ -94,10 +94,8 @@ class Inputs:
         """
         see = portable_signature if self.portable else signature
         for path, seen in self.near.items():
-            if seen is None:
-                if os.access(path, os.F_OK):  # half the cost of an exception
-                    return False
-            elif see(path) != seen:
+            # That nothing is there is half as expensive to learn without an exception.
+            if os.access(path, os.F_OK) if seen is None else see(path) != seen:
                 return False
         return not deep or look(self.deep, self.portable) == self.deep_seen
 
@@ -116,11 +114,17 @@ def signature(path: str) -> "Signature":
         return None
 
 
-def _signature_of(status: os.stat_result) -> "Signature":
-    # The time of change shows what the time of modification does not: a mode that was
-    # changed, and content that was changed by a tool which puts the old time back.
-    changed = status.st_mtime_ns if sys.platform == "win32" else status.st_ctime_ns
-    return changed, status.st_size, status.st_ino, status.st_dev
+if sys.platform == "win32":
+
+    def _signature_of(status: os.stat_result) -> "Signature":
+        return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
+
+else:
+
+    def _signature_of(status: os.stat_result) -> "Signature":
+        # The time of change shows what the time of modification does not: a mode that was
+        # changed, and content that was changed by a tool which puts the old time back.
+        return status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def portable_signature(path: str) -> "Signature":
