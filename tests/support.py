@@ -16,6 +16,8 @@ from typing import Iterator
 
 import trustme
 
+from certhook import _x509
+
 #: Variables by which some library or tool is told whom to trust.
 TRUST_VARIABLES = (
     "AWS_CA_BUNDLE",
@@ -92,6 +94,11 @@ def run(
     if check:
         assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def hashed_name(certificate: bytes) -> str:
+    """The name of the file in which OpenSSL looks for a root."""
+    return f"{_x509.subject_hash(_x509.Certificate(certificate).subject)}.0"
 
 
 class Authorities:

@@ -15,7 +15,7 @@ import certifi
 import pytest
 import support
 
-from certhook import _store, _x509
+from certhook import _store
 
 #: How often a builder is killed, and half as often one that repairs.
 KILLS = int(os.environ.get("CERTHOOK_TEST_KILLS", "200"))
@@ -36,10 +36,10 @@ class Machine:
         self.folder = folder
         self.file = folder / "system.pem"
         self.cache = folder / "cache"
-        self.name = hashed_name(cas.der("system"))
+        self.name = support.hashed_name(cas.der("system"))
         self.file.write_bytes(cas.pem("system") + some_roots())
         (folder / "hashed").mkdir()
-        (folder / "hashed" / hashed_name(cas.der("both"))).write_bytes(cas.pem("both"))
+        (folder / "hashed" / support.hashed_name(cas.der("both"))).write_bytes(cas.pem("both"))
         self.env = support.clean_env(
             SSL_CERT_FILE=str(self.file),
             SSL_CERT_DIR=str(folder / "hashed"),
@@ -109,11 +109,6 @@ def some_roots() -> bytes:
     """Enough of certifi's roots for a build to take a while."""
     end = b"-----END CERTIFICATE-----\n"
     return b"".join(block + end for block in Path(certifi.where()).read_bytes().split(end)[:40])
-
-
-def hashed_name(certificate: bytes) -> str:
-    """The name of the file in which OpenSSL looks for a root."""
-    return f"{_x509.subject_hash(_x509.Certificate(certificate).subject)}.0"
 
 
 def _is_digest(name: str) -> bool:
@@ -446,7 +441,7 @@ def test_what_stands_in_the_way_of_the_index_harms_nothing(warm, damage) -> None
 
 
 def test_a_foreign_root_in_the_store_is_removed(warm, cas) -> None:
-    stranger = warm.store / hashed_name(cas.der("stranger"))
+    stranger = warm.store / support.hashed_name(cas.der("stranger"))
     stranger.write_bytes(cas.pem("stranger"))
     assert warm.run() == LAZY
     assert not stranger.exists()
@@ -496,7 +491,7 @@ def test_a_folder_that_others_can_write_is_refused(warm, place, mode) -> None:
 
 def test_a_store_that_others_can_write_is_made_again(warm, cas) -> None:
     warm.store.chmod(0o777)
-    (warm.store / hashed_name(cas.der("stranger"))).write_bytes(cas.pem("stranger"))
+    (warm.store / support.hashed_name(cas.der("stranger"))).write_bytes(cas.pem("stranger"))
     assert warm.run() == LAZY
     assert warm.store.stat().st_mode & 0o022 == 0
     assert_whole(warm)

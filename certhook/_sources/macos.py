@@ -1,0 +1,409 @@
+"""macOS' keychains: the roots of Apple, of the administrator and of the user, and what these two deny.
+
+Asked of security(1), once: a process that finds a compiled store does not run it.
+
+====================================  ========================================
+SystemRootCertificates.keychain       Apple's roots: trusted, unless denied
+System.keychain, the login keychain   trusted where trust settings say so
+trust settings, of the administrator  what is trusted as a root and what is
+and of the user                       denied, for which policies
+====================================  ========================================
+
+Trust settings belong to a certificate by its SHA-1, issuer and serial number. They are read
+as the Security framework reads them (``evaluateCert`` in its TrustSettings.cpp, the keys in
+TrustSettingsSchema.h), and where certhook cannot follow, strictly: trust for one host or one
+application is no trust here, and is never widened; a denial for one is a denial; a denial
+by the user or by the administrator holds against any trust; what cannot be understood is denied.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic
+
+from certhook import _anchors, _config, _files, _x509
+from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
+from certhook._sources.distrust import Block
+from certhook._store import DEEP_LOOK_EVERY, signature
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from certhook._anchors import Anchor
+    from certhook._sources.reader import Reader
+    from certhook._store import Signature
+
+SECURITY = "/usr/bin/security"
+#: How long it may take for one answer, in seconds.
+TIMEOUT = 20
+
+APPLES_ROOTS = "/System/Library/Keychains/SystemRootCertificates.keychain"
+ADMINISTRATORS = "/Library/Keychains/System.keychain"
+LOGIN = "Library/Keychains/login.keychain-db"
+
+#: Where trust settings are up to macOS 11, readable; one file for the administrator and one for each user.
+SETTINGS = "/Library/Security/Trust Settings"
+#: Where trustd keeps them since. Nobody else can see in there, so no change shows.
+VAULT = "/private/var/protected/trustd/private"
+#: Says whether the administrator lets users' trust settings have a say (``DisableUserTrustSettings``).
+PREFERENCES = "/Library/Preferences/com.apple.security.plist"
+
+# The domains of trust settings, with what security(1) calls them.
+_DOMAINS = (("administrator's", ("-d",)), ("user's", ()))
+
+#: Among the arguments of security(1): the file that it is to write.
+OUTPUT = "{output}"
+
+# SecTrustSettingsResult
+_TRUST_ROOT, _TRUST_AS_ROOT, _DENY, _UNSPECIFIED = 1, 2, 3, 4
+_ANY_KEY_USE = (-1, 0xFFFFFFFF)
+# Policies, with their names: SSL has one object identifier for servers and for clients.
+_SSL, _BASIC = "1.2.840.113635.100.1.3", "1.2.840.113635.100.1.2"
+_SSL_PURPOSES = {None: SERVER_AUTH, "sslServer": SERVER_AUTH, "sslClient": CLIENT_AUTH}
+# Everything that may stand beside a policy and a result without being a constraint. An "allowed error"
+# is one that macOS passes over in a chain; OpenSSL does not.
+_UNCONSTRAINED = {
+    f"kSecTrustSettings{name}" for name in ("Policy", "PolicyName", "Result", "KeyUsage", "AllowedError", "ModifyDate")
+}
+
+
+class Setting:
+    """What a domain of trust settings says of one certificate.
+
+    :ivar sha1: its SHA-1
+    :ivar issuer: its issuer, as DER, empty where the settings do not say
+    :ivar serial: its serial number, likewise
+    :ivar root: the purposes for which it is trusted if it is self-issued, as bits
+    :ivar as_root: those for which it is trusted whoever issued it
+    :ivar denied: those for which it is denied
+    :ivar fault: why it is denied, where it could not be understood
+    """
+
+    __slots__ = ("as_root", "denied", "fault", "issuer", "root", "serial", "sha1")
+
+    def __init__(self, sha1: bytes) -> None:
+        self.sha1 = sha1
+        self.issuer = self.serial = b""
+        self.root = self.as_root = self.denied = 0
+        self.fault = ""
+
+    def trusts(self, certificate: _x509.Certificate) -> int:
+        """The purposes for which *certificate*, which has this SHA-1, is trusted.
+
+        SHA-1 alone no longer tells two certificates apart.
+        """
+        for stated, own in ((self.issuer, certificate.issuer), (self.serial, certificate.serial)):
+            if stated and stated != own:
+                return 0
+        root = self.root if certificate.issuer == certificate.subject else 0
+        return (root | self.as_root) & ~self.denied
+
+
+def parse_settings(data: bytes) -> list[Setting]:
+    """Read the property list that ``security trust-settings-export`` writes.
+
+    :raises ValueError: for anything else
+    """
+    plist = _plist(data)
+    if plist.get("trustVersion") != 1 or not isinstance(plist.get("trustList"), dict):
+        raise ValueError("no trust settings of version 1")
+    settings = []
+    for key, entry in plist["trustList"].items():
+        setting = Setting(_sha1(key))
+        try:
+            _understand(setting, entry)
+        except ValueError as error:
+            setting.fault = f"the trust settings of the certificate with SHA-1 {key} are not understood: {error}"
+            setting.root = setting.as_root = 0
+            setting.denied = ANY_PURPOSE
+        settings.append(setting)
+    return settings
+
+
+def _plist(data: bytes) -> dict[str, Any]:
+    import plistlib
+
+    if b"<!ENTITY" in data:
+        raise ValueError("a property list declares no entities")
+    try:
+        # XML and not binary, which can refer to itself.
+        plist = plistlib.loads(data, fmt=plistlib.FMT_XML)
+    except Exception as error:  # of a dozen classes
+        raise ValueError(f"not a property list: {error}") from None
+    if not isinstance(plist, dict):
+        raise ValueError("not a property list of a dictionary")
+    return plist
+
+
+def _sha1(key: object) -> bytes:
+    # kSecTrustRecordDefaultRootCert, which stood for every root in Mac OS X 10.5, is none.
+    if not isinstance(key, str) or len(key) != 40:
+        raise ValueError(f"{key!r} is not the SHA-1 of a certificate")
+    return bytes.fromhex(key)
+
+
+def _understand(setting: Setting, entry: object) -> None:
+    if not isinstance(entry, dict):
+        raise ValueError("they are no dictionary")
+    setting.issuer = _bytes(entry, "issuerName")
+    serial = _bytes(entry, "serialNumber")
+    if len(serial) > 127:
+        raise ValueError("the serial number is too long")
+    setting.serial = bytes((_x509.INTEGER, len(serial))) + serial if serial else b""
+    # An array that is empty or not there: trusted, for everything, if it is a root.
+    rules = entry.get("trustSettings") or [{}]
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise ValueError("trustSettings is no array of dictionaries")
+    for rule in rules:
+        result = _number(rule, "kSecTrustSettingsResult", _TRUST_ROOT)
+        if result == _DENY:
+            setting.denied |= _denied(rule)
+        elif result == _TRUST_ROOT:
+            setting.root |= _trusted(rule)
+        elif result == _TRUST_AS_ROOT:
+            setting.as_root |= _trusted(rule)
+        elif result != _UNSPECIFIED:
+            raise ValueError(f"{result} is not a result")
+
+
+def _bytes(entry: dict[str, Any], key: str) -> bytes:
+    value = entry.get(key, b"")
+    if not isinstance(value, bytes):
+        raise ValueError(f"{key} is no data")
+    return value
+
+
+def _number(rule: dict[str, Any], key: str, default: int) -> int:
+    value = rule.get(key, default)
+    if type(value) is not int:  # True is one, too
+        raise ValueError(f"{key} is no number")
+    return value
+
+
+def _policy(rule: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The object identifier and the name of the policy that *rule* is for, None for any."""
+    policy, name = rule.get("kSecTrustSettingsPolicy"), rule.get("kSecTrustSettingsPolicyName")
+    if isinstance(policy, bytes):
+        policy = _x509.dotted(policy)
+    if not isinstance(policy, (str, type(None))) or not isinstance(name, (str, type(None))):
+        raise ValueError("the policy is no object identifier, or its name is no string")
+    return policy, name
+
+
+def _trusted(rule: dict[str, Any]) -> int:
+    """The purposes of a rule that trusts, none where it is constrained to something else."""
+    policy, name = _policy(rule)
+    key_use = _number(rule, "kSecTrustSettingsKeyUsage", -1)
+    if not rule.keys() <= _UNCONSTRAINED or key_use not in _ANY_KEY_USE:
+        return 0
+    if policy == _SSL:
+        return _SSL_PURPOSES.get(name, 0)
+    return ANY_PURPOSE if policy is None and name is None else 0
+
+
+def _denied(rule: dict[str, Any]) -> int:
+    """The purposes of a rule that denies, whatever it is constrained to besides a policy."""
+    policy, name = _policy(rule)
+    if name in ("sslServer", "sslClient"):
+        return _SSL_PURPOSES[name]
+    return ANY_PURPOSE if policy in (None, _SSL, _BASIC) else 0
+
+
+def read(reader: Reader) -> None:
+    """Read the keychains into *reader*."""
+    place = reader.place("system", APPLES_ROOTS)
+    reader.add(place, _certificates(reader, APPLES_ROOTS, place))
+    settings = [setting for _, found in _settings(reader, report=False) for setting in found]
+    for keychain in _others():
+        place = reader.place("system", keychain)
+        anchors = _certificates(reader, keychain, place)
+        for anchor in anchors:
+            certificate, sha1 = _x509.Certificate(anchor.der), _x509.sha1(anchor.der)
+            anchor.trusted = 0
+            for setting in settings:
+                if setting.sha1 == sha1:
+                    anchor.trusted |= setting.trusts(certificate)
+        reader.add(place, [anchor for anchor in anchors if anchor.trusted])
+
+
+def read_disallowed(reader: Reader) -> None:
+    """Distrust what the administrator and the user deny.
+
+    A certificate of a keychain with its renewed copies, any other one by itself.
+    """
+    denied = [(name, setting) for name, found in _settings(reader, report=True) for setting in found if setting.denied]
+    if not denied:
+        return
+    known = {}
+    for keychain in (APPLES_ROOTS, *_others()):
+        known.update({_x509.sha1(anchor.der): anchor.der for anchor in _certificates(reader, keychain, None)})
+    for name, setting in denied:
+        blocks = [Block(setting.denied, sha1=setting.sha1)]
+        if setting.sha1 in known:
+            blocks.append(Block(setting.denied, known[setting.sha1]))
+        if setting.issuer and setting.serial:
+            blocks.append(Block(setting.denied, issuer=setting.issuer, serial=setting.serial))
+        for block in blocks:
+            reader.distrust.add(block, name)
+
+
+def _others() -> list[str]:
+    """The keychains whose certificates are trusted only where trust settings say so."""
+    home = _home()
+    return [ADMINISTRATORS, os.path.join(home, LOGIN)] if home else [ADMINISTRATORS]
+
+
+def _home() -> str | None:
+    """The home of this process's user, None where that user is to have no say."""
+    if _config.privileged():
+        return None
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir  # and not HOME
+    except KeyError:
+        return None
+
+
+def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
+    """The trust settings of each domain that has a say, with its name.
+
+    :param report: whether problems are reader's to know
+    """
+    _watch_settings(reader)
+    problems = reader.problems if report else []
+    found = []
+    for owner, options in _DOMAINS:
+        if not options and _home() is None:
+            continue
+        name = f"macOS {owner} trust settings"
+        try:
+            data = _ask(reader, "trust-settings-export", *options, OUTPUT)
+            settings = parse_settings(data) if data else []
+        except (SourceError, ValueError) as error:
+            message = error.message if isinstance(error, SourceError) else str(error)
+            problems.append(SourceError(name, f"{message}; what they trust is not trusted, what they deny not known"))
+            continue
+        problems.extend(SourceError(name, f"{setting.fault}. It is not trusted") for setting in settings if setting.fault)
+        if not options and not _users_have_a_say(reader, problems):
+            for setting in settings:
+                setting.root = setting.as_root = 0
+        found.append((name, settings))
+    return found
+
+
+def _watch_settings(reader: Reader) -> None:
+    reader.watch(PREFERENCES)
+    reader.watch(SETTINGS)
+    try:
+        for name in sorted(os.listdir(SETTINGS)):
+            reader.watch(os.path.join(SETTINGS, name))
+    except OSError:
+        pass  # there are none
+    try:
+        os.lstat(VAULT)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError:
+        pass  # it is there
+    reader.volatile = True
+
+
+def _users_have_a_say(reader: Reader, problems: list[Any]) -> bool:
+    try:
+        return not _plist(_files.read(PREFERENCES)).get("DisableUserTrustSettings")
+    except SourceError as error:
+        if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+            return True
+        problems.append(SourceError(PREFERENCES, f"{error.message}; the user's trust settings trust nothing"))
+    except ValueError as error:
+        problems.append(SourceError(PREFERENCES, f"{error}; the user's trust settings trust nothing"))
+    return False
+
+
+def _certificates(reader: Reader, keychain: str, place: Any) -> list[Anchor]:
+    """The certificates in *keychain*; what is wrong is reported where there is a *place*."""
+    reader.watch(keychain)
+    if not os.path.exists(keychain):
+        if place is not None:
+            place.note = "does not exist"
+        return []
+    try:
+        anchors, skipped = _anchors.parse(_ask(reader, "find-certificate", "-a", "-p", keychain, watched=keychain))
+    except SourceError as error:
+        anchors, skipped = [], [error.message]
+    if place is not None:
+        reader.problems.extend(SourceError(keychain, message) for message in skipped)
+        if skipped and not anchors:
+            place.note = skipped[0]
+    return anchors
+
+
+# What security(1) answered lately, by its arguments: when, how the file that it read looked, and the answer.
+_answers: dict[tuple[str, ...], tuple[float, Signature, bytes | SourceError]] = {}
+
+
+def _ask(reader: Reader, *arguments: str, watched: str = SETTINGS) -> bytes:
+    """What :func:`run` answers, which holds for a few seconds: a context may be asked for before and after.
+
+    :param watched: the path whose change ends that
+    :raises SourceError: where there is no answer
+    """
+    seen = signature(watched)
+    asked, seen_then, answer = _answers.get(arguments, (0.0, None, b""))
+    if arguments not in _answers or seen_then != seen or monotonic() - asked > DEEP_LOOK_EVERY:
+        try:
+            answer = run(*arguments)
+        except SourceError as error:
+            answer = error
+        _answers[arguments] = monotonic(), seen, answer
+    if isinstance(answer, SourceError):
+        reader.volatile = True  # Tried again.
+        raise answer.with_traceback(None)
+    return answer
+
+
+# What it says, and the exit status it ends with (an OSStatus, of which a byte is left), where there is nothing.
+_NO_SETTINGS = b"No Trust Settings were found"
+_NOT_FOUND = -25300 & 0xFF
+
+
+def run(*arguments: str) -> bytes:
+    """What ``security`` answers to *arguments*: what it writes to :data:`OUTPUT`, or else prints; empty for nothing.
+
+    :raises SourceError: if it fails, or takes too long
+    """
+    import subprocess
+    import tempfile
+
+    command = f"'{SECURITY} {arguments[0]}'"
+    environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": _home() or "/var/empty", "LANG": "C"}
+    try:
+        with tempfile.TemporaryDirectory(prefix="certhook-") as folder:
+            # Files, for pipes have no end that a process which writes without one would respect.
+            output, printed, said = (os.path.join(folder, name) for name in ("output", "printed", "said"))
+            with open(printed, "wb") as stdout, open(said, "wb") as stderr:
+                status = subprocess.run(
+                    [SECURITY, *(output if argument == OUTPUT else argument for argument in arguments)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    cwd="/",
+                    env=environment,
+                    timeout=TIMEOUT,
+                    check=False,
+                ).returncode
+            message = _files.read(said)
+            if _NO_SETTINGS in message or (status == _NOT_FOUND and OUTPUT not in arguments):
+                return b""
+            if status != 0:
+                lines = message.decode("utf-8", "replace").split("\n")
+                raise SourceError(SECURITY, f"{command} ended with status {status}: {lines[0][:200] or 'no word'}")
+            return _files.read(output if OUTPUT in arguments else printed)
+    except subprocess.TimeoutExpired:
+        raise SourceError(SECURITY, f"{command} did not answer within {TIMEOUT} seconds") from None
+    except OSError as error:
+        raise SourceError(SECURITY, f"{command} cannot be run: {error.strerror or error}") from None

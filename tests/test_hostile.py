@@ -1,0 +1,234 @@
+"""A hostile neighbourhood: what another user of the machine, or a file of theirs, can do. Real attacks and handshakes.
+
+Those on the folders of compiled stores are in test_faults.py, those by input in test_sources.py and the fuzzing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+import support
+
+from certhook import _store
+
+posix = pytest.mark.skipif(os.name == "nt", reason="users and modes are a thing of POSIX")
+ATTACKER = 54321
+
+
+def as_attacker(*capabilities: str) -> list[str]:
+    """What runs a command behind it as the attacker, with *capabilities*."""
+    ids = [f"--reuid={ATTACKER}", f"--regid={ATTACKER}", "--clear-groups"]
+    caps = [f"--{kind}-caps={','.join(f'+{name}' for name in capabilities)}" for kind in ("inh", "ambient")]
+    return ["setpriv", *ids, *(caps if capabilities else [])]
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user of the machine can write to, as /tmp."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o1777)
+        yield Path(folder)
+
+
+# Programs with rights that their caller has not.
+
+
+@pytest.fixture
+def raised(root, installed: Path, public: Path) -> Path:
+    """An interpreter of its own for somebody to raise the rights of, in an environment with certhook."""
+    python = public / "bin" / "python"
+    python.parent.mkdir()
+    shutil.copy(os.path.realpath(installed), python)
+    shutil.copy(installed.parent.parent / "pyvenv.cfg", public)
+    for name in ("lib", "lib64"):
+        if (installed.parent.parent / name).exists():
+            (public / name).symlink_to(installed.parent.parent / name)
+    return python
+
+
+HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))\n"
+
+
+@pytest.fixture
+def variables(public: Path, cas, servers) -> dict[str, str]:
+    """What a caller would set to have *stranger* trusted."""
+    roots = public / "stranger.pem"
+    roots.write_bytes(cas.pem("stranger"))
+    (public / "cache").mkdir()
+    shutil.chown(public / "cache", ATTACKER, ATTACKER)
+    return {
+        "CERTHOOK_BUNDLE": str(roots),
+        "CERTHOOK_CACHE_DIR": str(public / "cache"),
+        "CERTHOOK_EXTRA_CA_CERTS": str(roots),
+        "CERTHOOK_SOURCES": "system,bundled",
+        "NIX_SSL_CERT_FILE": str(roots),
+        "SERVERS": support.server_list(servers),
+        "SSL_CERT_DIR": str(public),
+        "SSL_CERT_FILE": str(roots),
+    }
+
+
+def ask(command: list[str], python: Path, variables: dict[str, str]) -> tuple[str, dict[str, bool]]:
+    """Whether the hook is active, and whom the program trusts."""
+    env = support.clean_env(**variables)
+    done = subprocess.run(
+        [*command, str(python), "-W", "ignore", "-c", HOOKED + support.VERDICTS],
+        env=env,
+        cwd=os.sep,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    hooked, verdicts = done.stdout.splitlines()
+    return hooked, support.verdicts(verdicts)
+
+
+def test_whose_rights_are_not_raised_is_obeyed(raised, variables) -> None:
+    """Else the attacks below would prove nothing."""
+    hooked, trusted = ask(as_attacker("dac_read_search"), raised, variables)
+    assert (hooked, trusted["stranger"]) == ("True", True)
+    assert os.listdir(variables["CERTHOOK_CACHE_DIR"])
+    hooked, trusted = ask(as_attacker("dac_read_search"), raised, {**variables, "CERTHOOK_DISABLED": "1"})
+    assert (hooked, trusted["stranger"]) == ("False", True)
+
+
+def set_uid(python: Path) -> None:
+    python.chmod(0o4755)
+
+
+def capable(python: Path) -> None:
+    python.chmod(0o755)
+    subprocess.run(["setcap", "cap_dac_read_search+ep", str(python)], check=True)
+
+
+@pytest.mark.parametrize("disabled", ["", "1"], ids=["", "switched off"])
+@pytest.mark.parametrize("rights", [set_uid, capable])
+def test_a_program_with_more_rights_than_its_caller_does_not_listen_to_it(raised, variables, rights, disabled) -> None:
+    if rights is capable and shutil.which("setcap") is None:
+        assert not os.environ.get("CI"), "setcap (libcap2-bin) is needed"
+        pytest.skip("there is no setcap (libcap2-bin)")
+    rights(raised)
+    hooked, trusted = ask(as_attacker(), raised, {**variables, "CERTHOOK_DISABLED": disabled})
+    assert hooked == "True"
+    assert not any(trusted.values())
+    assert os.listdir(variables["CERTHOOK_CACHE_DIR"]) == []
+
+
+# Races for the folder of stores.
+
+# Puts a folder of the attacker's, or a link to it, in the place of the victim's, and takes it away, for ever.
+FLIP = """
+import os, sys
+place, evil = sys.argv[1:]
+print("ready", flush=True)
+def attempt(function, *args):
+    try:
+        function(*args)
+    except OSError:
+        pass
+while True:
+    for step in ((os.symlink, evil, place), (os.unlink, place), (os.rename, evil, place), (os.rename, place, evil),
+                 (os.mkdir, place), (os.rmdir, place)):
+        attempt(*step)
+"""
+
+
+@posix
+def test_whoever_races_for_the_folder_gets_no_root_into_it(root, public, installed, cas, servers) -> None:
+    """In a folder that everybody can write to, the attacker has a whole store ready, made for the very same inputs."""
+    place, evil, roots = public / "cache", public / "evil", public / "system.pem"
+    roots.write_bytes(cas.pem("system"))
+    variables = {
+        "CERTHOOK_CACHE_DIR": str(place),
+        "CERTHOOK_SOURCES": "system",
+        "SERVERS": support.server_list(servers),
+        "SSL_CERT_DIR": str(public / "none"),
+        "SSL_CERT_FILE": str(roots),
+    }
+    right = {name: name == "system" for name in support.Authorities.names}
+    prepare(installed, variables, place, evil, cas)
+    everything = [path for folder, _, names in os.walk(evil) for path in (folder, *(f"{folder}/{n}" for n in names))]
+    # As root's own it would be believed: the store is as good as the attacker can make it.
+    shutil.copytree(evil, place)
+    assert ask([], installed, variables) == ("True", {name: name == "stranger" for name in right})
+    shutil.rmtree(place)
+    for path in everything:
+        os.chown(path, ATTACKER, ATTACKER)
+
+    command = [*as_attacker("dac_read_search"), str(installed), "-S", "-c", FLIP, str(place), str(evil)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=support.clean_env()) as attack:
+        try:
+            assert attack.stdout.readline() == b"ready\n"
+            for _ in range(40):
+                assert ask([], installed, variables) == ("True", right)
+                shutil.rmtree(place, ignore_errors=True)
+            assert attack.poll() is None
+        finally:
+            attack.kill()
+
+
+def prepare(python: Path, variables: dict[str, str], place: Path, evil: Path, cas) -> None:
+    """Make *evil*: the folder that the victim would make, but for the roots in it."""
+    ask([], python, variables)
+    (store,) = (path for path in place.iterdir() if path.is_dir())
+    for path in store.glob("*.0"):
+        path.unlink()
+    name = support.hashed_name(cas.der("stranger"))
+    (store / name).write_bytes(cas.pem("stranger"))
+    (store / _store.BUNDLE).write_bytes(cas.pem("stranger"))
+    sizes = {path.name: path.stat().st_size for path in store.iterdir() if path.name != _store.MANIFEST}
+    (store / _store.MANIFEST).write_bytes(_store.manifest(sizes))
+    place.rename(evil)
+
+
+# What is said, and where.
+
+SECRET = "c2VjcmV0IGtleSBtYXRlcmlhbA"
+
+
+@pytest.mark.parametrize("arguments", [("-c", "import ssl; ssl.create_default_context()"), ("-m", "certhook")])
+def test_nothing_of_the_content_of_a_file_is_shown(installed, tmp_path, arguments) -> None:
+    """A file of roots may hold a key, and one block of it may be broken."""
+    block = "-----BEGIN {0}-----\n{1}\n-----END {0}-----\n"
+    labels = ("PRIVATE KEY", "CERTIFICATE", "TRUSTED CERTIFICATE")
+    (tmp_path / "roots.pem").write_text("".join(block.format(label, SECRET) for label in labels) + SECRET)
+    env = support.clean_env(
+        CERTHOOK_DEBUG="1",
+        CERTHOOK_EXTRA_CA_CERTS=str(tmp_path / "roots.pem"),
+        CERTHOOK_BUNDLE=str(tmp_path / "roots.pem"),
+        HTTPS_PROXY=f"http://user:{SECRET}@proxy.example",
+    )
+    done = subprocess.run([str(installed), *arguments], env=env, cwd=os.sep, capture_output=True, encoding="utf-8")
+    assert "roots.pem" in done.stderr
+    assert SECRET[:12] not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="paths are text there")
+def test_paths_that_are_no_text_work_like_others(installed, tmp_path, cas, servers) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff\n \xc3\x28")
+    folder.mkdir()
+    for name in ("system", "bundled", "extra"):
+        (folder / name).write_bytes(cas.pem(name))
+    env = support.clean_env(
+        CERTHOOK_BUNDLE=str(folder / "bundled"),
+        CERTHOOK_CACHE_DIR=str(folder / "cache"),
+        CERTHOOK_EXTRA_CA_CERTS=str(folder / "extra"),
+        CERTHOOK_SOURCES="system,bundled",
+        LC_ALL="C",
+        SERVERS=support.server_list(servers),
+        SSL_CERT_DIR=str(folder),
+        SSL_CERT_FILE=str(folder / "system"),
+    )
+    for _ in range(2):
+        done = support.run(installed, support.VERDICTS, "-W", "ignore", env=env)
+        trusted = support.verdicts(done.stdout)
+        assert {name for name in trusted if trusted[name]} == {"system", "bundled", "extra"}
+    assert os.listdir(folder / "cache")
