@@ -186,6 +186,24 @@ def canonical(name: bytes) -> bytes:
     text type is a UTF8String in lower case (ASCII letters only) without space
     at its ends, and with one space for each run of it inside.
     """
+    sets = []
+    for attributes in _attributes(name):
+        # The elements of a SET OF stand in the order of their encodings.
+        encoded = sorted(_canonical_attribute(*attribute) for attribute in attributes)
+        if encoded:  # OpenSSL loses an empty set when it reads the name
+            sets.append(_element(SET, b"".join(encoded)))
+    return b"".join(sets)
+
+
+def _canonical_attribute(kind: bytes, tag: int, value: bytes, whole: bytes) -> bytes:
+    if tag in _TEXT:
+        text = value.decode(_TEXT[tag]).encode()
+        whole = _element(_UTF8_STRING, b" ".join(text.split()).lower())
+    return _element(SEQUENCE, kind + whole)
+
+
+def _attributes(name: bytes) -> list[list[tuple[bytes, int, bytes, bytes]]]:
+    """The sets of attributes of *name*: of each its type as DER, and the tag, the content and the whole of its value."""
     tag, start, end = read(name, 0, len(name))
     if tag != SEQUENCE or end != len(name):
         raise ValueError("not a name")
@@ -193,25 +211,16 @@ def canonical(name: bytes) -> bytes:
     for tag, _, value, after in children(name, start, end):
         if tag != SET:
             raise ValueError("not a relative distinguished name")
-        # The elements of a SET OF stand in the order of their encodings.
-        attributes = sorted(_attribute(name, *part) for part in children(name, value, after))
-        if attributes:  # OpenSSL loses an empty set when it reads the name
-            sets.append(_element(SET, b"".join(attributes)))
-    return b"".join(sets)
+        sets.append([_attribute(name, *part) for part in children(name, value, after)])
+    return sets
 
 
-def _attribute(data: bytes, tag: int, _: int, start: int, end: int) -> bytes:
+def _attribute(data: bytes, tag: int, _: int, start: int, end: int) -> tuple[bytes, int, bytes, bytes]:
     parts = children(data, start, end)
     if tag != SEQUENCE or len(parts) != 2 or parts[0][0] != OBJECT_IDENTIFIER:
         raise ValueError("not an attribute of a name")
     (_, type_start, _, type_end), (kind, value_start, value, after) = parts
-    if kind in _TEXT:
-        text = data[value:after].decode(_TEXT[kind]).encode()
-        folded = b" ".join(text.split()).lower()
-        encoded = _element(_UTF8_STRING, folded)
-    else:
-        encoded = data[value_start:after]
-    return _element(SEQUENCE, data[type_start:type_end] + encoded)
+    return data[type_start:type_end], kind, data[value:after], data[value_start:after]
 
 
 def _element(tag: int, value: bytes) -> bytes:
@@ -242,26 +251,15 @@ _SPECIAL = frozenset(',+"\\<>;')
 
 def text(name: bytes) -> str:
     """*name* for a person to read: the string representation of :rfc:`4514`, in which the common name comes first."""
-    tag, start, end = read(name, 0, len(name))
-    if tag != SEQUENCE or end != len(name):
-        raise ValueError("not a name")
-    sets = []
-    for tag, _, value, after in children(name, start, end):
-        if tag != SET:
-            raise ValueError("not a relative distinguished name")
-        sets.append("+".join(_attribute_text(name, *part) for part in children(name, value, after)))
+    sets = ["+".join(_attribute_text(*attribute) for attribute in attributes) for attributes in _attributes(name)]
     return ",".join(reversed(sets))
 
 
-def _attribute_text(data: bytes, tag: int, _: int, start: int, end: int) -> str:
-    parts = children(data, start, end)
-    if tag != SEQUENCE or len(parts) != 2 or parts[0][0] != OBJECT_IDENTIFIER:
-        raise ValueError("not an attribute of a name")
-    (_, _, type_start, type_end), (kind, whole, value, after) = parts
-    oid = dotted(data[type_start:type_end])
-    if kind not in _TEXT:
-        return f"{_SHORT_NAMES.get(oid, oid)}=#{data[whole:after].hex()}"
-    return f"{_SHORT_NAMES.get(oid, oid)}={_escaped(data[value:after].decode(_TEXT[kind]))}"
+def _attribute_text(kind: bytes, tag: int, value: bytes, whole: bytes) -> str:
+    _, start, end = read(kind, 0, len(kind))
+    oid = dotted(kind[start:end])
+    shown = _escaped(value.decode(_TEXT[tag])) if tag in _TEXT else f"#{whole.hex()}"
+    return f"{_SHORT_NAMES.get(oid, oid)}={shown}"
 
 
 def _escaped(value: str) -> str:

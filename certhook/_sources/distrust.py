@@ -8,12 +8,13 @@ p11-kit       files in ``blocklist`` directories; in the directories above
               ``TRUSTED CERTIFICATE`` that rejects a purpose
 FreeBSD       files in the ``untrusted`` directories of certctl(8)
 Windows       the Disallowed store
+macOS         trust settings of the administrator and of the user
 ============= =============================================================
 
 A certificate is matched as it is, or by its subject and public key: a renewed copy
 of a distrusted CA is that CA. A p11-kit object may also name one by issuer and
-serial number. A root that is only missing from a system's store is not
-distrusted: the store may just be older than the bundle.
+serial number, and macOS by SHA-1. A root that is only missing from a system's store is
+not distrusted: the store may just be older than the bundle.
 
 Sources: update-ca-certificates(8), update-ca-trust(8), trust(1), certctl(8), and
 p11-kit's trust/parser.c and trust/persist.c.
@@ -27,6 +28,7 @@ from urllib.parse import unquote_to_bytes
 
 from certhook import _anchors, _files, _x509
 from certhook._config import ANY_PURPOSE
+from certhook._sources import system
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -57,21 +59,28 @@ _OBJECT = b"[p11-kit-object-v1]"
 
 
 class Block:
-    """One certificate that is distrusted, by itself or by its issuer and serial number, all as DER.
+    """One certificate that is distrusted, by itself, by its issuer and serial number, all as DER, or by its SHA-1.
 
     :ivar purposes: for what it is
     :ivar fault: what is wrong with it, where there is something
     """
 
-    __slots__ = ("der", "fault", "issuer", "purposes", "serial")
+    __slots__ = ("der", "fault", "issuer", "purposes", "serial", "sha1")
 
     def __init__(
-        self, purposes: int, der: bytes = b"", issuer: bytes = b"", serial: bytes = b"", fault: str = ""
+        self,
+        purposes: int,
+        der: bytes = b"",
+        issuer: bytes = b"",
+        serial: bytes = b"",
+        sha1: bytes = b"",
+        fault: str = "",
     ) -> None:
         self.purposes = purposes
         self.der = der
         self.issuer = issuer
         self.serial = serial
+        self.sha1 = sha1
         self.fault = fault
 
 
@@ -81,6 +90,8 @@ class Distrust:
     def __init__(self) -> None:
         # What a certificate is matched by, to the bits of purposes and the paths.
         self._blocks: dict[object, list[tuple[int, str]]] = {}
+        # Whether one of them is a SHA-1, which costs a little.
+        self._by_sha1 = False
 
     def add(self, block: Block, path: str) -> None:
         """Distrust what *block* names, and every certificate of the same subject and key.
@@ -93,6 +104,9 @@ class Distrust:
             keys = _keys(_x509.Certificate(block.der))[:2]
         elif block.issuer and block.serial:
             keys = [_serial(block.issuer, block.serial)]
+        elif block.sha1:
+            keys = [("SHA-1", block.sha1)]
+            self._by_sha1 = True
         else:
             raise ValueError("an object has neither a certificate nor an issuer and a serial number")
         for key in keys:
@@ -102,7 +116,10 @@ class Distrust:
         """Reject *anchor* for the purposes for which it is distrusted."""
         if not self._blocks:
             return
-        for key in _keys(_x509.Certificate(anchor.der)):
+        keys = _keys(_x509.Certificate(anchor.der))
+        if self._by_sha1:
+            keys.append(("SHA-1", sha1(anchor.der)))
+        for key in keys:
             for purposes, path in self._blocks.get(key, ()):
                 anchor.rejected |= purposes
                 if path not in anchor.rejected_by:
@@ -111,15 +128,24 @@ class Distrust:
 
 def _keys(certificate: _x509.Certificate) -> list[object]:
     """What *certificate* is matched by."""
-    identity = _folded(certificate.subject), certificate.key
+    identity = folded(certificate.subject), certificate.key
     return [certificate.der, identity, _serial(certificate.issuer, certificate.serial)]
 
 
 def _serial(issuer: bytes, serial: bytes) -> tuple[bytes, bytes, str]:
-    return _folded(issuer), serial, "serial"
+    return folded(issuer), serial, "serial"
 
 
-def _folded(name: bytes) -> bytes:
+def sha1(der: bytes) -> bytes:
+    """The SHA-1 of a certificate, by which macOS names it."""
+    import hashlib
+
+    if sys.version_info >= (3, 9):
+        return hashlib.sha1(der, usedforsecurity=False).digest()  # which a FIPS build allows
+    return hashlib.sha1(der).digest()
+
+
+def folded(name: bytes) -> bytes:
     """*name* as OpenSSL compares it: whoever renews a certificate may write its name in another string type."""
     try:
         return _x509.canonical(name)
@@ -129,10 +155,9 @@ def _folded(name: bytes) -> bytes:
 
 def read(reader: Reader) -> None:
     """Read what this system's administrator distrusts into *reader*."""
-    if sys.platform == "win32":
-        from certhook._sources import windows
-
-        windows.read_disallowed(reader)
+    own = system.own_store()
+    if own is not None:
+        own.read_disallowed(reader)
     elif sys.platform.startswith("linux"):
         _read_deselected(reader)
         for folder in P11_KIT:
@@ -148,7 +173,7 @@ def _read_deselected(reader: Reader) -> None:
     reader.watch(DESELECTED)
     for line in (_contents(reader, DESELECTED) or b"").splitlines():
         name = os.fsdecode(line.strip())
-        if name.startswith("!"):
+        if name.startswith("!") and "\0" not in name:
             path = os.path.join(CERTIFICATES, name[1:].strip())
             reader.watch_inside(path)
             data = _contents(reader, path)

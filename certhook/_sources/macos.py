@@ -19,12 +19,11 @@ by the user or by the administrator holds against any trust; what cannot be unde
 from __future__ import annotations
 
 import os
-import sys
 from time import monotonic
 
 from certhook import _anchors, _config, _files, _x509
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
-from certhook._sources.distrust import Block
+from certhook._sources.distrust import Block, folded, sha1
 from certhook._store import DEEP_LOOK_EVERY, signature
 from certhook.exceptions import SourceError
 
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from certhook._anchors import Anchor
-    from certhook._sources.reader import Reader
+    from certhook._sources.reader import Place, Reader
     from certhook._store import Signature
+    from certhook.exceptions import CerthookError
 
 SECURITY = "/usr/bin/security"
 #: How long it may take for one answer, in seconds.
@@ -79,48 +79,55 @@ class Setting:
     :ivar root: the purposes for which it is trusted if it is self-issued, as bits
     :ivar as_root: those for which it is trusted whoever issued it
     :ivar denied: those for which it is denied
-    :ivar fault: why it is denied, where it could not be understood
     """
 
-    __slots__ = ("as_root", "denied", "fault", "issuer", "root", "serial", "sha1")
+    __slots__ = ("as_root", "denied", "issuer", "root", "serial", "sha1")
 
     def __init__(self, sha1: bytes) -> None:
         self.sha1 = sha1
         self.issuer = self.serial = b""
         self.root = self.as_root = self.denied = 0
-        self.fault = ""
 
     def trusts(self, certificate: _x509.Certificate) -> int:
         """The purposes for which *certificate*, which has this SHA-1, is trusted.
 
         SHA-1 alone no longer tells two certificates apart.
         """
-        for stated, own in ((self.issuer, certificate.issuer), (self.serial, certificate.serial)):
-            if stated and stated != own:
-                return 0
+        if self.issuer and folded(self.issuer) != folded(certificate.issuer):
+            return 0
+        if self.serial and self.serial != certificate.serial:
+            return 0
         root = self.root if certificate.issuer == certificate.subject else 0
         return (root | self.as_root) & ~self.denied
 
 
-def parse_settings(data: bytes) -> list[Setting]:
+def parse_settings(data: bytes) -> tuple[list[Setting], list[str]]:
     """Read the property list that ``security trust-settings-export`` writes.
 
+    :returns: the settings, and a sentence for each that could not be understood
     :raises ValueError: for anything else
     """
     plist = _plist(data)
     if plist.get("trustVersion") != 1 or not isinstance(plist.get("trustList"), dict):
         raise ValueError("no trust settings of version 1")
-    settings = []
+    settings: list[Setting] = []
+    problems = []
     for key, entry in plist["trustList"].items():
-        setting = Setting(_sha1(key))
+        try:
+            setting = Setting(_sha1(key))
+        except ValueError as error:
+            problems.append(f"{error}; its settings were skipped")
+            continue
         try:
             _understand(setting, entry)
         except ValueError as error:
-            setting.fault = f"the trust settings of the certificate with SHA-1 {key} are not understood: {error}"
+            problems.append(
+                f"the settings of the certificate with SHA-1 {key} are not understood: {error}. It is denied"
+            )
             setting.root = setting.as_root = 0
             setting.denied = ANY_PURPOSE
         settings.append(setting)
-    return settings
+    return settings, problems
 
 
 def _plist(data: bytes) -> dict[str, Any]:
@@ -150,9 +157,13 @@ def _understand(setting: Setting, entry: object) -> None:
         raise ValueError("they are no dictionary")
     setting.issuer = _bytes(entry, "issuerName")
     serial = _bytes(entry, "serialNumber")
-    if len(serial) > 127:
+    if len(serial) > 126:
         raise ValueError("the serial number is too long")
-    setting.serial = bytes((_x509.INTEGER, len(serial))) + serial if serial else b""
+    if serial:
+        # As DER has it, whether a zero before its first bit was kept or not.
+        serial = serial.lstrip(b"\0") or b"\0"
+        serial = b"\0" + serial if serial[0] & 0x80 else serial
+        setting.serial = bytes((_x509.INTEGER, len(serial))) + serial
     # An array that is empty or not there: trusted, for everything, if it is a root.
     rules = entry.get("trustSettings") or [{}]
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
@@ -221,10 +232,10 @@ def read(reader: Reader) -> None:
         place = reader.place("system", keychain)
         anchors = _certificates(reader, keychain, place)
         for anchor in anchors:
-            certificate, sha1 = _x509.Certificate(anchor.der), _x509.sha1(anchor.der)
+            certificate, fingerprint = _x509.Certificate(anchor.der), sha1(anchor.der)
             anchor.trusted = 0
             for setting in settings:
-                if setting.sha1 == sha1:
+                if setting.sha1 == fingerprint:
                     anchor.trusted |= setting.trusts(certificate)
         reader.add(place, [anchor for anchor in anchors if anchor.trusted])
 
@@ -239,7 +250,7 @@ def read_disallowed(reader: Reader) -> None:
         return
     known = {}
     for keychain in (APPLES_ROOTS, *_others()):
-        known.update({_x509.sha1(anchor.der): anchor.der for anchor in _certificates(reader, keychain, None)})
+        known.update({sha1(anchor.der): anchor.der for anchor in _certificates(reader, keychain, None)})
     for name, setting in denied:
         blocks = [Block(setting.denied, sha1=setting.sha1)]
         if setting.sha1 in known:
@@ -274,7 +285,7 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
     :param report: whether problems are reader's to know
     """
     _watch_settings(reader)
-    problems = reader.problems if report else []
+    problems: list[CerthookError] = reader.problems if report else []
     found = []
     for owner, options in _DOMAINS:
         if not options and _home() is None:
@@ -282,13 +293,13 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
         name = f"macOS {owner} trust settings"
         try:
             data = _ask(reader, "trust-settings-export", *options, OUTPUT)
-            settings = parse_settings(data) if data else []
+            settings, faults = parse_settings(data) if data else ([], [])
         except (SourceError, ValueError) as error:
             message = error.message if isinstance(error, SourceError) else str(error)
             problems.append(SourceError(name, f"{message}; what they trust is not trusted, what they deny not known"))
             continue
-        problems.extend(SourceError(name, f"{setting.fault}. It is not trusted") for setting in settings if setting.fault)
-        if not options and not _users_have_a_say(reader, problems):
+        problems.extend(SourceError(name, fault) for fault in faults)
+        if not options and not _users_have_a_say(problems):
             for setting in settings:
                 setting.root = setting.as_root = 0
         found.append((name, settings))
@@ -312,7 +323,7 @@ def _watch_settings(reader: Reader) -> None:
     reader.volatile = True
 
 
-def _users_have_a_say(reader: Reader, problems: list[Any]) -> bool:
+def _users_have_a_say(problems: list[CerthookError]) -> bool:
     try:
         return not _plist(_files.read(PREFERENCES)).get("DisableUserTrustSettings")
     except SourceError as error:
@@ -324,7 +335,7 @@ def _users_have_a_say(reader: Reader, problems: list[Any]) -> bool:
     return False
 
 
-def _certificates(reader: Reader, keychain: str, place: Any) -> list[Anchor]:
+def _certificates(reader: Reader, keychain: str, place: Place | None) -> list[Anchor]:
     """The certificates in *keychain*; what is wrong is reported where there is a *place*."""
     reader.watch(keychain)
     if not os.path.exists(keychain):

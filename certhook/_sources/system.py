@@ -5,9 +5,9 @@
    other twin stays. Read here and not by OpenSSL, so LibreSSL, which ignores
    both, obeys as well. Nothing else is consulted then, even if they hold
    nothing: a typing mistake never widens trust.
-2. Windows: its stores.
+2. The store that Windows or macOS has.
 3. OpenSSL's compiled-in file and directory.
-4. The well-known places: the first file and the first directory with an anchor.
+4. The well-known places: the first file and the first directory with an anchor. Windows has none.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from certhook._sources.places import HASHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from certhook._sources.reader import Reader
 
 
@@ -27,13 +29,28 @@ def read(reader: Reader) -> None:
     """Read the operating system's store into *reader*."""
     if reader.config.explicit:
         _read_openssl(reader)
-    elif sys.platform == "win32":
+        return
+    own = own_store()
+    if own is not None:
+        own.read(reader)
+    if not _read_openssl(reader) and sys.platform != "win32":
+        _read_well_known(reader)
+
+
+def own_store() -> ModuleType | None:
+    """The module that reads the store this operating system has besides files, None where there is none.
+
+    Platforms are chosen here alone; such a module has ``read`` and ``read_disallowed``.
+    """
+    if sys.platform == "win32":
         from certhook._sources import windows
 
-        windows.read(reader)
-        _read_openssl(reader)
-    elif not _read_openssl(reader):
-        _read_well_known(reader)
+        return windows
+    if sys.platform == "darwin":
+        from certhook._sources import macos
+
+        return macos
+    return None
 
 
 def compiled_in() -> tuple[str, str]:
