@@ -203,7 +203,7 @@ def _canonical_attribute(kind: bytes, tag: int, value: bytes, whole: bytes) -> b
 
 
 def _attributes(name: bytes) -> list[list[tuple[bytes, int, bytes, bytes]]]:
-    """The sets of attributes of *name*: of each its type as DER, and of its value the tag, the content and the whole."""
+    """The sets of attributes of *name*: of each its type as DER, and the tag, content and whole of its value."""
     tag, start, end = read(name, 0, len(name))
     if tag != SEQUENCE or end != len(name):
         raise ValueError("not a name")

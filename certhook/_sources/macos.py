@@ -75,7 +75,7 @@ class Setting:
 
     :ivar sha1: its SHA-1
     :ivar issuer: its issuer, as DER, empty where the settings do not say
-    :ivar serial: its serial number, likewise
+    :ivar serial: its serial number, likewise, without zeros before it
     :ivar root: the purposes for which it is trusted if it is self-issued, as bits
     :ivar as_root: those for which it is trusted whoever issued it
     :ivar denied: those for which it is denied
@@ -95,7 +95,7 @@ class Setting:
         """
         if self.issuer and folded(self.issuer) != folded(certificate.issuer):
             return 0
-        if self.serial and self.serial != certificate.serial:
+        if self.serial and self.serial != certificate.serial[2:].lstrip(b"\0"):
             return 0
         root = self.root if certificate.issuer == certificate.subject else 0
         return (root | self.as_root) & ~self.denied
@@ -121,9 +121,7 @@ def parse_settings(data: bytes) -> tuple[list[Setting], list[str]]:
         try:
             _understand(setting, entry)
         except ValueError as error:
-            problems.append(
-                f"the settings of the certificate with SHA-1 {key} are not understood: {error}. It is denied"
-            )
+            problems.append(f"{key} is denied, for what is said of it is not understood: {error}")
             setting.root = setting.as_root = 0
             setting.denied = ANY_PURPOSE
         settings.append(setting)
@@ -136,8 +134,7 @@ def _plist(data: bytes) -> dict[str, Any]:
     if b"<!ENTITY" in data:
         raise ValueError("a property list declares no entities")
     try:
-        # XML and not binary, which can refer to itself.
-        plist = plistlib.loads(data, fmt=plistlib.FMT_XML)
+        plist = plistlib.loads(data)
     except Exception as error:  # of a dozen classes
         raise ValueError(f"not a property list: {error}") from None
     if not isinstance(plist, dict):
@@ -156,14 +153,9 @@ def _understand(setting: Setting, entry: object) -> None:
     if not isinstance(entry, dict):
         raise ValueError("they are no dictionary")
     setting.issuer = _bytes(entry, "issuerName")
-    serial = _bytes(entry, "serialNumber")
-    if len(serial) > 126:
+    setting.serial = _bytes(entry, "serialNumber").lstrip(b"\0")
+    if len(setting.serial) > 126:
         raise ValueError("the serial number is too long")
-    if serial:
-        # As DER has it, whether a zero before its first bit was kept or not.
-        serial = serial.lstrip(b"\0") or b"\0"
-        serial = b"\0" + serial if serial[0] & 0x80 else serial
-        setting.serial = bytes((_x509.INTEGER, len(serial))) + serial
     # An array that is empty or not there: trusted, for everything, if it is a root.
     rules = entry.get("trustSettings") or [{}]
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
@@ -256,7 +248,9 @@ def read_disallowed(reader: Reader) -> None:
         if setting.sha1 in known:
             blocks.append(Block(setting.denied, known[setting.sha1]))
         if setting.issuer and setting.serial:
-            blocks.append(Block(setting.denied, issuer=setting.issuer, serial=setting.serial))
+            number = b"\0" + setting.serial if setting.serial[0] & 0x80 else setting.serial
+            serial = bytes((_x509.INTEGER, len(number))) + number
+            blocks.append(Block(setting.denied, issuer=setting.issuer, serial=serial))
         for block in blocks:
             reader.distrust.add(block, name)
 
@@ -284,7 +278,7 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
 
     :param report: whether problems are reader's to know
     """
-    _watch_settings(reader)
+    seen = _watch_settings(reader)
     problems: list[CerthookError] = reader.problems if report else []
     found = []
     for owner, options in _DOMAINS:
@@ -292,7 +286,7 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
             continue
         name = f"macOS {owner} trust settings"
         try:
-            data = _ask(reader, "trust-settings-export", *options, OUTPUT)
+            data = _ask(reader, seen, "trust-settings-export", *options, OUTPUT)
             settings, faults = parse_settings(data) if data else ([], [])
         except (SourceError, ValueError) as error:
             message = error.message if isinstance(error, SourceError) else str(error)
@@ -306,21 +300,23 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
     return found
 
 
-def _watch_settings(reader: Reader) -> None:
-    reader.watch(PREFERENCES)
-    reader.watch(SETTINGS)
+def _watch_settings(reader: Reader) -> list[Signature]:
+    """Have a change of trust settings seen, and return what their files look like."""
     try:
-        for name in sorted(os.listdir(SETTINGS)):
-            reader.watch(os.path.join(SETTINGS, name))
+        names = sorted(os.listdir(SETTINGS))
     except OSError:
-        pass  # there are none
+        names = []  # there are none
+    paths = [SETTINGS, *(os.path.join(SETTINGS, name) for name in names)]
+    for path in (PREFERENCES, *paths):
+        reader.watch(path)
     try:
         os.lstat(VAULT)
+        reader.volatile = True
     except (FileNotFoundError, NotADirectoryError):
-        return
+        pass
     except OSError:
-        pass  # it is there
-    reader.volatile = True
+        reader.volatile = True  # it is there
+    return [signature(path) for path in paths]
 
 
 def _users_have_a_say(problems: list[CerthookError]) -> bool:
@@ -342,8 +338,9 @@ def _certificates(reader: Reader, keychain: str, place: Place | None) -> list[An
         if place is not None:
             place.note = "does not exist"
         return []
+    seen = [signature(keychain)]
     try:
-        anchors, skipped = _anchors.parse(_ask(reader, "find-certificate", "-a", "-p", keychain, watched=keychain))
+        anchors, skipped = _anchors.parse(_ask(reader, seen, "find-certificate", "-a", "-p", keychain))
     except SourceError as error:
         anchors, skipped = [], [error.message]
     if place is not None:
@@ -353,19 +350,18 @@ def _certificates(reader: Reader, keychain: str, place: Place | None) -> list[An
     return anchors
 
 
-# What security(1) answered lately, by its arguments: when, how the file that it read looked, and the answer.
-_answers: dict[tuple[str, ...], tuple[float, Signature, bytes | SourceError]] = {}
+# What security(1) answered lately, by its arguments: when, how the files that it read looked, and the answer.
+_answers: dict[tuple[str, ...], tuple[float, list[Signature], bytes | SourceError]] = {}
 
 
-def _ask(reader: Reader, *arguments: str, watched: str = SETTINGS) -> bytes:
-    """What :func:`run` answers, which holds for a few seconds: a context may be asked for before and after.
+def _ask(reader: Reader, seen: list[Signature], *arguments: str) -> bytes:
+    """What :func:`run` answers, which holds for a few seconds, since one context asks twice.
 
-    :param watched: the path whose change ends that
+    :param seen: what the files that it will read look like: once they change, the answer no longer holds
     :raises SourceError: where there is no answer
     """
-    seen = signature(watched)
     asked, seen_then, answer = _answers.get(arguments, (0.0, None, b""))
-    if arguments not in _answers or seen_then != seen or monotonic() - asked > DEEP_LOOK_EVERY:
+    if seen_then != seen or monotonic() - asked > DEEP_LOOK_EVERY:
         try:
             answer = run(*arguments)
         except SourceError as error:
