@@ -12,7 +12,9 @@ unless the path ends like one of these.
 import os
 import sys
 
-from certhook import _certifi, _context
+from certhook import _certifi
+from certhook._finder import find_package
+from certhook._patch import is_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def public(context: "ssl.SSLContext", file: "Any", text: "Any", config: "Config"
     is_text = text is not None and is_public_text(text, config.adopt)
     if is_file or is_text:
         no_bundle = "bundled" in config.sources and config.bundle is None and _certifi.is_missing()
-        if no_bundle or _context.is_server(context):
+        if no_bundle or is_server(context):
             return False, False
     return is_file, is_text
 
@@ -77,7 +79,7 @@ def is_public_text(text: "Any", owners: "Iterable[str]") -> bool:
     """
     if not isinstance(text, str) or not text or "certifi" not in owners:
         return False
-    path = _certifi.file(_certifi.find())
+    path = _certifi.file(find_package("certifi"))
     try:
         if path is not None and os.path.getsize(path) != len(text):
             return False
@@ -88,7 +90,7 @@ def is_public_text(text: "Any", owners: "Iterable[str]") -> bool:
 
 
 def _belongs_to(path: str, package: str, inner: str) -> bool:
-    spec = _certifi.find(package)
+    spec = find_package(package)
     if spec is None:
         return False
     for folder in spec.submodule_search_locations or ():

@@ -1,11 +1,11 @@
-"""Where certifi's bundle is, found without importing certifi.
+"""Where certifi's bundle is, known without importing certifi.
 
 Importing it would import ``importlib.resources``: 25 ms that nearly nobody needs to pay.
 """
 
 import os
-import sys
-from _thread import get_ident
+
+from certhook._finder import find_package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,31 +13,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "certifi"
 FILE = "cacert.pem"
-
-# The threads that search: a finder that imports from a server makes a context when it is asked.
-_searching: "set[int]" = set()
-
-
-def find(package: str = PACKAGE) -> "ModuleSpec | None":
-    """The spec of certifi, or of another top-level *package*; None where it is not installed."""
-    module = sys.modules.get(package)
-    spec: ModuleSpec | None = getattr(module, "__spec__", None)
-    if spec is None:
-        from certhook._finder import ask
-
-        thread = get_ident()
-        if thread in _searching:
-            return None
-        try:
-            _searching.add(thread)
-            for finder in list(sys.meta_path):
-                spec = ask(finder, package)
-                if spec is not None:
-                    break
-        finally:
-            _searching.discard(thread)
-    # Any folder of that name on the path makes a namespace package: these are none.
-    return spec if isinstance(getattr(spec, "submodule_search_locations", None), list) else None
 
 
 def folders(spec: "ModuleSpec | None") -> "list[str]":
@@ -50,7 +25,7 @@ def folders(spec: "ModuleSpec | None") -> "list[str]":
 
 def is_missing() -> bool:
     """Whether certifi is neither installed nor beside certhook."""
-    spec = find()
+    spec = find_package(PACKAGE)
     return spec is None and file(spec) is None
 
 

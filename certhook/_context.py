@@ -1,36 +1,23 @@
-"""From trust to an ``SSLContext``: the only caller of the real ``load_verify_locations``.
+"""From trust to an ``SSLContext`` that is loaded with it.
 
-Where there is a compiled store, the context is pointed at it, and OpenSSL reads
-a root when a chain needs it. Such a context is marked, so that one who asks it
-for its roots gets the answer of a context that was loaded.
+A fresh context is pointed at a compiled store, by :func:`certhook._trust.give`, and
+OpenSSL reads a root when a chain needs it. Everything else is here: contexts that have
+certificates already, those that are asked for their roots, and trust without a store.
 """
 
 import _ssl
 import os
 
-from certhook._patch import CALLERS, STORE
+from certhook._patch import CALLERS, LOADED, STORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Any
 
     from certhook._trust import Trust
 
-# In the __dict__ of a context, like STORE: the store of which it has every certificate.
-_LOADED = "_certhook_loaded"
-
 # Not the context's own method, which a subclass may have overridden and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
-
-
-# The same: SSLContext's property makes a member of an enumeration, and a subclass's may be another one's.
-_protocol: "Any" = _ssl._SSLContext.protocol
-
-
-def is_server(context: "ssl.SSLContext") -> bool:
-    """Whether *context* is a server's, and verifies clients."""
-    return _protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
 
 
 def load(context: "ssl.SSLContext", trust: "Trust") -> None:
@@ -40,7 +27,7 @@ def load(context: "ssl.SSLContext", trust: "Trust") -> None:
     added to the problems of *trust*.
     """
     if trust.store is not None:
-        if trust.store in (context.__dict__.get(STORE), context.__dict__.get(_LOADED)):
+        if trust.store in (context.__dict__.get(STORE), context.__dict__.get(LOADED)):
             return  # truststore asks for default trust at every connection.
         if CALLERS in context.__dict__ or _ssl._SSLContext.cert_store_stats(context)["x509"]:
             # OpenSSL asks a directory only for names of which it has no certificate yet:
@@ -100,4 +87,4 @@ def _load_store(context: "ssl.SSLContext", store: str) -> None:
                 _load(context, cafile=os.path.join(store, name))
             except (OSError, _ssl.SSLError):
                 continue  # As OpenSSL does when it looks this one up.
-    context.__dict__[_LOADED] = store
+    context.__dict__[LOADED] = store

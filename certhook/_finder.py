@@ -4,7 +4,8 @@ The finders behind it are asked for ``ssl``, as the import system would have
 done, and a proxy is put before the loader of the spec they return. The proxy
 lets the real loader run the module and then hands it to :mod:`certhook._patch`.
 The finder stays installed, which is what makes ``importlib.reload(ssl)`` and a
-second import work.
+second import work. :func:`find_package` is here for certifi, which the first
+context needs to know the place of.
 """
 
 import sys
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # Thread id -> the finders that a search in progress there has not asked yet.
 _walks = {}  # type: dict[int, list[Any]]
+
+# The threads that look for a package.
+_searching = set()  # type: set[int]
 
 
 def find(
@@ -116,6 +120,26 @@ def ask(
         loader = finder.find_module(fullname, path)
         return None if loader is None else spec_from_loader(fullname, loader)
     return None
+
+
+def find_package(name: str) -> "Optional[ModuleSpec]":
+    """The spec of the top-level package *name*, which is not imported; None where it is not installed."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)  # type: Optional[ModuleSpec]
+    if spec is None:
+        # A finder that imports from a server makes a context when it is asked, and so comes back here.
+        thread = get_ident()
+        if thread in _searching:
+            return None
+        try:
+            _searching.add(thread)
+            for finder in list(sys.meta_path):
+                spec = ask(finder, name)
+                if spec is not None:
+                    break
+        finally:
+            _searching.discard(thread)
+    # Any folder of that name on the path makes a namespace package, whose locations are no list.
+    return spec if isinstance(getattr(spec, "submodule_search_locations", None), list) else None
 
 
 def _used(spec: "ModuleSpec", target: "Optional[ModuleType]") -> "ModuleSpec":

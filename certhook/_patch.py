@@ -21,6 +21,7 @@ certhook and a wrapper somebody else put around ours are all recognised by it.
 (A flag in the module would survive ``importlib.reload(ssl)``, the patches would not.)
 """
 
+import _ssl
 import functools
 import sys
 from _thread import get_ident
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
     #: Who has the function, its name, and what makes its wrapper.
     Target = Tuple[Any, str, Callable[[ModuleType, Function], Function]]
 
-# In the __dict__ of a context, see certhook._context: the compiled store that it is
-# pointed at, and that its caller gave it certificates.
+# In the __dict__ of a context: the compiled store that it is pointed at, or of which it has
+# every certificate; that its caller gave it certificates, or made it to verify clients.
 STORE = "_certhook_store"
+LOADED = "_certhook_loaded"
 CALLERS = "_certhook_callers"
-# The same: that it was made to verify clients.
 SERVES = "_certhook_serves"
+
+# The C class's: SSLContext's own makes a member of an enumeration, and a subclass's may be another one's.
+_protocol: "Any" = _ssl._SSLContext.protocol
 
 # Contexts in the middle of load_default_certs, by id(), with the bit of the purpose.
 _purposes: "dict[int, int]" = {}
@@ -80,6 +84,11 @@ def apply(ssl: "ModuleType") -> None:
             _wrap(owner, name, make(ssl, getattr(owner, name)))
     if alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
         _wrap(ssl, "_create_default_https_context", ssl.create_default_context)
+
+
+def is_server(context: "Any") -> bool:
+    """Whether *context*, an ``SSLContext``, is a server's, and verifies clients."""
+    return _protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
 
 
 def remove() -> None:

@@ -14,8 +14,9 @@ import os
 import sys
 from time import monotonic
 
-from certhook import __version__, _config, _context, _store
+from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, purpose_bit
+from certhook._patch import CALLERS, LOADED, STORE, is_server
 from certhook._store import Unusable
 
 TYPE_CHECKING = False
@@ -89,6 +90,10 @@ class Trust:
         return inputs.is_current(deep)
 
 
+# Not the context's own methods, which a subclass may have overridden and certhook wraps.
+_load = _ssl._SSLContext.load_verify_locations
+_stats = _ssl._SSLContext.cert_store_stats
+
 _HEXADECIMAL = "0123456789abcdef"
 
 # By the bit of the purpose.
@@ -112,10 +117,10 @@ def settings(config: "Config", purpose: int) -> "tuple[str, ...]":
     """Everything that a trust set depends on besides the files: the key of its index."""
     bundle = config.bundle
     if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
-        from certhook import _certifi
+        from certhook._finder import find_package
 
-        spec = _certifi.find()
-        bundle = _certifi.file(spec) or f"{spec and spec.origin} {_certifi.folders(spec)}"
+        spec = find_package("certifi")
+        bundle = "" if spec is None else f"{spec.origin} {spec.submodule_search_locations}"
     _, file, _, directory = _ssl.get_default_verify_paths()
     return (
         __version__,
@@ -217,14 +222,22 @@ def give(context: "ssl.SSLContext", purpose: int) -> "list[CerthookError]":
     :returns: what is to be warned of
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, where a setting or source is at fault
     """
-    if _context.is_server(context):
+    if is_server(context):
         purpose = CLIENT_AUTH
     config = _config.current()
     trust = current(config, purpose)
     if trust.problems and config.on_error == "raise":
         # Without the frames of those who were told before.
         raise trust.problems[0].with_traceback(None)
-    _context.load(context, trust)
+    store, marks = trust.store, context.__dict__
+    has_certificates = CALLERS in marks or STORE in marks or LOADED in marks or _stats(context)["x509"]
+    if store is not None and not has_certificates:
+        _load(context, capath=store)
+        marks[STORE] = store
+    else:
+        from certhook import _context
+
+        _context.load(context, trust)
     if config.debug:
         from certhook import _report
 

@@ -11,6 +11,7 @@ import sys
 
 from certhook import _certifi
 from certhook._certifi import FILE, PACKAGE
+from certhook._finder import find_package
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ def read(reader: Reader) -> None:
         if named:  # else it was refused, and is not replaced by another
             reader.file("bundled", named, "CERTHOOK_BUNDLE")
         return
-    spec = _certifi.find()
+    spec = find_package(PACKAGE)
     path = _certifi.file(spec)
     if path is not None:
         reader.file("bundled", path)
@@ -81,7 +82,7 @@ def read_resource(package: str) -> bytes:
     :raises SourceError: where nothing can read it
     """
     failures = []
-    spec = _certifi.find(package)
+    spec = find_package(package)
     for attempt in _ATTEMPTS if spec is not None else ():
         try:
             data = attempt(spec)  # type: ignore[arg-type]
