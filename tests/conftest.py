@@ -15,10 +15,15 @@ from pathlib import Path
 import namespace
 import pytest
 import support
+from hypothesis import settings
 
 # With its own trust: certhook may be installed in the environment that the tests run in.
 MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
 ROOT = Path(__file__).resolve().parent.parent
+
+# A busy machine is no reason to fail.
+settings.register_profile("certhook", deadline=None, database=None)
+settings.load_profile("certhook")
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,6 @@ from certhook import _anchors, _config, _x509
 from certhook._anchors import parse
 from certhook._sources import places
 
-settings.register_profile("certhook", deadline=None, database=None)
-settings.load_profile("certhook")
-
 ONE, TWO, THREE = (der.certificate(der.common_name(f"Root {number}"), number) for number in (1, 2, 3))
 
 

@@ -6,9 +6,11 @@ import os
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from certhook import _config
-from certhook._config import Config
+from certhook._config import SOURCES, Config
 from certhook.exceptions import CerthookError, ConfigurationError
 
 #: An absolute path of this platform.
@@ -265,3 +267,22 @@ def test_certhook_is_not_switched_off_by_a_word_that_means_no(value: str, monkey
 
 def test_certhook_is_not_switched_off_by_default() -> None:
     assert not _config.disabled()
+
+
+WORDS = st.sampled_from(["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *SOURCES, *_config.PUBLIC_BUNDLES])
+VALUES = st.lists(st.one_of(WORDS, st.text(st.characters(exclude_characters="\0"), max_size=6)), max_size=5).map(
+    "".join
+)
+
+
+@given(st.dictionaries(st.sampled_from(_config.VARIABLES), VALUES))
+def test_whatever_is_in_the_variables_there_is_a_configuration_that_widens_nothing(environ) -> None:
+    config = Config(environ)
+    named = {name.strip().lower() for name in environ.get("CERTHOOK_SOURCES", "").split(",")} - {""}
+    assert set(config.sources) <= (named or set(SOURCES)) & set(SOURCES)
+    if config.explicit and "bundled" not in named:
+        assert "bundled" not in config.sources
+    adopted = {name.strip().lower() for name in environ.get("CERTHOOK_ADOPT", "").split(",")} - {""}
+    assert set(config.adopt) <= (adopted or set(_config.PUBLIC_BUNDLES))
+    assert all(map(os.path.isabs, config.extra))
+    assert {problem.setting for problem in config.problems} <= set(environ)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import der
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from certhook import _trust
 from certhook._anchors import Anchor
@@ -61,6 +63,40 @@ def test_an_issuer_and_a_serial_number_name_one_certificate() -> None:
 def test_what_names_nothing_is_refused(block) -> None:
     with pytest.raises(ValueError):
         Distrust().add(block, "the list")
+
+
+PIECES = [
+    b"[p11-kit-object-v1]\n",
+    b"class: certificate\n",
+    b"x-distrusted: true\n",
+    b"x-distrusted: false\n",
+    b'value: "' + b"".join(b"%%%02x" % octet for octet in BAD) + b'"\n',
+    b'issuer: "%30%00"\n',
+    b'serial-number: "%02%01%01"\n',
+    b'value: "%"\n',
+    der.pem(BAD),
+    der.pem(GOOD),
+    der.pem(BAD)[:-40],
+    BAD,
+    b"#",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=12)), max_size=8).map(b"".join), st.booleans())
+def test_of_whatever_a_list_holds_only_what_is_whole_in_it_is_distrusted(data, everything) -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    distrust._block(reader, "/the/list", data, everything)
+    named = {certificate: named_in(data, certificate) for certificate in (BAD, GOOD)}
+    for certificate, whole in named.items():
+        anchor = Anchor(certificate)
+        reader.distrust.apply(anchor)
+        assert not anchor.rejected or whole
+    assert all(problem.path == "/the/list" for problem in reader.problems)
+
+
+def named_in(data: bytes, certificate: bytes) -> bool:
+    quoted = b"".join(b"%%%02x" % octet for octet in certificate)
+    return any(form in data for form in (certificate, der.pem(certificate), quoted))
 
 
 @pytest.fixture

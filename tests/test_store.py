@@ -25,9 +25,6 @@ from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet
 from certhook._store import Index, Inputs, Unusable
 
-settings.register_profile("certhook", deadline=None, database=None)
-settings.load_profile("certhook")
-
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and owners are a thing of POSIX")
 SOMEBODY = 54321
 

@@ -24,9 +24,6 @@ from hypothesis import strategies as st
 from certhook import _anchors, _x509
 from certhook._sources import places
 
-settings.register_profile("certhook", deadline=None, database=None)
-settings.load_profile("certhook")
-
 NUMERIC_STRING, T61_STRING, IA5_STRING, VISIBLE_STRING = 0x12, 0x14, 0x16, 0x1A
 UNIVERSAL_STRING, BMP_STRING = 0x1C, 0x1E
 
