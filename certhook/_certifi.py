@@ -4,6 +4,7 @@ Importing it would import ``importlib.resources``: 25 ms that nearly nobody need
 """
 
 import os
+import sys
 
 from certhook._finder import find_package
 
@@ -20,7 +21,17 @@ def folders(spec: "ModuleSpec | None") -> "list[str]":
     if spec is not None:
         return list(spec.submodule_search_locations or ())
     # The drop-in serves interpreters in which certifi is not installed: it lies beside certhook.
-    return [os.path.join(os.path.dirname(os.path.dirname(__file__)), PACKAGE)]
+    # In memory (frozen into C, PyOxidizer), a module has no __file__.
+    here = globals().get("__file__")
+    return [os.path.join(os.path.dirname(os.path.dirname(here)), PACKAGE)] if here else []
+
+
+def key(spec: "ModuleSpec | None") -> str:
+    """What tells this bundle from every other one, in the :func:`settings` of an index."""
+    places = folders(spec)
+    if any(unpacked(os.path.join(folder, FILE)) for folder in places):
+        return f"unpacked from {sys.executable}"
+    return f"{spec and spec.origin} {places}"
 
 
 def is_missing() -> bool:
@@ -36,3 +47,12 @@ def file(spec: "ModuleSpec | None") -> "str | None":
         if os.path.isfile(path):
             return path
     return None
+
+
+def unpacked(path: str) -> bool:
+    """Whether *path* is inside a program that unpacks itself at every start, as PyInstaller's single files do."""
+    folder = getattr(sys, "_MEIPASS", None)
+    if not isinstance(folder, str) or not path.startswith(folder + os.sep):
+        return False
+    stays = os.path.dirname(sys.executable)
+    return folder != stays and not folder.startswith(stays + os.sep)

@@ -268,7 +268,8 @@ def _signature(field: str) -> "Signature":
 
 def beside_package() -> "str | None":
     """Where ``python -m certhook compile`` puts the store: beside the package."""
-    package = os.path.dirname(__file__)
+    # In memory (frozen into C, PyOxidizer), a module has no __file__.
+    package = os.path.dirname(globals().get("__file__", ""))
     return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
 
 

@@ -120,7 +120,12 @@ def settings(config: "Config", purpose: int) -> "tuple[str, ...]":
         from certhook._finder import find_package
 
         spec = find_package("certifi")
-        bundle = "" if spec is None else f"{spec.origin} {spec.submodule_search_locations}"
+        if spec is None or hasattr(sys, "_MEIPASS"):
+            from certhook import _certifi
+
+            bundle = _certifi.key(spec)
+        else:
+            bundle = f"{spec.origin} {spec.submodule_search_locations}"
     _, file, _, directory = _ssl.get_default_verify_paths()
     return (
         __version__,

@@ -936,6 +936,21 @@ def test_each_link_on_the_way_to_a_file_is_watched(inputs: Path) -> None:
     assert loaded() == 6
 
 
+def test_the_bundles_of_two_drop_ins_are_not_mistaken_for_each_other(no_certifi, tmp_path, monkeypatch) -> None:
+    """Where certifi is not installed, each drop-in has one beside it, and their users have one cache."""
+    monkeypatch.setenv("CERTHOOK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
+    found = []
+    for place, names_ in (("one", "ab"), ("two", "c")):
+        bundle(tmp_path / place / "certifi" / "cacert.pem", names_)
+        monkeypatch.setattr(_certifi, "__file__", str(tmp_path / place / "certhook" / "_certifi.py"))
+        _trust.forget()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        certhook.load_default_certs(context)
+        found.append(context.cert_store_stats()["x509"])
+    assert found == [2, 1]
+
+
 def test_nothing_at_all_is_one_problem_that_says_where_certhook_looked(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
     monkeypatch.setenv("CERTHOOK_BUNDLE", str(bundle(tmp_path / "bundle.pem", "")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from certhook import _certifi
+from certhook import _certifi, _files
 from certhook._certifi import FILE, PACKAGE
 from certhook._finder import find_package
 from certhook.exceptions import SourceError
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from certhook._sources.reader import Reader
 
+#: The module that holds the bundle where nothing can read certifi's file, and the name of it there.
+FROZEN = "certhook_bundle"
+FROZEN_PEM = "PEM"
+
 
 def read(reader: Reader) -> None:
     """Read the bundle that ``CERTHOOK_BUNDLE`` names, or certifi's, into *reader*."""
@@ -31,10 +35,15 @@ def read(reader: Reader) -> None:
         return
     spec = find_package(PACKAGE)
     path = _certifi.file(spec)
+    if path is not None and _certifi.unpacked(path):
+        # The next start unpacks it to another place: it changes with the program.
+        reader.watch(sys.executable)
+        reader.text("bundled", path, _files.read(path))
+        return
     if path is not None:
         reader.file("bundled", path)
         return
-    if spec is None and _read_beside(reader):
+    if spec is None and (_read_beside(reader) or _read_frozen(reader)):
         return
     if spec is None:
         message = "is not installed; 'pip install certifi', or CERTHOOK_SOURCES=system to do without it"
@@ -48,7 +57,7 @@ def read(reader: Reader) -> None:
         path = _named_by_certifi()
         if path is not None:
             reader.file("bundled", path)
-        else:
+        elif not _read_frozen(reader):
             reader.problems.append(failure)
         return
     reader.text("bundled", f"{PACKAGE}/{FILE} (through its loader)", data)
@@ -56,14 +65,29 @@ def read(reader: Reader) -> None:
 
 def _read_beside(reader: Reader) -> bool:
     """Read the bundle that lies beside certhook in the archive that the drop-in is in."""
-    (folder,) = _certifi.folders(None)
-    path = os.path.join(folder, FILE)
     try:
+        (folder,) = _certifi.folders(None)
+        path = os.path.join(folder, FILE)
         data = __spec__.loader.get_data(path)  # type: ignore[union-attr]
     except Exception:
         return False
     _watch_archive(reader, folder)
     reader.text("bundled", path, data)
+    return True
+
+
+def _read_frozen(reader: Reader) -> bool:
+    """Read the module that ``python -m certhook freeze-bundle`` wrote."""
+    try:
+        data = getattr(__import__(FROZEN), FROZEN_PEM)
+    except Exception:
+        return False
+    if not isinstance(data, bytes):
+        return False
+    # It is part of some program, which no path need name: an embedded interpreter's sys.executable
+    # may be the system's Python. So nobody takes a store for it over from another program.
+    reader.volatile = True
+    reader.text("bundled", FROZEN, data)
     return True
 
 

@@ -1,0 +1,92 @@
+"""``python -m certhook freeze-bundle``: the bundle as a Python module, for programs in which nothing can read a file.
+
+Modules that are frozen into a C program have no resources: text in a module is all that is left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+
+from certhook import _anchors, _certifi, _config, _files
+from certhook._finder import find_package
+from certhook._sources import bundled
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+_MODULE = '''\
+"""{whose}, for a program in which nothing can read certifi's file.
+
+certhook reads it where there is no other bundle. Written by ``python -m certhook freeze-bundle``:
+do not edit it, write it anew when certifi is updated.
+"""
+
+# SHA-256 {digest}
+{constant} = (
+{lines}
+)
+'''
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    name = f"{bundled.FROZEN}.py"
+    parser = verbs.add_parser(
+        "freeze-bundle",
+        help="write certifi's bundle as a Python module, for modules that are frozen into a program",
+        description=(
+            f"Write certifi's bundle (or that of CERTHOOK_BUNDLE) as the Python module {bundled.FROZEN}, which "
+            "certhook reads where it can read no other bundle."
+        ),
+    )
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", default=name, help=f"where to; {name} unless given, - for standard output"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the module.
+
+    :returns: 0 if it was written, 1 if there is no bundle or it cannot be written
+    """
+    try:
+        whose, data = _bundle()
+        anchors, _ = _anchors.parse(data)
+        if not anchors:
+            raise SourceError("bundled", "holds no certificate")
+        text = _MODULE.format(
+            whose=whose,
+            digest=hashlib.sha256(data).hexdigest(),
+            constant=bundled.FROZEN_PEM,
+            lines="\n".join(f"    {line!r}" for line in data.splitlines(keepends=True)),
+        )
+        if options.file == "-":
+            print(text, end="")
+            return 0
+        with open(options.file, "w", encoding="ascii", newline="\n") as file:
+            file.write(text)
+    except (OSError, SourceError) as failure:
+        print(f"certhook: {failure}", file=sys.stderr)
+        return 1
+    print(f"{len(anchors)} roots written to {os.path.abspath(options.file)}")
+    return 0
+
+
+def _bundle() -> tuple[str, bytes]:
+    """What the bundle is, in words, and its content."""
+    named = _config.current().bundle
+    if named is not None:
+        return "The bundle that CERTHOOK_BUNDLE named", _files.read(named)
+    spec = find_package(_certifi.PACKAGE)
+    path = _certifi.file(spec)
+    data = _files.read(path) if path is not None else bundled.read_resource(_certifi.PACKAGE)
+    try:
+        from certifi import __version__ as version
+    except ImportError:
+        return "Mozilla's roots, as certifi ships them", data
+    return f"Mozilla's roots, as certifi {version} ships them", data
