@@ -97,25 +97,39 @@ def of_wine(prefix: Path, **variables: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def made(request: pytest.FixtureRequest, wine, pip_install, tmp_path_factory) -> Path:
-    """What all workers share: a folder with each version of Python, and a prefix of wine."""
+def made(request: pytest.FixtureRequest, wine, pip_install, tmp_path_factory) -> Iterator[Path]:
+    """What all workers share: a folder with each version of Python, and a prefix of wine.
+
+    The worker that ends last removes it, for a prefix has 700 MB.
+    """
     shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "only")
+    if worker != "only":
         shared = shared.parent
-    folder = shared / "windows"
-    with open(shared / "windows.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folder, workers = shared / "windows", shared / "windows-workers"
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        with open(shared / "windows.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    with alone():
+        workers.mkdir(exist_ok=True)
         if not (folder / "made").exists():
-            folder.mkdir()
-            prefix = folder / "prefix"
-            prefix.mkdir()
-            with running(prefix):
+            (folder / "prefix").mkdir(parents=True)
+            with running(folder / "prefix"):
                 pass
             wheel = request.getfixturevalue("wheel")
             for version in VERSIONS:
                 make_interpreter(folder / version, version, wheel, pip_install)
             (folder / "made").touch()
-    return folder
+        (workers / worker).touch()
+    yield folder
+    with alone():
+        (workers / worker).unlink()
+        if not any(workers.iterdir()):
+            shutil.rmtree(folder)
 
 
 def make_interpreter(folder: Path, version: str, wheel: Path, pip_install) -> None:
