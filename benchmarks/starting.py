@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from statistics import median
@@ -123,7 +124,9 @@ def _first(stock: Environment, certhook: Environment, rounds: int) -> list[Figur
 
 
 def _empty(cache: Path) -> None:
-    shutil.rmtree(cache, ignore_errors=True)
+    # Moved away and not removed: ext4 is slow to make files where many were just deleted.
+    if cache.exists():
+        cache.rename(tempfile.mkdtemp(prefix="used-", dir=cache.parent))
 
 
 def _age(cache: Path) -> None:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import os
 import sys
-from urllib.parse import unquote_to_bytes
 
 from certhook import _anchors, _files, _x509
 from certhook._config import ANY_PURPOSE
@@ -268,4 +267,6 @@ def _attributes(text: bytes) -> dict[bytes, bytes]:
 
 
 def _unquoted(attributes: dict[bytes, bytes], name: bytes) -> bytes:
+    from urllib.parse import unquote_to_bytes
+
     return unquote_to_bytes(attributes.get(name, b"").strip(b'"'))
