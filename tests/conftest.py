@@ -64,11 +64,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pip_install():
-    """``pip install`` into the environment of a given interpreter, with the machine's settings for pip."""
+    """``pip install`` into the environment of a given interpreter, with the machine's settings for pip.
 
-    def install(python: Path, *requirements: object, **kwargs: object) -> None:
-        command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-        subprocess.run([*command, *map(str, requirements)], check=True, env=MACHINE_ENVIRON, **kwargs)
+    By the pip of this environment, or its *own*: pip serves no Python that is older than itself allows.
+    """
+
+    def install(python: Path, *requirements: object, own: bool = False, **kwargs: object) -> None:
+        pip = [str(python), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", str(python)]
+        command = [*pip, "install", "--quiet", *map(str, requirements)]
+        subprocess.run(command, check=True, env=MACHINE_ENVIRON, **kwargs)
 
     return install
 

@@ -139,10 +139,9 @@ def test_the_importer_of_pyoxidizer(once, wheel, pip_install, replace_bundle, tr
     with once(f"oxidized-{version}") as (folder, is_first):
         python, packages = folder / "venv" / "bin" / "python", folder / "packages"
         if is_first:
-            command = [base, "-m", "venv", "--without-pip", str(folder / "venv")]
-            subprocess.run(command, check=True, env=support.clean_env())
-            pip_install(python, "oxidized_importer")
-            pip_install(python, wheel, "--target", packages)
+            subprocess.run([base, "-m", "venv", str(folder / "venv")], check=True, env=support.clean_env())
+            pip_install(python, "oxidized_importer", own=True)
+            pip_install(python, wheel, "--target", packages, own=True)
             replace_bundle(packages)
     code = OXIDIZED.replace("PACKAGES", repr(str(packages))) + support.VERDICTS
     assert trusted([python, "-c", code]) == CHAINED
