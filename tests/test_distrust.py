@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import der
@@ -135,6 +137,28 @@ def test_a_bundle_that_somebody_named_is_said_to_have_no_effect(listed) -> None:
     (problem,) = read().problems
     assert str(problem).startswith(f"{listed.parent / 'bundle.pem'}: the certificate with SHA-256 ")
     assert str(problem).endswith(f" is not trusted: {listed / 'bad.crt'} distrusts it")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("function", ["listdir", "open"])
+def test_a_list_that_cannot_be_read_now_is_read_again_for_the_next_context(
+    listed, monkeypatch, function, number
+) -> None:
+    """A store that was made without it must not outlive the moment."""
+    (listed / "bad.crt").write_bytes(BAD)
+    real = getattr(os, function)
+
+    def fail(path, *arguments, **keywords):
+        if str(path).startswith(str(listed)):
+            raise OSError(number, os.strerror(number))
+        return real(path, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, fail)
+        trust = read()
+    assert trust.volatile
+    assert any("what it distrusts is not known" in str(problem) for problem in trust.problems)
+    assert not read().volatile
 
 
 def test_fallback_goes_on_where_all_of_a_source_is_distrusted(listed, monkeypatch, tmp_path) -> None:

@@ -192,6 +192,7 @@ def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
         return
     except OSError as error:
         reader.problems.append(SourceError(folder, f"cannot be read: {error.strerror}; {_UNKNOWN}"))
+        reader.failed(error)
         return
     for name in names:
         path = os.path.join(folder, name)
@@ -213,6 +214,7 @@ def _contents(reader: Reader, path: str) -> bytes | None:
     except SourceError as error:
         if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
             reader.problems.append(SourceError(path, f"{error.message}; {_UNKNOWN}"))
+            reader.failed(error.__cause__)  # No store may outlive the moment in which this was not known.
         return None
 
 

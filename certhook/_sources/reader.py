@@ -176,7 +176,7 @@ class Reader:
             self._nothing(place, setting, f"cannot be read: {getattr(error, 'strerror', None) or error}")
             if not setting and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 self.problems.append(SourceError(path, place.note))
-            self._failed(error)
+            self.failed(error)
             return 0
         if layout == ANY:
             self._any(place, names)
@@ -233,12 +233,12 @@ class Reader:
                 self._nothing(place, setting, error.message)
             if not setting and not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
                 self.problems.append(error)
-            self._failed(error.__cause__)
+            self.failed(error.__cause__)
             return []
         self.problems.extend(SourceError(path, message) for message in skipped)
         return anchors
 
-    def _failed(self, error: BaseException | None) -> None:
+    def failed(self, error: BaseException | None) -> None:
         """Have what could not be read tried again for the next context, unless its signature will show a change."""
         if isinstance(error, OSError) and error.errno not in _LASTING:
             self.volatile = True
