@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certhook import _config, _trust, _x509
 from certhook._sources import TrustSet
-from certhook.cli import _connection, _diagnosis, check, main
+from certhook.cli import _connection, _diagnosis, _output, check, main
 from certhook.cli._connection import Failure
 from certhook.cli._diagnosis import Case, Roots, diagnose
 from certhook.exceptions import ConfigurationError
@@ -861,11 +861,11 @@ def test_colours_are_for_terminals_where_no_color_is_unset(monkeypatch) -> None:
         def isatty(self) -> bool:
             return True
 
-    assert not check._has_colours()
+    assert not _output.has_colours()
     monkeypatch.setattr(sys, "stdout", Terminal())
-    assert check._has_colours()
+    assert _output.has_colours()
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not check._has_colours()
+    assert not _output.has_colours()
 
 
 def test_colours_change_nothing_but_the_first_word(ask, serve, trust, capsys) -> None:

@@ -6,13 +6,12 @@ import argparse
 import itertools
 import json
 import os
-import sys
-import textwrap
 
 import certhook
 from certhook import _config, _trust
 from certhook._config import SERVER_AUTH
-from certhook.cli.status import _print
+from certhook.cli import _output
+from certhook.cli._output import wrapped
 from certhook.exceptions import CerthookError
 
 TYPE_CHECKING = False
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from certhook.cli._connection import Failure, Peer, Target
     from certhook.cli._diagnosis import Case, Root, Roots
-
-_WIDTH = 80
-_GOOD, _BAD, _BOLD, _PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         import cryptography.x509  # noqa: F401
     except ImportError as error:
-        print(f"certhook: 'check' needs cryptography ({error}): pip install 'certhook[check]'", file=sys.stderr)
+        _output.complain(f"'check' needs cryptography ({error}): pip install 'certhook[check]'")
         return 2
     from certhook.cli import _connection
 
@@ -69,14 +65,16 @@ def run(options: argparse.Namespace) -> int:
             raise ValueError(f"--timeout {options.timeout:g}: more than 0 seconds and at most 3600 are allowed")
         targets = [_connection.parse(text) for text in options.targets]
     except ValueError as error:
-        print(f"certhook: {error}", file=sys.stderr)
+        _output.complain(error)
         return 2
     try:
         found = gather(targets, options.timeout)
     except CerthookError as error:  # CERTHOOK_ON_ERROR=raise
-        print(f"certhook: {error}", file=sys.stderr)
+        _output.complain(error)
         return 1
-    _print(json.dumps(found, indent=2) if getattr(options, "json", False) else render(found, _has_colours()))
+    _output.show(
+        json.dumps(found, indent=2) if getattr(options, "json", False) else render(found, _output.has_colours())
+    )
     return 0 if all(check["verified"] for check in found["checks"]) else 1
 
 
@@ -223,13 +221,6 @@ def _standing(root: Root | None) -> dict[str, Any]:
 # For a person.
 
 
-def _has_colours() -> bool:
-    """Whether to use colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    shows = os.environ.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in os.environ)
-    return terminal and shows and not os.environ.get("NO_COLOR")
-
-
 def render(found: dict[str, Any], colours: bool = False) -> str:
     """The same for a person, in 80 columns."""
     lines: list[str] = []
@@ -239,18 +230,18 @@ def render(found: dict[str, Any], colours: bool = False) -> str:
         text = (
             "certhook is not active in this interpreter ('python -m certhook' says why); this is what would be with it."
         )
-        lines += _wrapped(text)
+        lines += wrapped(text)
         lines.append("")
     return "\n".join(map(_coloured if colours else str, lines[:-1]))
 
 
-_MARKS = {"VERIFIED": _GOOD, "NOT VERIFIED": _BAD, "Cause": _BOLD, "What to do": _BOLD}
+_MARKS = {"VERIFIED": _output.GOOD, "NOT VERIFIED": _output.BAD, "Cause": _output.BOLD, "What to do": _output.BOLD}
 
 
 def _coloured(line: str) -> str:
     for mark in ("NOT VERIFIED", "VERIFIED", "Cause", "What to do"):
         if line.startswith(f"{mark}:"):
-            return f"{_MARKS[mark]}{mark}:{_PLAIN}{line[len(mark) + 1 :]}"
+            return f"{_MARKS[mark]}{mark}:{_output.PLAIN}{line[len(mark) + 1 :]}"
     return line
 
 
@@ -261,21 +252,21 @@ def _render(check: dict[str, Any]) -> list[str]:
     means += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     shown = f" ({', '.join(means)})" if means else ""
     verdict = "VERIFIED" if check["verified"] else "NOT VERIFIED"
-    lines = _wrapped(f"{verdict}: {host}, port {check['port']}{shown}")
+    lines = wrapped(f"{verdict}: {host}, port {check['port']}{shown}")
     if check["chain"]:
         lines += ["", *_tree(check["chain"])]
         if not check["chain_is_whole"]:
-            lines += _wrapped("(Before Python 3.10, what else the server sent cannot be seen.)", "  ")
+            lines += wrapped("(Before Python 3.10, what else the server sent cannot be seen.)", "  ")
     if check["cause"]:
-        lines += ["", *_wrapped(f"Cause: {check['cause']['sentence']}", then="  "), "", "What to do:"]
+        lines += ["", *wrapped(f"Cause: {check['cause']['sentence']}", then="  "), "", "What to do:"]
         for number, advice in enumerate(check["cause"]["advice"], 1):
-            lines += _wrapped(f"{number}. {advice}", "  ", "     ")
-        lines += ["", *_wrapped(f"The message was: {check['error']['text']}", then="  ")]
+            lines += wrapped(f"{number}. {advice}", "  ", "     ")
+        lines += ["", *wrapped(f"The message was: {check['error']['text']}", then="  ")]
     stock = check["error_without_certhook"]
     if check["verified"] and stock is None:
         lines += ["", "Without certhook: verified as well"]
     elif check["verified"]:
-        lines += ["", *_wrapped(f"Without certhook: not verified, {stock['text']}", then="  ")]
+        lines += ["", *wrapped(f"Without certhook: not verified, {stock['text']}", then="  ")]
     elif stock is None:
         lines += ["", "Without certhook: verified"]
     elif check["error"]["step"] == "verify":
@@ -288,7 +279,7 @@ def _tree(chain: list[dict[str, Any]]) -> list[str]:
     for depth, link in enumerate(chain):
         inside = "  " + "   " * depth
         mark = f"{inside[:-3]}+- " if depth else inside
-        lines += _wrapped(link["name"], mark, f"{inside}  ")
+        lines += wrapped(link["name"], mark, f"{inside}  ")
         details = []
         if link["hosts"]:
             more = len(link["hosts"]) - 3
@@ -303,11 +294,5 @@ def _tree(chain: list[dict[str, Any]]) -> list[str]:
         if link is chain[-1] and link["sha256"] and not link["standing"]:
             details.append("in no source here")
         for detail in details:
-            lines += _wrapped(detail, f"{inside}  ", f"{inside}    ")
+            lines += wrapped(detail, f"{inside}  ", f"{inside}    ")
     return lines
-
-
-def _wrapped(text: str, first: str = "", then: str = "") -> list[str]:
-    """*text* in lines that fit; a word that is too long, such as a path, is cut."""
-    wrapped = textwrap.wrap(text, _WIDTH - 1, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
-    return wrapped or [first]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from certhook import _config, _store, _trust
 from certhook._compiler import compile_into
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import TrustSet
 from certhook._store import Unusable
+from certhook.cli import _output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,26 +41,26 @@ def run(options: argparse.Namespace) -> int:
     """
     folder = _store.beside_package() if options.directory is None else os.path.abspath(options.directory)
     if folder is None:
-        print("certhook: the package is in no folder; name one with --directory", file=sys.stderr)
+        _output.complain("the package is in no folder; name one with --directory")
         return 2
     config = _config.current()
     found = {purpose: TrustSet(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)}
     for problem in found[SERVER_AUTH].problems:
-        print(f"certhook: {problem}", file=sys.stderr)
+        _output.complain(problem)
     if not found[SERVER_AUTH].anchors:
         return 1
     for purpose, trust in found.items():
         if not trust.anchors:
             continue  # no client is trusted by default where the system has no store
         if trust.volatile:
-            print("certhook: not compiled: a source cannot be watched for changes (a relative path?)", file=sys.stderr)
+            _output.complain("not compiled: a source cannot be watched for changes (a relative path?)")
             return 1
         key = _trust.settings(config, purpose)
         try:
             store = compile_into(folder, trust, key, shared=True, portable=True)
         except Unusable as failure:
-            print(f"certhook: {failure}", file=sys.stderr)
+            _output.complain(failure)
             return 1
         if purpose == SERVER_AUTH:
-            print(f"{len(trust)} roots compiled into {store}")
+            _output.show(f"{len(trust)} roots compiled into {store}")
     return 0

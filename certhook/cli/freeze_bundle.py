@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 
 from certhook import _anchors, _certifi, _config, _files
 from certhook._finder import find_package
 from certhook._sources import bundled
+from certhook.cli import _output
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -71,9 +71,9 @@ def run(options: argparse.Namespace) -> int:
         with open(options.file, "w", encoding="ascii", newline="\n") as file:
             file.write(text)
     except (OSError, SourceError) as failure:
-        print(f"certhook: {failure}", file=sys.stderr)
+        _output.complain(failure)
         return 1
-    print(f"{len(anchors)} roots written to {os.path.abspath(options.file)}")
+    _output.show(f"{len(anchors)} roots written to {os.path.abspath(options.file)}")
     return 0
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from certhook import freezers
+from certhook.cli import _output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """
     path = freezers.path_of(options.name)
     if path is None:
-        print("certhook: the package is in no folder; install it with pip where you build", file=sys.stderr)
+        _output.complain("the package is in no folder; install it with pip where you build")
         return 1
-    print(path)
+    _output.show(path)
     return 0

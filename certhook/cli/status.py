@@ -11,6 +11,7 @@ import sys
 import certhook
 from certhook import _config
 from certhook._config import SERVER_AUTH, Config
+from certhook.cli import _output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     """
     found = gather()
     as_json, roots = getattr(options, "json", False), getattr(options, "roots", False)
-    _print(json.dumps(found, indent=2) if as_json else render(found, roots))
+    _output.show(json.dumps(found, indent=2) if as_json else render(found, roots))
     return 0 if found["active"] and not found["problems"] else 1
 
 
@@ -218,10 +219,3 @@ def _render_root(root: dict[str, Any]) -> list[str]:
         f"       valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
         *(f"       listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
     ]
-
-
-def _print(text: str) -> None:
-    """Print, with what the output cannot show as escapes: a path may have any bytes in it."""
-    if sys.stdout is not None:
-        encoding = sys.stdout.encoding or "utf-8"
-        print(text.encode(encoding, "backslashreplace").decode(encoding))

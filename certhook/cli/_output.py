@@ -1,0 +1,42 @@
+"""What the verbs share: text on standard output, in 80 columns, with colours where they can be seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+
+#: In columns.
+WIDTH = 80
+
+GOOD, BAD, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
+
+
+def show(text: str) -> None:
+    """Print *text*, with what the output cannot show as escapes: a path may have any bytes in it."""
+    if sys.stdout is not None:
+        encoding = sys.stdout.encoding or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def complain(message: object) -> None:
+    """Print *message* on standard error, as a sentence of this program's."""
+    if sys.stderr is not None:
+        print(f"certhook: {message}", file=sys.stderr)
+
+
+def has_colours() -> bool:
+    """Whether to use colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    shows = os.environ.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in os.environ)
+    return terminal and shows and not os.environ.get("NO_COLOR")
+
+
+def wrapped(text: str, first: str = "", then: str = "") -> list[str]:
+    """*text* in lines that fit; a word that is too long, such as a path, is cut.
+
+    :param first: what the first line begins with
+    :param then: what the others begin with
+    """
+    lines = textwrap.wrap(text, WIDTH - 1, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
+    return lines or [first]
