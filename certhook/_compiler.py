@@ -3,7 +3,7 @@
 A store is made in a temporary directory beside its place and renamed. Any
 number of processes may do so at once, and one that is killed leaves nothing
 that is ever used. Nothing is synced to the disk, which would cost more than the
-roots themselves: :func:`certhook._store.check` finds what a power cut left.
+roots themselves: :func:`certhook._store.find` finds what a power cut left.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def compile_into(folder: str, found: TrustSet, key: tuple[str, ...], shared: boo
         elif isinstance(problem, ConfigurationError) and problem not in found.config.problems:
             problems.append((problem.setting, problem.message))
     if not found.volatile:
-        index = _store.Index(key, os.path.basename(store), inputs, problems)
+        index = _store.Index(key, os.path.basename(store), _store.signature(store), inputs, problems)
         write_index(folder, index, shared)
     _sweep(folder)
     return store
@@ -220,6 +220,8 @@ def write_index(folder: str, index: _store.Index, shared: bool) -> None:
     try:
         _write(temporary, index.to_bytes(), shared)
         os.replace(temporary, path)
+        # What was just written was not looked at yet: the first who uses it does.
+        os.utime(path, (0, 0))
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

@@ -21,7 +21,7 @@ import os
 import stat
 import sys
 from binascii import crc32
-from time import time
+from time import monotonic, time
 
 from certhook import _config
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     #: Time of change in nanoseconds, size in bytes, inode and device of a path; None where nothing is.
     Signature = Optional[Tuple[int, int, int, int]]
 
-_INDEX = b"certhook index 3"
+_INDEX = b"certhook index 4"
 _MANIFEST = "certhook store 1"
 MANIFEST = "manifest"
 BUNDLE = "cert.pem"
@@ -46,7 +46,7 @@ _KIND_AND_OTHERS = 0o170000 if sys.platform == "win32" else 0o170000 | stat.S_IW
 # In bytes; an index or a manifest of 10,000 roots has 1 MB.
 _LIMIT = 1 << 26
 
-#: How long a look at every file of a hashed directory holds, in seconds: see :class:`Inputs`.
+#: How long a look at every single file holds, in seconds: see :class:`Inputs` and :func:`find`.
 DEEP_LOOK_EVERY = 10
 
 # Whom the files of users that a user namespace does not map seem to belong to: user_namespaces(7).
@@ -199,27 +199,34 @@ class Index:
 
     :ivar settings: everything besides the inputs that the set depends on
     :ivar digest: the name of the store
+    :ivar store_seen: how its directory looked when it was whole
     :ivar inputs: the paths that had a say, and how they looked
     :ivar problems: what is to be warned of: pairs of a path or variable, and a sentence
     """
 
-    __slots__ = ("digest", "inputs", "problems", "settings")
+    __slots__ = ("digest", "inputs", "problems", "settings", "store_seen")
 
     def __init__(
-        self, settings: "tuple[str, ...]", digest: str, inputs: "Inputs", problems: "list[tuple[str, str]]"
+        self,
+        settings: "tuple[str, ...]",
+        digest: str,
+        store_seen: "Signature",
+        inputs: "Inputs",
+        problems: "list[tuple[str, str]]",
     ) -> None:
         self.settings = settings
         self.digest = digest
+        self.store_seen = store_seen
         self.inputs = inputs
         self.problems = problems
 
     def to_bytes(self) -> bytes:
         """The index as it is written: lists of fields, each behind its length, separated by what no path has."""
         inputs = self.inputs
-        near = [field for path, seen in inputs.near.items() for field in (path, " ".join(map(str, seen or ())))]
+        near = [field for path, seen in inputs.near.items() for field in (path, _field(seen))]
         deep = [field for pair in inputs.deep.items() for field in pair]
         problems = [field for problem in self.problems for field in problem]
-        basics = [self.digest, str(int(inputs.portable)), str(inputs.deep_seen)]
+        basics = [self.digest, _field(self.store_seen), str(int(inputs.portable)), str(inputs.deep_seen)]
         fields: list[str] = []
         for part in (self.settings, basics, near, deep, problems):
             fields += [str(len(part)), *part]
@@ -245,18 +252,22 @@ class Index:
                 raise ValueError("an index with a wrong length in it")
             parts.append(fields[start + 1 : end])
             start = end
-        settings, (digest, portable, deep_seen), near, deep, problems = parts
+        settings, (digest, store_seen, portable, deep_seen), near, deep, problems = parts
         if not digest or digest.strip("0123456789abcdef"):
             raise ValueError("an index with no digest in it")
         signatures = {path: _signature(seen) for path, seen in _pairs(near)}
         inputs = Inputs(signatures, dict(_pairs(deep)), int(deep_seen), portable == "1")
-        return cls(tuple(settings), digest, inputs, _pairs(problems))
+        return cls(tuple(settings), digest, _signature(store_seen), inputs, _pairs(problems))
 
 
 def _pairs(fields: "list[str]") -> "list[tuple[str, str]]":
     if len(fields) % 2:
         raise ValueError("an index with half a pair in it")
     return list(zip(fields[::2], fields[1::2]))
+
+
+def _field(seen: "Signature") -> str:
+    return " ".join(map(str, seen or ()))
 
 
 def _signature(field: str) -> "Signature":
@@ -360,18 +371,26 @@ def index_path(folder: str, settings: "tuple[str, ...]") -> str:
 
 
 def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
-    """The index for *settings* in *folder*, if its inputs look as they did and its store is whole."""
+    """The index for *settings* in *folder*, if its inputs look as they did and its store is whole.
+
+    What comes, goes or is replaced shows in a directory, and is seen at once. What is
+    overwritten in place shows only in itself: hundreds of files, of the inputs and of the
+    store, which processes that start one after another need not all look at.
+    """
     path = index_path(folder, settings)
     try:
         data, looked = _slurp(path)
         index = Index.from_bytes(data)
         if index.settings != settings:
             return None
-        # The index bears the time of the last look at every file, by any process.
-        deep = not 0 <= time() - looked < DEEP_LOOK_EVERY
+        deep = not _is_recent(looked)
         if not index.inputs.is_current(deep):
             return None
-        check(os.path.join(folder, index.digest))
+        store = os.path.join(folder, index.digest)
+        if deep or signature(store) != index.store_seen:
+            check(store)
+        else:
+            _check_folder(store)
     except (OSError, ValueError, Unusable):
         return None
     if deep:
@@ -382,14 +401,19 @@ def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
     return index
 
 
+def _is_recent(looked: float) -> bool:
+    """Whether a look at every single file still holds: the index bears the time of the last one, by any process."""
+    # What was written before the machine was started may be lost in part: nothing is synced.
+    return 0 <= time() - looked < min(DEEP_LOOK_EVERY, monotonic())
+
+
 def check(store: str) -> None:
     """Make sure that *store* is whole: exactly the files of its manifest, each of its size.
 
     :raises Unusable: if it is not
     """
     try:
-        if sys.platform != "win32":
-            _check_owner(store, os.lstat(store), {0, os.geteuid()}, sticky=False)
+        _check_folder(store)
         expected, _ = _slurp(os.path.join(store, MANIFEST))
         sizes = _sizes(store)
     except OSError as error:
@@ -397,6 +421,11 @@ def check(store: str) -> None:
     sizes.pop(MANIFEST, None)
     if manifest(sizes) != expected:
         raise Unusable("files of it are missing, foreign, or not of their size")
+
+
+def _check_folder(store: str) -> None:
+    if sys.platform != "win32":
+        _check_owner(store, os.lstat(store), {0, os.geteuid()}, sticky=False)
 
 
 def _sizes(store: str) -> "dict[str, int]":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -415,6 +416,23 @@ def test_a_damaged_root_is_written_again(warm, damage) -> None:
     assert_whole(warm)
 
 
+@pytest.mark.parametrize("damage", [_remove, _by_a_directory, _by_a_link, _by_a_link_to_nothing, _by_a_pipe])
+def test_damage_that_shows_in_the_directory_is_seen_at_once(warm, damage) -> None:
+    assert warm.run() == LAZY  # It has looked at every file.
+    damage(warm.root)
+    assert warm.run() == LAZY
+    assert_whole(warm)
+
+
+def test_a_root_cut_short_in_a_store_that_is_in_use_is_found_seconds_later(warm) -> None:
+    assert warm.run() == LAZY
+    _cut_short(warm.root)
+    then = time.time() - _store.DEEP_LOOK_EVERY
+    os.utime(str(warm.index), (then, then))
+    assert warm.run() == LAZY
+    assert_whole(warm)
+
+
 @pytest.mark.parametrize("damage", [*IN_PLACE, _zeros, _by_another_version])
 def test_a_damaged_manifest_is_written_again(warm, damage) -> None:
     manifest = warm.store / "manifest"
@@ -561,7 +579,7 @@ def test_root_with_the_home_of_another_user_leaves_it_alone(machine, root) -> No
 
 @pytest.mark.parametrize("shift", [-86400, 86400], ids=["files of yesterday", "files of tomorrow"])
 def test_the_clock_may_go_wrong(warm, shift) -> None:
-    now = warm.index.stat().st_mtime
+    now = time.time()
     for path in (warm.index, warm.store, warm.root):
         os.utime(str(path), (now + shift, now + shift))
     before = made(warm.store)
