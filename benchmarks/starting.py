@@ -95,7 +95,7 @@ def _first(stock: Environment, certhook: Environment, rounds: int) -> list[Figur
     certhook.run("-m", "certhook", "compile", "--directory", str(prebuilt))
     # What the store is like when the process starts, how it is brought about, and the variables of the process.
     situations: list[tuple[str, Callable[[], None], dict[str, str], float | None]] = [
-        ("warm store, not used for an hour", lambda: _age(certhook.cache), {}, 0.15),
+        ("warm store, not used for an hour", lambda: _age(certhook.cache), {}, None),
         ("warm store, used seconds ago", lambda: _refresh(certhook.cache), {}, 0.15),
         ("prebuilt store", lambda: None, {"CERTHOOK_CACHE_DIR": str(prebuilt)}, None),
         # The last one: it leaves a store for the first one.
