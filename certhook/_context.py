@@ -80,6 +80,21 @@ def load_whole(context: "ssl.SSLContext") -> None:
         _load_store(context, store)
 
 
+# By their paths: the names of stores change with what is in them.
+_loadable: "dict[str, bool]" = {}
+
+
+def is_loadable(bundle: str) -> bool:
+    """Whether OpenSSL loads the *bundle* of a compiled store: one certificate that it refuses stops those behind it."""
+    if bundle not in _loadable:
+        try:
+            _load(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), cafile=bundle)
+            _loadable[bundle] = True
+        except (OSError, _ssl.SSLError):
+            _loadable[bundle] = False
+    return _loadable[bundle]
+
+
 def _load_store(context: "ssl.SSLContext", store: str) -> None:
     for name in sorted(os.listdir(store)):
         if name[8:9] == ".":

@@ -27,7 +27,7 @@ from certhook import _config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, NoReturn, Optional, Tuple
+    from typing import Callable, Optional, Tuple
 
     from certhook._config import Config
 
@@ -317,7 +317,7 @@ def resolve(folder: str) -> str:
     :raises Unusable: if somebody can
     """
     if os.path.islink(folder):
-        _unsafe(f"{folder} is a symbolic link; a folder of this user was expected")
+        raise Unusable(f"{folder} is a symbolic link; a folder of this user was expected", unsafe=True)
     path = _without_links(folder)
     if os.pathsep in path:
         # OpenSSL would take it for two directories.
@@ -356,13 +356,9 @@ def _check_owner(path: str, status: "os.stat_result", trusted: "set[int]", stick
     if status.st_uid not in trusted:
         if status.st_uid == _NOBODY:
             raise Unusable(f"{path} belongs to nobody who has a name in this user namespace")
-        _unsafe(f"{path} belongs to user {status.st_uid}; it has to be this process's user or root")
+        raise Unusable(f"{path} belongs to user {status.st_uid}; it has to be this process's user or root", unsafe=True)
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (sticky and status.st_mode & stat.S_ISVTX):
-        _unsafe(f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o}); 'chmod go-w' it")
-
-
-def _unsafe(reason: str) -> "NoReturn":
-    raise Unusable(f"{reason}. It is not used, roots are loaded into each context", unsafe=True)
+        raise Unusable(f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o}); 'chmod go-w' it", unsafe=True)
 
 
 def index_path(folder: str, settings: "tuple[str, ...]") -> str:

@@ -216,7 +216,7 @@ def _read(
 def _complaint(failure: Unusable) -> "CerthookError":
     from certhook.exceptions import SourceError
 
-    return SourceError("compiled store", str(failure))
+    return SourceError("compiled store", f"{failure}. It is not used, roots are loaded into each context")
 
 
 def give(context: "ssl.SSLContext", purpose: int) -> "list[CerthookError]":
@@ -250,7 +250,7 @@ def give(context: "ssl.SSLContext", purpose: int) -> "list[CerthookError]":
     return trust.problems
 
 
-def store_in_place_of(capath: "str | None") -> "tuple[str, str] | None":
+def store_in_place_of(capath: "str | None") -> "tuple[str | None, str] | None":
     """The compiled store as a file and a directory, where the directory that Python names holds no root.
 
     :param capath: the directory that Python names, None where there is none
@@ -262,7 +262,12 @@ def store_in_place_of(capath: "str | None") -> "tuple[str, str] | None":
         except OSError:
             pass
     store = current(_config.current(), SERVER_AUTH).store
-    return None if store is None else (os.path.join(store, _store.BUNDLE), store)
+    if store is None:
+        return None
+    from certhook import _context
+
+    bundle = os.path.join(store, _store.BUNDLE)
+    return (bundle if _context.is_loadable(bundle) else None), store
 
 
 def report(problems: "list[CerthookError]") -> None:

@@ -24,6 +24,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import certifi
+import der
 import namespace
 import pytest
 import support
@@ -914,6 +915,15 @@ def test_where_openssl_finds_no_root_the_default_paths_are_those_of_the_store(ma
     assert len(found) == len(everyone)
     for named in {"cafile": paths.cafile}, {"capath": paths.capath}:
         assert machine.trusted(loaded(**named)) == {"bundled", "both"}
+
+
+def test_a_file_that_openssl_would_not_load_is_not_among_the_default_paths(machine, places, tmp_path) -> None:
+    refused = der.pem(der.certificate(der.common_name("refused"), key=der.element(der.SEQUENCE)))
+    with open(machine.bundle, "ab") as bundle:
+        bundle.write(refused)
+    paths = ssl.get_default_verify_paths()
+    assert paths.cafile is None
+    assert machine.trusted(loaded(capath=paths.capath)) == {"bundled", "both"}
 
 
 def test_where_openssl_finds_a_file_the_default_paths_are_its_own(machine, places) -> None:
