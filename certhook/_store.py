@@ -358,7 +358,9 @@ def _check_owner(path: str, status: "os.stat_result", trusted: "set[int]", stick
             raise Unusable(f"{path} belongs to nobody who has a name in this user namespace")
         raise Unusable(f"{path} belongs to user {status.st_uid}; it has to be this process's user or root", unsafe=True)
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (sticky and status.st_mode & stat.S_ISVTX):
-        raise Unusable(f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o}); 'chmod go-w' it", unsafe=True)
+        raise Unusable(
+            f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o}); 'chmod go-w' it", unsafe=True
+        )
 
 
 def index_path(folder: str, settings: "tuple[str, ...]") -> str:
