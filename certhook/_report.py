@@ -5,9 +5,11 @@ Nothing is ever written to standard output: it belongs to the program.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
+import certhook
 from certhook import _say
 from certhook.exceptions import CerthookWarning
 
@@ -17,12 +19,16 @@ _said: set[str] = set()
 
 
 def warn(message: str) -> None:
-    """Show *message* once in this process, as a warning at the line that asked for trust."""
+    """Show *message* once in this process, as a warning at the line that asked for trust.
+
+    It ends with the command that explains it.
+    """
     if message in _said:
         return
     _said.add(message)
     try:
-        warnings.warn(CerthookWarning(message), stacklevel=_callers_level())
+        text = f"{message.rstrip('.')}. Run '{_command()}' to see what is trusted, and why"
+        warnings.warn(CerthookWarning(text), stacklevel=_callers_level())
     except CerthookWarning:
         raise  # A filter turns warnings into errors.
     except Exception:
@@ -37,6 +43,17 @@ def forget() -> None:
 def debug(message: str) -> None:
     """Write one line to standard error, where the process has one."""
     _say(message)
+
+
+def _command() -> str:
+    """What to type, in an interpreter that has a name of its own: an embedded one may have its host's, or none."""
+    path = sys.executable or ""
+    name = os.path.basename(path).lower()
+    if not name.startswith(("python", "pypy")) or hasattr(sys, "frozen"):
+        path = "python"
+    command = f'"{path}" -m certhook' if " " in path else f"{path} -m certhook"
+    # There it is installed elsewhere, and only "run" makes this interpreter know of it.
+    return f"certhook run {command}" if certhook.enabled_by == "the sitecustomize drop-in" else command
 
 
 def _callers_level() -> int:

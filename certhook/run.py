@@ -2,7 +2,8 @@
 
 Runs a program as ``python SCRIPT`` and ``python -m MODULE`` do, with the import hook
 installed before its first line: for interpreters in which :mod:`site` installs none
-(``-S``, an embedded Python). Processes that the program starts do not inherit it.
+(``-S``, an embedded Python). Processes that the program starts do not inherit it;
+``python -m certhook run COMMAND`` is for these.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ import certhook
 
 _USAGE = "usage: python -m certhook.run SCRIPT [ARG...]\n       python -m certhook.run -m MODULE [ARG...]"
 
+_HELP = f"""{_USAGE}
+
+Run a program in this Python, in this process, with certhook at work before its
+first line: also where -S, or a host, switched off what starts certhook.
+Processes that the program starts do not inherit it. For any command, with
+certhook in every Python that it starts: python -m certhook run COMMAND"""
+
 # The module that was __main__ until the program took its place: its code is still being run.
 _replaced: list[ModuleType] = []
 
@@ -27,7 +35,7 @@ def main() -> None:
     """Run the program that ``sys.argv`` names, in place of this one."""
     arguments = sys.argv[1:]
     if arguments[:1] in (["-h"], ["--help"]):
-        print(_USAGE)
+        print(_HELP)
         return
     is_module = arguments[:1] == ["-m"]
     name = "".join(arguments[is_module:][:1])

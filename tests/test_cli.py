@@ -35,6 +35,8 @@ KEYS = {
     "places": list,
     "store": (str, type(None)),
     "eager_because": str,
+    "neighbours": list,
+    "libraries": list,
     "problems": list,
 }
 
@@ -83,6 +85,16 @@ def status(certhook):
         return found
 
     return run
+
+
+def squeezed(text: str) -> str:
+    """*text* without its spaces and ends of lines: a path that is too long for a line is cut."""
+    return "".join(text.split())
+
+
+def shows(output: str, *texts: object) -> bool:
+    """Whether *output* has each of *texts*, cut or not."""
+    return all(squeezed(str(text)) in squeezed(output) for text in texts)
 
 
 def effect(found: dict, name: str) -> str:
@@ -146,8 +158,7 @@ def test_what_is_distrusted_is_listed_with_who_says_so(certhook, status, tmp_pat
     assert distrusted["by"] == [str(tmp_path / "extra.pem")]
     assert {"source": "bundled", "path": str(tmp_path / "bundle.pem")} in distrusted["listed_by"]
     shown = certhook().stdout
-    assert f"       listed by bundled: {tmp_path / 'bundle.pem'}\n" in shown
-    assert f"       distrusted by {tmp_path / 'extra.pem'}\n" in shown
+    assert shows(shown, f"listed by bundled: {tmp_path / 'bundle.pem'}", f"distrusted by {tmp_path / 'extra.pem'}")
 
 
 def test_the_interpreter_is_named(status, installed: Path) -> None:
@@ -298,11 +309,11 @@ def test_a_person_is_told_the_same(arguments, certhook, status, variables) -> No
     done = certhook(*arguments)
     assert done.returncode == 0
     assert done.stderr == ""
-    assert f"Active, enabled by {status()['enabled_by']}" in done.stdout
-    assert "Trusted roots: 3 (chain of bundled)" in done.stdout
-    assert f"   2 bundled: {variables['CERTHOOK_BUNDLE']}\n" in done.stdout
-    assert f"   1 extra: {variables['CERTHOOK_EXTRA_CA_CERTS']}\n" in done.stdout
-    assert f"  CERTHOOK_BUNDLE={variables['CERTHOOK_BUNDLE']}\n" in done.stdout
+    assert shows(done.stdout, f"Active, enabled by {status()['enabled_by']}")
+    assert "Trusted roots: 3 (chain of bundled)\n" in done.stdout
+    assert shows(done.stdout, f"2 bundled: {variables['CERTHOOK_BUNDLE']}")
+    assert shows(done.stdout, f"1 extra: {variables['CERTHOOK_EXTRA_CA_CERTS']}")
+    assert shows(done.stdout, f"CERTHOOK_BUNDLE={variables['CERTHOOK_BUNDLE']} replaces certifi's bundle")
     assert done.stdout.endswith("No problems.\n")
 
 
@@ -310,17 +321,180 @@ def test_a_person_is_told_what_is_wrong(certhook, tmp_path: Path) -> None:
     done = certhook(CERTHOOK_EXTRA_CA_CERTS=str(tmp_path / "missing.pem"))
     assert done.returncode == 1
     _, _, problems = done.stdout.partition("Problems:\n")
-    assert problems.startswith(f"  CERTHOOK_EXTRA_CA_CERTS: {tmp_path / 'missing.pem'} ")
+    assert squeezed(problems).startswith(squeezed(f"CERTHOOK_EXTRA_CA_CERTS: {tmp_path / 'missing.pem'} cannot"))
 
 
 def test_a_person_is_told_why_certhook_is_not_active(certhook, installed: Path) -> None:
     assert "Not active: CERTHOOK_DISABLED is set\n" in certhook(CERTHOOK_DISABLED="1").stdout
     done = certhook(flags=("-S",), PYTHONPATH=str(support.purelib(installed)))
     assert "Not active: nothing installed the hook" in done.stdout
-    assert "pip install certhook" in done.stdout
+    assert shows(done.stdout, "pip install certhook", "python -m certhook enable")
+
+
+# What a warning says of it.
+
+
+def test_a_warning_ends_with_a_command_that_explains_it(installed, tmp_path) -> None:
+    missing = str(tmp_path / "missing.pem")
+    env = support.clean_env(CERTHOOK_EXTRA_CA_CERTS=missing)
+    done = support.run(installed, "import ssl; ssl.create_default_context()", env=env)
+    (line, *_) = done.stderr.splitlines()
+    assert line.endswith(f". Run '{installed} -m certhook' to see what is trusted, and why")
+    command = line.rpartition("Run '")[2].partition("'")[0].split()
+    told = subprocess.run(command, env=env, cwd=str(tmp_path), capture_output=True, text=True, timeout=60).stdout
+    assert shows(told, "Problems:", f"CERTHOOK_EXTRA_CA_CERTS: {missing}")
+
+
+@pytest.mark.parametrize(
+    ("executable", "frozen", "command"),
+    [
+        ("/srv/app/.venv/bin/python3.12", False, "/srv/app/.venv/bin/python3.12 -m certhook"),
+        ("/opt/pypy/bin/pypy3", False, "/opt/pypy/bin/pypy3 -m certhook"),
+        ("/srv/an app/bin/python", False, '"/srv/an app/bin/python" -m certhook'),
+        ("/srv/app/python", True, "python -m certhook"),
+        ("/usr/sbin/apache2", False, "python -m certhook"),
+        ("", False, "python -m certhook"),
+        (None, False, "python -m certhook"),
+    ],
+)
+def test_where_the_interpreter_has_no_name_of_its_own_the_command_is_the_usual_one(
+    executable, frozen, command, monkeypatch
+) -> None:
+    from certhook import _report
+
+    monkeypatch.setattr(sys, "executable", executable)
+    if frozen:
+        monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.warns(UserWarning) as shown:
+        _report.warn("CERTHOOK_MODE: that is wrong.")
+    assert str(shown[0].message) == (f"CERTHOOK_MODE: that is wrong. Run '{command}' to see what is trusted, and why")
+
+
+# What else has a say.
+
+
+@pytest.fixture
+def beside(tmp_path: Path):
+    """A folder for PYTHONPATH in which these are installed, as far as their metadata says."""
+
+    def install(**versions: str) -> str:
+        for name, version in versions.items():
+            folder = tmp_path / "beside" / f"{name}-{version}.dist-info"
+            folder.mkdir(parents=True)
+            (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        return str(tmp_path / "beside")
+
+    return install
+
+
+def test_libraries_that_certhook_does_not_reach_are_listed_with_what_serves_them(certhook, status, beside) -> None:
+    path = beside(pyOpenSSL="25.0.0", grpcio="1.70.0", psycopg2_binary="2.9", requests="2.32")
+    changed = {"PYTHONPATH": path, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "/roots.pem"}
+    found = status(**changed)["libraries"]
+    assert [(library["name"], library["version"], library["variables"]) for library in found] == [
+        ("grpcio", "1.70.0", {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "/roots.pem"}),
+        ("psycopg2-binary", "2.9", {"PGSSLROOTCERT": None}),
+        ("pyOpenSSL", "25.0.0", {"SSL_CERT_FILE": None, "SSL_CERT_DIR": None}),
+    ]
+    shown = certhook(**changed).stdout
+    assert shows(shown, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/roots.pem", "name its roots (not set)")
+    assert all(shows(shown, library["served_by"]) for library in found)
+    assert shows(shown, "'python -m certhook env'")
+
+
+def test_where_every_library_is_reached_nothing_is_said_of_them(certhook, status) -> None:
+    assert status()["libraries"] == []
+    assert "certhook env" not in certhook().stdout
+
+
+def test_what_changes_trust_by_being_installed_is_named(certhook, status, beside) -> None:
+    path = beside(pip_system_certs="5.0", certifi_linux="1.0")
+    found = [each for each in status(PYTHONPATH=path)["neighbours"] if not each["name"].endswith("customize")]
+    assert [(each["name"], each["version"]) for each in found] == [
+        ("certifi-linux", "1.0"),
+        ("pip-system-certs", "5.0"),
+    ]
+    shown = certhook(PYTHONPATH=path).stdout
+    assert "Beside certhook:\n" in shown
+    assert all(shows(shown, f"{each['name']} {each['version']} {each['effect']}") for each in found)
+
+
+def test_a_sitecustomize_of_somebody_else_is_named_and_the_drop_in_is_not(
+    certhook, status, installed, tmp_path
+) -> None:
+    (tmp_path / "sitecustomize.py").touch()
+    (found,) = (each for each in status(PYTHONPATH=str(tmp_path))["neighbours"] if each["name"] == "sitecustomize")
+    assert found["effect"].startswith(f"{tmp_path / 'sitecustomize.py'} runs")
+    drop_in = str(support.purelib(installed) / "certhook" / "bootstrap")
+    assert "bootstrap" not in str(status(PYTHONPATH=drop_in)["neighbours"])
+
+
+class Patcher:
+    """What gevent and eventlet answer where they patched *name*."""
+
+    def __init__(self, name: str) -> None:
+        self.is_module_patched = self.is_monkey_patched = name.__eq__
+
+
+@pytest.mark.parametrize(
+    ("module", "patched", "name"),
+    [("gevent.monkey", "ssl", "gevent"), ("eventlet.patcher", "socket", "eventlet")],
+)
+def test_who_patched_ssl_in_this_process_is_named(module, patched, name, monkeypatch) -> None:
+    import ssl
+
+    from certhook.cli import _libraries
+
+    def names() -> list[str]:
+        return [each["name"] for each in _libraries.neighbours(ssl)]
+
+    assert name not in names()
+    monkeypatch.setitem(sys.modules, module, Patcher("another"))
+    assert name not in names()
+    monkeypatch.setitem(sys.modules, module, Patcher(patched))
+    assert name in names()
+
+
+@pytest.mark.parametrize("module", ["truststore._api", "pip._vendor.truststore._api"])
+def test_truststore_is_named_where_it_is_injected(module: str) -> None:
+    from types import SimpleNamespace
+
+    from certhook.cli import _libraries
+
+    injected = SimpleNamespace(SSLContext=type("SSLContext", (), {"__module__": module}))
+    (found,) = (each for each in _libraries.neighbours(injected) if each["name"] == "truststore")
+    assert "the operating system verifies" in found["effect"]
 
 
 # Any output.
+
+
+@pytest.mark.parametrize("arguments", [(), ("--roots",)])
+def test_it_fits_a_terminal_of_80_columns(arguments, certhook, beside, tmp_path) -> None:
+    path = beside(grpcio="1.70.0", psycopg="3.2", niquests="3.0", pycurl="7.45", pyOpenSSL="25.0", certifi_linux="1.0")
+    deep = tmp_path / ("folder of a long name/" * 5) / "missing.pem"
+    done = certhook(*arguments, CERTHOOK_EXTRA_CA_CERTS=str(deep), PYTHONPATH=path)
+    assert shows(done.stdout, deep)
+    assert max(map(len, done.stdout.splitlines())) < 80
+
+
+def test_colours_change_nothing_but_how_it_looks(status) -> None:
+    import re
+
+    from certhook.cli.status import render
+
+    for found in (status(), status(CERTHOOK_MODE="both"), status(CERTHOOK_DISABLED="1")):
+        coloured = render(found, colours=True)
+        assert coloured != render(found)
+        assert re.sub("\033\\[[0-9]+m", "", coloured) == render(found)
+
+
+def test_what_is_no_terminal_gets_no_colours(certhook) -> None:
+    assert "\033" not in certhook(TERM="xterm").stdout
+
+
+def test_it_says_the_same_in_the_same_order_each_time(certhook) -> None:
+    assert certhook("--json", PYTHONHASHSEED="1").stdout == certhook("--json", PYTHONHASHSEED="2").stdout
 
 
 @pytest.mark.parametrize("arguments", [("--json",), ("status", "--json"), ("--json", "status")])
@@ -337,8 +511,8 @@ def test_a_path_of_any_bytes_can_be_shown_in_any_encoding(encoding: str, argumen
     done = certhook(*arguments, encoding=codec, PYTHONIOENCODING=encoding, CERTHOOK_EXTRA_CA_CERTS=odd)
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
-    assert str(tmp_path) in done.stdout
-    assert done.stdout.rstrip().endswith("}" if arguments else "through it")
+    assert shows(done.stdout, tmp_path)
+    assert squeezed(done.stdout).endswith("}" if arguments else "throughit")
 
 
 @posix
@@ -356,7 +530,7 @@ def test_help_names_the_verbs_and_options(certhook) -> None:
     done = certhook("--help")
     assert done.returncode == 0
     assert "python -m certhook" in done.stdout
-    for word in ("status", "compile", "--json", "--version"):
+    for word in ("status", "run", "enable", "disable", "compile", "--json", "--version"):
         assert word in done.stdout
 
 

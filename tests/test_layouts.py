@@ -540,7 +540,7 @@ def test_what_permissions_hide_is_named_and_left_out(machine, tmp_path, name) ->
     assert lines_of(done) == [expected("bundled both")] * 2
     (shown,) = warnings_of(done)
     assert shown.startswith(path)
-    assert shown.endswith(": cannot be read: Permission denied")
+    assert ": cannot be read: Permission denied. Run '" in shown
 
 
 # One line of verdicts before and one after the update of a running program.

@@ -4,6 +4,9 @@ With this file's folder on ``PYTHONPATH``, :mod:`site` imports it as
 ``sitecustomize``. It installs the import hook and then lets the next
 ``sitecustomize`` on the path run, as if this one were not there: the
 distribution's, another tool's, one in a zip, or none.
+
+A variable is inherited by whatever a program starts, so this file is written for
+every Python there is; in one before 3.8 it only goes on.
 """
 
 import os
@@ -12,11 +15,11 @@ import sys
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def _is_here(entry: object) -> bool:
+def _is_here(entry):  # type: (object) -> bool
     return isinstance(entry, str) and os.path.normcase(os.path.abspath(entry)) == os.path.normcase(_HERE)
 
 
-def _install() -> None:
+def _install():  # type: () -> None
     try:
         import certhook
     except ImportError:
@@ -31,7 +34,7 @@ def _install() -> None:
     certhook.start("the sitecustomize drop-in")
 
 
-def _go_on() -> None:
+def _go_on():  # type: () -> None
     """Import the next ``sitecustomize``; this module's place on the path and in ``sys.modules`` is kept."""
     ours = sys.modules.pop("sitecustomize", None)
     places = [(position, entry) for position, entry in enumerate(sys.path) if _is_here(entry)]
@@ -40,7 +43,8 @@ def _go_on() -> None:
     try:
         import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
     except ImportError as error:
-        if error.name != "sitecustomize":
+        # Python 2 names no module there, and its site is silent for each of them.
+        if getattr(error, "name", "sitecustomize") != "sitecustomize":
             raise
     finally:
         # Into the list that is there now: the next one may have replaced it.
@@ -52,8 +56,9 @@ def _go_on() -> None:
 
 
 try:
-    _install()
+    if sys.version_info >= (3, 8):  # noqa: UP036
+        _install()
 except Exception as error:
     if os.environ.get("CERTHOOK_DEBUG") and sys.stderr is not None:
-        sys.stderr.write(f"certhook: not installed: {error!r}\n")
+        sys.stderr.write("certhook: not installed: " + repr(error) + "\n")
 _go_on()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import certhook
-from certhook.cli import check, compile, freeze_bundle, freezer, status
+from certhook.cli import check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m certhook", description=description)
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs = parser.add_subparsers(metavar="VERB")
-    for verb in (status, check, compile, freezer, freeze_bundle):
+    for verb in (status, check, run, enable, list, diff, export, env, compile, freezer, freeze_bundle):
         verb.add_parser(verbs)
     # Without a verb: what a person first wants to know.
     status.add_arguments(parser)
     options = parser.parse_args(arguments)
-    run: int = options.run(options)
-    return run
+    exit_status: int = options.run(options)
+    return exit_status

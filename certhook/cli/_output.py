@@ -16,7 +16,11 @@ def show(text: str) -> None:
     """Print *text*, with what the output cannot show as escapes: a path may have any bytes in it."""
     if sys.stdout is not None:
         encoding = sys.stdout.encoding or "utf-8"
-        print(text.encode(encoding, "backslashreplace").decode(encoding))
+        try:
+            print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        except BrokenPipeError:
+            # Whoever read it has seen enough. Python flushes once more at its end, and that must not fail.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(message: object) -> None:

@@ -11,7 +11,8 @@ import sys
 import certhook
 from certhook import _config
 from certhook._config import SERVER_AUTH, Config
-from certhook.cli import _output
+from certhook.cli import _libraries, _output
+from certhook.cli._output import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     """
     found = gather()
     as_json, roots = getattr(options, "json", False), getattr(options, "roots", False)
-    _output.show(json.dumps(found, indent=2) if as_json else render(found, roots))
+    _output.show(json.dumps(found, indent=2) if as_json else render(found, roots, _output.has_colours()))
     return 0 if found["active"] and not found["problems"] else 1
 
 
@@ -102,6 +103,8 @@ def gather() -> dict[str, Any]:
         ],
         "store": given.store,
         "eager_because": given.eager_because,
+        "neighbours": _libraries.neighbours(ssl),
+        "libraries": _libraries.libraries(),
         "problems": list(dict.fromkeys(map(str, [*trust.problems, *given.problems]))),
     }
 
@@ -164,58 +167,107 @@ def _by_source(anchors: list[Anchor]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def render(found: dict[str, Any], roots: bool = False) -> str:
-    """The same for a person.
+# For a person.
+
+_NOT_ACTIVE = (
+    "Here, 'pip install certhook' does, or certhook.install() in the program; "
+    "'python -m certhook enable' where pip cannot."
+)
+_OUT_OF_REACH = (
+    "'python -m certhook env' writes certhook's roots to a file and prints the variables that name it, for a shell."
+)
+
+# What a line begins with, and how that is shown in colours.
+_MARKS = {
+    "Active": _output.GOOD,
+    "Not active": _output.BAD,
+    "No problems.": _output.GOOD,
+    "Problems:": _output.BAD,
+    **dict.fromkeys(
+        ("Trusted roots:", "Roots:", "Distrusted, and left out:", "Looked at:", "Variables:", "Beside certhook:"),
+        _output.BOLD,
+    ),
+    "Installed here, and not reached by certhook:": _output.BOLD,
+}
+
+
+def render(found: dict[str, Any], roots: bool = False, colours: bool = False) -> str:
+    """The same for a person, in 80 columns.
 
     :param roots: whether to list every root
     """
-    lines = [
-        f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}",
-        f"  {found['executable']}",
-        "",
-    ]
+    lines = wrapped(f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}")
+    lines += [*wrapped(found["executable"] or "(an interpreter that does not know its own path)", "  ", "    "), ""]
     if found["active"]:
-        lines.append(f"Active, enabled by {found['enabled_by']}")
+        lines += wrapped(f"Active, enabled by {found['enabled_by']}", then="  ")
     elif found["disabled"]:
         lines.append("Not active: CERTHOOK_DISABLED is set")
     else:
         lines.append("Not active: nothing installed the hook in this interpreter")
-        lines.append("  'pip install certhook' here does, or certhook.install() in the program")
-    lines += ["", f"Trusted roots: {found['anchors']} ({found['mode']} of {', '.join(found['sources'])})"]
+        lines += wrapped(_NOT_ACTIVE, "  ", "  ")
+    lines += ["", *wrapped(f"Trusted roots: {found['anchors']} ({found['mode']} of {', '.join(found['sources'])})")]
     lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
     alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
     if alone and len(found["sources"]) > 1:
         lines.append(f"  {len(alone):4} listed by bundled alone")
     if roots:
-        lines += ["", "Roots:"]
-        lines += [line for root in found["roots"] for line in _render_root(root)]
+        lines += ["", "Roots:", *(line for root in found["roots"] for line in _render_root(root))]
     if found["distrusted"]:
         lines += ["", "Distrusted, and left out:"]
     for root in found["distrusted"]:
-        lines += _render_root(root)
-        lines += [f"       distrusted by {path}" for path in root["by"]]
+        lines += [*_render_root(root), *(line for path in root["by"] for line in _detail(f"distrusted by {path}"))]
     lines += ["", "Looked at:"]
     for place in found["places"]:
-        lines.append(f"  {place['anchors']:4} {place['source']}: {place['path']}")
-        if place["note"]:
-            lines.append(f"       {place['note']}")
+        lines += wrapped(f"{place['anchors']:4} {place['source']}: {place['path']}", "  ", _DEEPER)
+        lines += _detail(place["note"])
     if found["store"]:
-        lines += ["", f"Contexts are pointed at the compiled store {found['store']}"]
+        lines += ["", *wrapped(f"Contexts are pointed at the compiled store {found['store']}", then="  ")]
     else:
-        lines += ["", f"Roots are loaded into each context: {found['eager_because']}"]
+        lines += ["", *wrapped(f"Roots are loaded into each context: {found['eager_because']}", then="  ")]
     if found["variables"]:
         lines += ["", "Variables:"]
-        for variable in found["variables"]:
-            lines += [f"  {variable['name']}={variable['value']}", f"       {variable['effect']}"]
+    for variable in found["variables"]:
+        lines += [*wrapped(f"{variable['name']}={variable['value']}", "  ", "    "), *_detail(variable["effect"])]
+    if found["neighbours"]:
+        lines += ["", "Beside certhook:"]
+    for neighbour in found["neighbours"]:
+        lines += [f"  {_called(neighbour)}", *_detail(neighbour["effect"])]
+    if found["libraries"]:
+        lines += ["", "Installed here, and not reached by certhook:"]
+    for library in found["libraries"]:
+        lines += [f"  {_called(library)}", *(line for text in _served(library) for line in _detail(text))]
+    if found["libraries"]:
+        lines += wrapped(_OUT_OF_REACH, "  ", "  ")
     lines += ["", "Problems:" if found["problems"] else "No problems."]
-    lines += [f"  {problem}" for problem in found["problems"]]
-    return "\n".join(lines)
+    lines += [line for problem in found["problems"] for line in wrapped(problem, "  ", "    ")]
+    return "\n".join(map(_coloured, lines) if colours else lines)
+
+
+_DEEPER = " " * 7
+
+
+def _detail(text: str) -> list[str]:
+    return wrapped(text, _DEEPER, _DEEPER) if text else []
+
+
+def _called(entry: dict[str, Any]) -> str:
+    return f"{entry['name']} {entry['version'] or ''}".rstrip()
+
+
+def _served(library: dict[str, Any]) -> list[str]:
+    given = [f"{name}={value}" for name, value in library["variables"].items() if value is not None]
+    return [library["served_by"], *(given or ["(not set)"] * bool(library["variables"]))]
+
+
+def _coloured(line: str) -> str:
+    mark = next(filter(line.startswith, _MARKS), "")
+    return f"{_MARKS[mark]}{mark}{_output.PLAIN}{line[len(mark) :]}" if mark else line
 
 
 def _render_root(root: dict[str, Any]) -> list[str]:
-    return [
-        f"  {root['subject']}",
-        f"       SHA-256 {root['sha256']}",
-        f"       valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
-        *(f"       listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
+    details = [
+        f"SHA-256 {root['sha256']}",
+        f"valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
+        *(f"listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
     ]
+    return [*wrapped(root["subject"], "  ", "    "), *(line for text in details for line in _detail(text))]

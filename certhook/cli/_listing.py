@@ -1,0 +1,76 @@
+"""What the verbs say of roots: to a program, in a line of a table, and in full."""
+
+from __future__ import annotations
+
+import re
+
+from certhook import _context, _trust, _x509
+from certhook._sources import distrust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from certhook._anchors import Anchor
+    from certhook._sources import TrustSet
+
+# What a person calls a CA, the most telling first.
+_NAMES = ("CN=", "OU=", "O=")
+# The attributes of a name as RFC 4514 writes it, and the characters that it escapes by a backslash alone.
+_ATTRIBUTE = re.compile(r"(?:\\.|[^\\,+])+")
+_ESCAPED = re.compile(r'\\([ #,+"\\<>;])')
+
+
+def accepted(trust: TrustSet) -> list[Anchor]:
+    """The anchors of *trust* but for those that OpenSSL refuses, each of which is added to its problems."""
+    import ssl
+
+    loaded = _trust.Trust(trust.config, trust.inputs, trust.problems, anchors=tuple(a.der for a in trust.anchors))
+    _context.load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), loaded)
+    return [anchor for anchor in trust.anchors if anchor.der in loaded.anchors]
+
+
+def described(anchor: Anchor) -> dict[str, Any]:
+    """Whose *anchor* is, how long it is valid, and who listed it, ready for JSON."""
+    first, last = anchor.validity or (None, None)
+    return {
+        "subject": anchor.subject,
+        "sha256": anchor.sha256,
+        "not_before": first and first.isoformat(),
+        "not_after": last and last.isoformat(),
+        "listed_by": [{"source": source, "path": path} for source, path in anchor.listed],
+    }
+
+
+def details(root: dict[str, Any]) -> list[str]:
+    """The same for a person, in lines."""
+    return [
+        f"  {root['subject']}",
+        f"       SHA-256 {root['sha256']}",
+        f"       valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
+        *(f"       listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
+    ]
+
+
+def plain(subject: str) -> str:
+    """*subject* without the backslashes before punctuation, as a person would type it."""
+    return _ESCAPED.sub(r"\1", subject)
+
+
+def short(subject: str, width: int) -> str:
+    """The most telling part of *subject*, cut to *width* columns."""
+    parts = _ATTRIBUTE.findall(subject)
+    telling = [part[len(start) :] for start in _NAMES for part in parts if part.startswith(start)]
+    name = plain(telling[0]) if telling else subject
+    return name if len(name) <= width else f"{name[: width - 3]}..."
+
+
+def last_day(root: dict[str, Any]) -> str:
+    """The last day on which *root* is valid, in UTC."""
+    return (root["not_after"] or "no date")[:10]
+
+
+def identity(anchor: Anchor) -> tuple[bytes, bytes]:
+    """Whose key *anchor* is: its subject as OpenSSL compares it, and the key. A renewed copy has the same."""
+    certificate = _x509.Certificate(anchor.der)
+    return distrust.folded(certificate.subject), certificate.key

@@ -1,0 +1,165 @@
+"""``python -m certhook diff``: in what do the system's store and the bundle differ, or any two files of roots?"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+from typing import Any, NamedTuple
+
+from certhook import _config
+from certhook._config import SERVER_AUTH
+from certhook._sources import collect
+from certhook._sources.places import ANY
+from certhook._sources.reader import Reader
+from certhook.cli import _listing, _output
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._anchors import Anchor
+
+_NAME_WIDTH = 60
+
+
+class Side(NamedTuple):
+    """What is compared: how it is called, and its roots by their DER."""
+
+    name: str
+    anchors: dict[bytes, Anchor]
+
+
+class _Trouble(Exception):
+    """Something cannot be compared, for the reason that it carries."""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "diff",
+        help="compare the system's roots with the bundle's, or two files or folders of roots",
+        description=(
+            "Compare the roots of the operating system's store with those of the bundle (certifi's, or that of "
+            "CERTHOOK_BUNDLE): which ones only the one has, which ones only the other has, and for which authority "
+            "and key they have different certificates, as after a renewal. With A and B, compare these."
+        ),
+        epilog="The exit status is 0 if they have the same roots, 1 if not, 2 if one cannot be read wholly.",
+    )
+    text = "a file of roots, or a folder of such files (*.pem, *.crt, *.cer, *.der, or named as 'openssl rehash' does)"
+    parser.add_argument("a", metavar="A", nargs="?", help=text)
+    parser.add_argument("b", metavar="B", nargs="?", help="what to compare it with")
+    text = "print one JSON object, for programs"
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare.
+
+    :returns: 0 if the roots are the same, 1 if they differ, 2 if something could not be read
+    """
+    paths = [path for path in (options.a, options.b) if path is not None]
+    if len(paths) == 1:
+        options.usage_error(f"with what is {paths[0]} to be compared? Name another file or folder behind it")
+    problems: list[str] = []
+    try:
+        a, b = [_read(path, problems) for path in paths] or [
+            _listed_by("system", "the system's store", problems),
+            _listed_by("bundled", "the bundle", problems),
+        ]
+    except _Trouble as trouble:
+        for text in (*problems, trouble):
+            _output.complain(text)
+        return 2
+    found = compared(a, b)
+    if getattr(options, "json", False):
+        _output.show(json.dumps({**found, "problems": problems}, indent=2))
+    else:
+        for problem in problems:
+            _output.complain(problem)
+        _output.show("\n".join(_render(found, a.name, b.name)))
+    if problems:
+        return 2
+    return 1 if found["only_a"] or found["only_b"] or found["other_certificate"] else 0
+
+
+def _listed_by(source: str, name: str, problems: list[str]) -> Side:
+    """What one source lists, what is distrusted included."""
+    config = copy.copy(_config.current())
+    config.sources, config.extra = (source,), ()
+    reader = collect(config, SERVER_AUTH)
+    return _side(name, reader, problems)
+
+
+def _read(path: str, problems: list[str]) -> Side:
+    """What is in a file or a folder, whatever is distrusted on this system."""
+    config = copy.copy(_config.current())
+    reader = Reader(config, SERVER_AUTH)
+    if os.path.isdir(path):
+        reader.directory("given", path, ANY)
+    else:
+        reader.file("given", path)
+    return _side(path, reader, problems)
+
+
+def _side(name: str, reader: Reader, problems: list[str]) -> Side:
+    problems += [str(problem) for problem in reader.problems if isinstance(problem, SourceError)]
+    anchors = {anchor.der: anchor for anchor in (*reader.anchors, *reader.removed)}
+    if not anchors:
+        looked = "; ".join(f"{place.path} {place.note}" for place in reader.places)
+        raise _Trouble(f"nothing to compare: no root was found in {name} ({looked or 'there is no such place'})")
+    by_name = sorted(anchors.items(), key=lambda item: _listing.short(item[1].subject, _NAME_WIDTH).casefold())
+    return Side(name, dict(by_name))
+
+
+def compared(a: Side, b: Side) -> dict[str, Any]:
+    """What only the one has, only the other, and what both have in different certificates, ready for JSON."""
+    only = [[anchor for der, anchor in x.anchors.items() if der not in y.anchors] for x, y in ((a, b), (b, a))]
+    # Whose key both sides have, though not by the same certificates.
+    owners = [{_listing.identity(anchor) for anchor in side.anchors.values()} for side in (a, b)]
+    differing = {_listing.identity(anchor) for anchor in (*only[0], *only[1])} & owners[0] & owners[1]
+    return {
+        "a": a.name,
+        "b": b.name,
+        "in_both": len(a.anchors) - len(only[0]),
+        "only_a": [_described(anchor) for anchor in only[0] if _listing.identity(anchor) not in differing],
+        "only_b": [_described(anchor) for anchor in only[1] if _listing.identity(anchor) not in differing],
+        "other_certificate": [
+            {
+                key: [_described(anchor) for anchor in side.anchors.values() if _listing.identity(anchor) == owner]
+                for key, side in (("a", a), ("b", b))
+            }
+            for owner in sorted(differing)
+        ],
+    }
+
+
+def _described(anchor: Anchor) -> dict[str, Any]:
+    return {**_listing.described(anchor), "distrusted_by": anchor.rejected_by}
+
+
+def _render(found: dict[str, Any], a: str, b: str) -> list[str]:
+    lines = []
+    for key, name in (("only_a", a), ("only_b", b)):
+        if found[key]:
+            lines += ["", f"Only in {name}: {len(found[key])}", *(_line(root) for root in found[key])]
+            for path in {path: None for root in found[key] for path in root["distrusted_by"]}:
+                lines += _output.wrapped(f"* not trusted here: {path} distrusts it", "  ", "    ")
+    if found["other_certificate"]:
+        lines += ["", f"The same name and key, and another certificate: {len(found['other_certificate'])}"]
+    for pair in found["other_certificate"]:
+        lines.append(f"  {_listing.short(pair['a'][0]['subject'], _NAME_WIDTH)}")
+        for key, name in (("a", a), ("b", b)):
+            for root in pair[key]:
+                lines.append(f"       last day {_listing.last_day(root)}, in {name}")
+                lines.append(f"       SHA-256 {root['sha256']}")
+    if not lines:
+        return [f"{a} and {b} have the same {found['in_both']} roots"]
+    return [f"In both: {found['in_both']}", *lines]
+
+
+def _line(root: dict[str, Any]) -> str:
+    name = _listing.short(root["subject"], _NAME_WIDTH)
+    mark = "*" if root["distrusted_by"] else " "
+    return f"{mark:>2}{name:{_NAME_WIDTH}}  {_listing.last_day(root)}"

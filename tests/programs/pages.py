@@ -1,0 +1,81 @@
+"""HTTPS servers that greet every program in the way it expects, and who vouches for them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import ssl
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+#: Who vouches for the servers: an authority that is in the exported file, and one that is nowhere.
+TRUSTED, STRANGER = "system", "stranger"
+
+
+def _wheel() -> bytes:
+    """A distribution called hello, for pip and uv."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("hello-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: hello\nVersion: 1.0\n")
+        archive.writestr("hello-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("hello-1.0.dist-info/RECORD", "")
+    return file.getvalue()
+
+
+_WHEEL = "hello-1.0-py3-none-any.whl"
+_CRATES = {"crates": [{"name": "hello", "max_version": "1.0.0", "description": ""}], "meta": {"total": 1}}
+
+#: What is at each path, and of which type. ORIGIN is where the server is.
+_PAGES = {
+    "/": ("text/html", b'<!DOCTYPE html><a href="hello">hello</a>'),
+    "/hello": ("text/plain", b"hello"),
+    # AWS S3: GetObject.
+    "/bucket/hello": ("application/octet-stream", b"hello"),
+    # Git: a repository for dumb clients.
+    "/repository/info/refs": ("text/plain", b"1" * 40 + b"\trefs/heads/hello\n"),
+    "/repository/HEAD": ("text/plain", b"ref: refs/heads/hello\n"),
+    # pip and uv: a package index (PEP 503).
+    "/simple/hello/": ("text/html", f'<!DOCTYPE html><a href="/{_WHEEL}">{_WHEEL}</a>'.encode()),
+    f"/{_WHEEL}": ("application/octet-stream", _wheel()),
+    # Cargo: a sparse registry.
+    "/config.json": ("application/json", b'{"dl": "ORIGIN/dl", "api": "ORIGIN"}'),
+    "/api/v1/crates": ("application/json", json.dumps(_CRATES).encode()),
+}
+
+
+class _Pages(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        kind, body = _PAGES.get(self.path.partition("?")[0], ("text/plain", b""))
+        body = body.replace(b"ORIGIN", f"https://localhost:{self.server.server_address[1]}".encode())
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    """An HTTPS server on loopback, with the certificate of *context*."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+        super().__init__(("127.0.0.1", 0), _Pages)
+
+    def finish_request(self, request, client_address) -> None:
+        # In the connection's thread: a client that refuses the certificate must not hold up the others.
+        request.settimeout(60)
+        with contextlib.suppress(OSError), self.context.wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
+            secured.unwrap()
+
+    def handle_error(self, request, client_address) -> None:
+        pass
