@@ -6,6 +6,7 @@ import re
 
 from certhook import _context, _trust, _x509
 from certhook._sources import distrust
+from certhook.cli._output import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _NAMES = ("CN=", "OU=", "O=")
 # The attributes of a name as RFC 4514 writes it, and the characters that it escapes by a backslash alone.
 _ATTRIBUTE = re.compile(r"(?:\\.|[^\\,+])+")
 _ESCAPED = re.compile(r'\\([ #,+"\\<>;])')
+
+_DEEPER = " " * 7
 
 
 def accepted(trust: TrustSet) -> list[Anchor]:
@@ -44,12 +47,17 @@ def described(anchor: Anchor) -> dict[str, Any]:
 
 def details(root: dict[str, Any]) -> list[str]:
     """The same for a person, in lines."""
-    return [
-        f"  {root['subject']}",
-        f"       SHA-256 {root['sha256']}",
-        f"       valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
-        *(f"       listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
+    texts = [
+        f"SHA-256 {root['sha256']}",
+        f"valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
+        *(f"listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
     ]
+    return [*wrapped(root["subject"], "  ", "    "), *(line for text in texts for line in detail(text))]
+
+
+def detail(text: str) -> list[str]:
+    """*text* in lines below what it belongs to."""
+    return wrapped(text, _DEEPER, _DEEPER) if text else []
 
 
 def plain(subject: str) -> str:

@@ -11,7 +11,8 @@ import sys
 import certhook
 from certhook import _config
 from certhook._config import SERVER_AUTH, Config
-from certhook.cli import _libraries, _output
+from certhook.cli import _libraries, _listing, _output
+from certhook.cli._listing import detail, details
 from certhook.cli._output import wrapped
 
 TYPE_CHECKING = False
@@ -73,14 +74,13 @@ def gather() -> dict[str, Any]:
     """Everything this verb knows, ready for JSON."""
     import ssl
 
-    from certhook import _context, _trust
+    from certhook import _trust
 
     config = _config.current()
     given = _trust.current(config, SERVER_AUTH)
     trust = _trust.trust_set()
     # OpenSSL has the last word on each certificate.
-    eager = _trust.Trust(config, trust.inputs, trust.problems, anchors=tuple(anchor.der for anchor in trust.anchors))
-    _context.load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), eager)
+    anchors = _listing.accepted(trust)
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
@@ -93,10 +93,10 @@ def gather() -> dict[str, Any]:
         "mode": config.mode,
         "adopted": list(config.adopt),
         "variables": [_variable(name, config) for name in sorted(os.environ) if _is_of_interest(name)],
-        "anchors": len(eager.anchors),
-        "anchors_by_source": _by_source([anchor for anchor in trust.anchors if anchor.der in eager.anchors]),
-        "roots": [_provenance(anchor) for anchor in trust.anchors if anchor.der in eager.anchors],
-        "distrusted": [{**_provenance(anchor), "by": anchor.rejected_by} for anchor in trust.removed],
+        "anchors": len(anchors),
+        "anchors_by_source": _by_source(anchors),
+        "roots": [_listing.described(anchor) for anchor in anchors],
+        "distrusted": [{**_listing.described(anchor), "by": anchor.rejected_by} for anchor in trust.removed],
         "places": [
             {"source": place.source, "path": place.path, "anchors": place.count, "note": place.note}
             for place in trust.places
@@ -148,17 +148,6 @@ def _variable(name: str, config: Config) -> dict[str, str]:
     return {"name": name, "value": os.environ[name], "effect": effect}
 
 
-def _provenance(anchor: Anchor) -> dict[str, Any]:
-    first, last = anchor.validity or (None, None)
-    return {
-        "subject": anchor.subject,
-        "sha256": anchor.sha256,
-        "not_before": first and first.isoformat(),
-        "not_after": last and last.isoformat(),
-        "listed_by": [{"source": source, "path": path} for source, path in anchor.listed],
-    }
-
-
 def _by_source(anchors: list[Anchor]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for anchor in anchors:
@@ -196,58 +185,66 @@ def render(found: dict[str, Any], roots: bool = False, colours: bool = False) ->
 
     :param roots: whether to list every root
     """
+    parts = (_about(found), _trusted(found, roots), _looked_at(found), _beside(found), _problems(found))
+    lines = [line for part in parts for line in part]
+    return "\n".join(map(_coloured, lines) if colours else lines)
+
+
+def _about(found: dict[str, Any]) -> list[str]:
     lines = wrapped(f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}")
     lines += [*wrapped(found["executable"] or "(an interpreter that does not know its own path)", "  ", "    "), ""]
     if found["active"]:
-        lines += wrapped(f"Active, enabled by {found['enabled_by']}", then="  ")
-    elif found["disabled"]:
-        lines.append("Not active: CERTHOOK_DISABLED is set")
-    else:
-        lines.append("Not active: nothing installed the hook in this interpreter")
-        lines += wrapped(_NOT_ACTIVE, "  ", "  ")
-    lines += ["", *wrapped(f"Trusted roots: {found['anchors']} ({found['mode']} of {', '.join(found['sources'])})")]
+        return [*lines, *wrapped(f"Active, enabled by {found['enabled_by']}", then="  ")]
+    if found["disabled"]:
+        return [*lines, "Not active: CERTHOOK_DISABLED is set"]
+    return [*lines, "Not active: nothing installed the hook in this interpreter", *wrapped(_NOT_ACTIVE, "  ", "  ")]
+
+
+def _trusted(found: dict[str, Any], roots: bool) -> list[str]:
+    lines = ["", *wrapped(f"Trusted roots: {found['anchors']} ({found['mode']} of {', '.join(found['sources'])})")]
     lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
     alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
     if alone and len(found["sources"]) > 1:
         lines.append(f"  {len(alone):4} listed by bundled alone")
     if roots:
-        lines += ["", "Roots:", *(line for root in found["roots"] for line in _render_root(root))]
+        lines += ["", "Roots:", *(line for root in found["roots"] for line in details(root))]
     if found["distrusted"]:
         lines += ["", "Distrusted, and left out:"]
     for root in found["distrusted"]:
-        lines += [*_render_root(root), *(line for path in root["by"] for line in _detail(f"distrusted by {path}"))]
-    lines += ["", "Looked at:"]
+        lines += [*details(root), *(line for path in root["by"] for line in detail(f"distrusted by {path}"))]
+    return lines
+
+
+def _looked_at(found: dict[str, Any]) -> list[str]:
+    lines = ["", "Looked at:"]
     for place in found["places"]:
-        lines += wrapped(f"{place['anchors']:4} {place['source']}: {place['path']}", "  ", _DEEPER)
-        lines += _detail(place["note"])
+        lines += wrapped(f"{place['anchors']:4} {place['source']}: {place['path']}", "  ", "       ")
+        lines += detail(place["note"])
     if found["store"]:
         lines += ["", *wrapped(f"Contexts are pointed at the compiled store {found['store']}", then="  ")]
     else:
         lines += ["", *wrapped(f"Roots are loaded into each context: {found['eager_because']}", then="  ")]
-    if found["variables"]:
-        lines += ["", "Variables:"]
+    return lines
+
+
+def _beside(found: dict[str, Any]) -> list[str]:
+    lines = ["", "Variables:"] if found["variables"] else []
     for variable in found["variables"]:
-        lines += [*wrapped(f"{variable['name']}={variable['value']}", "  ", "    "), *_detail(variable["effect"])]
-    if found["neighbours"]:
-        lines += ["", "Beside certhook:"]
+        lines += [*wrapped(f"{variable['name']}={variable['value']}", "  ", "    "), *detail(variable["effect"])]
+    lines += ["", "Beside certhook:"] if found["neighbours"] else []
     for neighbour in found["neighbours"]:
-        lines += [f"  {_called(neighbour)}", *_detail(neighbour["effect"])]
+        lines += [f"  {_called(neighbour)}", *detail(neighbour["effect"])]
     if found["libraries"]:
         lines += ["", "Installed here, and not reached by certhook:"]
-    for library in found["libraries"]:
-        lines += [f"  {_called(library)}", *(line for text in _served(library) for line in _detail(text))]
-    if found["libraries"]:
+        for library in found["libraries"]:
+            lines += [f"  {_called(library)}", *(line for text in _served(library) for line in detail(text))]
         lines += wrapped(_OUT_OF_REACH, "  ", "  ")
-    lines += ["", "Problems:" if found["problems"] else "No problems."]
-    lines += [line for problem in found["problems"] for line in wrapped(problem, "  ", "    ")]
-    return "\n".join(map(_coloured, lines) if colours else lines)
+    return lines
 
 
-_DEEPER = " " * 7
-
-
-def _detail(text: str) -> list[str]:
-    return wrapped(text, _DEEPER, _DEEPER) if text else []
+def _problems(found: dict[str, Any]) -> list[str]:
+    lines = ["", "Problems:" if found["problems"] else "No problems."]
+    return [*lines, *(line for problem in found["problems"] for line in wrapped(problem, "  ", "    "))]
 
 
 def _called(entry: dict[str, Any]) -> str:
@@ -262,12 +259,3 @@ def _served(library: dict[str, Any]) -> list[str]:
 def _coloured(line: str) -> str:
     mark = next(filter(line.startswith, _MARKS), "")
     return f"{_MARKS[mark]}{mark}{_output.PLAIN}{line[len(mark) :]}" if mark else line
-
-
-def _render_root(root: dict[str, Any]) -> list[str]:
-    details = [
-        f"SHA-256 {root['sha256']}",
-        f"valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
-        *(f"listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
-    ]
-    return [*wrapped(root["subject"], "  ", "    "), *(line for text in details for line in _detail(text))]
