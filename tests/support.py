@@ -94,6 +94,16 @@ def run(
     return done
 
 
+def squeezed(text: str) -> str:
+    """*text* without its spaces and ends of lines: a path that is too long for a line is cut."""
+    return "".join(text.split())
+
+
+def shows(output: str, *texts: object) -> bool:
+    """Whether *output* has each of *texts*, cut or not."""
+    return all(squeezed(str(text)) in squeezed(output) for text in texts)
+
+
 def hashed_name(certificate: bytes) -> str:
     """The name of the file in which OpenSSL looks for a root."""
     # Only here: other people's tests are run from environments without certhook.

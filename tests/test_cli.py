@@ -87,16 +87,6 @@ def status(certhook):
     return run
 
 
-def squeezed(text: str) -> str:
-    """*text* without its spaces and ends of lines: a path that is too long for a line is cut."""
-    return "".join(text.split())
-
-
-def shows(output: str, *texts: object) -> bool:
-    """Whether *output* has each of *texts*, cut or not."""
-    return all(squeezed(str(text)) in squeezed(output) for text in texts)
-
-
 def effect(found: dict, name: str) -> str:
     """What is said of one variable."""
     (variable,) = (variable for variable in found["variables"] if variable["name"] == name)
@@ -158,7 +148,9 @@ def test_what_is_distrusted_is_listed_with_who_says_so(certhook, status, tmp_pat
     assert distrusted["by"] == [str(tmp_path / "extra.pem")]
     assert {"source": "bundled", "path": str(tmp_path / "bundle.pem")} in distrusted["listed_by"]
     shown = certhook().stdout
-    assert shows(shown, f"listed by bundled: {tmp_path / 'bundle.pem'}", f"distrusted by {tmp_path / 'extra.pem'}")
+    assert support.shows(
+        shown, f"listed by bundled: {tmp_path / 'bundle.pem'}", f"distrusted by {tmp_path / 'extra.pem'}"
+    )
 
 
 def test_the_interpreter_is_named(status, installed: Path) -> None:
@@ -309,11 +301,11 @@ def test_a_person_is_told_the_same(arguments, certhook, status, variables) -> No
     done = certhook(*arguments)
     assert done.returncode == 0
     assert done.stderr == ""
-    assert shows(done.stdout, f"Active, enabled by {status()['enabled_by']}")
+    assert support.shows(done.stdout, f"Active, enabled by {status()['enabled_by']}")
     assert "Trusted roots: 3 (chain of bundled)\n" in done.stdout
-    assert shows(done.stdout, f"2 bundled: {variables['CERTHOOK_BUNDLE']}")
-    assert shows(done.stdout, f"1 extra: {variables['CERTHOOK_EXTRA_CA_CERTS']}")
-    assert shows(done.stdout, f"CERTHOOK_BUNDLE={variables['CERTHOOK_BUNDLE']} replaces certifi's bundle")
+    assert support.shows(done.stdout, f"2 bundled: {variables['CERTHOOK_BUNDLE']}")
+    assert support.shows(done.stdout, f"1 extra: {variables['CERTHOOK_EXTRA_CA_CERTS']}")
+    assert support.shows(done.stdout, f"CERTHOOK_BUNDLE={variables['CERTHOOK_BUNDLE']} replaces certifi's bundle")
     assert done.stdout.endswith("No problems.\n")
 
 
@@ -321,14 +313,16 @@ def test_a_person_is_told_what_is_wrong(certhook, tmp_path: Path) -> None:
     done = certhook(CERTHOOK_EXTRA_CA_CERTS=str(tmp_path / "missing.pem"))
     assert done.returncode == 1
     _, _, problems = done.stdout.partition("Problems:\n")
-    assert squeezed(problems).startswith(squeezed(f"CERTHOOK_EXTRA_CA_CERTS: {tmp_path / 'missing.pem'} cannot"))
+    assert support.squeezed(problems).startswith(
+        support.squeezed(f"CERTHOOK_EXTRA_CA_CERTS: {tmp_path / 'missing.pem'} cannot")
+    )
 
 
 def test_a_person_is_told_why_certhook_is_not_active(certhook, installed: Path) -> None:
     assert "Not active: CERTHOOK_DISABLED is set\n" in certhook(CERTHOOK_DISABLED="1").stdout
     done = certhook(flags=("-S",), PYTHONPATH=str(support.purelib(installed)))
     assert "Not active: nothing installed the hook" in done.stdout
-    assert shows(done.stdout, "pip install certhook", "python -m certhook enable")
+    assert support.shows(done.stdout, "pip install certhook", "python -m certhook enable")
 
 
 # What a warning says of it.
@@ -342,7 +336,7 @@ def test_a_warning_ends_with_a_command_that_explains_it(installed, tmp_path) -> 
     assert line.endswith(f". Run '{installed} -m certhook' to see what is trusted, and why")
     command = line.rpartition("Run '")[2].partition("'")[0].split()
     told = subprocess.run(command, env=env, cwd=str(tmp_path), capture_output=True, text=True, timeout=60).stdout
-    assert shows(told, "Problems:", f"CERTHOOK_EXTRA_CA_CERTS: {missing}")
+    assert support.shows(told, "Problems:", f"CERTHOOK_EXTRA_CA_CERTS: {missing}")
 
 
 @pytest.mark.parametrize(
@@ -397,9 +391,9 @@ def test_libraries_that_certhook_does_not_reach_are_listed_with_what_serves_them
         ("pyOpenSSL", "25.0.0", {"SSL_CERT_FILE": None, "SSL_CERT_DIR": None}),
     ]
     shown = certhook(**changed).stdout
-    assert shows(shown, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/roots.pem", "name its roots (not set)")
-    assert all(shows(shown, library["served_by"]) for library in found)
-    assert shows(shown, "'python -m certhook env'")
+    assert support.shows(shown, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/roots.pem", "name its roots (not set)")
+    assert all(support.shows(shown, library["served_by"]) for library in found)
+    assert support.shows(shown, "'python -m certhook env'")
 
 
 def test_where_every_library_is_reached_nothing_is_said_of_them(certhook, status) -> None:
@@ -416,7 +410,7 @@ def test_what_changes_trust_by_being_installed_is_named(certhook, status, beside
     ]
     shown = certhook(PYTHONPATH=path).stdout
     assert "Beside certhook:\n" in shown
-    assert all(shows(shown, f"{each['name']} {each['version']} {each['effect']}") for each in found)
+    assert all(support.shows(shown, f"{each['name']} {each['version']} {each['effect']}") for each in found)
 
 
 def test_a_sitecustomize_of_somebody_else_is_named_and_the_drop_in_is_not(
@@ -474,7 +468,7 @@ def test_it_fits_a_terminal_of_80_columns(arguments, certhook, beside, tmp_path)
     path = beside(grpcio="1.70.0", psycopg="3.2", niquests="3.0", pycurl="7.45", pyOpenSSL="25.0", certifi_linux="1.0")
     deep = tmp_path / ("folder of a long name/" * 5) / "missing.pem"
     done = certhook(*arguments, CERTHOOK_EXTRA_CA_CERTS=str(deep), PYTHONPATH=path)
-    assert shows(done.stdout, deep)
+    assert support.shows(done.stdout, deep)
     assert max(map(len, done.stdout.splitlines())) < 80
 
 
@@ -511,8 +505,8 @@ def test_a_path_of_any_bytes_can_be_shown_in_any_encoding(encoding: str, argumen
     done = certhook(*arguments, encoding=codec, PYTHONIOENCODING=encoding, CERTHOOK_EXTRA_CA_CERTS=odd)
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
-    assert shows(done.stdout, tmp_path)
-    assert squeezed(done.stdout).endswith("}" if arguments else "throughit")
+    assert support.shows(done.stdout, tmp_path)
+    assert support.squeezed(done.stdout).endswith("}" if arguments else "throughit")
 
 
 @posix
