@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import os
+import warnings
 
 import certhook
 from certhook import _config, _trust
-from certhook._config import SERVER_AUTH
 from certhook.cli import _output
 from certhook.cli._output import wrapped
+from certhook.cli._words import several
 from certhook.exceptions import CerthookError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
-    from typing import Any
+    from typing import Any, Iterator
 
-    from certhook.cli._connection import Failure, Peer, Target
-    from certhook.cli._diagnosis import Case, Root, Roots
+    from certhook.cli._causes import Case
+    from certhook.cli._clear import Failure
+    from certhook.cli._roots import Root, Roots
+    from certhook.cli._target import Target
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,7 +43,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     # Before the verb or behind it, as for the others.
     text = "print one JSON object, for programs"
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
-    text = "how long to wait for each answer; 10 unless given"
+    text = "how long a server may take in all; 10 unless given"
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help=text)
     parser.set_defaults(run=run)
 
@@ -54,16 +54,18 @@ def run(options: argparse.Namespace) -> int:
     :returns: 0 if all of them are verified, 1 if one is not, 2 for bad usage or where ``cryptography`` is missing
     """
     try:
-        import cryptography.x509  # noqa: F401
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Which Python is too old for its next release is not what was asked.
+            import cryptography.x509  # noqa: F401
     except ImportError as error:
         _output.complain(f"'check' needs cryptography ({error}): pip install 'certhook[check]'")
         return 2
-    from certhook.cli import _connection
+    from certhook.cli import _target
 
     try:
         if not 0 < options.timeout <= 3600:
             raise ValueError(f"--timeout {options.timeout:g}: more than 0 seconds and at most 3600 are allowed")
-        targets = [_connection.parse(text) for text in options.targets]
+        targets = [_target.parse(text) for text in options.targets]
     except ValueError as error:
         _output.complain(error)
         return 2
@@ -85,11 +87,11 @@ def gather(targets: list[Target], timeout: float) -> dict[str, Any]:
     """
     import ssl
 
-    from certhook.cli import _diagnosis
+    from certhook.cli._roots import known_here
 
     config = _config.current()
     here = _trust.trust_set()
-    roots = _diagnosis.Roots(_entries(here))
+    roots = known_here(here)
     return {
         "certhook": certhook.__version__,
         "active": certhook.is_installed() and hasattr(ssl.create_default_context, "__certhook__"),
@@ -99,94 +101,40 @@ def gather(targets: list[Target], timeout: float) -> dict[str, Any]:
     }
 
 
-def _entries(here: certhook.TrustSet) -> list[tuple[Any, str, tuple[str, ...]]]:
-    """The roots that are trusted here, those that are distrusted, and those that a setting leaves out."""
-    from certhook._sources import TrustSet
-    from certhook.cli._diagnosis import DISTRUSTED, TRUSTED, switched_off
-
-    environ = {} if not _config.use_environment or _config.privileged() else dict(os.environ)
-    kept = {name: value for name, value in environ.items() if name in _config.VARIABLES and name != "CERTHOOK_DEBUG"}
-    all_sources = {**kept, "CERTHOOK_SOURCES": ",".join(_config.SOURCES), "CERTHOOK_MODE": "chain"}
-    every = TrustSet(_config.Config(all_sources), SERVER_AUTH)
-    usual = TrustSet(_config.Config({}), SERVER_AUTH)
-    return [
-        *((anchor, TRUSTED, ()) for anchor in here.anchors),
-        *((anchor, DISTRUSTED, ()) for anchor in here.removed),
-        *switched_off(here.config, kept, here, every, usual),
-    ]
-
-
 def _check(target: Target, roots: Roots, problems: list[CerthookError], timeout: float) -> dict[str, Any]:
-    """Connect to *target* as often as it takes to know."""
-    from datetime import datetime, timezone
+    """Visit *target*, and say what was found out."""
+    from certhook.cli._visit import visit
 
-    from certhook.cli import _connection
-    from certhook.cli._connection import Failure
-    from certhook.cli._diagnosis import Case, diagnose, load
-
-    proxy = _connection.proxy_of(target)
-
-    def attempt(context: ssl.SSLContext) -> tuple[Peer | None, Failure | None]:
-        try:
-            return _connection.connect(target, context, timeout, proxy), None
-        except Failure as failure:
-            return None, failure
-
-    peer, failure = attempt(_connection.as_programs_do())
-    stock = failure
-    if failure is None or failure.step == "verify":
-        stock = attempt(_connection.as_without_certhook())[1]
-    if failure is not None and failure.step in ("verify", "tls") and failure.reason != "timeout":
-        peer = attempt(_connection.that_accepts_all())[0]
-    read = map(load, peer.chain if peer else ())
-    case = Case(
-        host=target.host,
-        port=target.port,
-        protocol=target.protocol,
-        failure=failure or Failure("", ""),
-        # Behind one that cannot be read, nobody knows who issued whom.
-        chain=list(itertools.takewhile(lambda certificate: certificate is not None, read)),  # type: ignore[arg-type]
-        roots=roots,
-        now=datetime.now(timezone.utc),
-        whole=peer.whole if peer else True,
-        version=peer.version if peer else "",
-        proxy=proxy,
-        problems=problems,
-    )
-    if failure is not None and failure.step == "verify":
-        context = _connection.as_programs_do()
-        if _connection.is_strict(context):
-            lenient = attempt(_connection.without_strictness(context))[1]
-            case = case._replace(lenient=lenient is None or (lenient.step, lenient.code) != ("verify", failure.code))
-    is_no_tls = failure is not None and failure.step == "tls" and peer is None and failure.reason != "timeout"
-    if is_no_tls and not target.starttls:
-        case = case._replace(words=_connection.first_words(target, timeout, proxy))
-    cause = diagnose(case) if failure is not None else None
+    case, diagnosis, stock = visit(target, roots, problems, timeout)
     return {
         "target": target.text,
         "host": target.host,
         "port": target.port,
         "protocol": target.protocol,
         "starttls": target.starttls,
-        "proxy": proxy and proxy.rpartition("@")[2],
-        "verified": failure is None,
+        "proxy": case.facts["proxy"] or None,
+        "verified": diagnosis is None,
         "tls": case.version or None,
-        "chain": _chain(case),
+        "chain": links(case),
         "chain_is_whole": case.whole,
-        "verified_without_certhook": stock is None,
-        "cause": cause and {"id": cause.id, "sentence": cause.sentence, "advice": list(cause.advice)},
-        "error": failure and {"step": failure.step, "text": failure.text, "code": failure.code},
-        "error_without_certhook": stock and {"step": stock.step, "text": stock.text, "code": stock.code},
+        "verified_without_certhook": None if stock and stock.step != "verify" else stock is None,
+        "cause": diagnosis and {**diagnosis._asdict(), "advice": list(diagnosis.advice)},
+        "error": _error(case.failure if diagnosis else None),
+        "error_without_certhook": _error(stock),
     }
 
 
-def _chain(case: Case) -> list[dict[str, Any]]:
+def _error(failure: Failure | None) -> dict[str, Any] | None:
+    return {"step": failure.step, "text": failure.text, "code": failure.code} if failure else None
+
+
+def links(case: Case) -> list[dict[str, Any]]:
     """The certificates from the server's own upwards; at the end the root, or what is missing."""
     from cryptography.hazmat.primitives import hashes
 
-    from certhook.cli._diagnosis import called, climb, hosts, issued
+    from certhook.cli._certificates import called, hosts, is_self_issued
 
-    path, root = climb(case.chain, case.roots)
+    path, root = case.path, case.root
     links: list[dict[str, Any]] = [
         {
             "name": called(certificate.subject),
@@ -200,7 +148,7 @@ def _chain(case: Case) -> list[dict[str, Any]]:
         for certificate in path
     ]
     # Of one that is verified, OpenSSL found it; before Python 3.10 the server may have sent it.
-    if path and root is None and case.failure.step and case.whole and not issued(path[-1], path[-1]):
+    if path and root is None and case.failure.step and case.whole and not is_self_issued(path[-1]):
         name = called(path[-1].issuer)
         nothing = dict.fromkeys(("sha256", "not_before", "not_after"))
         links.append({"name": name, "hosts": [], **nothing, "sent": False, **_standing(None)})
@@ -262,37 +210,42 @@ def _render(check: dict[str, Any]) -> list[str]:
         for number, advice in enumerate(check["cause"]["advice"], 1):
             lines += wrapped(f"{number}. {advice}", "  ", "     ")
         lines += ["", *wrapped(f"The message was: {check['error']['text']}", then="  ")]
-    stock = check["error_without_certhook"]
-    if check["verified"] and stock is None:
-        lines += ["", "Without certhook: verified as well"]
-    elif check["verified"]:
-        lines += ["", *wrapped(f"Without certhook: not verified, {stock['text']}", then="  ")]
-    elif stock is None:
-        lines += ["", "Without certhook: verified"]
-    elif check["error"]["step"] == "verify":
-        lines += ["", "Without certhook: not verified either"]
-    return lines
+    return [*lines, *_render_stock(check)]
+
+
+def _render_stock(check: dict[str, Any]) -> list[str]:
+    stock, verified = check["error_without_certhook"], check["verified"]
+    if stock is None:
+        text = "verified as well" if verified else "verified"
+    elif not verified and stock["step"] != "verify":
+        return []  # There was no verdict at all.
+    elif stock["step"] == "verify":
+        text = f"not verified, {stock['text']}" if verified else "not verified either"
+    else:
+        text = f"not known, {stock['text']}"
+    return ["", *wrapped(f"Without certhook: {text}", then="  ")]
 
 
 def _tree(chain: list[dict[str, Any]]) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for depth, link in enumerate(chain):
         inside = "  " + "   " * depth
         mark = f"{inside[:-3]}+- " if depth else inside
         lines += wrapped(link["name"], mark, f"{inside}  ")
-        details = []
-        if link["hosts"]:
-            more = len(link["hosts"]) - 3
-            details.append("for " + ", ".join(link["hosts"][:3]) + (f" and {more} more" if more > 0 else ""))
-        if link["not_after"]:
-            details.append(f"valid from {link['not_before'][:10]} to {link['not_after'][:10]}")
-        else:
-            details.append("not sent by the server, and in no source here")
-        details += [f"distrusted by {path}" for path in link["distrusted_by"]]
-        details += [f"left out because of {name}" for name in link["left_out_by"]]
-        details += [f"{listing['source']}: {listing['path']}" for listing in link["listed_by"]]
-        if link is chain[-1] and link["sha256"] and not link["standing"]:
-            details.append("in no source here")
-        for detail in details:
+        for detail in _details(link, is_last=link is chain[-1]):
             lines += wrapped(detail, f"{inside}  ", f"{inside}    ")
     return lines
+
+
+def _details(link: dict[str, Any], is_last: bool) -> Iterator[str]:
+    if link["hosts"]:
+        yield f"for {several(link['hosts'], 3)}"
+    if not link["sha256"]:
+        yield "not sent by the server, and in no source here"
+        return
+    yield f"valid from {link['not_before'][:10]} to {link['not_after'][:10]}"
+    yield from (f"distrusted by {path}" for path in link["distrusted_by"])
+    yield from (f"left out because of {name}" for name in link["left_out_by"])
+    yield from (f"{listing['source']}: {listing['path']}" for listing in link["listed_by"])
+    if is_last and not link["standing"]:
+        yield "in no source here"

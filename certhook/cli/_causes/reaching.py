@@ -1,0 +1,85 @@
+"""Causes on the way to the server, before any TLS."""
+
+from __future__ import annotations
+
+from certhook.cli._causes.case import Cause
+
+_PROXY = "If programs here reach the Internet through a proxy only, set HTTPS_PROXY to its address."
+
+CAUSES = (
+    Cause(
+        "no-name-service",
+        "The address of {host} cannot be looked up: no name server answers ({message}).",
+        (
+            "Check whether this machine is connected to a network; in a container, whether it was given one.",
+            "Check whether the system names a name server that works (on Linux: /etc/resolv.conf).",
+            _PROXY,
+        ),
+        steps=("name",),
+        reasons=("unanswered",),
+    ),
+    Cause(
+        "no-such-name",
+        "Nobody knows the name {host}: it has no address.",
+        (
+            "Check the name for a typing mistake.",
+            "If it is a name of your company's, connect to its network or VPN first.",
+            _PROXY,
+        ),
+        steps=("name",),
+    ),
+    Cause(
+        "no-answer",
+        "{host}, port {port}, does not answer in time.",
+        (
+            "Check whether name and port are right.",
+            "A firewall may be in the way: try from another network.",
+            _PROXY,
+            "If the server is only slow, wait longer: --timeout 60",
+        ),
+        steps=("connect", "starttls", "tls"),
+        reasons=("timeout",),
+    ),
+    Cause(
+        "refused",
+        "{host} is there, but nothing listens at its port {port}.",
+        ("Check whether the port is right.", "Check whether the service is running there."),
+        steps=("connect",),
+        reasons=("refused",),
+    ),
+    Cause(
+        "no-connection",
+        "No connection to {host}, port {port}: {message}.",
+        (
+            "Check whether this machine is connected to a network; in a container, whether it was given one.",
+            "A firewall may be in the way: ask whoever runs the network.",
+            _PROXY,
+        ),
+        steps=("connect",),
+    ),
+    Cause(
+        "proxy-login",
+        "The proxy {proxy} wants a name and a password.",
+        ("Put yours into HTTPS_PROXY, other characters than letters and digits as %XX: http://NAME:PASSWORD@{proxy}",),
+        steps=("proxy",),
+        codes=(407,),
+    ),
+    Cause(
+        "proxy-failed",
+        "The proxy {proxy} made no connection to {host}, port {port}: {message}.",
+        (
+            "Check whether HTTPS_PROXY names the right proxy.",
+            "If {host} is to be reached without it, add that name to NO_PROXY.",
+        ),
+        steps=("proxy",),
+    ),
+    Cause(
+        "no-starttls",
+        "{host}, port {port}, would not change to TLS (STARTTLS of {protocol}): {message}.",
+        (
+            "Whoever runs the server has to switch TLS on.",
+            "Check whether it has another port for TLS: smtps:// (465) or imaps:// (993).",
+        ),
+        steps=("starttls",),
+    ),
+)

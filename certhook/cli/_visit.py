@@ -1,0 +1,89 @@
+"""One server, connected to as often as it takes to know how it is with it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, NamedTuple, Sequence
+
+from certhook.cli import _clear, _connection, _contexts
+from certhook.cli._causes import Case, Diagnosis, diagnose
+from certhook.cli._certificates import load
+from certhook.cli._clear import Deadline, Failure
+from certhook.cli._connection import Peer
+from certhook.cli._target import Target, proxy_of
+
+if TYPE_CHECKING:
+    import ssl
+
+    from cryptography import x509
+
+    from certhook.cli._roots import Roots
+
+
+class Visit(NamedTuple):
+    """What was found out about a server.
+
+    :ivar case: what it showed; without a failure if it is verified
+    :ivar diagnosis: why it is not verified, if so
+    :ivar stock: the failure without certhook, if there is one
+    """
+
+    case: Case
+    diagnosis: Diagnosis | None
+    stock: Failure | None
+
+
+def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: float) -> Visit:
+    """Connect to *target* as programs do, with certhook and without, and look closer where that fails.
+
+    :param timeout: for all of it, in seconds
+    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
+    """
+    deadline, proxy = Deadline(timeout), proxy_of(target)
+
+    def attempt(context: ssl.SSLContext, talk: bool = False) -> tuple[Peer | None, Failure | None]:
+        try:
+            return _connection.connect(target, context, deadline, proxy, talk), None
+        except Failure as failure:
+            return None, failure
+
+    context = _contexts.as_programs_do()
+    peer, failure = attempt(context, talk=True)
+    stock, lenient, words = failure, False, b""
+    if failure is None or failure.step == "verify":
+        stock = attempt(_contexts.as_without_certhook())[1]
+    if failure is not None and failure.step in ("verify", "tls") and failure.reason != "timeout":
+        peer = attempt(_contexts.that_accepts_all())[0]
+        if failure.step == "verify" and _contexts.is_strict(context):
+            other = attempt(_contexts.without_strictness(context))[1]
+            lenient = other is None or (other.step == "tls" and other.reason != "timeout")
+            if other is not None and other.step == "verify":
+                failure = other  # which stays, whatever is done about strictness
+        elif failure.step == "tls" and peer is None and not target.starttls:
+            words = _clear.first_words(target, deadline, proxy)
+    case = Case(
+        host=target.host,
+        port=target.port,
+        protocol=target.protocol,
+        failure=failure or Failure("", ""),
+        chain=read(peer.chain if peer else ()),
+        roots=roots,
+        now=datetime.now(timezone.utc),
+        whole=peer.whole if peer else True,
+        lenient=lenient,
+        version=peer.version if peer else "",
+        words=words,
+        proxy=proxy,
+        problems=problems,
+    )
+    return Visit(case, diagnose(case) if failure else None, stock)
+
+
+def read(chain: Sequence[bytes]) -> list[x509.Certificate]:
+    """The certificates of *chain* up to one that cannot be read: behind it, nobody knows who issued whom."""
+    read: list[x509.Certificate] = []
+    for certificate in map(load, chain):
+        if certificate is None:
+            break
+        read.append(certificate)
+    return read
