@@ -19,7 +19,7 @@ import stat
 import sys
 from time import time
 
-from certhook import _store, _x509
+from certhook import _context, _store, _x509
 from certhook._store import Unusable
 from certhook.exceptions import ConfigurationError, SourceError
 
@@ -99,10 +99,10 @@ def pem(anchor: bytes) -> bytes:
 
 def _accepted(anchors: list[bytes]) -> list[bytes]:
     accepted = []
-    context = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
+    context = _context.scratch()
     for anchor in anchors:
         try:
-            context.load_verify_locations(cadata=anchor)
+            _ssl._SSLContext.load_verify_locations(context, cadata=anchor)
         except _ssl.SSLError:
             continue
         accepted.append(anchor)

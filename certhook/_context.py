@@ -8,7 +8,7 @@ certificates already, those that are asked for their roots, and trust without a 
 import _ssl
 import os
 
-from certhook._patch import CALLERS, LOADED, STORE
+from certhook._patch import CALLERS, LOADED, STORE, context_class_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,13 @@ def load_whole(context: "ssl.SSLContext") -> None:
         _load_store(context, store)
 
 
+def scratch() -> "ssl.SSLContext":
+    """A fresh context, to try certificates in: the standard library's own, whatever stands in its place."""
+    import ssl
+
+    return context_class_of(ssl)(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[no-any-return]
+
+
 # By their paths: the names of stores change with what is in them.
 _loadable: "dict[str, bool]" = {}
 
@@ -88,7 +95,7 @@ def is_loadable(bundle: str) -> bool:
     """Whether OpenSSL loads the *bundle* of a compiled store: one certificate that it refuses stops those behind it."""
     if bundle not in _loadable:
         try:
-            _load(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), cafile=bundle)
+            _load(scratch(), cafile=bundle)
             _loadable[bundle] = True
         except (OSError, _ssl.SSLError):
             _loadable[bundle] = False

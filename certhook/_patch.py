@@ -47,7 +47,8 @@ CALLERS = "_certhook_callers"
 SERVES = "_certhook_serves"
 
 # The C class's: SSLContext's own makes a member of an enumeration, and a subclass's may be another one's.
-_protocol: "Any" = _ssl._SSLContext.protocol
+# Where ssl is a stub, in a Python without TLS (Pyodide), there is none.
+_protocol: "Any" = getattr(_ssl._SSLContext, "protocol", None)
 
 # Contexts in the middle of load_default_certs, by id(), with the bit of the purpose.
 _purposes: "dict[int, int]" = {}
@@ -60,11 +61,13 @@ _wrapped: "list[tuple[Any, str, Function, bool]]" = []
 
 
 def apply(ssl: "ModuleType") -> None:
-    """Wrap the functions of *ssl*, a module that was executed; a second time does nothing.
+    """Wrap the functions of *ssl*, a module that was executed; a second time does nothing, nor for a stub.
 
     :raises CerthookError: if *ssl* lacks one of them, before anything is changed
     """
-    context_class = _context_class(ssl)
+    if _protocol is None:
+        return
+    context_class = context_class_of(ssl)
     targets: list[Target] = [
         (context_class, "set_default_verify_paths", _set_default_verify_paths),
         (context_class, "load_default_certs", _load_default_certs),
@@ -128,7 +131,7 @@ def _wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     setattr(owner, name, wrapper)
 
 
-def _context_class(ssl: "ModuleType") -> "Any":
+def context_class_of(ssl: "ModuleType") -> "Any":
     """The standard library's SSLContext, also where a subclass stands in its place (truststore, gevent)."""
     for base in getattr(ssl, "SSLContext", object).__mro__:
         if base.__module__ == "ssl":
@@ -153,7 +156,7 @@ def _marked(wrapper: "Function", original: "Function") -> "Function":
 
 
 def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
-    context_class = _context_class(ssl)
+    context_class = context_class_of(ssl)
 
     def set_default_verify_paths(*args: "Any", **kwargs: "Any") -> None:
         # Any arguments: what is wrong with them, the real function says.
@@ -167,7 +170,7 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
 
 
 def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
-    inner = _context_class(ssl).set_default_verify_paths
+    inner = context_class_of(ssl).set_default_verify_paths
 
     def load_default_certs(self: "Any", purpose: "Any" = ssl.Purpose.SERVER_AUTH) -> None:
         if not wrapper.__certhook_active__ or not isinstance(purpose, ssl._ASN1Object):
@@ -231,7 +234,7 @@ def _get_ca_certs(ssl: "ModuleType", original: "Function") -> "Function":
 
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
-    context_class = _context_class(ssl)
+    context_class = context_class_of(ssl)
 
     def load_verify_locations(*args: "Any", **kwargs: "Any") -> "Any":
         if not args or not isinstance(args[0], context_class):

@@ -26,10 +26,8 @@ _DEEPER = " " * 7
 
 def accepted(trust: TrustSet) -> list[Anchor]:
     """The anchors of *trust* but for those that OpenSSL refuses, each of which is added to its problems."""
-    import ssl
-
     loaded = _trust.Trust(trust.config, trust.inputs, trust.problems, anchors=tuple(a.der for a in trust.anchors))
-    _context.load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), loaded)
+    _context.load(_context.scratch(), loaded)
     return [anchor for anchor in trust.anchors if anchor.der in loaded.anchors]
 
 
