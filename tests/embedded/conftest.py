@@ -4,21 +4,39 @@ Every program is the same: it says which of the servers on loopback a default
 context trusts. The system's store has one root, the bundle that is packed with
 the program another; both have a third, and neither has the rest. What is slow to
 make, workers make once for all.
+
+A test with the mark *row* stands for an interpreter in the table that is printed in the end.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
+import hosts_table as table
 import pytest
 import support
 import trustme
+from expected import CHAINED, STOCK, missing, trusted_in
+from test_layouts import DEBIANS_OWN, Machine
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    table.configure(config)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    table.begin(item)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    table.write(terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -130,9 +148,55 @@ def trusted(cas, servers):
             timeout=60,
         )
         assert (done.returncode, done.stderr) == (0, ""), f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return {name for name, is_trusted in support.verdicts(done.stdout).items() if is_trusted}
+        return trusted_in(done.stdout)
 
     return run
+
+
+@pytest.fixture
+def machine(root, cas, servers, venv, tmp_path) -> Machine:
+    """A machine with the files of the test's own at the real paths."""
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    return Machine(cas, servers, venv, venv, folder)
+
+
+@pytest.fixture
+def check_trust(request, trusted, tmp_path):
+    """Assert that a program trusts the system's store and the bundle, and the store at most without certhook.
+
+    In the test of a row, with no variable as well: on a machine with Debian's store, and on one with none.
+    The program may write to its HOME and to TMPDIR.
+    """
+
+    def home(folder: Path) -> dict[str, str]:
+        return {"HOME": str(folder), "TMPDIR": str(folder)}
+
+    def trusted_on(number: int, tree: dict, command: list[object], **variables: str) -> set[str]:
+        folder = tmp_path / f"run{number}"
+        folder.mkdir()
+        machine = request.getfixturevalue("machine")
+        code = f"cd / && exec {shlex.join(map(str, command))}"
+        variables = {**home(folder / "scratch"), **variables}
+        done = machine.run(Path("/bin/sh"), code, tree, folder, over={}, **variables)
+        assert done.stderr == ""
+        return trusted_in(done.stdout)
+
+    def check(command: list[object], **variables: str) -> None:
+        with_home = {**home(tmp_path), **variables}
+        assert trusted(command, **with_home) == CHAINED
+        assert trusted(command, **with_home, CERTHOOK_DISABLED="1") == STOCK
+        if not table.has_row(request.node):
+            return
+        for number, (tree, store) in enumerate(((DEBIANS_OWN, STOCK), ({}, set()))):
+            chained = trusted_on(2 * number, tree, command, **variables)
+            stock = trusted_on(2 * number + 1, tree, command, **variables, CERTHOOK_DISABLED="1")
+            assert chained == {*store, "bundled", "both"}
+            # Or nothing: its OpenSSL may look elsewhere.
+            assert stock <= store
+            table.record(request.node, bool(store), chained, stock)
+
+    return check
 
 
 @pytest.fixture(scope="session")
@@ -140,11 +204,6 @@ def tool():
     """The path of a program of the machine, without which CI must not pass."""
 
     def find(name: str) -> str:
-        path = shutil.which(name)
-        if path is None and os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed")
-        if path is None:
-            pytest.skip(f"{name} is not installed")
-        return path
+        return shutil.which(name) or missing(f"{name} is not installed")
 
     return find

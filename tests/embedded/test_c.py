@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import support
-from expected import CHAINED, STOCK, build
+from expected import CHAINED, STOCK, build, marked, missing, trusted_in
 
 SOURCE = Path(__file__).with_name("host.c")
 AUTO = "import certhook.auto\n"
@@ -52,13 +52,6 @@ class Host:
         return [str(self.program), *filled, first + code]
 
 
-def missing(reason: str) -> None:
-    """Skip, unless CI must not pass without it."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def host(once, tool, venv):
     """Compile the host in *folder*, where its header is, unless another worker did."""
@@ -85,11 +78,16 @@ def plain_host(once, host) -> Host:
         return host(folder, is_first)
 
 
-@pytest.mark.parametrize("name", HOSTS)
-def test_a_c_program_with_python_in_it(plain_host, venv, target, trusted, name) -> None:
-    command = plain_host.command(name, venv, target)
-    assert trusted(command) == CHAINED
-    assert trusted(command, CERTHOOK_DISABLED="1") == STOCK
+#: Those that are in the table.
+ROWS = {
+    "with site, as the environment's python": pytest.mark.row("C program", "the .pth"),
+    "isolated, without site": pytest.mark.row("C program, isolated", "certhook.auto"),
+}
+
+
+@pytest.mark.parametrize("name", marked(HOSTS, ROWS))
+def test_a_c_program_with_python_in_it(plain_host, venv, target, check_trust, name) -> None:
+    check_trust(plain_host.command(name, venv, target))
 
 
 def test_a_host_can_give_the_environment_no_say(plain_host, venv, target, cas, servers) -> None:
@@ -97,7 +95,7 @@ def test_a_host_can_give_the_environment_no_say(plain_host, venv, target, cas, s
     command = plain_host.command("with site, as the environment's python", venv, target, code)
     env = support.clean_env(SERVERS=support.server_list(servers), SSL_CERT_FILE=cas.store, CERTHOOK_SOURCES="system")
     done = subprocess.run(command, env={**env, "HOME": os.devnull}, capture_output=True, encoding="utf-8", timeout=60)
-    trusted = {name for name, is_trusted in support.verdicts(done.stdout).items() if is_trusted}
+    trusted = trusted_in(done.stdout)
     # Not the store that the variables name, but this machine's; and the bundle though they leave it out.
     assert trusted == {"bundled", "both"}, done.stderr
 
@@ -140,11 +138,10 @@ def frozen_host(once, host, venv, target) -> Host:
         return host(folder, is_first, "-DFROZEN")
 
 
-def test_modules_that_are_frozen_into_a_c_program(frozen_host, trusted) -> None:
+@pytest.mark.row("C program, frozen modules", "certhook.auto")
+def test_modules_that_are_frozen_into_a_c_program(frozen_host, check_trust) -> None:
     code = f"{AUTO}assert 'frozen' in str(certhook.__spec__)\n{support.VERDICTS}"
-    command = [frozen_host.program, "isolated", "0", "", frozen_host.path, code]
-    assert trusted(command) == CHAINED
-    assert trusted(command, CERTHOOK_DISABLED="1") == STOCK
+    check_trust([frozen_host.program, "isolated", "0", "", frozen_host.path, code])
 
 
 def test_two_such_programs_share_no_store(frozen_host, cas, trusted) -> None:

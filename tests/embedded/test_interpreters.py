@@ -1,4 +1,4 @@
-"""Interpreters as they are started: an environment's, with any flags; from archives; inside other programs."""
+"""Interpreters as they are started: an environment's, with any flags; from archives; from memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import support
-from expected import CHAINED, STOCK, build
+from expected import STOCK, build, marked
 
 AUTO = "import certhook.auto\n"
 
@@ -26,28 +26,35 @@ FLAGS = {
 }
 
 
-@pytest.mark.parametrize("name", FLAGS)
-def test_an_environment_with_any_flags(venv, trusted, name) -> None:
+#: Those that are in the table.
+FLAGS_ROWS = {
+    "none": pytest.mark.row("CPython", "the .pth"),
+    "-S and certhook.auto": pytest.mark.row("CPython, without site", "certhook.auto"),
+}
+
+
+@pytest.mark.parametrize("name", marked(FLAGS, FLAGS_ROWS))
+def test_an_environment_with_any_flags(venv, check_trust, name) -> None:
     flags, first = FLAGS[name]
-    packages = str(support.purelib(venv))
-    command = [venv, *flags, "-c", first + support.VERDICTS]
-    assert trusted(command, PYTHONPATH=packages) == CHAINED
-    assert trusted(command, PYTHONPATH=packages, CERTHOOK_DISABLED="1") == STOCK
+    check_trust([venv, *flags, "-c", first + support.VERDICTS], PYTHONPATH=str(support.purelib(venv)))
 
 
+@pytest.mark.row("CPython, without site", "the .pth", "nothing reads it")
 def test_without_site_and_without_a_call_there_is_nothing(venv, trusted) -> None:
     command = [venv, "-S", "-c", support.VERDICTS]
     assert trusted(command, PYTHONPATH=str(support.purelib(venv))) == STOCK
 
 
-@pytest.mark.parametrize("form", ["script", "module", "folder"])
-def test_a_program_that_is_run_by_certhook(venv, trusted, tmp_path, form) -> None:
+RUN_ROWS = {"script": pytest.mark.row("CPython, without site", "certhook.run")}
+
+
+@pytest.mark.parametrize("form", marked(["script", "module", "folder"], RUN_ROWS))
+def test_a_program_that_is_run_by_certhook(venv, check_trust, tmp_path, form) -> None:
     (tmp_path / "__main__.py").write_text(support.VERDICTS)
     (tmp_path / "program.py").write_text(support.VERDICTS)
     program = {"script": [tmp_path / "program.py"], "module": ["-m", "program"], "folder": [tmp_path]}[form]
     path = f"{support.purelib(venv)}:{tmp_path}"
-    assert trusted([venv, "-S", "-m", "certhook.run", *program], PYTHONPATH=path) == CHAINED
-    assert trusted([venv, "-S", "-m", "certhook.run", *program], PYTHONPATH=path, CERTHOOK_DISABLED="1") == STOCK
+    check_trust([venv, "-S", "-m", "certhook.run", *program], PYTHONPATH=path)
 
 
 # Archives.
@@ -93,25 +100,19 @@ def _add_program(folder: Path) -> None:
     (folder / "program.py").write_text(f"def main():\n    exec({support.VERDICTS!r}, {{}})\n")
 
 
-@pytest.mark.parametrize("flags", [(), ("-I",), ("-I", "-S")], ids=" ".join)
-@pytest.mark.parametrize("kind", _MAKERS)
-def test_an_archive(archives, plain, trusted, tmp_path, kind, flags) -> None:
-    command = [plain, *flags, archives(kind)]
-    where = {"SHIV_ROOT": str(tmp_path / "shiv"), "PEX_ROOT": str(tmp_path / "pex")}
-    assert trusted(command, **where) == CHAINED
-    assert trusted(command, **where, CERTHOOK_DISABLED="1") == STOCK
+ENABLED_BY = {"zipapp": "certhook.auto", "shiv": "the .pth", "pex": "the .pth"}
 
 
-# Inside another program.
-
-
-def test_the_python_of_gdb_with_the_drop_in(tool, target, trusted, tmp_path) -> None:
-    (tmp_path / "program.py").write_text(support.VERDICTS)
-    command = [tool("gdb"), "-nx", "-batch", "-ex", f"source {tmp_path}/program.py"]
-    home = {"HOME": str(tmp_path)}  # gdb complains without one
-    path = str(target / "certhook" / "bootstrap")
-    assert trusted(command, **home, PYTHONPATH=path) == CHAINED
-    assert trusted(command, **home, PYTHONPATH=path, CERTHOOK_DISABLED="1") == STOCK
+@pytest.mark.parametrize(
+    "kind, flags",
+    [
+        pytest.param(kind, flags, marks=[] if flags else pytest.mark.row(f"archive, {kind}", ENABLED_BY[kind]))
+        for kind in _MAKERS
+        for flags in ((), ("-I",), ("-I", "-S"))
+    ],
+)
+def test_an_archive(archives, plain, check_trust, kind, flags) -> None:
+    check_trust([plain, *flags, archives(kind)])
 
 
 # PyOxidizer's importer, with certhook and certifi in memory, where they have no __file__.
@@ -131,8 +132,9 @@ assert not hasattr(certhook, "__file__")
 """
 
 
+@pytest.mark.row("PyOxidizer's importer", "certhook.auto")
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10"])
-def test_the_importer_of_pyoxidizer(once, wheel, pip_install, replace_bundle, trusted, version) -> None:
+def test_the_importer_of_pyoxidizer(once, wheel, pip_install, replace_bundle, check_trust, version) -> None:
     base = shutil.which(f"python{version}")
     if base is None or subprocess.run([base, "-c", ""], capture_output=True).returncode:
         pytest.skip(f"Python {version} is not on the path, and oxidized_importer is for 3.8 to 3.10")
@@ -144,5 +146,4 @@ def test_the_importer_of_pyoxidizer(once, wheel, pip_install, replace_bundle, tr
             pip_install(python, wheel, "--target", packages, own=True)
             replace_bundle(packages)
     code = OXIDIZED.replace("PACKAGES", repr(str(packages))) + support.VERDICTS
-    assert trusted([python, "-c", code]) == CHAINED
-    assert trusted([python, "-c", code], CERTHOOK_DISABLED="1") == STOCK
+    check_trust([python, "-c", code])

@@ -1,0 +1,171 @@
+"""Other builds of Python, each installed as its users install it: PyPy, Debian's newest and an old one, no global lock.
+
+Where a build is of another release of Debian, its programs see that release's /usr in place of
+this machine's, in a mount namespace; the stores of the tests are where they are for all others.
+What is slow to make is kept in the folder that CERTHOOK_TEST_CACHE names, and else removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Callable, Iterator, NamedTuple
+
+import der
+import pytest
+import support
+from expected import CHAINED, STOCK
+from test_c import missing
+from test_lazy import expired_namesake
+
+#: Of whoever runs the tests, before these empty it: what reaches a mirror.
+MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1", "LC_ALL": "C"}
+
+
+class Build(NamedTuple):
+    """A build of Python.
+
+    :ivar python: what its interpreter is called
+    :ivar proof: what is true of it, and of no other one here
+    :ivar release: the release of Debian that it is from, "" for this machine's
+    :ivar package: the package there that has its venv
+    :ivar enabled_by: which of certhook's two files site reads
+    """
+
+    python: str
+    proof: str
+    release: str = ""
+    package: str = ""
+    enabled_by: str = ".pth"
+
+
+FREE_THREADED = "python3.13t"
+BUILDS = {
+    "PyPy": Build("pypy3", "sys.implementation.name == 'pypy'"),
+    "CPython 3.9, OpenSSL 1.1.1": Build("python3.9", "ssl.OPENSSL_VERSION_INFO < (3,)", "bullseye", "python3-venv"),
+    "CPython 3.14": Build("python3.14", "sys.version_info[:2] == (3, 14)", "sid", "python3.14-venv"),
+    "CPython 3.15": Build("python3.15", "sys.version_info[:2] == (3, 15)", "sid", "python3.15-venv", ".start"),
+    "CPython 3.13, free-threaded": Build(FREE_THREADED, "not sys._is_gil_enabled()"),
+}
+#: The program, in the build that was meant, with a context that is pointed at a compiled store.
+PROGRAM = f"""
+import os, ssl, sys
+assert PROOF, sys.version
+stock = "CERTHOOK_DISABLED" in os.environ
+try:
+    exec({support.VERDICTS!r})
+except FileNotFoundError:
+    # PyPy makes no context at all where it finds no store.
+    assert stock and sys.implementation.name == "pypy"
+    print(*(pair.split(":")[0] + ":no" for pair in os.environ["SERVERS"].split()))
+else:
+    assert ("_certhook_store" in vars(context)) is not stock
+"""
+
+#: The program in eight threads at once, none of which has imported ssl before.
+RACE = f"""
+import sys, threading
+said, start = [], threading.Barrier(8)
+def race():
+    start.wait(60)
+    exec({support.VERDICTS!r}, {{"print": lambda *words: said.append(" ".join(words))}})
+threads = [threading.Thread(target=race) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(said) == 8, said
+assert len(set(said)) == 1, said
+assert sum(hasattr(finder, "__certhook__") for finder in sys.meta_path) == 1
+print(said[0])
+"""
+
+
+@pytest.fixture
+def kept(tmp_path) -> Iterator[Callable[..., Path]]:
+    """Have a command fill a folder, which is its last argument, unless an earlier run kept it.
+
+    Where the command fails, for want of a mirror or of rights, CI must not pass.
+    """
+    cache = MACHINE_ENVIRON.get("CERTHOOK_TEST_CACHE")
+    folder = Path(cache or tmp_path / "cache")
+
+    def fill(name: str, *command: object) -> Path:
+        filled, made = folder / name, folder / f"{name}.made"
+        if not made.exists():
+            shutil.rmtree(filled, ignore_errors=True)
+            filled.mkdir(parents=True)
+            said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "errors": "replace"}
+            # What it mounts is gone when it ends, however it does.
+            alone = ("unshare", "--mount", "--propagation=private", *map(str, command), str(filled))
+            done = subprocess.run(alone, env=MACHINE_ENVIRON, timeout=1800, **said)
+            if done.returncode:
+                missing(f"{name} cannot be had: {done.stdout.strip().splitlines()[-1:]}")
+            made.touch()
+        return filled
+
+    yield fill
+    if not cache:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def of_release(system: Path, python: Path, script: Path) -> Path:
+    """Write the *script* that starts *python* where the /usr of *system* is in place of this machine's."""
+    inside = f'mount --bind -o ro {system}/usr /usr && exec {python} "$@"'
+    script.write_text(f'#!/bin/sh\nexec unshare --mount --propagation=private sh -c {shlex.quote(inside)} sh "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+@pytest.fixture
+def python(request, root, tool, kept, tmp_path, pip_install, replace_bundle) -> Path:
+    """The interpreter of an environment that a build's own venv made, in which its own pip installed certhook."""
+    build = BUILDS[request.param]
+    environment = tmp_path / "venv"
+    inner = environment / "bin" / "python"
+    if build.release:
+        packages = f"--include=openssl,{build.package}"
+        debootstrap = (tool("debootstrap"), "--variant=minbase", packages, build.release)
+        system = kept(f"{build.release}-{build.python}", *debootstrap)
+        base = of_release(system, Path("/usr/bin", build.python), tmp_path / build.python)
+        python = of_release(system, inner, tmp_path / "python")
+    elif build.python == FREE_THREADED and not shutil.which(FREE_THREADED):
+        if not MACHINE_ENVIRON.get("CERTHOOK_TEST_SLOW"):
+            pytest.skip(f"there is no {FREE_THREADED}, which is built with CERTHOOK_TEST_SLOW=1, in minutes")
+        base, python = kept(FREE_THREADED, Path(__file__).with_name("free_threaded.sh")) / "bin" / FREE_THREADED, inner
+    else:
+        base, python = tool(build.python), inner
+    subprocess.run([str(base), "-m", "venv", str(environment)], check=True, env=support.clean_env(), timeout=120)
+    pip_install(python, request.getfixturevalue("wheel"), own=True)
+    replace_bundle(support.purelib(python))
+    return python
+
+
+ROWS = [
+    pytest.param(name, build, marks=pytest.mark.row(name, f"the {build.enabled_by}"), id=name)
+    for name, build in BUILDS.items()
+]
+
+
+@pytest.mark.parametrize("python, build", ROWS, indirect=["python"])
+def test_another_build_of_python(python, build, check_trust, trusted, cas, tmp_path) -> None:
+    command = [python, "-c", PROGRAM.replace("PROOF", build.proof)]
+    check_trust(command)
+
+    # Threads that make their first contexts, and the store, at once.
+    assert trusted([python, "-c", RACE], CERTHOOK_CACHE_DIR=str(tmp_path / "race")) == CHAINED
+
+    # Of roots with one name, OpenSSL is asked which it takes before the store is made.
+    (tmp_path / "old.pem").write_bytes(der.pem(expired_namesake(cas, 2)))
+    old = {"CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "old.pem"), "CERTHOOK_CACHE_DIR": str(tmp_path / "old")}
+    assert trusted(command, **old) == CHAINED
+
+    # Either of the two files that start certhook does so alone, where it is the one that counts.
+    packages = support.purelib(python)
+    (packages / f"certhook{'.start' if build.enabled_by == '.pth' else '.pth'}").unlink()
+    assert trusted(command) == CHAINED
+    (packages / f"certhook{build.enabled_by}").unlink()
+    assert trusted([python, "-c", support.VERDICTS]) == STOCK
