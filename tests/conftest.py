@@ -10,12 +10,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 import namespace
 import pytest
 import support
 from hypothesis import settings
+
+try:
+    import fcntl
+except ImportError:  # Windows, where one process runs all the tests
+    fcntl = None
 
 # With its own trust: certhook may be installed in the environment that the tests run in.
 MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
@@ -48,6 +55,26 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Compiled stores of the tests leave nothing behind."""
     support.cache_dir = str(tmp_path_factory.mktemp("cache"))
     return support.cache_dir
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory):
+    """Have one worker make what is in a folder, while the others wait for it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    @contextmanager
+    def making(name: str) -> Iterator[tuple[Path, bool]]:
+        folder = shared / "made" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "w") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder, not (folder / "made").exists()
+            (folder / "made").touch()
+
+    return making
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +120,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cas() -> support.Authorities:
-    """One certificate authority for each place a root can be in."""
-    return support.Authorities()
+def cas(once) -> support.Authorities:
+    """One certificate authority for each place a root can be in, the same for every worker."""
+    with once("authorities") as (folder, is_first):
+        return support.Authorities.in_folder(folder, is_first)
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,12 @@ def make_environment(folder: Path) -> Path:
     """
     base = getattr(sys, "_base_executable", sys.executable)
     subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True, env=clean_env())
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    return interpreter_of(folder)
+
+
+def interpreter_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def byte_compile(python: Path) -> None:
@@ -125,6 +130,19 @@ class Authorities:
     def __init__(self) -> None:
         for name in self.names:
             setattr(self, name, trustme.CA(organization_name=f"certhook tests {name}"))
+
+    @classmethod
+    def in_folder(cls, folder: Path, is_first: bool) -> Authorities:
+        """Those that are kept in *folder*, where the first to come makes them."""
+        if is_first:
+            for name, ca in vars(cls()).items():
+                (folder / f"{name}.pem").write_bytes(ca.cert_pem.bytes())
+                (folder / f"{name}.key").write_bytes(ca.private_key_pem.bytes())
+        kept = cls.__new__(cls)
+        for name in cls.names:
+            parts = [(folder / f"{name}.{kind}").read_bytes() for kind in ("pem", "key")]
+            setattr(kept, name, trustme.CA.from_pem(*parts))
+        return kept
 
     def pem(self, *names: str) -> bytes:
         """The certificates of the named authorities as one bundle."""

@@ -5,7 +5,6 @@ The environments are made once for all workers; the rest each worker has for its
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import ssl
@@ -57,22 +56,17 @@ Ask = Callable[..., "list[set[str]]"]
 
 
 @pytest.fixture(scope="session")
-def environments(request: pytest.FixtureRequest, tmp_path_factory, pip_install) -> dict[str, Path]:
+def environments(request: pytest.FixtureRequest, once, pip_install) -> dict[str, Path]:
     """The interpreters of fresh environments with certhook's wheel and :data:`REQUIREMENTS`."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with open(shared / "environments.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = shared / "environments.json"
-        if not made.exists():
-            pythons = {}
-            for name, requirements in REQUIREMENTS.items():
-                pythons[name] = support.make_environment(shared / name)
+    pythons = {}
+    for name, requirements in REQUIREMENTS.items():
+        with once(name) as (folder, is_first):
+            pythons[name] = support.interpreter_of(folder / "venv")
+            if is_first:
+                support.make_environment(folder / "venv")
                 pip_install(pythons[name], request.getfixturevalue("wheel"), *requirements)
                 support.byte_compile(pythons[name])
-            made.write_text(json.dumps({name: str(python) for name, python in pythons.items()}))
-    return {name: Path(python) for name, python in json.loads(made.read_text()).items()}
+    return pythons
 
 
 @pytest.fixture(scope="session")

@@ -10,19 +10,15 @@ A test with the mark *row* stands for an interpreter in the table that is printe
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import shutil
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 import hosts_table as table
 import pytest
 import support
-import trustme
 from expected import CHAINED, STOCK, missing, trusted_in
 from test_layouts import DEBIANS_OWN, Machine
 
@@ -40,41 +36,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory):
-    """Have one worker make a folder, while the others wait for it."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-
-    @contextmanager
-    def making(name: str) -> Iterator[tuple[Path, bool]]:
-        folder = shared / "embedded" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder, not (folder / "made").exists()
-            (folder / "made").touch()
-
-    return making
-
-
-@pytest.fixture(scope="session")
-def cas(once) -> support.Authorities:
-    """The certificate authorities of this run: a program that one worker made trusts the servers of every worker."""
-    with once("authorities") as (folder, is_first):
-        if is_first:
-            made = support.Authorities()
-            for name in made.names:
-                ca = getattr(made, name)
-                (folder / f"{name}.pem").write_bytes(ca.cert_pem.bytes())
-                (folder / f"{name}.key").write_bytes(ca.private_key_pem.bytes())
-            (folder / "store.pem").write_bytes(made.pem("system", "both"))
-    loaded = support.Authorities.__new__(support.Authorities)
-    for name in loaded.names:
-        parts = [(folder / f"{name}.{kind}").read_bytes() for kind in ("pem", "key")]
-        setattr(loaded, name, trustme.CA.from_pem(*parts))
-    loaded.store = str(folder / "store.pem")
-    return loaded
+def store(cas, tmp_path_factory) -> str:
+    """The system's store, as a file."""
+    path = tmp_path_factory.mktemp("store") / "store.pem"
+    path.write_bytes(cas.pem("system", "both"))
+    return str(path)
 
 
 @pytest.fixture(scope="session")
@@ -93,12 +59,12 @@ def environment(once, request, pip_install, replace_bundle):
 
     def make(name: str, *requirements: object) -> Path:
         with once(name) as (folder, is_first):
+            python = support.interpreter_of(folder / "venv")
             if is_first:
-                python = support.make_environment(folder / "venv")
+                support.make_environment(folder / "venv")
                 pip_install(python, request.getfixturevalue("wheel"), *requirements)
                 replace_bundle(support.purelib(python))
-                (folder / "python").write_text(str(python))
-            return Path((folder / "python").read_text())
+        return python
 
     return make
 
@@ -127,7 +93,7 @@ def target(once, venv, request, pip_install, replace_bundle) -> Path:
 
 
 @pytest.fixture
-def trusted(cas, servers):
+def trusted(store, servers):
     """The names of the authorities that a program trusts.
 
     It must say nothing else, and nothing on standard error.
@@ -138,7 +104,7 @@ def trusted(cas, servers):
             [str(argument) for argument in command],
             env=support.clean_env(
                 SERVERS=support.server_list(servers),
-                SSL_CERT_FILE=cas.store,
+                SSL_CERT_FILE=store,
                 CERTHOOK_SOURCES="system,bundled",
                 **variables,
             ),

@@ -90,10 +90,10 @@ def test_a_c_program_with_python_in_it(plain_host, venv, target, check_trust, na
     check_trust(plain_host.command(name, venv, target))
 
 
-def test_a_host_can_give_the_environment_no_say(plain_host, venv, target, cas, servers) -> None:
+def test_a_host_can_give_the_environment_no_say(plain_host, venv, target, store, servers) -> None:
     code = "import certhook\ncerthook.install(use_environment=False)\n" + support.VERDICTS
     command = plain_host.command("with site, as the environment's python", venv, target, code)
-    env = support.clean_env(SERVERS=support.server_list(servers), SSL_CERT_FILE=cas.store, CERTHOOK_SOURCES="system")
+    env = support.clean_env(SERVERS=support.server_list(servers), SSL_CERT_FILE=store, CERTHOOK_SOURCES="system")
     done = subprocess.run(command, env={**env, "HOME": os.devnull}, capture_output=True, encoding="utf-8", timeout=60)
     trusted = trusted_in(done.stdout)
     # Not the store that the variables name, but this machine's; and the bundle though they leave it out.

