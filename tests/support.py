@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import socketserver
@@ -10,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Iterator
@@ -107,6 +109,20 @@ def squeezed(text: str) -> str:
 def shows(output: str, *texts: object) -> bool:
     """Whether *output* has each of *texts*, cut or not."""
     return all(squeezed(str(text)) in squeezed(output) for text in texts)
+
+
+#: A distribution that pip can download, and what is in it.
+HELLO_WHEEL = "hello-1.0-py3-none-any.whl"
+
+
+def hello_wheel() -> bytes:
+    """The content of :data:`HELLO_WHEEL`."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("hello-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: hello\nVersion: 1.0\n")
+        archive.writestr("hello-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("hello-1.0.dist-info/RECORD", "")
+    return file.getvalue()
 
 
 def hashed_name(certificate: bytes) -> str:

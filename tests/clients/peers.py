@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import socket
 import socketserver
 import ssl
 import struct
 import threading
-import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Callable
+
+from support import HELLO_WHEEL, hello_wheel
 
 Secure = Callable[[socket.socket], ssl.SSLSocket]
 Protocol = Callable[[socket.socket, Secure], None]
@@ -63,17 +63,6 @@ class Peer(socketserver.ThreadingTCPServer):
         return secured
 
 
-def _wheel() -> bytes:
-    """A distribution that pip can download, called hello."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("hello-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: hello\nVersion: 1.0\n")
-        archive.writestr("hello-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("hello-1.0.dist-info/RECORD", "")
-    return file.getvalue()
-
-
-_WHEEL = "hello-1.0-py3-none-any.whl"
 _ELASTICSEARCH = {"name": "hello", "tagline": "You Know, for Search", "version": {"number": "9.0.0"}}
 _STS = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>hello</Account></GetCallerIdentityResult>"
 
@@ -81,8 +70,8 @@ _STS = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>hello</Acco
 PAGES = {
     "/hello": ("text/plain", b"hello"),
     "/": ("application/json", json.dumps(_ELASTICSEARCH).encode()),
-    "/simple/hello/": ("text/html", f'<!DOCTYPE html><a href="/{_WHEEL}">{_WHEEL}</a>'.encode()),
-    f"/{_WHEEL}": ("application/octet-stream", _wheel()),
+    "/simple/hello/": ("text/html", f'<!DOCTYPE html><a href="/{HELLO_WHEEL}">{HELLO_WHEEL}</a>'.encode()),
+    f"/{HELLO_WHEEL}": ("application/octet-stream", hello_wheel()),
 }
 
 

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import ssl
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from support import HELLO_WHEEL, hello_wheel
 
 #: Who vouches for the servers: an authority that is in the exported file, and one that is nowhere.
 TRUSTED, STRANGER = "system", "stranger"
 
 
-def _wheel() -> bytes:
-    """A distribution called hello, for pip and uv."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("hello-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: hello\nVersion: 1.0\n")
-        archive.writestr("hello-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("hello-1.0.dist-info/RECORD", "")
-    return file.getvalue()
-
-
-_WHEEL = "hello-1.0-py3-none-any.whl"
 _CRATES = {"crates": [{"name": "hello", "max_version": "1.0.0", "description": ""}], "meta": {"total": 1}}
 
 #: What is at each path, and of which type. ORIGIN is where the server is.
@@ -36,8 +25,8 @@ _PAGES = {
     "/repository/info/refs": ("text/plain", b"1" * 40 + b"\trefs/heads/hello\n"),
     "/repository/HEAD": ("text/plain", b"ref: refs/heads/hello\n"),
     # pip and uv: a package index (PEP 503).
-    "/simple/hello/": ("text/html", f'<!DOCTYPE html><a href="/{_WHEEL}">{_WHEEL}</a>'.encode()),
-    f"/{_WHEEL}": ("application/octet-stream", _wheel()),
+    "/simple/hello/": ("text/html", f'<!DOCTYPE html><a href="/{HELLO_WHEEL}">{HELLO_WHEEL}</a>'.encode()),
+    f"/{HELLO_WHEEL}": ("application/octet-stream", hello_wheel()),
     # Cargo: a sparse registry.
     "/config.json": ("application/json", b'{"dl": "ORIGIN/dl", "api": "ORIGIN"}'),
     "/api/v1/crates": ("application/json", json.dumps(_CRATES).encode()),
