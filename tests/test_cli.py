@@ -14,6 +14,8 @@ import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from certhook.cli import env
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows")
 
 KEYS = {
@@ -489,6 +491,34 @@ def test_what_is_no_terminal_gets_no_colours(certhook) -> None:
 
 def test_it_says_the_same_in_the_same_order_each_time(certhook) -> None:
     assert certhook("--json", PYTHONHASHSEED="1").stdout == certhook("--json", PYTHONHASHSEED="2").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, keys",
+    [
+        ("compile --directory {}/store", {"roots", "store"}),
+        ("env bundle.pem", set(env.VARIABLES)),
+        ("env --unset", set(env.VARIABLES)),
+        ("export {}/roots.pem", {"path", "roots"}),
+        ("freeze-bundle {}/module.py", {"path", "roots"}),
+        ("freezer nuitka", {"path"}),
+    ],
+)
+def test_what_was_done_is_told_to_a_program(certhook, tmp_path, arguments, keys) -> None:
+    done = certhook("--json", *arguments.format(tmp_path).split())
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert set(found) == keys
+    for name in {"path", "store"} & keys:
+        assert os.path.exists(found[name])
+    assert found.get("roots") in (None, 2, 3)
+
+
+@pytest.mark.parametrize("verb", ["export", "freeze-bundle"])
+def test_standard_output_has_either_what_was_written_or_what_was_done(certhook, verb) -> None:
+    done = certhook(verb, "-", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name a file" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--json",), ("status", "--json"), ("--json", "status")])

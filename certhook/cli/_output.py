@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
 import textwrap
@@ -21,6 +23,31 @@ def show(text: str) -> None:
         except BrokenPipeError:
             # Whoever read it has seen enough. Python flushes once more at its end, and that must not fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option that has a verb say to a program what it says to a person."""
+    # Before the verb or behind it: the one that is not given must not undo the other.
+    text = "print one JSON object, for programs"
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+
+
+def wants_json(options: argparse.Namespace) -> bool:
+    """Whether that option was given."""
+    return getattr(options, "json", False)
+
+
+def show_json(found: object) -> None:
+    """Print *found* for a program."""
+    show(json.dumps(found, indent=2))
+
+
+def tell(options: argparse.Namespace, sentence: str, **facts: object) -> None:
+    """Print *sentence*, or *facts* for a program."""
+    if wants_json(options):
+        show_json(facts)
+    else:
+        show(sentence)
 
 
 def complain(message: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 
 import certhook
@@ -40,9 +39,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         nargs="+",
         help="https://, smtp:// and imap:// (STARTTLS), smtps://, imaps://, postgres://; else the port decides",
     )
-    # Before the verb or behind it, as for the others.
-    text = "print one JSON object, for programs"
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+    _output.add_json(parser)
     text = "how long a server may take in all; 10 unless given"
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help=text)
     parser.set_defaults(run=run)
@@ -74,9 +71,10 @@ def run(options: argparse.Namespace) -> int:
     except CerthookError as error:  # CERTHOOK_ON_ERROR=raise
         _output.complain(error)
         return 1
-    _output.show(
-        json.dumps(found, indent=2) if getattr(options, "json", False) else render(found, _output.has_colours())
-    )
+    if _output.wants_json(options):
+        _output.show_json(found)
+    else:
+        _output.show(render(found, _output.has_colours()))
     return 0 if all(check["verified"] for check in found["checks"]) else 1
 
 

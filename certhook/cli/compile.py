@@ -31,6 +31,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="DIR",
         help="where to put it; beside the package unless given. At run time, CERTHOOK_CACHE_DIR has to name it",
     )
+    _output.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,5 +63,5 @@ def run(options: argparse.Namespace) -> int:
             _output.complain(failure)
             return 1
         if purpose == SERVER_AUTH:
-            _output.show(f"{len(trust)} roots compiled into {store}")
+            _output.tell(options, f"{len(trust)} roots compiled into {store}", store=store, roots=len(trust))
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import os
 from typing import Any, NamedTuple
 
@@ -49,8 +48,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     text = "a file of roots, or a folder of such files (*.pem, *.crt, *.cer, *.der, or named as 'openssl rehash' does)"
     parser.add_argument("a", metavar="A", nargs="?", help=text)
     parser.add_argument("b", metavar="B", nargs="?", help="what to compare it with")
-    text = "print one JSON object, for programs"
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+    _output.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -73,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
             _output.complain(text)
         return 2
     found = compared(a, b)
-    if getattr(options, "json", False):
-        _output.show(json.dumps({**found, "problems": problems}, indent=2))
+    if _output.wants_json(options):
+        _output.show_json({**found, "problems": problems})
     else:
         for problem in problems:
             _output.complain(problem)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 
@@ -56,8 +55,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
     parser.add_argument("--yes", action="store_true", help="do it, without asking")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
-    text = "print one JSON object, for programs"
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+    _output.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if it is done or nothing is to be done, 1 if it is not done, 2 for a target that is no Python
     """
-    as_json = getattr(options, "json", False)
+    as_json = _output.wants_json(options)
     found: dict[str, Any] = {"verb": options.verb, "target": options.target or sys.executable, "done": False}
     try:
         if not found["target"]:
@@ -90,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as failure:
         found["message"], status = f"not done: {failure}", 1
     if as_json:
-        _output.show(json.dumps(found, indent=2))
+        _output.show_json(found)
     elif status == 0:
         _output.show("\n".join(wrapped(found["message"])))
     else:

@@ -92,6 +92,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     text = "print lines that unset these variables; what they were before is not known"
     what.add_argument("--unset", action="store_true", help=text)
     parser.add_argument("--shell", choices=SHELLS, help="whose language the lines are in; that of $SHELL unless given")
+    _output.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -101,11 +102,14 @@ def run(options: argparse.Namespace) -> int:
     :returns: 0 if they were printed, 1 if nothing was
     """
     try:
+        if _output.wants_json(options):
+            _output.show_json(dict.fromkeys(VARIABLES, None if options.unset else _path(options)))
+            return 0
         quote, setting, unsetting = SHELLS[options.shell or _own_shell()]
         if options.unset:
             lines = [unsetting.format(name=name) for name in VARIABLES]
         else:
-            value = quote(_exported() if options.file is None else _named(options.file))
+            value = quote(_path(options))
             lines = [setting.format(name=name, value=value) for name in VARIABLES]
         # A path of bytes that are no text is printed as it is.
         text = "".join(f"{line}\n" for line in lines).encode(sys.stdout.encoding, "surrogateescape")
@@ -118,6 +122,10 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.buffer.write(text)
     sys.stdout.flush()
     return 0
+
+
+def _path(options: argparse.Namespace) -> str:
+    return _exported() if options.file is None else _named(options.file)
 
 
 def _own_shell() -> str:

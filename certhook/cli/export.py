@@ -55,6 +55,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     form.add_argument("--directory", action="store_true", help=text)
     text = "the roots for whom: for servers that programs connect to (the default), or for clients that a server asks"
     parser.add_argument("--purpose", choices=_PURPOSES, default="server", help=text)
+    _output.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -66,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
     path = None if options.file == _STANDARD_OUTPUT else os.path.abspath(options.file)
     if path is None and options.directory:
         options.usage_error("a folder cannot be written to standard output; name it")
+    if path is None and _output.wants_json(options):
+        options.usage_error("with --json, standard output says what was written; name a file")
     try:
         anchors = trusted(_config.current(), _PURPOSES[options.purpose], path)
         if path is not None and options.directory:
@@ -80,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     except Unusable as failure:
         _output.complain(failure)
         return 1
-    _output.show(f"{len(anchors)} roots written to {path}")
+    _output.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
     return 0
 
 

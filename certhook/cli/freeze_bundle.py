@@ -46,7 +46,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "file", metavar="FILE", nargs="?", default=name, help=f"where to; {name} unless given, - for standard output"
     )
-    parser.set_defaults(run=run)
+    _output.add_json(parser)
+    parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if it was written, 1 if there is no bundle or it cannot be written
     """
+    if options.file == "-" and _output.wants_json(options):
+        options.usage_error("with --json, standard output says what was written; name a file")
     try:
         whose, data = _bundle()
         anchors, _ = _anchors.parse(data)
@@ -73,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, SourceError) as failure:
         _output.complain(failure)
         return 1
-    _output.show(f"{len(anchors)} roots written to {os.path.abspath(options.file)}")
+    path = os.path.abspath(options.file)
+    _output.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
     return 0
 
 

@@ -21,6 +21,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
     )
     parser.add_argument("name", metavar="NAME", choices=freezers.FILES, help=", ".join(freezers.FILES))
+    _output.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -33,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
     if path is None:
         _output.complain("the package is in no folder; install it with pip where you build")
         return 1
-    _output.show(path)
+    _output.tell(options, path, path=path)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import datetime, timedelta, timezone
 
 from certhook import _trust
@@ -45,8 +44,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     end.add_argument("--expires-within", type=_days, metavar="DAYS", dest="days", help=text)
     text = "the full name, SHA-256, validity and every file that lists it, in place of a table"
     parser.add_argument("--details", action="store_true", help=text)
-    text = "print one JSON object, for programs"
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+    _output.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -71,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
     roots = [_listing.described(anchor) for anchor in trusted if _is_wanted(anchor, options)]
     roots.sort(key=lambda root: _listing.short(root["subject"], _output.WIDTH).casefold())
     problems = [str(problem) for problem in trust.problems]
-    if getattr(options, "json", False):
-        _output.show(json.dumps({"roots": roots, "trusted": len(trusted), "problems": problems}, indent=2))
+    if _output.wants_json(options):
+        _output.show_json({"roots": roots, "trusted": len(trusted), "problems": problems})
     else:
         for problem in problems:
             _output.complain(problem)

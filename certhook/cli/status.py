@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import site
 import sys
@@ -51,9 +50,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    # Before the verb or behind it: the one that is not given must not undo the other.
-    text = "print one JSON object, for programs"
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+    _output.add_json(parser)
     text = "list every root: whose, how long it is valid, and who listed it"
     parser.add_argument("--roots", action="store_true", default=argparse.SUPPRESS, help=text)
     parser.set_defaults(run=run)
@@ -65,8 +62,10 @@ def run(options: argparse.Namespace) -> int:
     :returns: 0 if the hook is active and nothing is wrong, else 1
     """
     found = gather()
-    as_json, roots = getattr(options, "json", False), getattr(options, "roots", False)
-    _output.show(json.dumps(found, indent=2) if as_json else render(found, roots, _output.has_colours()))
+    if _output.wants_json(options):
+        _output.show_json(found)
+    else:
+        _output.show(render(found, getattr(options, "roots", False), _output.has_colours()))
     return 0 if found["active"] and not found["problems"] else 1
 
 
