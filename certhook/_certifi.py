@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "certifi"
 FILE = "cacert.pem"
+#: The module that holds the bundle where nothing can read certifi's file.
+FROZEN = "certhook_bundle"
 
 
 def folders(spec: "ModuleSpec | None") -> "list[str]":
@@ -35,9 +37,13 @@ def key(spec: "ModuleSpec | None") -> str:
 
 
 def is_missing() -> bool:
-    """Whether certifi is neither installed nor beside certhook."""
+    """Whether certifi is neither installed nor beside certhook, nor frozen into the program."""
     spec = find_package(PACKAGE)
-    return spec is None and file(spec) is None
+    if spec is not None or file(spec) is not None:
+        return False
+    from importlib.util import find_spec
+
+    return find_spec(FROZEN) is None
 
 
 def file(spec: "ModuleSpec | None") -> "str | None":

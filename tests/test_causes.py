@@ -19,7 +19,6 @@ from lab import STARTTLS, Answered, Lab, assert_cause, open_lab, say_http, sees_
 from pki import BARE, Issued, chain, identifier, issue, rsa_key, with_sha1
 
 from certhook import _x509
-from certhook._sources import TrustSet
 from certhook.cli._causes import CAUSES
 
 lab = pytest.fixture(open_lab)
@@ -488,12 +487,7 @@ def a_root_that_is_listed_and_rejected(lab: Lab) -> Answered:
     return answer
 
 
-tells_what_is_rejected = pytest.mark.skipif(
-    not hasattr(TrustSet, "rejected"), reason="the trust set does not tell of roots that are only rejected"
-)
-
-
-@shows("root-distrusted", "the administrator of this machine distrusts it", marks=(sees_all, tells_what_is_rejected))
+@shows("root-distrusted", "the administrator of this machine distrusts it", marks=(sees_all,))
 def a_root_that_is_only_rejected(lab: Lab) -> Answered:
     bad = chain()
     rejected = lab.file("rejected.pem", rejecting(bad.root) + stranger().pem)

@@ -18,6 +18,7 @@ from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet, distrust, windows
 from certhook._sources.distrust import Block, Distrust
 from certhook._sources.reader import Reader
+from certhook._x509 import SERVER_AUTH as SERVER
 from certhook._x509 import Certificate
 
 NAME = der.common_name("distrusted")
@@ -132,6 +133,24 @@ def test_a_trust_set_says_what_was_taken_from_it_and_by_what(listed) -> None:
     assert trust.places[0].count == 1
 
 
+def test_a_trust_set_tells_of_what_is_distrusted_and_in_no_source(listed) -> None:
+    unlisted = der.certificate(der.common_name("unlisted"))
+    for number, certificate in enumerate((BAD, unlisted)):
+        (listed / f"{number}.crt").write_bytes(certificate)
+    trust = read()
+    assert (ders(trust.removed), ders(trust.rejected)) == ([BAD], [unlisted])
+    assert trust.rejected[0].rejected_by == [str(listed / "1.crt")]
+    assert trust.rejected[0].listed == []
+
+
+def test_a_trust_set_tells_of_what_a_source_lists_only_to_reject_it(listed, tmp_path) -> None:
+    rejecting = der.pem(BAD + der.auxiliary(None, [SERVER]), "TRUSTED CERTIFICATE")
+    (tmp_path / "bundle.pem").write_bytes(rejecting + der.pem(GOOD))
+    trust = read()
+    assert (ders(trust.anchors), ders(trust.removed), ders(trust.rejected)) == ([GOOD], [], [BAD])
+    assert trust.rejected[0].rejected_by == [str(tmp_path / "bundle.pem")]
+
+
 def test_a_bundle_that_somebody_named_is_said_to_have_no_effect(listed) -> None:
     (listed / "bad.crt").write_bytes(BAD)
     (problem,) = read().problems
@@ -156,9 +175,9 @@ def test_a_list_that_cannot_be_read_now_is_read_again_for_the_next_context(
     with monkeypatch.context() as patch:
         patch.setattr(os, function, fail)
         trust = read()
-    assert trust.volatile
+    assert trust.volatile and not trust.distrust_is_known
     assert any("what it distrusts is not known" in str(problem) for problem in trust.problems)
-    assert not read().volatile
+    assert not read().volatile and read().distrust_is_known
 
 
 def test_fallback_goes_on_where_all_of_a_source_is_distrusted(listed, monkeypatch, tmp_path) -> None:

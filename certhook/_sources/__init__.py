@@ -25,18 +25,32 @@ class TrustSet:
 
     :ivar anchors: the anchors, each once, in the order of their sources
     :ivar removed: those that a source listed and that the system's administrator distrusts
+    :ivar rejected: those that are distrusted, and that no source listed
+    :ivar distrust_is_known: whether all could be read that says what is distrusted
     :ivar places: each file, directory and store that was looked at
     :ivar problems: what is wrong with a setting or a source, as exceptions
     """
 
     __module__ = "certhook"
-    __slots__ = ("anchors", "config", "inputs", "places", "problems", "removed", "volatile")
+    __slots__ = (
+        "anchors",
+        "config",
+        "distrust_is_known",
+        "inputs",
+        "places",
+        "problems",
+        "rejected",
+        "removed",
+        "volatile",
+    )
 
     def __init__(self, config: Config, purpose: int) -> None:
         reader = collect(config, purpose)
         self.config = config
         self.anchors: tuple[Anchor, ...] = tuple(reader.anchors)
         self.removed: tuple[Anchor, ...] = tuple(reader.removed)
+        self.rejected: tuple[Anchor, ...] = tuple(reader.rejected)
+        self.distrust_is_known = reader.distrust.is_known
         self.places: tuple[Place, ...] = tuple(reader.places)
         self.problems: list[CerthookError] = reader.problems
         self.problems += _removed_from_what_was_named(config, self.removed)

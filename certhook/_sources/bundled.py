@@ -10,7 +10,7 @@ import os
 import sys
 
 from certhook import _certifi, _files
-from certhook._certifi import FILE, PACKAGE
+from certhook._certifi import FILE, FROZEN, PACKAGE
 from certhook._finder import find_package
 from certhook.exceptions import SourceError
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from certhook._sources.reader import Reader
 
-#: The module that holds the bundle where nothing can read certifi's file, and the name of it there.
-FROZEN = "certhook_bundle"
+#: What the bundle is called in :data:`FROZEN`.
 FROZEN_PEM = "PEM"
 
 

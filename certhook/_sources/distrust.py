@@ -91,6 +91,10 @@ class Distrust:
         self._blocks: dict[object, list[tuple[int, str]]] = {}
         # Whether one of them is a SHA-1, which costs a little.
         self._by_sha1 = False
+        #: those that are named by themselves, as DER
+        self.certificates: dict[bytes, None] = {}
+        #: whether something that could not be read may have named more
+        self.is_known = True
 
     def add(self, block: Block, path: str) -> None:
         """Distrust what *block* names, and every certificate of the same subject and key.
@@ -101,6 +105,7 @@ class Distrust:
             raise ValueError(block.fault)
         if block.der:
             keys = _keys(_x509.Certificate(block.der))[:2]
+            self.certificates[block.der] = None
         elif block.issuer and block.serial:
             keys = [_serial(block.issuer, block.serial)]
         elif block.sha1:
@@ -191,7 +196,7 @@ def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        reader.problems.append(SourceError(folder, f"cannot be read: {error.strerror}; {_UNKNOWN}"))
+        reader.distrust_unknown(folder, f"cannot be read: {error.strerror}")
         reader.failed(error)
         return
     for name in names:
@@ -204,16 +209,13 @@ def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
             _block(reader, path, data, everything)
 
 
-_UNKNOWN = "what it distrusts is not known"
-
-
 def _contents(reader: Reader, path: str) -> bytes | None:
     """The file at *path*, None where there is none that can be read."""
     try:
         return _files.read(path)
     except SourceError as error:
         if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
-            reader.problems.append(SourceError(path, f"{error.message}; {_UNKNOWN}"))
+            reader.distrust_unknown(path, error.message)
             reader.failed(error.__cause__)  # No store may outlive the moment in which this was not known.
         return None
 
@@ -227,7 +229,7 @@ def _block(reader: Reader, path: str, data: bytes, everything: bool) -> None:
             reader.distrust.add(block, path)
             count += 1
         except ValueError as error:
-            reader.problems.append(SourceError(path, f"{error}; {_UNKNOWN}"))
+            reader.distrust_unknown(path, error)
     if everything and not count and not os.path.basename(path).upper().startswith("README"):
         expected = "a certificate as PEM or DER, or a p11-kit object, was expected"
         reader.problems.append(SourceError(path, f"names nothing to distrust; {expected}"))

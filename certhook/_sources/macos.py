@@ -291,6 +291,7 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
         except (SourceError, ValueError) as error:
             message = error.message if isinstance(error, SourceError) else str(error)
             problems.append(SourceError(name, f"{message}; what they trust is not trusted, what they deny not known"))
+            reader.distrust.is_known = False
             continue
         problems.extend(SourceError(name, fault) for fault in faults)
         if not options and not _users_have_a_say(problems):

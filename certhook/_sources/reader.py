@@ -111,6 +111,19 @@ class Reader:
         return [a for a in self._anchors.values() if a.trusted & self.purpose and a.rejected & self.purpose]
 
     @property
+    def rejected(self) -> list[Anchor]:
+        """Those that are rejected for the purpose, and that no source would have be trusted for it."""
+        wanted = self.purpose
+        found = [a for a in self._anchors.values() if a.rejected & wanted and not a.trusted & wanted]
+        for der in self.distrust.certificates:
+            if der not in self._anchors:
+                anchor = _anchors.Anchor(der)
+                self.distrust.apply(anchor)
+                if anchor.rejected & wanted:
+                    found.append(anchor)
+        return found
+
+    @property
     def count(self) -> int:
         """How many of :attr:`anchors` there are."""
         return len(self.anchors)
@@ -238,6 +251,11 @@ class Reader:
         self.problems.extend(SourceError(path, message) for message in skipped)
         return anchors
 
+    def distrust_unknown(self, path: str, why: object) -> None:
+        """Have it known that what *path* distrusts is not known."""
+        self.problems.append(SourceError(path, f"{why}; what it distrusts is not known"))
+        self.distrust.is_known = False
+
     def failed(self, error: BaseException | None) -> None:
         """Have what could not be read tried again for the next context, unless its signature will show a change."""
         if isinstance(error, OSError) and error.errno not in _LASTING:
@@ -246,4 +264,5 @@ class Reader:
     def _nothing(self, place: Place, setting: str | None, note: str) -> None:
         place.note = note
         if setting:
-            self.problems.append(ConfigurationError(setting, f"{place.path} {note}. Nothing is trusted through it"))
+            what = f"{place.path} {note}" if place.path else "is empty"
+            self.problems.append(ConfigurationError(setting, f"{what}. Nothing is trusted through it"))

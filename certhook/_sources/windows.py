@@ -41,8 +41,7 @@ def read_disallowed(reader: Reader, enumerate_store: Callable[[str], Iterable[En
         for certificate, _ in _certificates(reader, DISALLOWED, enumerate_store):
             reader.distrust.add(Block(ANY_PURPOSE, certificate.der), _name(DISALLOWED))
     except OSError as error:
-        message = f"cannot be read: {error.strerror or error}; what it distrusts is not known"
-        reader.problems.append(SourceError(_name(DISALLOWED), message))
+        reader.distrust_unknown(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
 
 
 def _name(store: str) -> str:

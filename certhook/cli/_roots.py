@@ -120,7 +120,7 @@ def known_here(here: TrustSet) -> Roots:
     return Roots(
         [
             *((anchor, TRUSTED, ()) for anchor in here.anchors),
-            *((anchor, DISTRUSTED, ()) for anchor in (*here.removed, *getattr(here, "rejected", ()))),
+            *((anchor, DISTRUSTED, ()) for anchor in (*here.removed, *here.rejected)),
             *_left_out(here, kept, TrustSet(Config(every), SERVER_AUTH), TrustSet(Config({}), SERVER_AUTH)),
         ]
     )

@@ -19,7 +19,6 @@ import warnings
 from certhook import _compiler, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet
-from certhook._sources.distrust import _UNKNOWN
 from certhook._store import Unusable
 from certhook.cli import _listing, _output
 
@@ -97,7 +96,7 @@ def trusted(config: Config, purpose: int = SERVER_AUTH, path: str | None = None)
     anchors = _listing.accepted(found)
     for problem in found.problems:
         _output.complain(problem)
-    if any(str(problem).endswith(_UNKNOWN) for problem in found.problems):
+    if not found.distrust_is_known:
         # Nobody looks again at what is distrusted once other programs have the file.
         raise Unusable("nothing was written: a root that this system distrusts could be among them")
     if not anchors:

@@ -34,12 +34,12 @@ do not edit it, write it anew when certifi is updated.
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    name = f"{bundled.FROZEN}.py"
+    name = f"{_certifi.FROZEN}.py"
     parser = verbs.add_parser(
         "freeze-bundle",
         help="write certifi's bundle as a Python module, for modules that are frozen into a program",
         description=(
-            f"Write certifi's bundle (or that of CERTHOOK_BUNDLE) as the Python module {bundled.FROZEN}, which "
+            f"Write certifi's bundle (or that of CERTHOOK_BUNDLE) as the Python module {_certifi.FROZEN}, which "
             "certhook reads where it can read no other bundle."
         ),
     )

@@ -115,7 +115,8 @@ def config(data: bytes) -> None:
 TARGETS = {function.__name__: function for function in (pem, x509, p11_kit, index, config)}
 
 _P11_KIT = '[p11-kit-object-v1]\nclass: certificate\nx-distrusted: true\nissuer: "%30%00"\nserial-number: "%02%01"\n'
-_INDEX = _store.Index(("a",), "ab" * 20, _store.Inputs({"/a": (1, 2, 3, 4)}, {"/": "b"}, 5, False), [("/c", "d")])
+_INPUTS = _store.Inputs({"/a": (1, 2, 3, 4)}, {"/": "b"}, 5, False)
+_INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _INPUTS, [("/c", "d")])
 SEEDS: dict[str, list[bytes]] = {
     "pem": [der.pem(ROOT), ROOT, der.pem(ROOT + der.auxiliary(["1.2"]), "TRUSTED CERTIFICATE"), b"\xff\xfe-\0"],
     "x509": [ROOT, der.auxiliary(["1.2.3"], ["1.2.4"]), der.common_name("a"), der._VALIDITY],

@@ -38,8 +38,10 @@ _NAMING = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CERTHOOK_BUNDLE", "CERTHOOK_EXTRA_C
 
 def _points_nowhere(case: Case) -> Facts | None:
     for problem in case.problems:
+        if not isinstance(problem, ConfigurationError) or problem.setting not in _NAMING:
+            continue
         # An empty value means none, and whoever set it knows.
-        if isinstance(problem, ConfigurationError) and problem.setting in _NAMING and problem.message[:1] != " ":
+        if not problem.message.startswith("is empty"):
             return {"setting": problem.setting, "problem": problem.message}
     return None
 
