@@ -104,6 +104,8 @@ def host(request, once, tool, pip_install, replace_bundle) -> Host:
     base = shutil.which(f"python{request.param}")
     if base is None or subprocess.run([base, "-c", ""], env=support.clean_env(), capture_output=True).returncode:
         pytest.skip(f"there is no Python {request.param} on the path")
+    # The first on the path may be an environment's, in which no user's packages are.
+    base = support.run(base, "import sys; print(sys._base_executable)", "-I", "-S").stdout.strip()
     with once(f"environment-{request.param}") as (folder, is_first):
         made = Host(folder, base)
         if is_first:
