@@ -207,10 +207,11 @@ def test_what_is_not_understood_is_denied_and_the_rest_counts(said) -> None:
     assert "not understood" in problem
 
 
-def test_a_key_that_is_no_sha1_is_passed_over() -> None:
-    (setting,), problems = parse_settings(export(("kSecTrustRecordDefaultRootCert", {}), entry(ROOT)))
+@pytest.mark.parametrize("key", ["kSecTrustRecordDefaultRootCert", "ab" * 19, "ab" * 19 + "  ", "", "0x" + "ab" * 19])
+def test_a_key_that_is_no_sha1_is_passed_over(key) -> None:
+    (setting,), problems = parse_settings(export((key, {}), entry(ROOT)))
     assert setting.sha1 == sha1(ROOT)
-    assert problems == ["'kSecTrustRecordDefaultRootCert' is not the SHA-1 of a certificate; its settings were skipped"]
+    assert problems == [f"{key!r} is not the SHA-1 of a certificate; its settings were skipped"]
 
 
 ENTITY = b'<!DOCTYPE plist [<!ENTITY a "a">]><plist><dict><key>&a;</key><true/></dict></plist>'

@@ -19,6 +19,7 @@ by the user or by the administrator holds against any trust; what cannot be unde
 from __future__ import annotations
 
 import os
+import re
 from time import monotonic
 
 from certhook import _anchors, _config, _files, _x509
@@ -68,6 +69,9 @@ _SSL_PURPOSES = {None: SERVER_AUTH, "sslServer": SERVER_AUTH, "sslClient": CLIEN
 _UNCONSTRAINED = {
     f"kSecTrustSettings{name}" for name in ("Policy", "PolicyName", "Result", "KeyUsage", "AllowedError", "ModifyDate")
 }
+
+
+_SHA1 = re.compile("[0-9A-Fa-f]{40}")
 
 
 class Setting:
@@ -144,7 +148,7 @@ def _plist(data: bytes) -> dict[str, Any]:
 
 def _sha1(key: object) -> bytes:
     # kSecTrustRecordDefaultRootCert, which stood for every root in Mac OS X 10.5, is none.
-    if not isinstance(key, str) or len(key) != 40:
+    if not isinstance(key, str) or not _SHA1.fullmatch(key):
         raise ValueError(f"{key!r} is not the SHA-1 of a certificate")
     return bytes.fromhex(key)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import plistlib
 import re
 import subprocess
 import sys
@@ -24,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["certhook"]):
     from certhook import _anchors, _config, _store, _x509
-    from certhook._config import SERVER_AUTH, Config
-    from certhook._sources import distrust
+    from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
+    from certhook._sources import distrust, macos
     from certhook._sources.reader import Reader
 
 import der
@@ -88,6 +89,23 @@ def p11_kit(data: bytes) -> None:
             assert len(data) > len(_x509.Certificate(ROOT).issuer)
 
 
+def trust_settings(data: bytes) -> None:
+    """macOS' property lists: ValueError, and nothing is trusted for what it is denied for."""
+    try:
+        settings, problems = macos.parse_settings(data)
+    except ValueError:
+        return
+    assert all(isinstance(problem, str) for problem in problems)
+    certificate = _x509.Certificate(ROOT)
+    for setting in settings:
+        assert len(setting.sha1) == 20
+        trusted = setting.trusts(certificate)
+        assert not trusted & setting.denied
+        assert not trusted & ~ANY_PURPOSE
+        if setting.issuer and setting.issuer != certificate.issuer:
+            assert not trusted or distrust.folded(setting.issuer) == distrust.folded(certificate.issuer)
+
+
 def index(data: bytes) -> None:
     """Indexes of compiled stores, with a checksum that is right and one that is not: read whole, or not at all."""
     for written in (data, b"%s\0%08x\0%s" % (_store._INDEX, crc32(data), data)):
@@ -112,9 +130,18 @@ def config(data: bytes) -> None:
     assert all(problem.setting in environ for problem in read.problems)
 
 
-TARGETS = {function.__name__: function for function in (pem, x509, p11_kit, index, config)}
+TARGETS = {function.__name__: function for function in (pem, x509, p11_kit, trust_settings, index, config)}
 
 _P11_KIT = '[p11-kit-object-v1]\nclass: certificate\nx-distrusted: true\nissuer: "%30%00"\nserial-number: "%02%01"\n'
+_DENIED = {"kSecTrustSettingsResult": 3, "kSecTrustSettingsPolicy": b"*\x86H\x86\xf7cd\x01\x03"}
+_SETTINGS = {
+    "trustVersion": 1,
+    "trustList": {
+        "ab" * 20: {"issuerName": _x509.Certificate(ROOT).issuer, "serialNumber": b"\1", "trustSettings": [_DENIED]},
+        "cd" * 20: {"trustSettings": [{"kSecTrustSettingsPolicyName": "sslServer"}, {"kSecTrustSettingsResult": 2}]},
+        "ef" * 20: {},
+    },
+}
 _INPUTS = _store.Inputs({"/a": (1, 2, 3, 4)}, {"/": "b"}, 5, False)
 _INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _INPUTS, [("/c", "d")])
 SEEDS: dict[str, list[bytes]] = {
@@ -125,6 +152,7 @@ SEEDS: dict[str, list[bytes]] = {
         _P11_KIT.encode() + b'value: "' + "".join(f"%{octet:02x}" for octet in ROOT).encode() + b'"\n',
         der.pem(ROOT),
     ],
+    "trust_settings": [plistlib.dumps(_SETTINGS), plistlib.dumps(_SETTINGS, fmt=plistlib.FMT_BINARY)],
     "index": [_INDEX.to_bytes(), _INDEX.to_bytes().split(b"\0", 2)[2]],
     "config": [b"/a\0/b\0/c\0system,bundled\0chain\0/d:/e\0/f\0certifi,none\0eager\0none\x000\0raise\x001"],
 }
