@@ -172,10 +172,10 @@ def _anchor(data: bytes, trust_settings: bool) -> Anchor:
         return Anchor(certificate.der)
     if not trust_settings:
         raise ValueError(f"{len(certificate.rest)} bytes follow the certificate")
-    return Anchor(certificate.der, *_purposes(*_x509.auxiliary(certificate.rest)))
+    return Anchor(certificate.der, *purposes(*_x509.auxiliary(certificate.rest)))
 
 
-def _purposes(trusted: list[str] | None, rejected: list[str]) -> tuple[int, int]:
+def purposes(trusted: list[str] | None, rejected: list[str]) -> tuple[int, int]:
     """OpenSSL's trust settings as bits.
 
     A list of trusted purposes leaves out every other one, for this listing of

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INTEGER = 0x02
 BIT_STRING = 0x03
+OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 SET = 0x31
@@ -121,6 +122,24 @@ def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
         elif tag == REJECT:
             rejected = _object_identifiers(data, value, after)
     return trusted, rejected
+
+
+def key_purposes(data: bytes) -> list[str]:
+    """Read an extension that lists purposes of a key, as Extended Key Usage does (:rfc:`5280#section-4.2.1.12`).
+
+    :returns: the purposes, as dotted object identifiers
+    """
+    tag, start, end = read(data, 0, len(data))
+    parts = children(data, start, end)
+    if tag != SEQUENCE or end != len(data) or not parts or parts[0][0] != OBJECT_IDENTIFIER:
+        raise ValueError("not an extension")
+    tag, _, start, end = parts[-1]
+    if tag != OCTET_STRING:
+        raise ValueError("not the value of an extension")
+    tag, value, after = read(data, start, end)
+    if tag != SEQUENCE or after != end:
+        raise ValueError("not a list of purposes")
+    return _object_identifiers(data, value, after)
 
 
 def _object_identifiers(data: bytes, start: int, end: int) -> list[str]:

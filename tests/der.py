@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-SEQUENCE, SET, BIT_STRING, OBJECT_IDENTIFIER = 0x30, 0x31, 0x03, 0x06
+SEQUENCE, SET, BIT_STRING, OCTET_STRING, OBJECT_IDENTIFIER = 0x30, 0x31, 0x03, 0x04, 0x06
 UTF8_STRING, PRINTABLE_STRING = 0x0C, 0x13
 COMMON_NAME = bytes.fromhex("0603550403")
 
@@ -61,6 +61,12 @@ def certificate(subject: bytes, serial: int = 1, key: bytes = _KEY) -> bytes:
     number = element(0x02, serial.to_bytes(8, "big").lstrip(b"\0") or b"\0")
     fields = (b"\xa0\x03\x02\x01\x02", number, _ALGORITHM, common_name("certhook tests"), _VALIDITY, subject, key)
     return element(SEQUENCE, element(SEQUENCE, *fields), _ALGORITHM, element(BIT_STRING, b"\0\x30\0"))
+
+
+def extension(kind: str, *purposes: str) -> bytes:
+    """An extension that lists purposes."""
+    value = element(OCTET_STRING, element(SEQUENCE, *map(object_identifier, purposes)))
+    return element(SEQUENCE, object_identifier(kind), b"\x01\x01\xff", value)
 
 
 def auxiliary(trusted: list[str] | None = None, rejected: list[str] | None = None) -> bytes:

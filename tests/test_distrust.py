@@ -68,7 +68,71 @@ def test_what_names_nothing_is_refused(block) -> None:
         Distrust().add(block, "the list")
 
 
+KEY_USAGE, REJECT = "2.5.29.37", "1.3.6.1.4.1.3319.6.10.1"
+SERVERS, CLIENTS, MAIL, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0"
+
+
+def attached(kind: str, value: bytes, key: bytes, quoted: bool = False) -> bytes:
+    """A p11-kit object that attaches an extension to *key*."""
+    lines = [
+        "[p11-kit-object-v1]",
+        "class: x-certificate-extension",
+        f"object-id: {kind}",
+        f'value: "{escaped(value)}"',
+    ]
+    lines.append(f'public-key-info: "{escaped(key)}"' if quoted else der.pem(key, "PUBLIC KEY").decode())
+    return "\n".join(lines).encode()
+
+
+def escaped(data: bytes) -> str:
+    return "".join(f"%{octet:02x}" for octet in data)
+
+
+@pytest.mark.parametrize("quoted", [False, True], ids=["PEM", "public-key-info"])
+@pytest.mark.parametrize("everything", [False, True], ids=["source", "blocklist"])
+@pytest.mark.parametrize(
+    "kind, value, expected",
+    [
+        (KEY_USAGE, der.extension(KEY_USAGE, MAIL), SERVER_AUTH),
+        (KEY_USAGE, der.extension(KEY_USAGE), SERVER_AUTH),
+        (KEY_USAGE, der.extension(KEY_USAGE, MAIL, SERVERS), 0),
+        (KEY_USAGE, der.extension(KEY_USAGE, ANY), 0),
+        (REJECT, der.extension(REJECT, MAIL), 0),
+        (REJECT, der.extension(REJECT, SERVERS), SERVER_AUTH),
+        (REJECT, der.extension(REJECT, CLIENTS), CLIENT_AUTH),
+        (REJECT, der.extension(REJECT, ANY), ANY_PURPOSE),
+        # p11-kit passes over a certificate with one that it cannot read.
+        (KEY_USAGE, der.extension(KEY_USAGE, SERVERS)[:-1], ANY_PURPOSE),
+        (KEY_USAGE, der.element(der.SEQUENCE, der.object_identifier(SERVERS)), ANY_PURPOSE),
+        (REJECT, b"", ANY_PURPOSE),
+        # Of another kind: it says nothing of purposes.
+        ("2.5.29.19", b"", 0),
+    ],
+)
+def test_an_extension_that_is_attached_to_a_key_restricts_each_certificate_with_it(
+    kind, value, expected, everything, quoted
+) -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    other = der.certificate(NAME, key=OTHER_KEY)
+    distrust._block(reader, "/README", attached(kind, value, Certificate(BAD).key, quoted), everything)
+    assert reader.problems == []
+    verdicts = []
+    for certificate in (BAD, GOOD, other):  # two with the key, and one with another
+        anchor = Anchor(certificate)
+        reader.distrust.apply(anchor)
+        verdicts.append(anchor.rejected)
+    assert verdicts == [expected, expected, 0]
+
+
+def test_an_attached_extension_without_a_key_is_a_problem() -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    distrust._block(reader, "/list", attached(REJECT, der.extension(REJECT, SERVERS), b""), False)
+    assert ["names no public key" in str(problem) for problem in reader.problems] == [True]
+    assert not reader.distrust.is_known
+
+
 PIECES = [
+    attached(KEY_USAGE, der.extension(KEY_USAGE, MAIL), b"?"),
     b"[p11-kit-object-v1]\n",
     b"class: certificate\n",
     b"x-distrusted: true\n",

@@ -4,8 +4,9 @@
 Debian,       a line ``!NAME`` in /etc/ca-certificates.conf, NAME below
 Alpine        /usr/share/ca-certificates
 p11-kit       files in ``blocklist`` directories; in the directories above
-              them, objects that say ``x-distrusted: true`` and OpenSSL's
-              ``TRUSTED CERTIFICATE`` that rejects a purpose
+              them, objects that say ``x-distrusted: true``, OpenSSL's
+              ``TRUSTED CERTIFICATE`` that rejects a purpose, and extensions
+              attached to a public key that leave a purpose out or reject it
 FreeBSD       files in the ``untrusted`` directories of certctl(8)
 Windows       the Disallowed store
 macOS         trust settings of the administrator and of the user
@@ -22,11 +23,13 @@ p11-kit's trust/parser.c and trust/persist.c.
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import sys
 
 from certhook import _anchors, _files, _x509
-from certhook._config import ANY_PURPOSE
+from certhook._config import ANY_PURPOSE, SERVER_AUTH
 from certhook._sources import system
 from certhook.exceptions import SourceError
 
@@ -55,16 +58,22 @@ _BLOCKLISTS = ("blocklist", "blacklist")
 UNTRUSTED = ("/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted")  # FreeBSD
 
 _OBJECT = b"[p11-kit-object-v1]"
+# The extensions that p11-kit attaches: Extended Key Usage, and what OpenSSL's trust settings reject.
+_ATTACHED = b"x-certificate-extension"
+_KEY_USAGE, _REJECT = b"2.5.29.37", b"1.3.6.1.4.1.3319.6.10.1"
+_PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----")
 
 
 class Block:
-    """One certificate that is distrusted, by itself, by its issuer and serial number, all as DER, or by its SHA-1.
+    """One that is distrusted: a certificate, by itself, by its issuer and serial number, by its SHA-1, or a public key.
+
+    All but the SHA-1 as DER.
 
     :ivar purposes: for what it is
     :ivar fault: what is wrong with it, where there is something
     """
 
-    __slots__ = ("der", "fault", "issuer", "purposes", "serial", "sha1")
+    __slots__ = ("der", "fault", "issuer", "key", "purposes", "serial", "sha1")
 
     def __init__(
         self,
@@ -73,6 +82,7 @@ class Block:
         issuer: bytes = b"",
         serial: bytes = b"",
         sha1: bytes = b"",
+        key: bytes = b"",
         fault: str = "",
     ) -> None:
         self.purposes = purposes
@@ -80,6 +90,7 @@ class Block:
         self.issuer = issuer
         self.serial = serial
         self.sha1 = sha1
+        self.key = key
         self.fault = fault
 
 
@@ -111,6 +122,8 @@ class Distrust:
         elif block.sha1:
             keys = [("SHA-1", block.sha1)]
             self._by_sha1 = True
+        elif block.key:
+            keys = [("key", block.key)]
         else:
             raise ValueError("an object has neither a certificate nor an issuer and a serial number")
         for key in keys:
@@ -133,7 +146,8 @@ class Distrust:
 def _keys(certificate: _x509.Certificate) -> list[object]:
     """What *certificate* is matched by."""
     identity = folded(certificate.subject), certificate.key
-    return [certificate.der, identity, _serial(certificate.issuer, certificate.serial)]
+    serial = _serial(certificate.issuer, certificate.serial)
+    return [certificate.der, identity, serial, ("key", certificate.key)]
 
 
 def _serial(issuer: bytes, serial: bytes) -> tuple[bytes, bytes, str]:
@@ -249,6 +263,9 @@ def _of_certificates(data: bytes, everything: bool) -> Iterator[Block]:
 def _of_p11_kit(data: bytes, everything: bool) -> Iterator[Block]:
     for text in data.split(_OBJECT)[1:]:
         attributes = _attributes(text)
+        if attributes.get(b"class") == _ATTACHED:
+            yield from _attached(attributes, text)
+            continue
         if not everything and attributes.get(b"x-distrusted") != b"true":
             continue
         value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
@@ -262,6 +279,37 @@ def _of_p11_kit(data: bytes, everything: bool) -> Iterator[Block]:
             yield Block(
                 ANY_PURPOSE, issuer=_unquoted(attributes, b"issuer"), serial=_unquoted(attributes, b"serial-number")
             )
+
+
+def _attached(attributes: dict[bytes, bytes], text: bytes) -> Iterator[Block]:
+    """What an extension rejects that is attached to every certificate of one public key.
+
+    An Extended Key Usage stands in for the certificate's own: one for other purposes than servers
+    is no word against clients, which p11-kit's stores do not tell from servers. One that cannot
+    be read leaves no purpose, as p11-kit then passes over the certificate.
+    """
+    name = attributes.get(b"object-id")
+    if name not in (_KEY_USAGE, _REJECT):
+        return
+    try:
+        listed, _ = _anchors.purposes(_x509.key_purposes(_unquoted(attributes, b"value")), [])
+        rejected = listed if name == _REJECT else SERVER_AUTH & ~listed
+    except ValueError:
+        rejected = ANY_PURPOSE
+    if rejected:
+        key = _public_key(attributes, text)
+        yield Block(rejected, key=key, fault="" if key else "an attached extension names no public key")
+
+
+def _public_key(attributes: dict[bytes, bytes], text: bytes) -> bytes:
+    """The public key that an object is attached to, as DER; empty where there is none."""
+    found = _PUBLIC_KEY.search(text)
+    if found is None:
+        return _unquoted(attributes, b"public-key-info")
+    try:
+        return base64.b64decode(found[1])
+    except ValueError:
+        return b""
 
 
 def _attributes(text: bytes) -> dict[bytes, bytes]:
