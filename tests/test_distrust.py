@@ -74,12 +74,8 @@ SERVERS, CLIENTS, MAIL, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1
 
 def attached(kind: str, value: bytes, key: bytes, quoted: bool = False) -> bytes:
     """A p11-kit object that attaches an extension to *key*."""
-    lines = [
-        "[p11-kit-object-v1]",
-        "class: x-certificate-extension",
-        f"object-id: {kind}",
-        f'value: "{escaped(value)}"',
-    ]
+    lines = ["[p11-kit-object-v1]", "class: x-certificate-extension", f"object-id: {kind}"]
+    lines.append(f'value: "{escaped(value)}"')
     lines.append(f'public-key-info: "{escaped(key)}"' if quoted else der.pem(key, "PUBLIC KEY").decode())
     return "\n".join(lines).encode()
 

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+import der
 import namespace
 import pytest
 import support
@@ -50,11 +51,15 @@ class Der(NamedTuple):
 
 
 class P11Kit(NamedTuple):
-    """A p11-kit object that names one authority: as PEM, as its *value*, or by issuer and *serial* number."""
+    """A p11-kit object that names one authority: as PEM, as its *value*, by issuer and *serial* number, or its *key*."""
 
     name: str
     form: str = "pem"
     attributes: str = "x-distrusted: true"
+
+
+def _quoted(data: bytes) -> str:
+    return "".join(f"%{octet:02x}" for octet in data)
 
 
 DEBIAN = {
@@ -255,6 +260,9 @@ LAYOUTS = {
 
 # What an administrator distrusts is not trusted, whichever source lists it.
 _BLOCKLIST = "/etc/pki/ca-trust/source/blocklist"
+_FOR_MAIL = f"""class: x-certificate-extension
+object-id: 2.5.29.37
+value: "{_quoted(der.extension("2.5.29.37", "1.3.6.1.5.5.7.3.4"))}\""""
 _BUNDLED_DISTRUSTED = {
     "Fedora, PEM": (FEDORA_44, {f"{_BLOCKLIST}/bundled.pem": Pem("bundled")}),
     "Fedora, DER": (FEDORA_44, {f"{_BLOCKLIST}/bundled.crt": Der("bundled")}),
@@ -268,6 +276,10 @@ _BUNDLED_DISTRUSTED = {
     "Fedora, p11-kit with PEM": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled")}),
     "Fedora, p11-kit with a value": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", "value")}),
     "Fedora, p11-kit with a number": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", "serial")}),
+    "Fedora, p11-kit with an extension": (
+        FEDORA_44,
+        {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", "key", _FOR_MAIL)},
+    ),
     "Fedora, p11-kit in the list": (FEDORA_44, {f"{_BLOCKLIST}/a.p11-kit": P11Kit("bundled", "value", "")}),
     "SUSE": (SUSE, {"/etc/pki/trust/blocklist/bundled.pem": Pem("bundled")}),
     "SUSE, of the vendor's": (SUSE, {"/usr/share/pki/trust/blocklist/bundled.pem": Pem("bundled")}),
@@ -346,10 +358,6 @@ def _openssl(*arguments: str, given: bytes = b"") -> str:
     return subprocess.run(["openssl", *arguments], input=given, check=True, stdout=subprocess.PIPE).stdout.decode()
 
 
-def _quoted(data: bytes) -> str:
-    return "".join(f"%{octet:02x}" for octet in data)
-
-
 class Machine:
     """Runs interpreters on a machine with files of its own."""
 
@@ -395,6 +403,7 @@ class Machine:
         named = {
             "pem": self.cas.pem(entry.name).decode(),
             "value": f'value: "{_quoted(certificate.der)}"',
+            "key": der.pem(certificate.key, "PUBLIC KEY").decode(),
             "serial": f'issuer: "{_quoted(certificate.issuer)}"\nserial-number: "{_quoted(certificate.serial)}"',
         }
         lines = ["[p11-kit-object-v1]", 'label: "of the tests"', "class: certificate", entry.attributes]

@@ -222,6 +222,7 @@ def read_everything(data: bytes) -> None:
     for function in (
         _x509.Certificate,
         _x509.auxiliary,
+        _x509.key_purposes,
         _x509.dotted,
         _x509.canonical,
         _x509.subject_hash,

@@ -63,6 +63,7 @@ def x509(data: bytes) -> None:
     for function in (
         _x509.Certificate,
         _x509.auxiliary,
+        _x509.key_purposes,
         _x509.canonical,
         _x509.subject_hash,
         _x509.text,
@@ -133,6 +134,8 @@ def config(data: bytes) -> None:
 TARGETS = {function.__name__: function for function in (pem, x509, p11_kit, trust_settings, index, config)}
 
 _P11_KIT = '[p11-kit-object-v1]\nclass: certificate\nx-distrusted: true\nissuer: "%30%00"\nserial-number: "%02%01"\n'
+_MAIL = "".join(f"%{octet:02x}" for octet in der.extension("2.5.29.37", "1.3.6.1.5.5.7.3.4"))
+_ATTACHED = f'[p11-kit-object-v1]\nclass: x-certificate-extension\nobject-id: 2.5.29.37\nvalue: "{_MAIL}"\n'
 _DENIED = {"kSecTrustSettingsResult": 3, "kSecTrustSettingsPolicy": b"*\x86H\x86\xf7cd\x01\x03"}
 _SETTINGS = {
     "trustVersion": 1,
@@ -151,6 +154,7 @@ SEEDS: dict[str, list[bytes]] = {
         _P11_KIT.encode() + der.pem(ROOT),
         _P11_KIT.encode() + b'value: "' + "".join(f"%{octet:02x}" for octet in ROOT).encode() + b'"\n',
         der.pem(ROOT),
+        _ATTACHED.encode() + der.pem(_x509.Certificate(ROOT).key, "PUBLIC KEY"),
     ],
     "trust_settings": [plistlib.dumps(_SETTINGS), plistlib.dumps(_SETTINGS, fmt=plistlib.FMT_BINARY)],
     "index": [_INDEX.to_bytes(), _INDEX.to_bytes().split(b"\0", 2)[2]],
