@@ -51,7 +51,7 @@ class Der(NamedTuple):
 
 
 class P11Kit(NamedTuple):
-    """A p11-kit object that names one authority: as PEM, as its *value*, by issuer and *serial* number, or its *key*."""
+    """A p11-kit object that names one authority: as PEM, its *value*, issuer and *serial* number, or its *key*."""
 
     name: str
     form: str = "pem"
@@ -307,8 +307,19 @@ LAYOUTS.update(
         for name, (system, distrusted) in _BUNDLED_DISTRUSTED.items()
     }
 )
+_DESELECTED = {
+    "/etc/ca-certificates.conf": b"!mozilla/both.crt\n!mozilla/bundled.crt\r\n",
+    "/usr/share/ca-certificates/mozilla/both.crt": Pem("both"),
+    "/usr/share/ca-certificates/mozilla/bundled.crt": Pem("bundled"),
+}
 LAYOUTS.update(
     {
+        "distrusted: deselected, but for the administrator's own copy": Layout(
+            {**DEBIAN, **_DESELECTED, "/usr/local/share/ca-certificates/company/both.crt": Pem("both")}, "system both"
+        ),
+        "distrusted: deselected, and no copy under a name that counts": Layout(
+            {**DEBIAN, **_DESELECTED, "/usr/local/share/ca-certificates/both.pem": Pem("both")}, "system"
+        ),
         "distrusted: in the system's store and in the bundle": Layout(
             {**FEDORA_44, f"{_BLOCKLIST}/a.pem": Pem("both system")}, "bundled"
         ),

@@ -2,7 +2,8 @@
 
 ============= =============================================================
 Debian,       a line ``!NAME`` in /etc/ca-certificates.conf, NAME below
-Alpine        /usr/share/ca-certificates
+Alpine        /usr/share/ca-certificates, unless that CA is among the
+              administrator's own in /usr/local/share/ca-certificates
 p11-kit       files in ``blocklist`` directories; in the directories above
               them, objects that say ``x-distrusted: true``, OpenSSL's
               ``TRUSTED CERTIFICATE`` that rejects a purpose, and extensions
@@ -35,7 +36,7 @@ from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
+    from typing import Collection, Iterator
 
     from certhook._anchors import Anchor
     from certhook._sources.reader import Reader
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 #: Where Debian's and Alpine's administrators deselect roots, and what the names there are relative to.
 DESELECTED = "/etc/ca-certificates.conf"
 CERTIFICATES = "/usr/share/ca-certificates"
+#: Where they put those that are trusted whatever is deselected: files ``*.crt``, in folders as well.
+LOCAL = "/usr/local/share/ca-certificates"
 
 #: Directories of p11-kit sources, each with directories of what is distrusted in it.
 P11_KIT = (
@@ -145,9 +148,13 @@ class Distrust:
 
 def _keys(certificate: _x509.Certificate) -> list[object]:
     """What *certificate* is matched by."""
-    identity = folded(certificate.subject), certificate.key
     serial = _serial(certificate.issuer, certificate.serial)
-    return [certificate.der, identity, serial, ("key", certificate.key)]
+    return [certificate.der, identity(certificate), serial, ("key", certificate.key)]
+
+
+def identity(certificate: _x509.Certificate) -> tuple[bytes, bytes]:
+    """Which CA it is: a renewed copy has the same subject and public key."""
+    return folded(certificate.subject), certificate.key
 
 
 def _serial(issuer: bytes, serial: bytes) -> tuple[bytes, bytes, str]:
@@ -189,14 +196,29 @@ def read(reader: Reader) -> None:
 
 def _read_deselected(reader: Reader) -> None:
     reader.watch(DESELECTED)
-    for line in (_contents(reader, DESELECTED) or b"").splitlines():
-        name = os.fsdecode(line.strip())
-        if name.startswith("!") and "\0" not in name:
-            path = os.path.join(CERTIFICATES, name[1:].strip())
-            reader.watch_inside(path)
-            data = _contents(reader, path)
-            if data is not None:  # else an upgrade removed it, and its name stays in the list
-                _block(reader, path, data, everything=True)
+    lines = map(bytes.strip, (_contents(reader, DESELECTED) or b"").splitlines())
+    names = [os.fsdecode(line[1:].strip()) for line in lines if line.startswith(b"!") and b"\0" not in line]
+    local = _local(reader) if names else set()
+    for name in names:
+        path = os.path.join(CERTIFICATES, name)
+        reader.watch_inside(path)
+        data = _contents(reader, path)
+        if data is not None:  # else an upgrade removed it, and its name stays in the list
+            _block(reader, path, data, everything=True, but=local)
+
+
+def _local(reader: Reader) -> set[object]:
+    """The CAs that the administrator added: to deselect the distribution's copy of one takes nothing from it."""
+    found = set()
+    reader.watch(LOCAL)
+    for folder, _, names in os.walk(LOCAL, followlinks=True):
+        for name in sorted(names):
+            if name.endswith(".crt"):
+                path = os.path.join(folder, name)
+                reader.watch_inside(path)
+                anchors, _ = _anchors.parse(_contents(reader, path) or b"")
+                found.update(identity(_x509.Certificate(anchor.der)) for anchor in anchors)
+    return found
 
 
 def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
@@ -234,13 +256,14 @@ def _contents(reader: Reader, path: str) -> bytes | None:
         return None
 
 
-def _block(reader: Reader, path: str, data: bytes, everything: bool) -> None:
-    """Distrust what is in the file *path*: all of it, or what says so."""
+def _block(reader: Reader, path: str, data: bytes, everything: bool, but: Collection[object] = frozenset()) -> None:
+    """Distrust what is in the file *path*: all of it, or what says so; *but* for some CAs."""
     found = _of_p11_kit(data, everything) if _OBJECT in data else _of_certificates(data, everything)
     count = 0
     for block in found:
         try:
-            reader.distrust.add(block, path)
+            if not (but and block.der and identity(_x509.Certificate(block.der)) in but):
+                reader.distrust.add(block, path)
             count += 1
         except ValueError as error:
             reader.distrust_unknown(path, error)

@@ -78,5 +78,4 @@ def last_day(root: dict[str, Any]) -> str:
 
 def identity(anchor: Anchor) -> tuple[bytes, bytes]:
     """Whose key *anchor* is: its subject as OpenSSL compares it, and the key. A renewed copy has the same."""
-    certificate = _x509.Certificate(anchor.der)
-    return distrust.folded(certificate.subject), certificate.key
+    return distrust.identity(_x509.Certificate(anchor.der))
