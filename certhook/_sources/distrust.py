@@ -209,9 +209,10 @@ def _read_deselected(reader: Reader) -> None:
 
 def _local(reader: Reader) -> set[object]:
     """The CAs that the administrator added: to deselect the distribution's copy of one takes nothing from it."""
-    found = set()
+    found: set[object] = set()
     reader.watch(LOCAL)
     for folder, _, names in os.walk(LOCAL, followlinks=True):
+        reader.watch(folder)
         for name in sorted(names):
             if name.endswith(".crt"):
                 path = os.path.join(folder, name)
