@@ -24,13 +24,11 @@ p11-kit's trust/parser.c and trust/persist.c.
 
 from __future__ import annotations
 
-import base64
 import os
-import re
 import sys
 
 from certhook import _anchors, _files, _x509
-from certhook._config import ANY_PURPOSE, SERVER_AUTH
+from certhook._config import ANY_PURPOSE
 from certhook._sources import system
 from certhook.exceptions import SourceError
 
@@ -60,11 +58,8 @@ _BLOCKLISTS = ("blocklist", "blacklist")
 
 UNTRUSTED = ("/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted")  # FreeBSD
 
+# What a p11-kit object begins with.
 _OBJECT = b"[p11-kit-object-v1]"
-# The extensions that p11-kit attaches: Extended Key Usage, and what OpenSSL's trust settings reject.
-_ATTACHED = b"x-certificate-extension"
-_KEY_USAGE, _REJECT = b"2.5.29.37", b"1.3.6.1.4.1.3319.6.10.1"
-_PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----")
 
 
 class Block:
@@ -259,7 +254,7 @@ def _contents(reader: Reader, path: str) -> bytes | None:
 
 def _block(reader: Reader, path: str, data: bytes, everything: bool, but: Collection[object] = frozenset()) -> None:
     """Distrust what is in the file *path*: all of it, or what says so; *but* for some CAs."""
-    found = _of_p11_kit(data, everything) if _OBJECT in data else _of_certificates(data, everything)
+    found = _of_objects(data, everything) if _OBJECT in data else _of_certificates(data, everything)
     count = 0
     for block in found:
         try:
@@ -273,6 +268,13 @@ def _block(reader: Reader, path: str, data: bytes, everything: bool, but: Collec
         reader.problems.append(SourceError(path, f"names nothing to distrust; {expected}"))
 
 
+def _of_objects(data: bytes, everything: bool) -> Iterator[Block]:
+    from certhook._sources import p11_kit
+
+    for text in data.split(_OBJECT)[1:]:
+        yield from p11_kit.blocks(text, everything)
+
+
 def _of_certificates(data: bytes, everything: bool) -> Iterator[Block]:
     anchors, problems = _anchors.parse(data)
     for anchor in anchors:
@@ -282,67 +284,3 @@ def _of_certificates(data: bytes, everything: bool) -> Iterator[Block]:
     if everything:
         for problem in problems:
             yield Block(ANY_PURPOSE, fault=problem)
-
-
-def _of_p11_kit(data: bytes, everything: bool) -> Iterator[Block]:
-    for text in data.split(_OBJECT)[1:]:
-        attributes = _attributes(text)
-        if attributes.get(b"class") == _ATTACHED:
-            yield from _attached(attributes, text)
-            continue
-        if not everything and attributes.get(b"x-distrusted") != b"true":
-            continue
-        value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
-        anchors, _ = _anchors.parse(text)
-        if value:
-            yield Block(ANY_PURPOSE, value)
-        elif anchors:
-            for anchor in anchors:
-                yield Block(ANY_PURPOSE, anchor.der)
-        else:
-            yield Block(
-                ANY_PURPOSE, issuer=_unquoted(attributes, b"issuer"), serial=_unquoted(attributes, b"serial-number")
-            )
-
-
-def _attached(attributes: dict[bytes, bytes], text: bytes) -> Iterator[Block]:
-    """What an extension rejects that is attached to every certificate of one public key.
-
-    An Extended Key Usage stands in for the certificate's own: one for other purposes than servers
-    is no word against clients, which p11-kit's stores do not tell from servers. One that cannot
-    be read leaves no purpose, as p11-kit then passes over the certificate.
-    """
-    name = attributes.get(b"object-id")
-    if name not in (_KEY_USAGE, _REJECT):
-        return
-    try:
-        listed, _ = _anchors.purposes(_x509.key_purposes(_unquoted(attributes, b"value")), [])
-        rejected = listed if name == _REJECT else SERVER_AUTH & ~listed
-    except ValueError:
-        rejected = ANY_PURPOSE
-    if rejected:
-        key = _public_key(attributes, text)
-        yield Block(rejected, key=key, fault="" if key else "an attached extension names no public key")
-
-
-def _public_key(attributes: dict[bytes, bytes], text: bytes) -> bytes:
-    """The public key that an object is attached to, as DER; empty where there is none."""
-    found = _PUBLIC_KEY.search(text)
-    if found is None:
-        return _unquoted(attributes, b"public-key-info")
-    try:
-        return base64.b64decode(found[1])
-    except ValueError:
-        return b""
-
-
-def _attributes(text: bytes) -> dict[bytes, bytes]:
-    """The attributes of a p11-kit object: names to values as they are written."""
-    lines = (line.partition(b":") for line in text.splitlines() if not line.startswith(b"#"))
-    return {name.strip(): value.strip() for name, colon, value in lines if colon}
-
-
-def _unquoted(attributes: dict[bytes, bytes], name: bytes) -> bytes:
-    from urllib.parse import unquote_to_bytes
-
-    return unquote_to_bytes(attributes.get(name, b"").strip(b'"'))

@@ -24,6 +24,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["certhook"]):
+    import certhook._sources.p11_kit  # noqa: F401  (which is else imported late)
     from certhook import _anchors, _config, _store, _x509
     from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
     from certhook._sources import distrust, macos
