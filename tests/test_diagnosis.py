@@ -98,7 +98,7 @@ def test_a_public_ca_never_issues_from_its_root_so_the_issuer_is_an_intermediate
 
 def test_every_cause_that_a_setting_can_be_is_told_from_an_empty_one() -> None:
     roots = trusted(1)
-    empty = ConfigurationError("SSL_CERT_DIR", " cannot be read. Nothing is trusted through it")
+    empty = ConfigurationError("SSL_CERT_DIR", "is empty. Nothing is trusted through it")
     wrong = ConfigurationError("SSL_CERT_FILE", "/nowhere: No such file or directory")
     assert diagnose(case(20, roots=roots, problems=[empty])).id == "root-unknown"
     assert diagnose(case(20, roots=roots, problems=[empty, wrong])).id == "setting-points-nowhere"
