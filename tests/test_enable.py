@@ -341,7 +341,7 @@ def test_what_is_killed_in_the_middle_can_be_disabled(after, source, certhook, e
     assert snapshot(embeddable) == before
 
 
-# The embeddable Python for Windows; tests/windows has the real one.
+# The embeddable Python for Windows; tests/embedded/windows has the real one.
 
 
 @pytest.mark.parametrize("given", ["folder", "python.exe"])

