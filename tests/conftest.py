@@ -26,6 +26,8 @@ except ImportError:  # Windows, where one process runs all the tests
 
 # With its own trust: certhook may be installed in the environment that the tests run in.
 MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
+# What is built for an environment of a test is not for the one that the tests run in.
+MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 ROOT = Path(__file__).resolve().parent.parent
 
 # A busy machine is no reason to fail.

@@ -136,7 +136,8 @@ def activated(python: Path) -> str:
 @pytest.mark.row("Java, jep", "the .pth")
 def test_the_python_of_a_java_program(tool, environment, check_trust, tmp_path) -> None:
     tool("javac")
-    python = environment("jep", "jep")
+    # Built anew: its start-up script names the environment that it was built in.
+    python = environment("jep", "--no-cache-dir", "jep")
     (tmp_path / "program.py").write_text(support.VERDICTS)
     # It exits without a flush.
     check_trust(["env", f"PATH={activated(python)}", "PYTHONUNBUFFERED=1", "jep", tmp_path / "program.py"])
