@@ -139,11 +139,8 @@ def build(folder: str, anchors: list[bytes], shared: bool) -> str:
     :raises Unusable: where it cannot be written
     """
     store = os.path.join(folder, digest(anchors))
-    try:
-        _store.check(store)
+    if _store.is_whole(store):
         return store
-    except Unusable:
-        pass
     temporary = _temporary(store)
     try:
         mode = 0o755 if shared else 0o700
@@ -173,17 +170,16 @@ def _move(temporary: str, store: str) -> None:
         # Windows says EACCES for a folder that is there.
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
             raise
-        try:
-            _store.check(store)  # Somebody else was faster.
-        except Unusable:
-            if sys.platform != "win32" and os.lstat(store).st_uid != os.geteuid():
-                # Somebody else's cannot be repaired.
-                foreign = _temporary(store)
-                os.rename(store, foreign)
-                os.rename(temporary, store)
-                shutil.rmtree(foreign, ignore_errors=True)
-            else:
-                _repair(temporary, store)
+        if _store.is_whole(store):
+            return  # Somebody else was faster.
+        if sys.platform != "win32" and os.lstat(store).st_uid != os.geteuid():
+            # Somebody else's cannot be repaired.
+            foreign = _temporary(store)
+            os.rename(store, foreign)
+            os.rename(temporary, store)
+            shutil.rmtree(foreign, ignore_errors=True)
+        else:
+            _repair(temporary, store)
 
 
 def _repair(temporary: str, store: str) -> None:

@@ -69,9 +69,7 @@ def load_whole(context: "ssl.SSLContext") -> None:
         return
     from certhook import _config, _store, _trust
 
-    try:
-        _store.check(store)
-    except _store.Unusable:
+    if not _store.is_whole(store):
         # Damaged under the program: made again at the same place, if it still is made of the same.
         for purpose in (_config.SERVER_AUTH, _config.CLIENT_AUTH):
             _trust.current(_config.current(), purpose)

@@ -25,6 +25,9 @@ from time import monotonic, time
 
 from certhook import _config
 
+if sys.platform == "win32":
+    from certhook import _registry
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Optional, Tuple
@@ -108,6 +111,8 @@ class Inputs:
 
 def signature(path: str) -> "Signature":
     """What *path* looks like now, links followed: enough to see that it changed."""
+    if sys.platform == "win32" and _registry.is_key(path):
+        return _registry.key_signature(path)
     try:
         return _signature_of(os.stat(path))
     except (OSError, ValueError):
@@ -133,6 +138,8 @@ def portable_signature(path: str) -> "Signature":
     No time does for certain. It is the mode and the size of a file and a checksum
     of what is in it, or of the names in a directory and where the links of these lead.
     """
+    if sys.platform == "win32" and _registry.is_key(path):
+        return _registry.portable_key_signature(path)
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -167,6 +174,8 @@ _MANY = 8
 
 
 def _look_inside(folder: str, names: "list[str]", see: "Callable[[os.stat_result], Signature]") -> "list[Signature]":
+    if sys.platform == "win32" and _registry.is_store(folder):
+        return [_registry.store_signature(folder)]
     if len(names) < _MANY or os.scandir not in os.supports_fd:
         return [_look_at(os.path.join(folder, name), see) for name in names]
     found = {}
@@ -419,6 +428,15 @@ def check(store: str) -> None:
     sizes.pop(MANIFEST, None)
     if manifest(sizes) != expected:
         raise Unusable("files of it are missing, foreign, or not of their size")
+
+
+def is_whole(store: str) -> bool:
+    """Whether :func:`check` finds nothing wrong with *store*."""
+    try:
+        check(store)
+    except Unusable:
+        return False
+    return True
 
 
 def _check_folder(store: str) -> None:

@@ -84,6 +84,8 @@ class Trust:
         deep = now - self._looked > _store.DEEP_LOOK_EVERY or inputs.portable
         if deep:
             self._looked = now
+            if self.store is not None and not _store.is_whole(self.store):
+                return False
         if inputs.portable:
             # From now on by signatures that are cheap to have.
             self._inputs = inputs.seen_anew(portable=False)

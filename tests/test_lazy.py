@@ -315,6 +315,17 @@ def test_a_process_after_a_while_sees_a_hashed_file_overwritten_in_place(machine
     assert machine.trusted() == DEFAULT - {"both"}
 
 
+def test_a_file_of_the_store_overwritten_in_place_is_mended_after_a_while(machine) -> None:
+    with machine.start() as program:
+        assert set(program(NEW)) == DEFAULT
+        file = machine.hashed("system", machine.store)
+        before = file.read_bytes()
+        file.write_bytes(before[:100])
+        program("setattr(_store, 'DEEP_LOOK_EVERY', 0)")
+        assert set(program(NEW)) == DEFAULT
+        assert file.read_bytes() == before
+
+
 # A store that goes.
 
 

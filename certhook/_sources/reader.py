@@ -14,6 +14,8 @@ from certhook.exceptions import CerthookError, ConfigurationError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Iterable
+
     from certhook._anchors import Anchor
     from certhook._config import Config
     from certhook._store import Signature
@@ -95,6 +97,15 @@ class Reader:
             except (OSError, ValueError):
                 break  # no link
         self._deep.setdefault(folder, {})[name] = signature(path)
+
+    def watch_keys(self, keys: Iterable[str]) -> None:
+        """Have a change of keys of Windows' registry seen, from now on."""
+        for key in keys:
+            self._near[key] = signature(key)
+
+    def watch_content(self, path: str, seen: Signature) -> None:
+        """Have a change of what is in a store of Windows seen, that looked like *seen* when it was read."""
+        self._deep[path] = {"": seen}
 
     @property
     def anchors(self) -> list[Anchor]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from certhook import _anchors, _x509
+from certhook import _anchors, _registry, _x509
 from certhook._config import ANY_PURPOSE
 from certhook._sources.distrust import Block
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, Iterator, Tuple, Union
+    from typing import Callable, Iterable, Iterator
 
+    from certhook._registry import Entry
     from certhook._sources.reader import Reader
-
-    #: What ``ssl.enum_certificates`` yields: bytes, encoding, and True or the trusted purposes.
-    Entry = Tuple[bytes, str, Union[bool, "frozenset[str]"]]
 
 STORES = ("CA", "ROOT")
 DISALLOWED = "Disallowed"
@@ -32,6 +30,7 @@ def read(reader: Reader, enumerate_store: Callable[[str], Iterable[Entry]] | Non
                 reader.add(place, [_anchors.Anchor(certificate.der, _purposes(trust))])
         except OSError as error:
             place.note = f"cannot be read: {error.strerror or error}"
+            reader.volatile = True
             reader.problems.append(SourceError(place.path, place.note))
 
 
@@ -42,6 +41,7 @@ def read_disallowed(reader: Reader, enumerate_store: Callable[[str], Iterable[En
             reader.distrust.add(Block(ANY_PURPOSE, certificate.der), _name(DISALLOWED))
     except OSError as error:
         reader.distrust_unknown(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
+        reader.volatile = True
 
 
 def _name(store: str) -> str:
@@ -51,19 +51,24 @@ def _name(store: str) -> str:
 def _certificates(
     reader: Reader, store: str, enumerate_store: Callable[[str], Iterable[Entry]] | None
 ) -> Iterator[tuple[_x509.Certificate, bool | frozenset[str]]]:
-    if enumerate_store is None:
-        import _ssl
-
-        enumerate_store = _ssl.enum_certificates  # type: ignore[attr-defined]
-        assert enumerate_store is not None
-    reader.volatile = True
-    for data, encoding, trust in enumerate_store(store):
+    entries = _entries(reader, store) if enumerate_store is None else enumerate_store(store)
+    for data, encoding, trust in entries:
         if encoding != "x509_asn":  # CA certificates are never PKCS#7
             continue
         try:
             yield _x509.Certificate(data), trust
         except ValueError as error:
             reader.problems.append(SourceError(_name(store), f"a certificate was skipped: {error}"))
+
+
+def _entries(reader: Reader, store: str) -> list[Entry]:
+    """What CPython finds in *store*, with a change of it seen from now on."""
+    reader.watch_keys(_registry.keys(store))
+    entries = _registry.enumerate_store(store)
+    reader.watch_content(_registry.path_of(store), _registry.signature_of(entries))
+    if not _registry.is_all_of(store):
+        reader.volatile = True
+    return entries
 
 
 def _purposes(trust: bool | frozenset[str]) -> int:

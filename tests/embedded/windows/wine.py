@@ -46,10 +46,12 @@ def add(store, name, *purposes):
         limit(certificate, byref(Usage(len(purposes), (c_char_p * len(purposes))(*map(str.encode, purposes)))))
     put(handle, certificate, REPLACE_EXISTING, None)
     close_store(handle, 0)
+def key(store, name):
+    folder = "Software\\\\Microsoft\\\\SystemCertificates\\\\" + store + "\\\\Certificates\\\\"
+    return winreg.HKEY_CURRENT_USER, folder + hashlib.sha1(DERS[name]).hexdigest().upper()
 def remove(store, name):
     # Wine's CertDeleteCertificateFromStore() leaves it in the registry.
-    folder = "Software\\\\Microsoft\\\\SystemCertificates\\\\" + store + "\\\\Certificates\\\\"
-    winreg.DeleteKey(winreg.HKEY_CURRENT_USER, folder + hashlib.sha1(DERS[name]).hexdigest().upper())
+    winreg.DeleteKey(*key(store, name))
 """ + support.VERDICTS.rpartition("context =")[0]
 PRELUDE += """
 SERVERS = [pair.split(":") for pair in os.environ["SERVERS"].split()]
