@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Purposes of trust, with the names they have in certificates.
 OID_OF = {SERVER_AUTH: _x509.SERVER_AUTH, CLIENT_AUTH: _x509.CLIENT_AUTH}
 
+#: How many blocks of one file are complained of one by one.
+MOST_PROBLEMS = 20
+
 _BEGIN = b"-----BEGIN "
 _DASHES = b"-----"
 # X509: what OpenSSL wrote before 0.9; TRUSTED: a certificate and OpenSSL's trust settings.
@@ -85,7 +88,7 @@ def parse(data: bytes) -> tuple[list[Anchor], list[str]]:
     """Find the certificates in *data*: PEM, or one certificate as DER.
 
     :returns: the anchors in the order of the file, and a sentence for each
-        block that was skipped
+        block that was skipped, up to :data:`MOST_PROBLEMS`
     """
     if data.startswith(_UTF16_MARKS):
         # What PowerShell's ">" wrote; PEM itself is ASCII.
@@ -98,13 +101,18 @@ def parse(data: bytes) -> tuple[list[Anchor], list[str]]:
         except ValueError as error:
             problems.append(f"looks like DER, but is not one certificate: {error}")
         return anchors, problems
+    skipped = 0
     for line, label, body, fault in _blocks(data):
         try:
             if fault:
                 raise ValueError(fault)
             anchors.append(_anchor(_base64(body), label == b"TRUSTED CERTIFICATE"))
         except ValueError as error:
-            problems.append(f"the certificate at line {line} was skipped: {error}")
+            skipped += 1
+            if skipped <= MOST_PROBLEMS:
+                problems.append(f"the certificate at line {line} was skipped: {error}")
+    if skipped > MOST_PROBLEMS:
+        problems.append(f"{skipped - MOST_PROBLEMS} more certificates were skipped")
     return anchors, problems
 
 

@@ -68,6 +68,11 @@ VARIABLES = (
 )
 
 
+def may_be_paths(value: str) -> bool:
+    """Whether *value* may be paths, and is neither a URL nor PEM text: of these, no part is to be taken for one."""
+    return "://" not in value and "-----BEGIN" not in value
+
+
 def purpose_bit(oid: str) -> int:
     """The bit of a purpose. Whatever is not server authentication gets no more than client authentication."""
     return SERVER_AUTH if oid == "1.3.6.1.5.5.7.3.1" else CLIENT_AUTH
@@ -175,6 +180,9 @@ class Config:
 
     def _paths(self, environ: "Mapping[str, str]", setting: str, separator: "str | None") -> "tuple[str, ...]":
         value = environ.get(setting, "")
+        if not may_be_paths(value):
+            self._refuse(setting, f"{value!r} is not a path; that of a file with certificates was expected")
+            return ()
         paths = []
         for path in value.split(separator) if separator else [value]:
             if os.path.isabs(path):
@@ -202,27 +210,49 @@ def disabled() -> bool:
 
 
 def privileged() -> bool:
-    """Whether this process is set-uid or set-gid, or has file capabilities: OpenSSL ignores the environment there."""
-    if not hasattr(os, "getuid"):
-        return False
-    return os.getuid() != os.geteuid() or os.getgid() != os.getegid() or _starts_secure()
+    """Whether this program is set-uid or set-gid, or has file capabilities: OpenSSL ignores the environment there.
 
-
-_secure: "bool | None" = None
-
-
-def _starts_secure() -> bool:
-    """What Linux says of the start of this program: AT_SECURE, see getauxval(3). Asked once."""
+    Linux says so of its start. A daemon that takes on another user's rights later still
+    means the variables that it was started with.
+    """
     global _secure
     if _secure is None:
-        _secure = False
-        try:
-            with open("/proc/self/auxv", "rb", buffering=0) as file:
-                vector = memoryview(file.read(4096)).cast("L")
-            _secure = any(kind == 23 and value for kind, value in zip(vector[::2], vector[1::2]))
-        except (OSError, ValueError, TypeError):
-            pass  # not Linux
-    return _secure
+        _secure = _starts_secure()
+    return acts_for_another() if _secure == "unknown" else _secure == "yes"
+
+
+def acts_for_another() -> bool:
+    """Whether the effective user or group of this process is another one than the real one."""
+    return hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid())
+
+
+_secure: "str | None" = None
+
+_AT_SECURE = 23
+
+
+def _starts_secure() -> str:
+    """What Linux says of the start of this program, "unknown" on other systems: AT_SECURE, see getauxval(3)."""
+    try:
+        with open("/proc/self/auxv", "rb", buffering=0) as file:
+            vector = memoryview(file.read(4096)).cast("L")
+        return _yes_or_no(any(kind == _AT_SECURE and value for kind, value in zip(vector[::2], vector[1::2])))
+    except PermissionError:
+        pass  # A process that changed its user may not read it any more: proc(5).
+    except (OSError, ValueError, TypeError):
+        return "unknown"
+    try:
+        from ctypes import CDLL, c_ulong
+
+        getauxval = CDLL(None).getauxval
+        getauxval.restype, getauxval.argtypes = c_ulong, (c_ulong,)
+        return _yes_or_no(getauxval(_AT_SECURE))
+    except Exception:
+        return "yes"  # There is no ctypes, and such a process may well be one.
+
+
+def _yes_or_no(value: object) -> str:
+    return "yes" if value else "no"
 
 
 def _enumerate(words: "tuple[str, ...]") -> str:

@@ -26,16 +26,18 @@ def load(context: "ssl.SSLContext", trust: "Trust") -> None:
     One that OpenSSL refuses is left out, in this and every later context, and
     added to the problems of *trust*.
     """
+    marks = context.__dict__
+    if trust.store is not None and trust.store in (marks.get(STORE), marks.get(LOADED)):
+        return  # truststore asks for default trust at every connection.
+    # OpenSSL asks a directory only for names of which it has no certificate yet, and stops at the
+    # first directory with one: a namesake of the caller's, or of another trust set, would hide the root.
+    load_whole(context)
     if trust.store is not None:
-        if trust.store in (context.__dict__.get(STORE), context.__dict__.get(LOADED)):
-            return  # truststore asks for default trust at every connection.
-        if CALLERS in context.__dict__ or _ssl._SSLContext.cert_store_stats(context)["x509"]:
-            # OpenSSL asks a directory only for names of which it has no certificate yet:
-            # a namesake of the caller's would hide the root.
+        if CALLERS in marks or LOADED in marks or _ssl._SSLContext.cert_store_stats(context)["x509"]:
             _load_store(context, trust.store)
         else:
             _load(context, capath=trust.store)
-            context.__dict__[STORE] = trust.store
+            marks[STORE] = trust.store
     elif trust.anchors:
         _load_each(context, trust)
 
@@ -71,11 +73,13 @@ def load_whole(context: "ssl.SSLContext") -> None:
 
     if not _store.is_whole(store):
         # Damaged under the program: made again at the same place, if it still is made of the same.
+        _trust.forget()
         for purpose in (_config.SERVER_AUTH, _config.CLIENT_AUTH):
             _trust.current(_config.current(), purpose)
     if os.path.isdir(store):
-        del context.__dict__[STORE]
         _load_store(context, store)
+        # Now, and not before: other threads may ask it at the same time.
+        context.__dict__.pop(STORE, None)
 
 
 def scratch() -> "ssl.SSLContext":

@@ -95,7 +95,12 @@ def is_server(context: "Any") -> bool:
 
 
 def remove() -> None:
-    """Put back everything that still is certhook's. What others hold on to calls the real function from now on."""
+    """Put back everything that still is certhook's. What others hold on to calls the real function from now on.
+
+    Contexts that are pointed at a compiled store are loaded, for nobody will do so any more when they are asked.
+    """
+    for context in _pointed():
+        _load_whole((context,))
     while _wrapped:
         owner, name, wrapper, own = _wrapped.pop()
         wrapper.__certhook_active__ = False
@@ -104,6 +109,17 @@ def remove() -> None:
                 setattr(owner, name, wrapper.__certhook__)
             else:
                 delattr(owner, name)
+
+
+def _pointed() -> "list[Any]":
+    """The contexts of this process that are pointed at a compiled store. Nobody keeps a list of them."""
+    import gc
+
+    found = []
+    for thing in gc.get_objects():
+        if issubclass(type(thing), _ssl._SSLContext) and STORE in getattr(thing, "__dict__", ()):
+            found.append(thing)
+    return found
 
 
 def _is_wrapped(owner: "Any", name: str) -> bool:
@@ -350,6 +366,10 @@ def _give(context: "Any", purpose: int, original: "Function", source: str) -> No
 
 def _fall_back(context: "Any", original: "Function", source: str, failure: Exception) -> None:
     config = _config.current()
+    if config.on_error == "raise":
+        from certhook.exceptions import CerthookError
+
+        raise CerthookError(f"certhook failed: {failure!r}") from failure
     # Where CERTHOOK_BUNDLE is set, another bundle replaces the one that the caller named.
     wanted = config.bundle is None if source == "bundled" else _config.use_environment
     if wanted and source in config.sources:

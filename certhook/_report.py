@@ -11,7 +11,7 @@ import warnings
 
 import certhook
 from certhook import _say
-from certhook.exceptions import CerthookWarning
+from certhook.exceptions import CerthookWarning, presentable
 
 # What was said already in this process: a program that makes a thousand
 # contexts hears of one bad path once.
@@ -27,7 +27,7 @@ def warn(message: str) -> None:
         return
     _said.add(message)
     try:
-        text = f"{message.rstrip('.')}. Run '{_command()}' to see what is trusted, and why"
+        text = f"{presentable(message).rstrip('.')}. Run '{_command()}' to see what is trusted, and why"
         warnings.warn(CerthookWarning(text), stacklevel=_callers_level())
     except CerthookWarning:
         raise  # A filter turns warnings into errors.
@@ -42,7 +42,7 @@ def forget() -> None:
 
 def debug(message: str) -> None:
     """Write one line to standard error, where the process has one."""
-    _say(message)
+    _say(presentable(message))
 
 
 def _command() -> str:

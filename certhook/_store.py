@@ -30,7 +30,7 @@ if sys.platform == "win32":
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Optional, Tuple
+    from typing import Optional, Tuple
 
     from certhook._config import Config
 
@@ -46,13 +46,17 @@ BUNDLE = "cert.pem"
 # mode does not say, but its access list).
 _KIND_AND_OTHERS = 0o170000 if sys.platform == "win32" else 0o170000 | stat.S_IWGRP | stat.S_IWOTH
 
+# A pipe in the place of a file is not waited for.
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
 # In bytes; an index or a manifest of 10,000 roots has 1 MB.
 _LIMIT = 1 << 26
 
 #: How long a look at every single file holds, in seconds: see :class:`Inputs` and :func:`find`.
 DEEP_LOOK_EVERY = 10
 
-# Whom the files of users that a user namespace does not map seem to belong to: user_namespaces(7).
+# Whom the files of users that a user namespace does not map seem to belong to, user_namespaces(7):
+# whoever has this number cannot tell his own from theirs.
 _NOBODY = 65534
 
 #: Where root's stores are, so that a daemon can still read them when it has dropped its privileges.
@@ -62,12 +66,14 @@ ROOTS_FOLDER = "/var/cache/certhook"
 class Unusable(Exception):
     """A folder or a store cannot be used, for the reason that it carries.
 
-    Whether it is *unsafe*, and not just missing or unwritable, says whether a person should hear of it.
+    Whether it is *unsafe*, and not just missing or unwritable, says whether a person should hear of it;
+    where it is just *public*, as what is in /tmp, only who chose it.
     """
 
-    def __init__(self, reason: str, unsafe: bool = False) -> None:
+    def __init__(self, reason: str, unsafe: bool = False, public: bool = False) -> None:
         super().__init__(reason)
         self.unsafe = unsafe
+        self.public = public
 
 
 class Inputs:
@@ -146,22 +152,20 @@ def portable_signature(path: str) -> "Signature":
             with os.scandir(path) as entries:
                 names = sorted((entry.name, os.readlink(entry) if entry.is_symlink() else "") for entry in entries)
             return status.st_mode, 0, crc32(repr(names).encode()), 0
-        with open(path, "rb", buffering=0) as file:
-            return status.st_mode, status.st_size, crc32(file.read(_LIMIT)), 0
+        if not stat.S_ISREG(status.st_mode):
+            return status.st_mode, 0, 0, 0
+        descriptor = os.open(path, _READ)
+        try:
+            return status.st_mode, status.st_size, crc32(os.read(descriptor, min(status.st_size, _LIMIT))), 0
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError):
         return None
 
 
-def _portable_signature_of(status: os.stat_result) -> "Signature":
-    # Not of the content, they are many.
-    return status.st_mode, status.st_size, 0, 0
-
-
 def look(deep: "dict[str, str]", portable: bool = False) -> int:
     """A checksum of what the files of :attr:`Inputs.deep` look like now."""
-    see = _portable_signature_of if portable else _signature_of
-    seen = [_look_inside(folder, names.split("/"), see) for folder, names in deep.items()]
-    return checksum(seen)
+    return checksum([_look_inside(folder, names.split("/"), portable) for folder, names in deep.items()])
 
 
 def checksum(signatures: "list[list[Signature]]") -> int:
@@ -173,11 +177,11 @@ def checksum(signatures: "list[list[Signature]]") -> int:
 _MANY = 8
 
 
-def _look_inside(folder: str, names: "list[str]", see: "Callable[[os.stat_result], Signature]") -> "list[Signature]":
+def _look_inside(folder: str, names: "list[str]", portable: bool) -> "list[Signature]":
     if sys.platform == "win32" and _registry.is_store(folder):
         return [_registry.store_signature(folder)]
-    if len(names) < _MANY or os.scandir not in os.supports_fd:
-        return [_look_at(os.path.join(folder, name), see) for name in names]
+    if portable or len(names) < _MANY or os.scandir not in os.supports_fd:
+        return _look_at_each(folder, names, portable)
     found = {}
     wanted = set(names)
     try:
@@ -187,20 +191,18 @@ def _look_inside(folder: str, names: "list[str]", see: "Callable[[os.stat_result
             with os.scandir(descriptor) as entries:
                 for entry in entries:
                     if entry.name in wanted:
-                        found[entry.name] = see(entry.stat())
+                        found[entry.name] = _signature_of(entry.stat())
         finally:
             os.close(descriptor)
     except OSError:
         # One of them cannot be examined, perhaps it is gone.
-        return [_look_at(os.path.join(folder, name), see) for name in names]
+        return _look_at_each(folder, names, portable)
     return [found.get(name) for name in names]
 
 
-def _look_at(path: str, see: "Callable[[os.stat_result], Signature]") -> "Signature":
-    try:
-        return see(os.stat(path))
-    except (OSError, ValueError):
-        return None
+def _look_at_each(folder: str, names: "list[str]", portable: bool) -> "list[Signature]":
+    see = portable_signature if portable else signature
+    return [see(os.path.join(folder, name)) for name in names]
 
 
 class Index:
@@ -297,7 +299,7 @@ def own_folder(config: "Config") -> "str | None":
     """The cache folder of this process, None where there is to be none."""
     if config.cache_dir is not None:
         return config.cache_dir or None
-    if _config.privileged():
+    if _config.privileged() or _config.acts_for_another():
         return None
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA", "")
@@ -333,7 +335,6 @@ def resolve(folder: str) -> str:
         raise Unusable(f"{path} has {os.pathsep!r} in it, at which OpenSSL splits")
     if sys.platform == "win32":
         return path  # The user's folder there is private by its access list.
-    trusted = {0, os.geteuid()}
     place = path
     while True:
         try:
@@ -343,7 +344,7 @@ def resolve(folder: str) -> str:
         except OSError as error:
             raise Unusable(f"{place} cannot be examined: {error.strerror}") from None
         else:
-            _check_owner(place, status, trusted, sticky=place != path)
+            _check_owner(place, status)
         parent = os.path.dirname(place)
         if parent == place:
             return path
@@ -359,17 +360,19 @@ def _without_links(path: str) -> str:
     return os.path.abspath(path)
 
 
-def _check_owner(path: str, status: "os.stat_result", trusted: "set[int]", sticky: bool) -> None:
+def _check_owner(path: str, status: "os.stat_result") -> None:
     if not stat.S_ISDIR(status.st_mode):
         raise Unusable(f"{path} is no folder")
-    if status.st_uid not in trusted:
+    if status.st_uid not in _owners():
         if status.st_uid == _NOBODY:
             raise Unusable(f"{path} belongs to nobody who has a name in this user namespace")
         raise Unusable(f"{path} belongs to user {status.st_uid}; it has to be this process's user or root", unsafe=True)
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (sticky and status.st_mode & stat.S_ISVTX):
-        raise Unusable(
-            f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o}); 'chmod go-w' it", unsafe=True
-        )
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        reason = f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o})"
+        if status.st_mode & stat.S_ISVTX:
+            # Once what this user has there is deleted, anybody may make it anew, under a program that still uses it.
+            raise Unusable(f"{reason}, as /tmp can; choose another place", public=True)
+        raise Unusable(f"{reason}; 'chmod go-w' it", unsafe=True)
 
 
 def index_path(folder: str, settings: "tuple[str, ...]") -> str:
@@ -441,7 +444,7 @@ def is_whole(store: str) -> bool:
 
 def _check_folder(store: str) -> None:
     if sys.platform != "win32":
-        _check_owner(store, os.lstat(store), {0, os.geteuid()}, sticky=False)
+        _check_owner(store, os.lstat(store))
 
 
 def _sizes(store: str) -> "dict[str, int]":
@@ -468,7 +471,9 @@ def _scan(folder: "str | int") -> "dict[str, int]":
 
 def _owners() -> "tuple[int, ...]":
     """The users whose files are trusted: this process's and root."""
-    return (0,) if sys.platform == "win32" else (0, os.geteuid())
+    if sys.platform == "win32" or os.geteuid() == _NOBODY:
+        return (0,)
+    return 0, os.geteuid()
 
 
 def _is_own_file(status: os.stat_result, owners: "tuple[int, ...]") -> bool:
@@ -478,8 +483,7 @@ def _is_own_file(status: os.stat_result, owners: "tuple[int, ...]") -> bool:
 
 def _slurp(path: str) -> "tuple[bytes, float]":
     """The content of a small file, and when it was modified, in seconds."""
-    # A pipe in its place is not waited for.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(path, _READ)
     try:
         status = os.fstat(descriptor)
         if status.st_size > _LIMIT or not _is_own_file(status, _owners()):

@@ -42,6 +42,7 @@ class Trust:
         "_inputs",
         "_looked",
         "_store_seen",
+        "_user",
         "_volatile",
         "anchors",
         "config",
@@ -66,6 +67,8 @@ class Trust:
         self._inputs = inputs
         self._volatile = volatile
         self._looked = monotonic()
+        # A store is safe for one user only.
+        self._user = _user()
         self.set_store(store)
 
     def set_store(self, store: "str | None") -> None:
@@ -75,7 +78,7 @@ class Trust:
 
     def is_current(self) -> bool:
         """Whether all that had a say, and the store, still look as they did."""
-        if self._volatile:
+        if self._volatile or self._user != _user():
             return False
         if self.store is not None and _store.signature(self.store) != self._store_seen:
             return False
@@ -91,6 +94,9 @@ class Trust:
             self._inputs = inputs.seen_anew(portable=False)
         return inputs.is_current(deep)
 
+
+# The effective one; Windows has no numbers for them.
+_user = getattr(os, "geteuid", int)
 
 # Not the context's own methods, which a subclass may have overridden and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
@@ -156,7 +162,7 @@ def _prepare(config: "Config", purpose: int) -> Trust:
     own = _store.own_folder(config)
     if own is None:
         why = "CERTHOOK_CACHE_DIR=none" if config.cache_dir == "" else "there is no cache folder"
-        if config.cache_dir == "" or _config.privileged():
+        if config.cache_dir == "" or _config.privileged() or _config.acts_for_another():
             return _read(config, purpose, eager_because=why)
     key = settings(config, purpose)
     unsafe: list[CerthookError] = []
@@ -203,10 +209,11 @@ def _read(
             trust.set_store(compile_into(folder, found, key, shared=_store.is_shared(folder)))
         except Unusable as failure:
             eager_because = str(failure)
-            if failure.unsafe:
+            if failure.unsafe or (failure.public and config.cache_dir):
                 trust.problems.append(_complaint(failure))
     if trust.store is None:
-        trust.anchors = tuple([anchor.der for anchor in found.anchors])
+        # Of roots with one name, OpenSSL takes the first: in the order that they have in a store.
+        trust.anchors = tuple(sorted([anchor.der for anchor in found.anchors]))
     trust.eager_because = eager_because or ("" if found.anchors else "there are none")
     if eager_because and config.debug:
         from certhook import _report

@@ -9,6 +9,8 @@ asks for it.
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["CerthookError", "CerthookWarning", "ConfigurationError", "SourceError"]
 
 
@@ -16,6 +18,23 @@ class CerthookError(Exception):
     """Base class of everything that certhook raises."""
 
     __module__ = "certhook"
+
+
+# What may stand in a variable by mistake, and is nobody's to see: a key, and a password in a URL.
+_SECRETS = (
+    (re.compile("-----BEGIN .*(-----END [A-Z0-9 ]+-----|$)", re.DOTALL | re.IGNORECASE), "(PEM text)"),
+    (re.compile(r"(?P<before>:/{1,2})[^/@\s]*@"), r"\g<before>...@"),
+)
+_LONGEST = 4000
+
+
+def presentable(text: str) -> str:
+    """*text*, which may have anything in it that was in a variable or a file, for a terminal or a log."""
+    for secret, instead in _SECRETS:
+        text = secret.sub(instead, text)
+    if not text.isprintable():
+        text = "".join([one if one.isprintable() else ascii(one)[1:-1] for one in text])
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 class ConfigurationError(CerthookError):
@@ -28,6 +47,7 @@ class ConfigurationError(CerthookError):
     __module__ = "certhook"
 
     def __init__(self, setting: str, message: str) -> None:
+        message = presentable(message)
         super().__init__(setting, message)
         self.setting = setting
         self.message = message
@@ -46,12 +66,13 @@ class SourceError(CerthookError):
     __module__ = "certhook"
 
     def __init__(self, path: str, message: str) -> None:
+        message = presentable(message)
         super().__init__(path, message)
         self.path = path
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        return f"{presentable(self.path)}: {self.message}"
 
 
 class CerthookWarning(UserWarning):

@@ -30,6 +30,12 @@ MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
 MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 ROOT = Path(__file__).resolve().parent.parent
 
+# Folders of tests are in the user's own cache folder: in /tmp, where everybody can write, no store is used.
+if os.name == "posix" and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+    TEMPORARY = Path.home() / ".cache" / "certhook-tests"
+    TEMPORARY.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(TEMPORARY)
+
 # A busy machine is no reason to fail.
 settings.register_profile("certhook", deadline=None, database=None)
 settings.load_profile("certhook")

@@ -246,11 +246,33 @@ def test_a_host_can_lock_its_environment_out(every_variable, monkeypatch: pytest
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there is no set-uid on this platform")
 @pytest.mark.parametrize("identity", ["geteuid", "getegid"])
 def test_a_set_uid_or_set_gid_process_reads_no_variable(every_variable, identity, monkeypatch) -> None:
+    """Where the system does not say how a program was started."""
+    monkeypatch.setattr(_config, "_secure", "unknown")
     other = getattr(os, identity)() + 1
     monkeypatch.setattr(os, identity, lambda: other)
     config = _config.current()
     assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
     assert not _config.disabled()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
+@pytest.mark.parametrize("identity", ["geteuid", "getegid"])
+def test_a_daemon_that_changed_its_user_still_means_its_variables(every_variable, identity, monkeypatch) -> None:
+    other = getattr(os, identity)() + 1
+    monkeypatch.setattr(os, identity, lambda: other)
+    assert _config.acts_for_another() and not _config.privileged()
+    assert _config.current().mode == "fallback"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
+def test_a_process_that_may_not_read_how_it_was_started_is_told_by_the_c_library(monkeypatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_config, "open", refuse, raising=False)
+    assert _config._starts_secure() == "no"
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    assert _config._starts_secure() == "yes"
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "anything", " 1 "])

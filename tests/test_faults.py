@@ -495,7 +495,7 @@ def _above_cache_of(machine: Machine) -> Path:
 
 @pytest.mark.parametrize(
     ("place", "mode"),
-    [(_cache_of, 0o770), (_cache_of, 0o702), (_cache_of, 0o1777), (_above_cache_of, 0o770), (_above_cache_of, 0o702)],
+    [(_cache_of, 0o770), (_cache_of, 0o702), (_above_cache_of, 0o770), (_above_cache_of, 0o702)],
 )
 def test_a_folder_that_others_can_write_is_refused(warm, place, mode) -> None:
     folder = place(warm)
@@ -505,6 +505,21 @@ def test_a_folder_that_others_can_write_is_refused(warm, place, mode) -> None:
     assert f"{folder} can be written by others (mode {mode:o}); 'chmod go-w' it" in warned
     folder.chmod(0o700)
     assert warm.run() == LAZY
+
+
+@pytest.mark.parametrize("place", [_cache_of, _above_cache_of])
+def test_a_folder_like_tmp_is_refused(warm, place) -> None:
+    folder = place(warm)
+    folder.chmod(0o1777)
+    lazy, verdicts, warned = warm.run()
+    assert (lazy, verdicts) == (False, RIGHT)
+    assert f"{folder} can be written by others (mode 1777), as /tmp can; choose another place" in warned
+
+
+def test_who_has_his_home_in_a_folder_like_tmp_is_not_told(machine, root) -> None:
+    machine.folder.chmod(0o1777)
+    nobody_chose = {"CERTHOOK_CACHE_DIR": None, "HOME": str(machine.folder), "XDG_CACHE_HOME": str(machine.folder)}
+    assert machine.run(*as_user(SOMEBODY), **nobody_chose) == EAGER
 
 
 def test_a_store_that_others_can_write_is_made_again(warm, cas) -> None:

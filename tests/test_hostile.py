@@ -16,7 +16,7 @@ from typing import Iterator
 import pytest
 import support
 
-from certhook import _store
+from certhook import _config, _store
 
 posix = pytest.mark.skipif(os.name == "nt", reason="users and modes are a thing of POSIX")
 ATTACKER = 54321
@@ -31,7 +31,7 @@ def as_attacker(*capabilities: str) -> list[str]:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that every user of the machine can write to, as /tmp."""
+    """A folder that every user of the machine can look into, and make folders in, as in /tmp."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o1777)
         yield Path(folder)
@@ -57,15 +57,16 @@ HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))
 
 
 @pytest.fixture
-def variables(public: Path, cas, servers) -> dict[str, str]:
+def variables(root, public: Path, cas, servers) -> Iterator[dict[str, str]]:
     """What a caller would set to have *stranger* trusted."""
     roots = public / "stranger.pem"
     roots.write_bytes(cas.pem("stranger"))
-    (public / "cache").mkdir()
-    shutil.chown(public / "cache", ATTACKER, ATTACKER)
-    return {
+    # Not in a folder where everybody can write: there no store is used anyway.
+    cache = tempfile.mkdtemp(prefix="certhook-tests-", dir="/var/cache")
+    shutil.chown(cache, ATTACKER, ATTACKER)
+    yield {
         "CERTHOOK_BUNDLE": str(roots),
-        "CERTHOOK_CACHE_DIR": str(public / "cache"),
+        "CERTHOOK_CACHE_DIR": cache,
         "CERTHOOK_EXTRA_CA_CERTS": str(roots),
         "CERTHOOK_SOURCES": "system,bundled",
         "NIX_SSL_CERT_FILE": str(roots),
@@ -73,6 +74,7 @@ def variables(public: Path, cas, servers) -> dict[str, str]:
         "SSL_CERT_DIR": str(public),
         "SSL_CERT_FILE": str(roots),
     }
+    shutil.rmtree(cache)
 
 
 def ask(command: list[str], python: Path, variables: dict[str, str]) -> tuple[str, dict[str, bool]]:
@@ -122,6 +124,48 @@ def test_a_program_with_more_rights_than_its_caller_does_not_listen_to_it(raised
     assert os.listdir(variables["CERTHOOK_CACHE_DIR"]) == []
 
 
+#: Takes on the rights of a user, with root's capabilities, since files of the tests are root's alone.
+LIKE_ROOT = ("setpriv", "--securebits=+no_setuid_fixup")
+AS_USER = f"import os; os.setresgid({ATTACKER}, {ATTACKER}, 0); os.setresuid({ATTACKER}, {ATTACKER}, 0)\n"
+
+
+def test_a_daemon_that_takes_on_the_rights_of_a_user_trusts_what_it_was_started_to(
+    root, installed, tmp_path, cas, servers
+) -> None:
+    """Not the bundle, which the variable left out: OpenSSL looks at the start of a program alone."""
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(cas.pem("system"))
+    store = {"SSL_CERT_FILE": str(roots), "SSL_CERT_DIR": str(tmp_path / "none"), "PYTHONWARNINGS": "ignore"}
+    env = support.clean_env(**store, SERVERS=support.server_list(servers))
+    code = f"import os; os.setegid({ATTACKER}); os.seteuid({ATTACKER})\n{COUNTED}{support.VERDICTS}"
+    done = subprocess.run([*LIKE_ROOT, str(installed), "-c", code], env=env, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
+    count, verdicts = done.stdout.splitlines()
+    assert count == "1"
+    assert {name for name, trusted in support.verdicts(verdicts).items() if trusted} == {"system"}
+
+
+#: How many roots a default context has.
+COUNTED = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))\n"
+
+
+def test_root_uses_no_store_of_the_user_that_it_was_a_moment_ago(installed, variables, cas, servers) -> None:
+    env = support.clean_env(
+        CERTHOOK_CACHE_DIR=variables["CERTHOOK_CACHE_DIR"], SSL_CERT_FILE=variables["SSL_CERT_FILE"]
+    )
+    contexts = """
+import ssl
+as_user = ssl.create_default_context()
+os.setresuid(0, 0, 0), os.setresgid(0, 0, 0)
+as_root = ssl.create_default_context()
+print(*("_certhook_store" in vars(context) for context in (as_user, as_root)))
+"""
+    command = [*LIKE_ROOT, str(installed), "-c", AS_USER + contexts]
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout) == (0, "True False\n")
+    assert f"belongs to user {ATTACKER}" in done.stderr
+
+
 # Races for the folder of stores.
 
 # Puts a folder of the attacker's, or a link to it, in the place of the victim's, and takes it away, for ever.
@@ -142,7 +186,7 @@ while True:
 
 
 @posix
-def test_whoever_races_for_the_folder_gets_no_root_into_it(root, public, installed, cas, servers) -> None:
+def test_whoever_races_for_the_folder_gets_no_root_into_it(root, public, installed, cas, servers, tmp_path) -> None:
     """In a folder that everybody can write to, the attacker has a whole store ready, made for the very same inputs."""
     place, evil, roots = public / "cache", public / "evil", public / "system.pem"
     roots.write_bytes(cas.pem("system"))
@@ -154,14 +198,17 @@ def test_whoever_races_for_the_folder_gets_no_root_into_it(root, public, install
         "SSL_CERT_FILE": str(roots),
     }
     right = {name: name == "system" for name in support.Authorities.names}
-    prepare(installed, variables, place, evil, cas)
-    everything = [path for folder, _, names in os.walk(evil) for path in (folder, *(f"{folder}/{n}" for n in names))]
     # As root's own it would be believed: the store is as good as the attacker can make it.
-    shutil.copytree(evil, place)
-    assert ask([], installed, variables) == ("True", {name: name == "stranger" for name in right})
-    shutil.rmtree(place)
-    for path in everything:
-        os.chown(path, ATTACKER, ATTACKER)
+    own = tmp_path / "cache"
+    prepare(installed, {**variables, "CERTHOOK_CACHE_DIR": str(own)}, own, cas)
+    assert ask([], installed, {**variables, "CERTHOOK_CACHE_DIR": str(own)}) == (
+        "True",
+        {name: name == "stranger" for name in right},
+    )
+    shutil.copytree(own, evil)
+    for folder, _, names in os.walk(evil):
+        for path in (folder, *(f"{folder}/{name}" for name in names)):
+            os.chown(path, ATTACKER, ATTACKER)
 
     command = [*as_attacker("dac_read_search"), str(installed), "-S", "-c", FLIP, str(place), str(evil)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=support.clean_env()) as attack:
@@ -169,14 +216,13 @@ def test_whoever_races_for_the_folder_gets_no_root_into_it(root, public, install
             assert attack.stdout.readline() == b"ready\n"
             for _ in range(40):
                 assert ask([], installed, variables) == ("True", right)
-                shutil.rmtree(place, ignore_errors=True)
             assert attack.poll() is None
         finally:
             attack.kill()
 
 
-def prepare(python: Path, variables: dict[str, str], place: Path, evil: Path, cas) -> None:
-    """Make *evil*: the folder that the victim would make, but for the roots in it."""
+def prepare(python: Path, variables: dict[str, str], place: Path, cas) -> None:
+    """Make *place* the folder that the victim would make, but for the roots in it."""
     ask([], python, variables)
     (store,) = (path for path in place.iterdir() if path.is_dir())
     for path in store.glob("*.0"):
@@ -186,7 +232,6 @@ def prepare(python: Path, variables: dict[str, str], place: Path, evil: Path, ca
     (store / _store.BUNDLE).write_bytes(cas.pem("stranger"))
     sizes = {path.name: path.stat().st_size for path in store.iterdir() if path.name != _store.MANIFEST}
     (store / _store.MANIFEST).write_bytes(_store.manifest(sizes))
-    place.rename(evil)
 
 
 # What is said, and where.
@@ -209,6 +254,26 @@ def test_nothing_of_the_content_of_a_file_is_shown(installed, tmp_path, argument
     done = subprocess.run([str(installed), *arguments], env=env, cwd=os.sep, capture_output=True, encoding="utf-8")
     assert "roots.pem" in done.stderr
     assert SECRET[:12] not in done.stdout + done.stderr
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" + SECRET + "\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("value", [f"https://user:{SECRET}@mirror.example/ca.pem", KEY, KEY.partition("-----END")[0]])
+@pytest.mark.parametrize("setting", sorted({*_config.VARIABLES} - {"CERTHOOK_DEBUG"}))
+def test_no_secret_in_a_variable_is_shown(installed, setting, value) -> None:
+    """A URL with a password, or a key, in place of a path."""
+    env = {**support.clean_env(CERTHOOK_DEBUG="1", SSL_CERT_FILE="/dev/null"), setting: value}
+    done = support.run(installed, "import ssl; ssl.create_default_context()", env=env)
+    assert setting in done.stderr
+    assert SECRET[:12].lower() not in (done.stdout + done.stderr).lower()
+
+
+def test_nothing_in_a_variable_moves_the_cursor_or_forges_a_line(installed) -> None:
+    env = support.clean_env(SSL_CERT_FILE="/none\x1b[2J\ncerthook: all is well")
+    done = support.run(installed, "import ssl; ssl.create_default_context()", env=env)
+    assert "SSL_CERT_FILE" in done.stderr and r"\x1b[2J\ncerthook" in done.stderr
+    assert "\x1b" not in done.stderr and "\ncerthook" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="paths are text there")

@@ -417,9 +417,9 @@ def test_a_process_with_raised_rights_listens_to_no_user(monkeypatch) -> None:
     import pwd
 
     monkeypatch.setenv("HOME", "/tmp/elsewhere")
-    monkeypatch.setattr(_config, "_secure", False)
+    monkeypatch.setattr(_config, "_secure", "no")
     assert macos._others() == [macos.ADMINISTRATORS, os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, macos.LOGIN)]
-    monkeypatch.setattr(_config, "_secure", True)
+    monkeypatch.setattr(_config, "_secure", "yes")
     assert macos._others() == [macos.ADMINISTRATORS]
     asked = []
     monkeypatch.setattr(macos, "run", lambda *arguments: asked.append(arguments) or b"")

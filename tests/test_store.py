@@ -483,7 +483,7 @@ def test_a_folder_that_is_not_there_yet_is_used(folder) -> None:
 
 
 @posix
-@pytest.mark.parametrize("mode", [0o770, 0o707, 0o720, 0o702, 0o1777])
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o720, 0o702])
 def test_a_folder_that_others_can_write_is_not(folder, mode) -> None:
     folder.chmod(mode)
     with pytest.raises(Unusable, match="can be written by others.*'chmod go-w' it") as refused:
@@ -502,9 +502,22 @@ def test_nor_one_that_others_can_put_another_in_the_place_of(folder, mode) -> No
 
 
 @posix
-def test_a_folder_in_one_where_everybody_has_his_own_is_used(folder) -> None:
+def test_a_folder_in_one_where_everybody_has_his_own_is_not_used(folder) -> None:
+    """Once it is deleted, anybody may make it anew."""
     folder.parent.chmod(0o1777)
-    assert _store.resolve(str(folder)) == str(folder)
+    with pytest.raises(Unusable, match=r"above can be written by others \(mode 1777\), as /tmp can") as refused:
+        _store.resolve(str(folder))
+    # Who has his home in /tmp need not hear of it in every process.
+    assert refused.value.public and not refused.value.unsafe
+
+
+@posix
+def test_who_seems_to_be_nobody_cannot_tell_his_own_files(folder, root, monkeypatch) -> None:
+    os.chown(str(folder), 65534, 65534)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    with pytest.raises(Unusable, match="belongs to nobody who has a name in this user namespace"):
+        _store.resolve(str(folder))
+    assert _store.resolve(str(folder.parent)) == str(folder.parent)
 
 
 @pytest.mark.parametrize("user", [SOMEBODY, 65534])

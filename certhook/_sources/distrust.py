@@ -5,9 +5,9 @@ Debian,       a line ``!NAME`` in /etc/ca-certificates.conf, NAME below
 Alpine        /usr/share/ca-certificates, unless that CA is among the
               administrator's own in /usr/local/share/ca-certificates
 p11-kit       files in ``blocklist`` directories; in the directories above
-              them, objects that say ``x-distrusted: true``, OpenSSL's
-              ``TRUSTED CERTIFICATE`` that rejects a purpose, and extensions
-              attached to a public key that leave a purpose out or reject it
+              them and in ``anchors``, objects that say ``x-distrusted: true``,
+              OpenSSL's ``TRUSTED CERTIFICATE`` and extensions attached to a
+              public key, that leave a purpose out or reject it
 FreeBSD       files in the ``untrusted`` directories of certctl(8)
 Windows       the Disallowed store
 macOS         trust settings of the administrator and of the user
@@ -28,7 +28,7 @@ import os
 import sys
 
 from certhook import _anchors, _files, _x509
-from certhook._config import ANY_PURPOSE
+from certhook._config import ANY_PURPOSE, SERVER_AUTH
 from certhook._sources import system
 from certhook.exceptions import SourceError
 
@@ -55,6 +55,7 @@ P11_KIT = (
     "/usr/share/pki/trust",
 )
 _BLOCKLISTS = ("blocklist", "blacklist")
+_ANCHORS = "anchors"
 
 UNTRUSTED = ("/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted")  # FreeBSD
 
@@ -182,6 +183,7 @@ def read(reader: Reader) -> None:
         _read_deselected(reader)
         for folder in P11_KIT:
             _read_folder(reader, folder, everything=False)
+            _read_folder(reader, os.path.join(folder, _ANCHORS), everything=False)
             for name in _BLOCKLISTS:
                 _read_folder(reader, os.path.join(folder, name), everything=True)
     elif sys.platform.startswith("freebsd"):
@@ -233,7 +235,7 @@ def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
         return
     for name in names:
         path = os.path.join(folder, name)
-        if name.startswith(".") or os.path.isdir(path):
+        if os.path.isdir(path):
             continue
         reader.watch_inside(path)
         data = _contents(reader, path)
@@ -255,15 +257,18 @@ def _contents(reader: Reader, path: str) -> bytes | None:
 def _block(reader: Reader, path: str, data: bytes, everything: bool, but: Collection[object] = frozenset()) -> None:
     """Distrust what is in the file *path*: all of it, or what says so; *but* for some CAs."""
     found = _of_objects(data, everything) if _OBJECT in data else _of_certificates(data, everything)
-    count = 0
+    count = faults = 0
     for block in found:
         try:
             if not (but and block.der and identity(_x509.Certificate(block.der)) in but):
                 reader.distrust.add(block, path)
             count += 1
         except ValueError as error:
-            reader.distrust_unknown(path, error)
-    if everything and not count and not os.path.basename(path).upper().startswith("README"):
+            faults += 1
+            if faults <= _anchors.MOST_PROBLEMS:
+                reader.distrust_unknown(path, error)
+    # What nobody means to be read: a README, and what editors leave.
+    if everything and not count and not os.path.basename(path).upper().startswith(("README", ".")):
         expected = "a certificate as PEM or DER, or a p11-kit object, was expected"
         reader.problems.append(SourceError(path, f"names nothing to distrust; {expected}"))
 
@@ -271,14 +276,18 @@ def _block(reader: Reader, path: str, data: bytes, everything: bool, but: Collec
 def _of_objects(data: bytes, everything: bool) -> Iterator[Block]:
     from certhook._sources import p11_kit
 
-    for text in data.split(_OBJECT)[1:]:
+    certificates, *objects = data.split(_OBJECT)
+    yield from _of_certificates(certificates, everything)
+    for text in objects:
         yield from p11_kit.blocks(text, everything)
 
 
 def _of_certificates(data: bytes, everything: bool) -> Iterator[Block]:
     anchors, problems = _anchors.parse(data)
     for anchor in anchors:
-        purposes = ANY_PURPOSE if everything else anchor.rejected
+        # One that is trusted for other purposes than servers alone is no word against clients,
+        # which p11-kit's stores do not tell from servers.
+        purposes = ANY_PURPOSE if everything else anchor.rejected | (SERVER_AUTH & ~anchor.trusted)
         if purposes:
             yield Block(purposes, anchor.der)
     if everything:

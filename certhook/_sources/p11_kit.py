@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator
 
+_TRUE = (b"true", b'"%01"')
 # The extensions that p11-kit attaches: Extended Key Usage, and what OpenSSL's trust settings reject.
 _ATTACHED = b"x-certificate-extension"
 _KEY_USAGE, _REJECT = b"2.5.29.37", b"1.3.6.1.4.1.3319.6.10.1"
@@ -34,7 +35,7 @@ def blocks(text: bytes, everything: bool) -> Iterator[Block]:
     attributes = _attributes(text)
     if attributes.get(b"class") == _ATTACHED:
         yield from _attached(attributes, text)
-    elif everything or attributes.get(b"x-distrusted") == b"true":
+    elif everything or attributes.get(b"x-distrusted") in _TRUE:
         value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
         anchors, _ = _anchors.parse(text)
         if value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from time import sleep, time_ns
 
 from certhook import _anchors, _files, _x509
 from certhook._sources.distrust import Distrust
@@ -26,6 +27,21 @@ _LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP,
 # Linux follows no more of them, see path_resolution(7).
 _MOST_LINKS = 40
 _CERTIFICATE_NAMES = (".pem", ".crt", ".cer", ".der")
+
+
+# How long a tick of a file system's clock is, in seconds: 10 ms, and on the coarsest 2 s.
+_TICK = 0.02
+_COARSE_TICK = 2.0
+
+
+def _unsettled(seen: Signature) -> float:
+    """For how long, in seconds, what looks like *seen* may change once more and still look so."""
+    if seen is None:
+        return 0.0
+    changed = seen[0]
+    age = (time_ns() - changed) / 1e9
+    tick = _COARSE_TICK if changed % 1_000_000_000 == 0 else _TICK
+    return tick - age if 0 <= age < tick else 0.0
 
 
 class Place:
@@ -84,7 +100,7 @@ class Reader:
         parent = os.path.dirname(path)
         while path != parent and not os.path.lexists(parent):
             path, parent = parent, os.path.dirname(parent)
-        self._near[path] = signature(path)
+        self._near[path] = self._settled(path)
 
     def watch_inside(self, path: str) -> None:
         """The same of a file in a directory that is watched, and of the directory of each link on the way to it."""
@@ -96,7 +112,22 @@ class Reader:
                 path = os.path.join(folder, os.readlink(path))
             except (OSError, ValueError):
                 break  # no link
-        self._deep.setdefault(folder, {})[name] = signature(path)
+        self._deep.setdefault(folder, {})[name] = self._settled(path)
+
+    def _settled(self, path: str) -> Signature:
+        """What *path* looks like before it is read, when another change of it would look different.
+
+        One within the same tick of the file system's clock would not, and never be seen.
+        """
+        seen = signature(path)
+        left = _unsettled(seen)
+        if 0 < left <= _TICK:
+            sleep(left)
+            seen = signature(path)
+            left = _unsettled(seen)
+        if left > 0:
+            self.volatile = True
+        return seen
 
     def watch_keys(self, keys: Iterable[str]) -> None:
         """Have a change of keys of Windows' registry seen, from now on."""
@@ -233,7 +264,10 @@ class Reader:
         expected = {name: 0 for name, _ in found}
         for name, number in found:
             path = os.path.join(place.path, f"{name}.{number}")
-            if number != expected[name] or not os.path.exists(path):
+            if number != expected[name]:
+                continue
+            if not os.path.exists(path):
+                self.watch_inside(path)  # a link to what may appear
                 continue
             expected[name] += 1
             anchors = self._load(path, place)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
+from certhook._config import may_be_paths
 from certhook._sources import places
 from certhook._sources.places import HASHED
 
@@ -82,7 +83,7 @@ def _read_openssl(reader: Reader) -> int:
 
 
 def _split(directories: str) -> list[str]:
-    return [path for path in directories.split(os.pathsep) if path]
+    return [path for path in directories.split(os.pathsep) if path] if may_be_paths(directories) else [directories]
 
 
 def _absolute(path: str) -> str:

@@ -13,6 +13,7 @@ from certhook._config import SERVER_AUTH, Config
 from certhook.cli import _libraries, _listing, _output
 from certhook.cli._listing import detail, details
 from certhook.cli._output import wrapped
+from certhook.exceptions import presentable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def gather() -> dict[str, Any]:
         "roots": [_listing.described(anchor) for anchor in anchors],
         "distrusted": [{**_listing.described(anchor), "by": anchor.rejected_by} for anchor in trust.removed],
         "places": [
-            {"source": place.source, "path": place.path, "anchors": place.count, "note": place.note}
+            {"source": place.source, "path": presentable(place.path), "anchors": place.count, "note": place.note}
             for place in trust.places
         ],
         "store": given.store,
@@ -144,7 +145,7 @@ def _variable(name: str, config: Config) -> dict[str, str]:
         effect = "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
     else:
         effect = _EFFECTS[name]
-    return {"name": name, "value": os.environ[name], "effect": effect}
+    return {"name": name, "value": presentable(os.environ[name]), "effect": effect}
 
 
 def _by_source(anchors: list[Anchor]) -> dict[str, int]:
