@@ -393,7 +393,8 @@ def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
         index = Index.from_bytes(data)
         if index.settings != settings:
             return None
-        deep = not _is_recent(looked)
+        # That a file was replaced shows in the time of its directory, which is not looked at where it is portable.
+        deep = index.inputs.portable or not _is_recent(looked)
         if not index.inputs.is_current(deep):
             return None
         store = os.path.join(folder, index.digest)

@@ -316,6 +316,13 @@ JUNK = st.one_of(
 )
 
 
+def test_of_a_flood_of_broken_blocks_the_first_are_named_and_the_rest_counted() -> None:
+    anchors, problems = parse(b"-----BEGIN CERTIFICATE-----\n" * 5000 + GOOD)
+    assert len(anchors) == 1
+    assert len(problems) == _anchors.MOST_PROBLEMS + 1
+    assert problems[-1] == f"{5000 - _anchors.MOST_PROBLEMS} more certificates were skipped"
+
+
 @settings(max_examples=200)
 @given(st.lists(st.one_of(st.integers(0, 30), JUNK), max_size=12), st.booleans())
 @example([0, BROKEN["no END line"], 1], True)

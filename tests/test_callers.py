@@ -571,3 +571,17 @@ def test_where_certhook_fails_there_is_pythons_own_default_trust(installed, plac
     (message,) = messages
     assert message.startswith("certhook failed")
     assert "what Python gives without it: RuntimeError(" in message
+
+
+def test_where_certhook_fails_and_errors_are_to_be_raised_there_is_no_context(installed, places) -> None:
+    code = (
+        FAILING.partition("with warnings")[0]
+        + """
+try:
+    ssl.create_default_context()
+except certhook.CerthookError as error:
+    print(error)
+"""
+    )
+    env = support.clean_env(**places, CERTHOOK_LOAD="eager", CERTHOOK_ON_ERROR="raise")
+    assert support.run(installed, code, env=env).stdout.startswith("certhook failed: RuntimeError(")

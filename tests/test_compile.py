@@ -299,6 +299,40 @@ def test_a_changed_input_makes_it_unused_and_trust_is_right(packed, change, trus
     assert packed.run() == expected._replace(read=False)
 
 
+def test_a_root_in_a_directory_that_was_replaced_by_one_of_the_same_size_is_not_trusted(image) -> None:
+    """As the new CA of a company is."""
+    folder, size = image.roots / "more", max(len(image.cas.pem(name)) for name in ("extra", "stranger"))
+    folder.mkdir()
+    variables = {"CERTHOOK_EXTRA_CA_CERTS": str(folder)}
+    for name, read in (("extra", False), ("stranger", True)):
+        (folder / "new").write_bytes(image.cas.pem(name).ljust(size, b"\n"))
+        os.replace(str(folder / "new"), str(folder / "ca.pem"))
+        if name == "extra":
+            assert image.compile(**variables).returncode == 0
+        trusted = {*PREBUILT.servers, name}
+        assert image.run(**variables) == Outcome(trusted, trusted - {"bundled"}, read)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders here")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_pipe_in_the_place_of_an_input_is_not_waited_for(image, when) -> None:
+    variables = {"CERTHOOK_EXTRA_CA_CERTS": str(image.roots / "more.pem")}
+    (image.roots / "more.pem").write_bytes(image.cas.pem("extra"))
+    if when == "after":
+        assert image.compile(**variables).returncode == 0
+    (image.roots / "more.pem").unlink()
+    os.mkfifo(str(image.roots / "more.pem"))
+    if when == "before":
+        done = image.compile(**variables)
+        assert "is a pipe" in done.stderr
+    command = [str(image.python), "-W", "ignore", "-c", PROGRAM]
+    done = subprocess.run(
+        command, env=image.environment(**variables), stdout=subprocess.PIPE, encoding="utf-8", timeout=60
+    )
+    servers, clients, _ = json.loads(done.stdout)
+    assert (set(servers), set(clients)) == (PREBUILT.servers, PREBUILT.clients)
+
+
 def test_another_setting_makes_it_unused(compiled) -> None:
     assert compiled.run(CERTHOOK_SOURCES="system").servers == {"system", "both"}
     assert compiled.run() == PREBUILT

@@ -280,6 +280,19 @@ _BUNDLED_DISTRUSTED = {
         FEDORA_44,
         {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", "key", _FOR_MAIL)},
     ),
+    "Fedora, a hidden file": (FEDORA_44, {f"{_BLOCKLIST}/.bundled.pem": Pem("bundled")}),
+    "Fedora, rejected among the anchors": (
+        FEDORA_44,
+        {"/etc/pki/ca-trust/source/anchors/a.pem": Trusted("bundled", "-addreject serverAuth")},
+    ),
+    "Fedora, an object among the anchors": (
+        FEDORA_44,
+        {"/etc/pki/ca-trust/source/anchors/a.p11-kit": P11Kit("bundled", "value", 'x-distrusted: "%01"')},
+    ),
+    "Fedora, trusted for mail alone": (
+        FEDORA_44,
+        {"/etc/pki/ca-trust/source/a.pem": Trusted("bundled", "-addtrust emailProtection")},
+    ),
     "Fedora, p11-kit in the list": (FEDORA_44, {f"{_BLOCKLIST}/a.p11-kit": P11Kit("bundled", "value", "")}),
     "SUSE": (SUSE, {"/etc/pki/trust/blocklist/bundled.pem": Pem("bundled")}),
     "SUSE, of the vendor's": (SUSE, {"/usr/share/pki/trust/blocklist/bundled.pem": Pem("bundled")}),
@@ -341,6 +354,11 @@ LAYOUTS.update(
             },
             ALL,
         ),
+        "distrusted: PEM, and an object behind it": Layout(
+            {**FEDORA_44, f"{_BLOCKLIST}/a": Pem("bundled", b"[p11-kit-object-v1]\nclass: certificate\n{both}")},
+            "system",
+        ),
+        "distrusted: what an editor left": Layout({**FEDORA_44, f"{_BLOCKLIST}/.a.pem.swp": b"b0VIM 9.0"}, ALL),
         "distrusted: a file that names nothing": Layout(
             {**FEDORA_44, f"{_BLOCKLIST}/a.pem": b"bundled", f"{_BLOCKLIST}/b.pem": Pem("bundled")},
             "system both",
@@ -514,6 +532,20 @@ def test_each_well_known_directory_is_found(machine, tmp_path, path) -> None:
     tree = {path: Hashed("system"), f"{path}/localhost.crt": Pem("stranger")}
     done = machine.run(machine.installed, BOTH_WAYS, tree, tmp_path)
     assert (lines_of(done), warnings_of(done)) == ([expected(ALL)] * 2, [])
+
+
+@pytest.mark.parametrize("folder", ["/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted"])
+def test_what_freebsd_distrusts_is_not_trusted(machine, tmp_path, folder) -> None:
+    """FreeBSD's layout, on Linux with its name."""
+    as_freebsd = f'import sys\nsys.platform = "freebsd14"\n{BOTH_WAYS}'
+    tree = {"/usr/local/share/certs/ca-root-nss.crt": Pem("system both")}
+    done = machine.run(machine.installed, as_freebsd, tree, tmp_path)
+    assert (lines_of(done), warnings_of(done)) == ([expected(ALL)] * 2, [])
+    (tmp_path / "distrusting").mkdir()
+    done = machine.run(
+        machine.installed, as_freebsd, {**tree, f"{folder}/a.crt": Pem("bundled")}, tmp_path / "distrusting"
+    )
+    assert (lines_of(done), warnings_of(done)) == ([expected("system both")] * 2, [])
 
 
 @pytest.mark.parametrize("name", COMPARED)

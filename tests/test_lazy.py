@@ -211,20 +211,96 @@ def test_an_expired_namesake_does_not_hide_the_renewed_root(machine, older) -> N
 
 
 def expired_namesake(cas: support.Authorities, serial: int) -> bytes:
-    """A certificate for the same name and key as that of *system*, of years ago.
+    """A certificate for the same name and key as that of *system*, of years ago; *serial* as of :func:`namesake`."""
+    return namesake(cas, serial, years=(2001, 2011))
 
-    An even *serial* makes it shorter than that one, an odd one longer.
+
+def namesake(
+    cas: support.Authorities, serial: int, years: tuple[int, int], *more: tuple[x509.ExtensionType, bool]
+) -> bytes:
+    """A certificate for the same name and key as that of *system*.
+
+    An even *serial* makes it shorter than that one, unless there are *more* extensions, an odd one longer.
     """
     now = x509.load_pem_x509_certificate(cas.pem("system"))
     key = serialization.load_pem_private_key(cas.system.private_key_pem.bytes(), None)
     builder = x509.CertificateBuilder().subject_name(now.subject).issuer_name(now.subject).public_key(key.public_key())
-    builder = builder.not_valid_before(datetime.datetime(2001, 1, 1)).not_valid_after(datetime.datetime(2011, 1, 1))
+    first, last = (datetime.datetime(year, 1, 1) for year in years)
+    builder = builder.not_valid_before(first).not_valid_after(last)
     builder = builder.serial_number(serial if serial % 2 == 0 else serial << 150)
     for extension in now.extensions:
         builder = builder.add_extension(extension.value, extension.critical)
+    for value, critical in more:
+        builder = builder.add_extension(value, critical)
     if serial % 2:
         builder = builder.add_extension(x509.IssuerAlternativeName([x509.DNSName("a" * 99)]), critical=False)
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def test_of_two_valid_namesakes_both_take_the_same(machine) -> None:
+    """The key vouches for a server under one of them, and may not under the other."""
+    constraints = x509.NameConstraints(None, [x509.DNSName("localhost")])
+    twins = [namesake(machine.cas, serial, (2001, 2099), (constraints, True)) for serial in (2, 3)]
+    plain = namesake(machine.cas, 5, (2001, 2099))
+    machine.file.unlink()
+    for order in ((twins[0], plain), (plain, twins[0]), (plain, twins[1]), (twins[1], plain)):
+        machine.file.write_bytes(b"".join(map(der.pem, order)))
+        assert machine.trusted(CERTHOOK_LOAD="lazy") == machine.trusted(CERTHOOK_LOAD="eager")
+
+
+CLIENTS, SERVERS = "c.load_default_certs(ssl.Purpose.CLIENT_AUTH)", "c.load_default_certs()"
+
+
+@pytest.mark.parametrize("given", [(CLIENTS, SERVERS), (SERVERS, CLIENTS), (SERVERS, CLIENTS, SERVERS)])
+def test_trust_for_two_purposes_is_that_of_a_loaded_context(machine, given) -> None:
+    """The renewed root, which only the bundle has, is not hidden by the expired one, which is for clients as well."""
+    machine.file.unlink()
+    machine.file.write_bytes(der.pem(expired_namesake(machine.cas, 2)))
+    (machine.roots / "bundled.pem").write_bytes(machine.cas.pem("system"))
+    expression = f"[c := ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), {', '.join(given)}, trusted(c), described(c)][-2:]"
+    lazily, eagerly = (machine.ask(expression, CERTHOOK_LOAD=load) for load in ("lazy", "eager"))
+    assert lazily == eagerly
+    assert lazily[0] == ["system", "both"]
+
+
+@pytest.mark.parametrize("load", ["lazy", "eager"])
+def test_trust_that_is_given_again_after_an_update_adds_to_what_was_given(machine, load) -> None:
+    machine.file.unlink()
+    machine.file.write_bytes(der.pem(expired_namesake(machine.cas, 2)))
+    with machine.start(CERTHOOK_LOAD=load) as program:
+        program("make()")
+        assert set(program("trusted(contexts[0])")) == {"both", "bundled"}
+        machine.file.write_bytes(machine.cas.pem("system"))
+        program("contexts[0].load_default_certs()")
+        assert set(program("trusted(contexts[0])")) == DEFAULT
+
+
+def test_a_context_answers_as_before_when_certhook_is_uninstalled(machine) -> None:
+    with machine.start() as program:
+        program("make()")
+        program("__import__('certhook').uninstall()")
+        assert program("described(contexts[0])") == machine.ask(FRESH, CERTHOOK_LOAD="eager")
+        # A namesake of the caller's hides nothing.
+        (machine.roots / "old.pem").write_bytes(der.pem(expired_namesake(machine.cas, 2)))
+        program(f"contexts[0].load_verify_locations({str(machine.roots / 'old.pem')!r})")
+        assert set(program("trusted(contexts[0])")) == DEFAULT
+
+
+def test_threads_that_ask_a_context_for_its_roots_at_once_all_see_them(machine) -> None:
+    counting = "pool.map(lambda _: len(context.get_ca_certs()), range(8))"
+    threads = "__import__('concurrent.futures').futures.ThreadPoolExecutor(8)"
+    with machine.start() as program:
+        program(f"[pool := {threads}, make()][1:]")
+        for _ in range(20):
+            assert program(f"[context := ssl.create_default_context(), list({counting})][1]") == [3] * 8
+
+
+def test_roots_that_are_asked_for_are_whole_where_one_was_cut_short_a_moment_ago(machine) -> None:
+    with machine.start() as program:
+        program("make()")
+        file = machine.hashed("system", machine.store)
+        file.write_bytes(file.read_bytes()[:100])
+        assert program("len(contexts[0].get_ca_certs())") == 3
 
 
 # Changes of what the system trusts.

@@ -732,6 +732,39 @@ def test_a_bundle_that_gives_nothing_is_named_and_not_replaced_by_certifis(value
     assert value.format(tmp_path) in message
 
 
+def test_a_link_to_what_is_not_there_yet_is_watched(tmp_path, monkeypatch) -> None:
+    name = f"{_x509.subject_hash(_x509.Certificate(ROOTS['a']).subject)}.0"
+    (tmp_path / "hashed").mkdir()
+    (tmp_path / "hashed" / name).symlink_to(tmp_path / "elsewhere" / "a.pem")
+    reader = Reader(Config({"SSL_CERT_DIR": str(tmp_path / "hashed"), "SSL_CERT_FILE": ""}), SERVER_AUTH)
+    system.read(reader)
+    assert names(reader) == "" and reader.inputs.is_current(deep=False)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.pem").write_bytes(der.pem(ROOTS["a"]))
+    assert not reader.inputs.is_current(deep=False)
+
+
+def test_what_changed_within_a_tick_of_the_file_systems_clock_is_waited_for(tmp_path, monkeypatch) -> None:
+    """Another change in that tick would look the same, and a root that it distrusts would be trusted for ever."""
+    slept: list[float] = []
+    now, changed = 1_700_000_000_000_000_000, [0]
+    monkeypatch.setattr("certhook._sources.reader.time_ns", lambda: now + int(sum(slept) * 1e9))
+    monkeypatch.setattr("certhook._sources.reader.sleep", slept.append)
+    monkeypatch.setattr("certhook._sources.reader.signature", lambda path: (changed[0], 1, 1, 1))
+    cases = [
+        (now - 5_000_001, [0.014999999], False),  # 5 ms ago
+        (now - 1_000_000_001, [], False),  # a second ago
+        (now - 1_000_000_000, [], True),  # on a clock of whole seconds
+        (now - 3_000_000_000, [], False),
+        (now + 5_000_000, [], False),  # the clock of somebody else, who is ahead
+    ]
+    for changed[0], waited, volatile in cases:
+        slept.clear()
+        reader = Reader(Config({}), SERVER_AUTH)
+        reader.watch(str(tmp_path))
+        assert (slept, reader.volatile) == (pytest.approx(waited), volatile)
+
+
 # Windows, by what its stores gave when they were recorded.
 
 
