@@ -1,6 +1,6 @@
 """What programs do with contexts, timed by pyperf: connections, and three HTTP clients.
 
-requests and httpx name certifi's file themselves, which certhook leaves alone.
+requests and httpx name certifi's file themselves, which certhook adopts.
 """
 
 from __future__ import annotations
