@@ -180,6 +180,10 @@ _MANY = 8
 def _look_inside(folder: str, names: "list[str]", portable: bool) -> "list[Signature]":
     if sys.platform == "win32" and _registry.is_store(folder):
         return [_registry.store_signature(folder)]
+    if sys.platform == "darwin" and not os.path.isabs(folder):
+        from certhook import _security
+
+        return [_security.settings_signature(folder)]
     if portable or len(names) < _MANY or os.scandir not in os.supports_fd:
         return _look_at_each(folder, names, portable)
     found = {}

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import certhook
-from certhook import _config, _trust
+from certhook import _config, _security, _store, _trust
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet, macos, places, system
 from certhook._sources.distrust import sha1
@@ -288,7 +288,7 @@ class Mac:
             assert (every, as_pem) == ("-a", "-p")
             return self.keychains[keychain]
         verb, *options, output = arguments
-        assert (verb, output) == ("trust-settings-export", macos.OUTPUT)
+        assert (verb, output) == ("trust-settings-export", _security.OUTPUT)
         return self.settings["".join(options)] or b""
 
 
@@ -303,12 +303,12 @@ def mac(tmp_path: Path, monkeypatch) -> Mac:
     monkeypatch.setattr(macos, "APPLES_ROOTS", str(tmp_path / "apple.keychain"))
     monkeypatch.setattr(macos, "ADMINISTRATORS", str(tmp_path / "admin.keychain"))
     monkeypatch.setattr(macos, "LOGIN", "login.keychain")
-    monkeypatch.setattr(macos, "SETTINGS", str(tmp_path / "settings"))
-    monkeypatch.setattr(macos, "VAULT", str(tmp_path / "vault"))
+    monkeypatch.setattr(_security, "SETTINGS", str(tmp_path / "settings"))
+    monkeypatch.setattr(_security, "VAULT", str(tmp_path / "vault"))
     monkeypatch.setattr(macos, "PREFERENCES", str(tmp_path / "preferences.plist"))
-    monkeypatch.setattr(macos, "_home", lambda: str(tmp_path))
-    monkeypatch.setattr(macos, "_answers", {})
-    monkeypatch.setattr(macos, "run", mac.run)
+    monkeypatch.setattr(_security, "home", lambda: str(tmp_path))
+    monkeypatch.setattr(_security, "_answers", {})
+    monkeypatch.setattr(_security, "run", mac.run)
     monkeypatch.setenv("CERTHOOK_SOURCES", "system")
     monkeypatch.setenv("CERTHOOK_CACHE_DIR", str(tmp_path / "cache"))
     return mac
@@ -422,10 +422,10 @@ def test_a_process_with_raised_rights_listens_to_no_user(monkeypatch) -> None:
     monkeypatch.setattr(_config, "_secure", "yes")
     assert macos._others() == [macos.ADMINISTRATORS]
     asked = []
-    monkeypatch.setattr(macos, "run", lambda *arguments: asked.append(arguments) or b"")
-    monkeypatch.setattr(macos, "_answers", {})
+    monkeypatch.setattr(_security, "run", lambda *arguments: asked.append(arguments) or b"")
+    monkeypatch.setattr(_security, "_answers", {})
     macos.read_disallowed(Reader(Config({}), SERVER_AUTH))
-    assert asked == [("trust-settings-export", "-d", macos.OUTPUT)]
+    assert asked == [("trust-settings-export", "-d", _security.OUTPUT)]
 
 
 @pytest.mark.parametrize("output", [b"junk", b"\xff" * 99, der.pem(b"junk"), b"", b"-----BEGIN CERTIFICATE-----\n"])
@@ -452,10 +452,10 @@ def test_a_command_that_fails_is_a_problem_and_is_tried_again(mac, monkeypatch) 
 
     def fails(*arguments: str) -> bytes:
         mac.asked.append(arguments[0])
-        raise SourceError(macos.SECURITY, "'security' did not answer within 20 seconds")
+        raise SourceError(_security.SECURITY, "'security' did not answer within 20 seconds")
 
-    monkeypatch.setattr(macos, "run", fails)
-    monkeypatch.setattr(macos, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(_security, "run", fails)
+    monkeypatch.setattr(_security, "monotonic", lambda: 1000.0)
     trust = TrustSet(_config.current(), SERVER_AUTH)
     assert trust.volatile
     assert [problem.path for problem in trust.problems if isinstance(problem, SourceError)] == [
@@ -463,9 +463,9 @@ def test_a_command_that_fails_is_a_problem_and_is_tried_again(mac, monkeypatch) 
         "macOS user's trust settings",
         macos.APPLES_ROOTS,
     ]
-    monkeypatch.setattr(macos, "run", mac.run)
+    monkeypatch.setattr(_security, "run", mac.run)
     assert trusted() == []  # the answer holds for some seconds
-    monkeypatch.setattr(macos, "monotonic", lambda: 1011.0)
+    monkeypatch.setattr(_security, "monotonic", lambda: 1011.0)
     assert trusted() == [ROOT]
 
 
@@ -481,7 +481,7 @@ def test_a_warm_process_does_not_run_security(mac, monkeypatch) -> None:
     assert len(mac.asked) == 4
     context()
     _trust.forget()  # as a new process would begin
-    macos._answers.clear()
+    _security._answers.clear()
     context()
     assert len(mac.asked) == 4
 
@@ -507,17 +507,45 @@ def test_a_change_is_seen_by_the_next_context(mac, changed: str) -> None:
     assert (after.store != before.store) == ("settings" in changed)
 
 
-def test_what_trustd_hides_cannot_be_watched_and_is_asked_for_again_after_a_few_seconds(mac, monkeypatch) -> None:
-    monkeypatch.setattr(macos, "monotonic", lambda: 1000.0)
+def test_what_trustd_hides_is_asked_for_again_after_a_few_seconds(mac, monkeypatch) -> None:
+    now = [1000.0]
+    for module in (_security, _trust):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     (mac.folder / "vault").mkdir()
-    mac.put("apple", ROOT)
-    assert TrustSet(_config.current(), SERVER_AUTH).volatile
-    mac.settings["-d"] = export(entry(ROOT, rule(Result=DENY)))
+    mac.put("apple", ROOT, OTHER_ROOT)
+    context()
+    before = _trust.current(_config.current(), SERVER_AUTH)
     asked = len(mac.asked)
-    assert trusted() == [ROOT]
+    mac.settings["-d"] = export(entry(ROOT, rule(Result=DENY)))
+    context()
+    assert _trust.current(_config.current(), SERVER_AUTH) is before
     assert len(mac.asked) == asked
-    monkeypatch.setattr(macos, "monotonic", lambda: 1011.0)
-    assert trusted() == []
+    now[0] += 11
+    after = _trust.current(_config.current(), SERVER_AUTH)
+    assert after.store != before.store
+    assert trusted() == [OTHER_ROOT]
+
+
+def test_what_trustd_hides_is_asked_for_by_a_process_that_finds_a_store_of_a_while_ago(mac, monkeypatch) -> None:
+    (mac.folder / "vault").mkdir()
+    mac.put("apple", ROOT, OTHER_ROOT)
+    context()
+    exports = ["trust-settings-export -d {output}", "trust-settings-export {output}"]
+
+    def as_a_new_process() -> list[str]:
+        _trust.forget()
+        _security._answers.clear()
+        mac.asked.clear()
+        context()
+        return mac.asked
+
+    assert as_a_new_process() == exports
+    assert as_a_new_process() == []  # seconds later
+    monkeypatch.setattr(_store, "DEEP_LOOK_EVERY", -1)
+    assert as_a_new_process() == exports
+    mac.settings[""] = export(entry(ROOT, rule(Result=DENY)))
+    assert as_a_new_process() != exports
+    assert trusted() == [OTHER_ROOT]
 
 
 def test_by_real_handshakes(mac, cas, servers, monkeypatch) -> None:
@@ -556,13 +584,13 @@ def verdicts(servers: support.Servers) -> set[str]:
 @pytest.fixture
 def security(tmp_path: Path, monkeypatch):
     """Have a shell script stand in for security(1)."""
-    monkeypatch.setattr(macos, "_home", lambda: "/home/someone")
+    monkeypatch.setattr(_security, "home", lambda: "/home/someone")
 
     def script(text: str) -> None:
         path = tmp_path / "security"
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setattr(macos, "SECURITY", str(path))
+        monkeypatch.setattr(_security, "SECURITY", str(path))
 
     if sys.platform == "win32":
         pytest.skip("there is no shell")
@@ -573,7 +601,7 @@ def test_the_command_is_given_nothing_of_this_process(security, monkeypatch) -> 
     monkeypatch.setenv("HOME", "/tmp/elsewhere")
     monkeypatch.setenv("SECRET", "42")
     security('pwd; env | grep -v "^_=\\|^PWD=\\|^SHLVL=" | sort; cat; for a in "$@"; do echo "<$a>"; done')
-    assert macos.run("find-certificate", "a b; c").decode().splitlines() == [
+    assert _security.run("find-certificate", "a b; c").decode().splitlines() == [
         "/",
         "HOME=/home/someone",
         "LANG=C",
@@ -586,7 +614,7 @@ def test_the_command_is_given_nothing_of_this_process(security, monkeypatch) -> 
 def test_what_the_command_writes_is_read_and_removed(security, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     security('echo "...Trust Settings exported successfully."; printf plist > "$3"; echo "$3" > "$0.path"')
-    assert macos.run("trust-settings-export", "-d", macos.OUTPUT) == b"plist"
+    assert _security.run("trust-settings-export", "-d", _security.OUTPUT) == b"plist"
     written = (tmp_path / "security.path").read_text().strip()
     assert written.startswith(str(tmp_path)) and not os.path.exists(os.path.dirname(written))
 
@@ -595,7 +623,7 @@ def test_what_the_command_writes_is_read_and_removed(security, tmp_path, monkeyp
     ("arguments", "script"),
     [
         (
-            ("trust-settings-export", "-d", macos.OUTPUT),
+            ("trust-settings-export", "-d", _security.OUTPUT),
             "echo 'SecTrustSettingsCreateExternalRepresentation: No Trust Settings were found.' >&2; exit 1",
         ),
         (("find-certificate", "-a", "-p", "x"), "echo 'The specified item could not be found' >&2; exit 44"),
@@ -604,7 +632,7 @@ def test_what_the_command_writes_is_read_and_removed(security, tmp_path, monkeyp
 )
 def test_nothing_is_no_failure(arguments, script: str, security) -> None:
     security(script)
-    assert macos.run(*arguments) == b""
+    assert _security.run(*arguments) == b""
 
 
 @pytest.mark.parametrize(
@@ -619,23 +647,23 @@ def test_nothing_is_no_failure(arguments, script: str, security) -> None:
     ],
 )
 def test_a_failure_of_the_command_is_named(script: str, message: str, security, monkeypatch) -> None:
-    monkeypatch.setattr(macos, "TIMEOUT", 1 if "sleep" in script else 60)
+    monkeypatch.setattr(_security, "TIMEOUT", 1 if "sleep" in script else 60)
     security(script)
     with pytest.raises(SourceError, match=message):
-        macos.run("trust-settings-export", "-d", macos.OUTPUT)
+        _security.run("trust-settings-export", "-d", _security.OUTPUT)
 
 
 def test_a_command_that_is_not_there_is_named(monkeypatch) -> None:
-    monkeypatch.setattr(macos, "SECURITY", os.path.abspath("no/security"))
+    monkeypatch.setattr(_security, "SECURITY", os.path.abspath("no/security"))
     with pytest.raises(SourceError, match="cannot be run"):
-        macos.run("find-certificate")
+        _security.run("find-certificate")
 
 
 def test_an_answer_without_end_is_not_read_into_memory(security, monkeypatch) -> None:
     monkeypatch.setattr("certhook._files.LIMIT", 1 << 20)
     security("head -c 2000000 /dev/zero")
     with pytest.raises(SourceError, match="larger than 1 MiB"):
-        macos.run("find-certificate")
+        _security.run("find-certificate")
 
 
 def test_no_other_system_imports_it(installed: Path) -> None:

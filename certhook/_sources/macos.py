@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import os
 import re
-from time import monotonic
 
-from certhook import _anchors, _config, _files, _x509
+from certhook import _anchors, _files, _security, _x509
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
 from certhook._sources.distrust import Block, folded, sha1
-from certhook._store import DEEP_LOOK_EVERY, signature
+from certhook._store import signature
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -37,26 +36,12 @@ if TYPE_CHECKING:
     from certhook._store import Signature
     from certhook.exceptions import CerthookError
 
-SECURITY = "/usr/bin/security"
-#: How long it may take for one answer, in seconds.
-TIMEOUT = 20
-
 APPLES_ROOTS = "/System/Library/Keychains/SystemRootCertificates.keychain"
 ADMINISTRATORS = "/Library/Keychains/System.keychain"
 LOGIN = "Library/Keychains/login.keychain-db"
 
-#: Where trust settings are up to macOS 11, readable; one file for the administrator and one for each user.
-SETTINGS = "/Library/Security/Trust Settings"
-#: Where trustd keeps them since. Nobody else can see in there, so no change shows.
-VAULT = "/private/var/protected/trustd/private"
 #: Says whether the administrator lets users' trust settings have a say (``DisableUserTrustSettings``).
 PREFERENCES = "/Library/Preferences/com.apple.security.plist"
-
-# The domains of trust settings, with what security(1) calls them.
-_DOMAINS = (("administrator's", ("-d",)), ("user's", ()))
-
-#: Among the arguments of security(1): the file that it is to write.
-OUTPUT = "{output}"
 
 # SecTrustSettingsResult
 _TRUST_ROOT, _TRUST_AS_ROOT, _DENY, _UNSPECIFIED = 1, 2, 3, 4
@@ -261,20 +246,8 @@ def read_disallowed(reader: Reader) -> None:
 
 def _others() -> list[str]:
     """The keychains whose certificates are trusted only where trust settings say so."""
-    home = _home()
+    home = _security.home()
     return [ADMINISTRATORS, os.path.join(home, LOGIN)] if home else [ADMINISTRATORS]
-
-
-def _home() -> str | None:
-    """The home of this process's user, None where that user is to have no say."""
-    if _config.privileged():
-        return None
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_dir  # and not HOME
-    except KeyError:
-        return None
 
 
 def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
@@ -285,12 +258,14 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
     seen = _watch_settings(reader)
     problems: list[CerthookError] = reader.problems if report else []
     found = []
-    for owner, options in _DOMAINS:
-        if not options and _home() is None:
+    for owner, options in _security.DOMAINS:
+        if not options and _security.home() is None:
             continue
         name = f"macOS {owner} trust settings"
         try:
-            data = _ask(reader, seen, "trust-settings-export", *options, OUTPUT)
+            data = _ask(reader, seen, "trust-settings-export", *options, _security.OUTPUT)
+            if _security.are_settings_hidden():
+                reader.watch_content(_security.path_of(owner), _security.signature_of(data))
             settings, faults = parse_settings(data) if data else ([], [])
         except (SourceError, ValueError) as error:
             message = error.message if isinstance(error, SourceError) else str(error)
@@ -307,20 +282,9 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
 
 def _watch_settings(reader: Reader) -> list[Signature]:
     """Have a change of trust settings seen, and return what their files look like."""
-    try:
-        names = sorted(os.listdir(SETTINGS))
-    except OSError:
-        names = []  # there are none
-    paths = [SETTINGS, *(os.path.join(SETTINGS, name) for name in names)]
+    paths = _security.settings_files()
     for path in (PREFERENCES, *paths):
         reader.watch(path)
-    try:
-        os.lstat(VAULT)
-        reader.volatile = True
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError:
-        reader.volatile = True  # it is there
     return [signature(path) for path in paths]
 
 
@@ -355,67 +319,9 @@ def _certificates(reader: Reader, keychain: str, place: Place | None) -> list[An
     return anchors
 
 
-# What security(1) answered lately, by its arguments: when, how the files that it read looked, and the answer.
-_answers: dict[tuple[str, ...], tuple[float, list[Signature], bytes | SourceError]] = {}
-
-
 def _ask(reader: Reader, seen: list[Signature], *arguments: str) -> bytes:
-    """What :func:`run` answers, which holds for a few seconds, since one context asks twice.
-
-    :param seen: what the files that it will read look like: once they change, the answer no longer holds
-    :raises SourceError: where there is no answer
-    """
-    asked, seen_then, answer = _answers.get(arguments, (0.0, None, b""))
-    if seen_then != seen or monotonic() - asked > DEEP_LOOK_EVERY:
-        try:
-            answer = run(*arguments)
-        except SourceError as error:
-            answer = error
-        _answers[arguments] = monotonic(), seen, answer
-    if isinstance(answer, SourceError):
-        reader.volatile = True  # Tried again.
-        raise answer.with_traceback(None)
-    return answer
-
-
-# What it says, and the exit status it ends with (an OSStatus, of which a byte is left), where there is nothing.
-_NO_SETTINGS = b"No Trust Settings were found"
-_NOT_FOUND = -25300 & 0xFF
-
-
-def run(*arguments: str) -> bytes:
-    """What ``security`` answers to *arguments*: what it writes to :data:`OUTPUT`, or else prints; empty for nothing.
-
-    :raises SourceError: if it fails, or takes too long
-    """
-    import subprocess
-    import tempfile
-
-    command = f"'{SECURITY} {arguments[0]}'"
-    environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": _home() or "/var/empty", "LANG": "C"}
     try:
-        with tempfile.TemporaryDirectory(prefix="certhook-") as folder:
-            # Files, for pipes have no end that a process which writes without one would respect.
-            output, printed, said = (os.path.join(folder, name) for name in ("output", "printed", "said"))
-            with open(printed, "wb") as stdout, open(said, "wb") as stderr:
-                status = subprocess.run(
-                    [SECURITY, *(output if argument == OUTPUT else argument for argument in arguments)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=stdout,
-                    stderr=stderr,
-                    cwd="/",
-                    env=environment,
-                    timeout=TIMEOUT,
-                    check=False,
-                ).returncode
-            message = _files.read(said)
-            if _NO_SETTINGS in message or (status == _NOT_FOUND and OUTPUT not in arguments):
-                return b""
-            if status != 0:
-                lines = message.decode("utf-8", "replace").split("\n")
-                raise SourceError(SECURITY, f"{command} ended with status {status}: {lines[0][:200] or 'no word'}")
-            return _files.read(output if OUTPUT in arguments else printed)
-    except subprocess.TimeoutExpired:
-        raise SourceError(SECURITY, f"{command} did not answer within {TIMEOUT} seconds") from None
-    except OSError as error:
-        raise SourceError(SECURITY, f"{command} cannot be run: {error.strerror or error}") from None
+        return _security.ask(seen, *arguments)
+    except SourceError:
+        reader.volatile = True  # Tried again.
+        raise

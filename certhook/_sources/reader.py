@@ -135,7 +135,7 @@ class Reader:
             self._near[key] = signature(key)
 
     def watch_content(self, path: str, seen: Signature) -> None:
-        """Have a change of what is in a store of Windows seen, that looked like *seen* when it was read."""
+        """Have a change of what is no file seen, that looked like *seen* when it was read."""
         self._deep[path] = {"": seen}
 
     @property
