@@ -27,8 +27,11 @@ def main() -> None:
     """Run the command line."""
     options = _options()
     started = time.monotonic()
-    # Resolved: compiled stores refuse a way to them that somebody else could change.
-    with tempfile.TemporaryDirectory(prefix="certhook-benchmarks-") as folder:
+    # In the user's own cache folder: no compiled store is used in /tmp, where everybody can write. Resolved,
+    # since one refuses a link as well.
+    cache = Path.home() / ".cache"
+    cache.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="certhook-benchmarks-", dir=cache) as folder:
         work = Path(folder).resolve()
         server = Server(work)
         _say("Making the environments")

@@ -140,7 +140,10 @@ class Tests:
 def main() -> int:
     """Run the command line, and return the exit status."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="certhook-suites-") as folder:
+    # No compiled store is used in /tmp, where everybody can write.
+    cache = Path.home() / ".cache"
+    cache.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="certhook-suites-", dir=cache) as folder:
         # Resolved: compiled stores refuse a way to them that somebody else could change.
         work = (options.work or Path(folder)).resolve()
         results = []
