@@ -523,6 +523,44 @@ def nobody_is_trusted(lab: Lab) -> Answered:
     return lab.ask(lab.serve(chain().sent))
 
 
+@shows("no-roots", "If whoever set SSL_CERT_FILE and SSL_CERT_DIR to nothing did not mean that: unset it")
+def nobody_is_to_be_trusted(lab: Lab) -> Answered:
+    lab.trust(SSL_CERT_FILE="")
+    return lab.ask(lab.serve(chain().sent))
+
+
+@shows("setting-not-understood", "since CERTHOOK_SOURCES was not understood", "'sytem'", "Correct CERTHOOK_SOURCES")
+def a_source_that_is_mistyped(lab: Lab) -> Answered:
+    lab.trust(stranger(), CERTHOOK_SOURCES="sytem")
+    return lab.ask(lab.serve(chain().sent))
+
+
+@shows("root-made-anew", "A root of that name is trusted here (", "with another key", marks=(sees_all,))
+def a_root_that_was_made_anew(lab: Lab) -> Answered:
+    old, new = chain(), chain()
+    lab.trust(old.root)
+    return lab.ask(lab.serve(new.sent))
+
+
+@shows("root-made-anew", "A root of that name is trusted here (", "somebody imitates it")
+def a_server_straight_below_a_root_that_was_made_anew(lab: Lab) -> Answered:
+    lab.trust(issue("the root", ca=True))
+    return lab.ask(lab.serve((issue("localhost", issue("the root", ca=True)),)))
+
+
+@shows("self-signed", "vouches for itself")
+def a_server_that_vouches_for_itself_where_a_path_is_wrong_too(lab: Lab) -> Answered:
+    lab.trust(stranger(), CERTHOOK_EXTRA_CA_CERTS=str(lab.folder / "nowhere"))
+    return lab.ask(lab.serve((issue("localhost"),)))
+
+
+@shows("missing-intermediate", "does not send the certificate of", marks=(sees_all,))
+def an_intermediate_that_is_missing_where_a_path_is_wrong_too(lab: Lab) -> Answered:
+    good = chain()
+    lab.trust(good.root, SSL_CERT_DIR=str(lab.folder / "nowhere"))
+    return lab.ask(lab.serve((good.sent[0], good.root)))
+
+
 @shows("self-signed", "vouches for itself", "CERTHOOK_EXTRA_CA_CERTS", "not from this connection")
 def a_server_that_vouches_for_itself(lab: Lab) -> Answered:
     lab.trust(stranger())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -225,6 +227,44 @@ def test_whoever_closes_standard_output_early_sees_no_traceback(lab: Lab) -> Non
     done = subprocess.run(command, env=support.clean_env(), stdout=writing, stderr=subprocess.PIPE, timeout=60)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["env"], ["export", "-"], ["list"], ["status"]])
+@pytest.mark.parametrize("output", ["a closed pipe", "nothing", "a full disk"])
+def test_no_verb_shows_a_traceback_where_it_cannot_print(tmp_path, arguments, output) -> None:
+    command = [sys.executable, "-m", "certhook", *arguments]
+    env = support.clean_env(CERTHOOK_CACHE_DIR=str(tmp_path / "cache"), CERTHOOK_SOURCES="bundled")
+    writing = None
+    if output == "a closed pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+    elif output == "nothing":
+        command = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    elif os.path.exists("/dev/full"):
+        writing = os.open("/dev/full", os.O_WRONLY)
+    else:
+        pytest.skip("there is no /dev/full")
+    done = subprocess.run(command, env=env, stdout=writing, stderr=subprocess.PIPE, encoding="utf-8", timeout=60)
+    if writing is not None:
+        os.close(writing)
+    if output == "nothing" and arguments[0] in ("--help", "--version"):
+        assert "Traceback" not in done.stderr  # argparse prints it there
+        return
+    full = "certhook: standard output cannot be written: No space left on device\n"
+    assert done.stderr == (full if output == "a full disk" else "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal on Windows")
+def test_who_stops_it_sees_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        command = [sys.executable, "-m", "certhook", "check", f"127.0.0.1:{silent.getsockname()[1]}"]
+        process = subprocess.Popen(command, env=support.clean_env(), stderr=subprocess.PIPE, encoding="utf-8")
+        accepted, _ = silent.accept()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        accepted.close()
+    assert (process.returncode, said) == (130, "certhook: stopped\n")
 
 
 def test_without_cryptography_a_word_says_how_to_get_it(installed) -> None:

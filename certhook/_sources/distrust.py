@@ -201,7 +201,7 @@ def _read_deselected(reader: Reader) -> None:
         reader.watch_inside(path)
         data = _contents(reader, path)
         if data is not None:  # else an upgrade removed it, and its name stays in the list
-            _block(reader, path, data, everything=True, but=local)
+            _block(reader, path, data, everything=True, but=local, by=DESELECTED)
 
 
 def _local(reader: Reader) -> set[object]:
@@ -254,14 +254,19 @@ def _contents(reader: Reader, path: str) -> bytes | None:
         return None
 
 
-def _block(reader: Reader, path: str, data: bytes, everything: bool, but: Collection[object] = frozenset()) -> None:
-    """Distrust what is in the file *path*: all of it, or what says so; *but* for some CAs."""
+def _block(
+    reader: Reader, path: str, data: bytes, everything: bool, but: Collection[object] = frozenset(), by: str = ""
+) -> None:
+    """Distrust what is in the file *path*: all of it, or what says so; *but* for some CAs.
+
+    :param by: the file that says so, if it is another one
+    """
     found = _of_objects(data, everything) if _OBJECT in data else _of_certificates(data, everything)
     count = faults = 0
     for block in found:
         try:
             if not (but and block.der and identity(_x509.Certificate(block.der)) in but):
-                reader.distrust.add(block, path)
+                reader.distrust.add(block, by or path)
             count += 1
         except ValueError as error:
             faults += 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 import certhook
-from certhook.cli import check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
+from certhook.cli import _output, check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb.add_parser(verbs)
     # Without a verb: what a person first wants to know.
     status.add_arguments(parser)
-    options = parser.parse_args(arguments)
+    try:
+        return _run(parser, arguments)
+    except BrokenPipeError:
+        _output.give_up()  # of --help
+        return 0
+    except OSError as error:
+        _output.give_up()
+        _output.complain(f"standard output cannot be written: {error.strerror or error}")
+        return 1
+    except KeyboardInterrupt:
+        _output.complain("stopped")
+        return _STOPPED
+
+
+# By SIGINT, as a shell says it.
+_STOPPED = 130
+
+
+def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+    try:
+        options = parser.parse_args(arguments)
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # where --help was printed
     exit_status: int = options.run(options)
     return exit_status

@@ -21,8 +21,26 @@ def show(text: str) -> None:
         try:
             print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
         except BrokenPipeError:
-            # Whoever read it has seen enough. Python flushes once more at its end, and that must not fail.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            give_up()
+
+
+def show_bytes(data: bytes) -> None:
+    """Print *data* as it is."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            give_up()
+
+
+def give_up() -> None:
+    """Have nothing more printed, for whoever read it has seen enough.
+
+    Python flushes once more at its end, and that must not fail.
+    """
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -62,6 +62,11 @@ class Roots:
                     return Root(anchor, parsed, standing, settings)
         return None
 
+    def trusted_with_name(self, name: x509.Name) -> Anchor | None:
+        """The first trusted root with *name*, whatever its key."""
+        known = self._by_name.get(folded(name), ())
+        return next((anchor for anchor, standing, _ in known if standing == TRUSTED), None)
+
     def trusts_anyone(self) -> bool:
         """Whether there is a trusted root at all."""
         return bool(self._trusted)

@@ -200,7 +200,7 @@ def _render(check: dict[str, Any]) -> list[str]:
     verdict = "VERIFIED" if check["verified"] else "NOT VERIFIED"
     lines = wrapped(f"{verdict}: {host}, port {check['port']}{shown}")
     if check["chain"]:
-        lines += ["", *_tree(check["chain"])]
+        lines += ["", *_tree(check["chain"], check["chain_is_whole"])]
         if not check["chain_is_whole"]:
             lines += wrapped("(Before Python 3.10, what else the server sent cannot be seen.)", "  ")
     if check["cause"]:
@@ -224,13 +224,13 @@ def _render_stock(check: dict[str, Any]) -> list[str]:
     return ["", *wrapped(f"Without certhook: {text}", then="  ")]
 
 
-def _tree(chain: list[dict[str, Any]]) -> list[str]:
+def _tree(chain: list[dict[str, Any]], is_whole: bool) -> list[str]:
     lines: list[str] = []
     for depth, link in enumerate(chain):
         inside = "  " + "   " * depth
         mark = f"{inside[:-3]}+- " if depth else inside
         lines += wrapped(link["name"], mark, f"{inside}  ")
-        for detail in _details(link, is_last=link is chain[-1]):
+        for detail in _details(link, is_last=is_whole and link is chain[-1]):
             lines += wrapped(detail, f"{inside}  ", f"{inside}    ")
     return lines
 

@@ -112,15 +112,15 @@ def run(options: argparse.Namespace) -> int:
             value = quote(_path(options))
             lines = [setting.format(name=name, value=value) for name in VARIABLES]
         # A path of bytes that are no text is printed as it is.
-        text = "".join(f"{line}\n" for line in lines).encode(sys.stdout.encoding, "surrogateescape")
+        encoding = getattr(sys.stdout, "encoding", "utf-8")
+        text = "".join(f"{line}\n" for line in lines).encode(encoding, "surrogateescape")
     except (SourceError, Unusable) as failure:
         _output.complain(failure)
         return 1
     except UnicodeEncodeError as error:
         _output.complain(f"the path has characters that {error.encoding} cannot show; name another file")
         return 1
-    sys.stdout.buffer.write(text)
-    sys.stdout.flush()
+    _output.show_bytes(text)
     return 0
 
 

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import stat
-import sys
 import tempfile
 import warnings
 
@@ -75,8 +74,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             data = pkcs12(anchors) if options.format == "pkcs12" else pem(anchors)
             if path is None:
-                sys.stdout.buffer.write(data)
-                sys.stdout.flush()
+                _output.show_bytes(data)
                 return 0
             write(path, data)
     except Unusable as failure:

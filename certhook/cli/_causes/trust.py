@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Iterator
 
 from certhook.cli._causes.case import Case, Cause, Facts
 from certhook.cli._certificates import (
@@ -37,13 +38,26 @@ _NAMING = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CERTHOOK_BUNDLE", "CERTHOOK_EXTRA_C
 
 
 def _points_nowhere(case: Case) -> Facts | None:
-    for problem in case.problems:
-        if not isinstance(problem, ConfigurationError) or problem.setting not in _NAMING:
-            continue
-        # An empty value means none, and whoever set it knows.
-        if not problem.message.startswith("is empty"):
+    """Only where the roots that are missing may be what it is about: nobody is trusted, or nothing else shows."""
+    others = (_made_anew, _missing_intermediate, _inspection)
+    if case.roots.trusts_anyone() and (case.failure.code == _SELF_SIGNED or any(other(case) for other in others)):
+        return None
+    for problem in _wrong(case, _NAMING):
+        if not _is_empty(problem):
             return {"setting": problem.setting, "problem": problem.message}
     return None
+
+
+def _wrong(case: Case, settings: tuple[str, ...]) -> Iterator[ConfigurationError]:
+    """What is wrong with any of *settings*."""
+    for problem in case.problems:
+        if isinstance(problem, ConfigurationError) and problem.setting in settings:
+            yield problem
+
+
+def _is_empty(problem: ConfigurationError) -> bool:
+    """Whether it is only that nothing is named, which whoever set it may mean."""
+    return problem.message.startswith("is empty")
 
 
 # How to undo a setting that leaves out a source.
@@ -69,7 +83,26 @@ def _switched_off(case: Case) -> Facts | None:
 
 
 def _nobody_is_trusted(case: Case) -> Facts | None:
-    return None if case.roots.trusts_anyone() else {}
+    empty = [problem.setting for problem in _wrong(case, _NAMING) if _is_empty(problem)]
+    return None if case.roots.trusts_anyone() else {"empty": " and ".join(empty)}
+
+
+def _not_understood(case: Case) -> Facts | None:
+    problem = next(_wrong(case, ("CERTHOOK_SOURCES",)), None)
+    if problem is None or case.roots.trusts_anyone():
+        return None
+    return {"setting": problem.setting, "problem": problem.message}
+
+
+def _made_anew(case: Case) -> Facts | None:
+    """A root that is trusted here has the name of the one that vouches for the server, and another key."""
+    if not case.chain:
+        return None
+    top = case.path[-1]
+    anchor = case.roots.trusted_with_name(top.issuer)
+    if anchor is None:
+        return None
+    return {"who": quoted(top.issuer), "where": ", ".join([path for _, path in anchor.listed])}
 
 
 def _not_a_root(case: Case) -> Facts | None:
@@ -150,13 +183,6 @@ CAUSES = (
         facts=_distrusted,
     ),
     Cause(
-        "setting-points-nowhere",
-        "{setting} names the roots to trust, and there is none: {problem}.",
-        ("Correct {setting}, or unset it.", "'python -m certhook' shows every place that was looked at."),
-        codes=_NO_ISSUER,
-        facts=_points_nowhere,
-    ),
-    Cause(
         "root-switched-off",
         "{who}, which vouches for the server, is known here ({where}), but left out because of {settings}.",
         ("If whoever set that did not mean it: {undo}.",),
@@ -164,14 +190,41 @@ CAUSES = (
         facts=_switched_off,
     ),
     Cause(
+        "setting-points-nowhere",
+        "{setting} names the roots to trust, and not all of them can be had: {problem}.",
+        ("Correct {setting}, or unset it.", "'python -m certhook' shows every place that was looked at."),
+        codes=_NO_ISSUER,
+        facts=_points_nowhere,
+    ),
+    Cause(
+        "setting-not-understood",
+        "Nobody is trusted here, since {setting} was not understood: {problem}.",
+        ("Correct {setting}, or unset it.",),
+        codes=_NO_ISSUER,
+        facts=_not_understood,
+    ),
+    Cause(
         "no-roots",
         "Nobody is trusted here: no source has a root, so no server can be verified.",
         (
+            "If whoever set {empty} to nothing did not mean that: unset it.",
             "Install some: the system's package (often called ca-certificates), or 'pip install certifi'.",
             "'python -m certhook' shows every place that was looked at.",
         ),
         codes=_NO_ISSUER,
         facts=_nobody_is_trusted,
+    ),
+    Cause(
+        "root-made-anew",
+        "{who} vouches for the server. A root of that name is trusted here ({where}), but with another key: either "
+        "that CA was made anew, or somebody imitates it.",
+        (
+            "If the CA is your own or your company's: get its present root certificate from whoever runs it (not from "
+            f"this connection), put it in the place of the old one, or {_EXTRA}.",
+            "If you expected no new one, do not go on.",
+        ),
+        codes=_NO_ISSUER,
+        facts=_made_anew,
     ),
     Cause(
         "self-signed",
