@@ -337,6 +337,13 @@ shows("wrong-host", "for one.example, two.example, not for localhost", "use one 
 )
 
 
+@shows("address-as-name", "names 127.0.0.1 as the name of a host", "'IP:127.0.0.1'")
+def an_address_among_the_names(lab: Lab) -> Answered:
+    good = chain(hosts=("127.0.0.1",))
+    lab.trust(good.root)
+    return lab.ask(f"127.0.0.1:{lab.serve(good.sent)}")
+
+
 @shows("wrong-host", "The certificate is for shop.example, not for localhost")
 def a_server_that_is_named_as_in_the_last_century(lab: Lab) -> Answered:
     good = chain()
@@ -413,6 +420,15 @@ def a_ca_below_a_limit_of_names(lab: Lab) -> Answered:
         assert '"a limited CA (certhook tests)" may not' in answer[0]["cause"]["sentence"]
         assert "only for corp.example" in answer[0]["cause"]["sentence"]
     return answer
+
+
+@shows("name-constraints", "may not issue certificates for wiki.local", marks=(sees_all,))
+def a_ca_below_a_limit_of_names_of_which_another_is_beyond_it(lab: Lab) -> Answered:
+    limits = x509.NameConstraints(permitted_subtrees=[x509.DNSName("localhost")], excluded_subtrees=None)
+    root = issue("the root", ca=True)
+    limited = issue("a limited CA", root, ca=True, changed={x509.NameConstraints: (limits, True)})
+    lab.trust(root)
+    return lab.ask(lab.serve((issue("localhost", limited, hosts=("localhost", "wiki.local")), limited)))
 
 
 @shows("not-a-ca", "may not issue others")

@@ -259,7 +259,14 @@ def test_no_verb_shows_a_traceback_where_it_cannot_print(tmp_path, arguments, ou
 def test_who_stops_it_sees_no_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         command = [sys.executable, "-m", "certhook", "check", f"127.0.0.1:{silent.getsockname()[1]}"]
-        process = subprocess.Popen(command, env=support.clean_env(), stderr=subprocess.PIPE, encoding="utf-8")
+        process = subprocess.Popen(
+            command,
+            env=support.clean_env(),
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            # A shell has what it starts in the background ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         accepted, _ = silent.accept()
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)

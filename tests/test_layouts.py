@@ -651,6 +651,11 @@ UPDATES = {
         f"os.makedirs('{_BLOCKLIST}'); os.rename('/etc/bad.pem', '{_BLOCKLIST}/bad.pem')",
         (ALL, "system both"),
     ),
+    "a root is distrusted in a list that is there": (
+        {STORE: Pem("system"), f"{_BLOCKLIST}/bad.pem": Pem("extra"), "/etc/bad.pem": Pem("bundled")},
+        f"open('{_BLOCKLIST}/bad.pem', 'ab').write(open('/etc/bad.pem', 'rb').read())",
+        (ALL, "system both"),
+    ),
     "a root is distrusted no more": (
         {STORE: Pem("system"), f"{_BLOCKLIST}/bad.pem": Pem("bundled")},
         f"os.unlink('{_BLOCKLIST}/bad.pem')",

@@ -238,6 +238,7 @@ def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
         if os.path.isdir(path):
             continue
         reader.watch_inside(path)
+        reader.watch(path)  # They are few, and what is added to one in place is to be seen at once.
         data = _contents(reader, path)
         if data is not None:
             _block(reader, path, data, everything)

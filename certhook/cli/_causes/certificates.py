@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime, timezone
 from typing import Callable
 
@@ -131,7 +132,21 @@ _CLOCK = "Check whether the clock of this machine is right: it says {now}."
 
 def _hosts(case: Case) -> Facts:
     names = hosts(case.chain[0]) if case.chain else []
-    return {"names": several(names), "meant": several(names) or "no host at all"}
+    usable = [name for name in names if "*" not in name]
+    return {"names": several(usable), "meant": several(names) or "no host at all"}
+
+
+def _address_as_name(case: Case) -> Facts | None:
+    """An address that stands among the host names, where it counts for nothing (:rfc:`6125`)."""
+    return {} if case.chain and _is_address(case.host) and case.host in hosts(case.chain[0]) else None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 _SHORT_LEAF, _SHORT_CA, _WEAK_SIGNATURE = 66, 67, 68
@@ -163,9 +178,22 @@ def _hash_of_signature(certificate: x509.Certificate) -> str:
 def _limits(case: Case) -> Facts:
     limited = next((one for one in case.path[1:] if not lacks(one, x509.NameConstraints)), None)
     if limited is None:
-        return {"who": "A CA above it", "only": ""}
-    permitted = several(permitted_names(limited))
-    return {"who": quoted(limited.subject), "only": f", only for {permitted}" if permitted else ""}
+        return {"who": "A CA above it", "only": "", "name": case.host}
+    permitted = permitted_names(limited)
+    # It may be about another name in the same certificate.
+    names = [name for name in hosts(case.chain[0]) if not _is_address(name)]
+    beyond = [name for name in names if permitted and not _is_below(name, permitted)]
+    name = case.host if not beyond or not _is_below(case.host, permitted) else beyond[0]
+    return {
+        "who": quoted(limited.subject),
+        "only": f", only for {several(permitted)}" if permitted else "",
+        "name": name,
+    }
+
+
+def _is_below(name: str, permitted: list[str]) -> bool:
+    name = name.lower().lstrip("*.")
+    return any(name == one or name.endswith(f".{one}") for one in (one.lower().lstrip(".") for one in permitted))
 
 
 def _signed_by(case: Case) -> Facts:
@@ -233,6 +261,13 @@ CAUSES = (
         facts=_issuer_out_of_date,
     ),
     Cause(
+        "address-as-name",
+        "The certificate names {host} as the name of a host, and it is an address (IP): that does not count.",
+        ("Whoever runs the server has to make the certificate anew, with the entry 'IP:{host}' in place of 'DNS:'.",),
+        codes=(62, 64),
+        facts=_address_as_name,
+    ),
+    Cause(
         "wrong-host",
         "The certificate is for {meant}, not for {host}.",
         (
@@ -255,7 +290,7 @@ CAUSES = (
     ),
     Cause(
         "name-constraints",
-        "{who} may not issue certificates for {host}{only} (name constraints).",
+        "{who} may not issue certificates for {name}{only} (name constraints).",
         ("Whoever runs the server has to get its certificate from a CA that may name this host.",),
         codes=(47, 48, 49, 51, 52, 53),
         facts=_limits,
