@@ -406,7 +406,9 @@ def a_short_key_of_a_ca(lab: Lab) -> Answered:
 def a_weak_signature(lab: Lab) -> Answered:
     root = issue("the root", ca=True, key=rsa_key())
     lab.trust(root)
-    return lab.ask(lab.serve((with_sha1(issue("localhost", root), root),)))
+    answer = lab.ask(lab.serve((with_sha1(issue("localhost", root), root),)))
+    assert [link["standing"] for link in answer[0]["chain"]] == [None, "trusted"]
+    return answer
 
 
 @shows("name-constraints", "may not issue certificates for localhost")

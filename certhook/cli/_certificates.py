@@ -51,8 +51,10 @@ def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
     except Exception as error:
-        # A signature of a kind that cryptography no longer knows, or a name in another string type: by name then.
-        return type(error).__name__ == "UnsupportedAlgorithm" or certificate.issuer != issuer.subject
+        # A signature of a kind that cryptography no longer knows, such as SHA-1, or a name in another string type:
+        # by name then.
+        is_unknown = type(error).__name__ == "UnsupportedAlgorithm" or "Unsupported" in str(error)
+        return is_unknown or certificate.issuer != issuer.subject
     return True
 
 
