@@ -33,8 +33,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     listed = parser.add_mutually_exclusive_group()
     text = "those that this source lists: %(choices)s; several times: any of them"
-    listed.add_argument("--source", action="append", choices=_SOURCES, default=[], help=text)
-    listed.add_argument("--only", choices=_SOURCES, help="those that this source alone lists")
+    listed.add_argument("--source", metavar="SOURCE", action="append", choices=_SOURCES, default=[], help=text)
+    listed.add_argument("--only", metavar="SOURCE", choices=_SOURCES, help="those that this source alone lists")
     text = "those with TEXT in their full name, in capitals or not"
     parser.add_argument("--name", metavar="TEXT", default="", help=text)
     end = parser.add_mutually_exclusive_group()
