@@ -209,6 +209,9 @@ def disabled() -> bool:
     return bool(value) and value not in _NO and not privileged()
 
 
+_secure: "str | None" = None
+
+
 def privileged() -> bool:
     """Whether this program is set-uid or set-gid, or has file capabilities: OpenSSL ignores the environment there.
 
@@ -216,6 +219,8 @@ def privileged() -> bool:
     means the variables that it was started with.
     """
     global _secure
+    if not hasattr(os, "getuid"):
+        return False
     if _secure is None:
         _secure = _starts_secure()
     return acts_for_another() if _secure == "unknown" else _secure == "yes"
@@ -225,8 +230,6 @@ def acts_for_another() -> bool:
     """Whether the effective user or group of this process is another one than the real one."""
     return hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid())
 
-
-_secure: "str | None" = None
 
 _AT_SECURE = 23
 

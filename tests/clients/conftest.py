@@ -164,7 +164,8 @@ def ask(machine: Machine, environments, bundles, ports, pair, tmp_path) -> Ask:
             PAIR=str(pair),
             CASES=json.dumps(named),
         )
-        assert "certhook" not in done.stderr.lower(), done.stderr
+        # Other people's warnings name their files, which lie in the tests' folder.
+        assert "certhook" not in done.stderr.lower().replace("certhook-tests", ""), done.stderr
         answers = json.loads(done.stdout)
         for answer in answers:
             other = [f"{name}: {word}" for name, word in answer.items() if not isinstance(word, bool)]
