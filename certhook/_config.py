@@ -264,6 +264,7 @@ def _enumerate(words: "tuple[str, ...]") -> str:
 
 # The keys of the mapping below os.environ.
 _keys: "list[Any]" = [getattr(os.environ, "encodekey", str)(name) for name in VARIABLES]
+_UNSET: "list[Any]" = [None for _ in VARIABLES]
 
 _last: "tuple[list[Any], Config] | None" = None
 
@@ -276,15 +277,15 @@ def current() -> "Config":
     """
     global _last
     if not use_environment:
-        values = []
+        values = _UNSET
     elif hasattr(os.environ, "_data"):
         # os.environ.get() raises and catches for a variable that is not set: a microsecond for each.
-        get = os.environ._data.get
-        values = [get(key) for key in _keys]
+        data = os.environ._data
+        values = _UNSET if data.keys().isdisjoint(_keys) else [data.get(key) for key in _keys]
     else:
         values = [os.environ.get(name) for name in VARIABLES]
-    if any(value is not None for value in values) and privileged():
-        values = []
+    if values != _UNSET and privileged():
+        values = _UNSET
     last = _last
     if last is None or last[0] != values:
         environ = {name: os.fsdecode(value) for name, value in zip(VARIABLES, values) if value is not None}

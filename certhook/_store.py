@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     #: Time of change in nanoseconds, size in bytes, inode and device of a path; None where nothing is.
     Signature = Optional[Tuple[int, int, int, int]]
 
-_INDEX = b"certhook index 4"
+_INDEX = b"certhook index 5"
 _MANIFEST = "certhook store 1"
 MANIFEST = "manifest"
 BUNDLE = "cert.pem"
@@ -52,7 +52,11 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 # In bytes; an index or a manifest of 10,000 roots has 1 MB.
 _LIMIT = 1 << 26
 
-#: How long a look at every single file holds, in seconds: see :class:`Inputs` and :func:`find`.
+#: How far a look at :class:`Inputs` goes.
+NEAR, LINKED, DEEP = range(3)
+
+#: How long a look that goes so far holds, in seconds: see :class:`Inputs` and :func:`find`.
+LINKED_LOOK_EVERY = 0.1
 DEEP_LOOK_EVERY = 10
 
 # Whom the files of users that a user namespace does not map seem to belong to, user_namespaces(7):
@@ -80,49 +84,74 @@ class Inputs:
     """The paths that had a say in something, and how they looked just before they were read.
 
     :ivar near: files and directories, looked at whenever somebody asks
-    :ivar deep: the files in directories of *near*, often hundreds: the directory,
+    :ivar linked: the directories to which links in those of *near* lead, looked at
+        less often: an update of the operating system shows in *near* as well
+    :ivar deep: the files in directories of both, often hundreds: the directory,
         and the names in it, separated by slashes. A file that comes, goes or is
         replaced shows in its directory; one that is overwritten in place shows
-        only in itself, and is looked for less often
+        only in itself, and is looked for least often
     :ivar deep_seen: :func:`look` at these
     :ivar portable: whether the signatures are :func:`portable_signature`
     """
 
-    __slots__ = ("deep", "deep_seen", "near", "portable")
+    __slots__ = ("deep", "deep_seen", "linked", "near", "portable")
 
-    def __init__(self, near: "dict[str, Signature]", deep: "dict[str, str]", deep_seen: int, portable: bool) -> None:
+    def __init__(
+        self,
+        near: "dict[str, Signature]",
+        linked: "dict[str, Signature]",
+        deep: "dict[str, str]",
+        deep_seen: int,
+        portable: bool,
+    ) -> None:
         self.near = near
+        self.linked = linked
         self.deep = deep
         self.deep_seen = deep_seen
         self.portable = portable
 
-    def is_current(self, deep: bool) -> bool:
+    def is_current(self, depth: int) -> bool:
         """Whether everything still looks as it did.
 
-        :param deep: whether to look at every single file
+        :param depth: how far to look: at *near* alone, at *linked* too, or at every single file
         """
-        see = portable_signature if self.portable else signature
-        for path, seen in self.near.items():
-            # That nothing is there is half as expensive to learn without an exception.
-            if os.access(path, os.F_OK) if seen is None else see(path) != seen:
-                return False
-        return not deep or look(self.deep, self.portable) == self.deep_seen
+        if not self._look_the_same(self.near):
+            return False
+        if depth >= LINKED and not self._look_the_same(self.linked):
+            return False
+        return depth < DEEP or look(self.deep, self.portable) == self.deep_seen
+
+    def _look_the_same(self, paths: "dict[str, Signature]") -> bool:
+        see = portable_signature if self.portable else _existing_signature
+        try:
+            for path, seen in paths.items():
+                # That nothing is there is half as expensive to learn without an exception.
+                if os.access(path, os.F_OK) if seen is None else see(path) != seen:
+                    return False
+        except (OSError, ValueError):
+            return False
+        return True
 
     def seen_anew(self, portable: bool) -> "Inputs":
         """The same paths as they look now."""
         see = portable_signature if portable else signature
         near = {path: see(path) for path in self.near}
-        return Inputs(near, self.deep, look(self.deep, portable), portable)
+        linked = {path: see(path) for path in self.linked}
+        return Inputs(near, linked, self.deep, look(self.deep, portable), portable)
 
 
 def signature(path: str) -> "Signature":
     """What *path* looks like now, links followed: enough to see that it changed."""
-    if sys.platform == "win32" and _registry.is_key(path):
-        return _registry.key_signature(path)
     try:
-        return _signature_of(os.stat(path))
+        return _existing_signature(path)
     except (OSError, ValueError):
         return None
+
+
+def _existing_signature(path: str) -> "Signature":
+    if sys.platform == "win32" and _registry.is_key(path):
+        return _registry.key_signature(path)
+    return _signature_of(os.stat(path))
 
 
 if sys.platform == "win32":
@@ -238,12 +267,15 @@ class Index:
     def to_bytes(self) -> bytes:
         """The index as it is written: lists of fields, each behind its length, separated by what no path has."""
         inputs = self.inputs
-        near = [field for path, seen in inputs.near.items() for field in (path, _field(seen))]
+        near, linked = (
+            [field for path, seen in paths.items() for field in (path, _field(seen))]
+            for paths in (inputs.near, inputs.linked)
+        )
         deep = [field for pair in inputs.deep.items() for field in pair]
         problems = [field for problem in self.problems for field in problem]
         basics = [self.digest, _field(self.store_seen), str(int(inputs.portable)), str(inputs.deep_seen)]
         fields: list[str] = []
-        for part in (self.settings, basics, near, deep, problems):
+        for part in (self.settings, basics, near, linked, deep, problems):
             fields += [str(len(part)), *part]
         body = os.fsencode("\0".join(fields))
         return b"%s\0%08x\0%s" % (_INDEX, crc32(body), body)
@@ -267,11 +299,11 @@ class Index:
                 raise ValueError("an index with a wrong length in it")
             parts.append(fields[start + 1 : end])
             start = end
-        settings, (digest, store_seen, portable, deep_seen), near, deep, problems = parts
+        settings, (digest, store_seen, portable, deep_seen), near, linked, deep, problems = parts
         if not digest or digest.strip("0123456789abcdef"):
             raise ValueError("an index with no digest in it")
-        signatures = {path: _signature(seen) for path, seen in _pairs(near)}
-        inputs = Inputs(signatures, dict(_pairs(deep)), int(deep_seen), portable == "1")
+        near_seen, linked_seen = ({path: _signature(seen) for path, seen in _pairs(paths)} for paths in (near, linked))
+        inputs = Inputs(near_seen, linked_seen, dict(_pairs(deep)), int(deep_seen), portable == "1")
         return cls(tuple(settings), digest, _signature(store_seen), inputs, _pairs(problems))
 
 
@@ -399,7 +431,7 @@ def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
             return None
         # That a file was replaced shows in the time of its directory, which is not looked at where it is portable.
         deep = index.inputs.portable or not _is_recent(looked)
-        if not index.inputs.is_current(deep):
+        if not index.inputs.is_current(DEEP if deep else LINKED):
             return None
         store = os.path.join(folder, index.digest)
         if deep or signature(store) != index.store_seen:

@@ -41,6 +41,7 @@ class Trust:
     __slots__ = (
         "_inputs",
         "_looked",
+        "_looked_deep",
         "_store_seen",
         "_user",
         "_volatile",
@@ -66,7 +67,7 @@ class Trust:
         self.eager_because = ""
         self._inputs = inputs
         self._volatile = volatile
-        self._looked = monotonic()
+        self._looked = self._looked_deep = monotonic()
         # A store is safe for one user only.
         self._user = _user()
         self.set_store(store)
@@ -84,15 +85,19 @@ class Trust:
             return False
         now = monotonic()
         inputs = self._inputs
-        deep = now - self._looked > _store.DEEP_LOOK_EVERY or inputs.portable
-        if deep:
-            self._looked = now
+        depth = _store.NEAR
+        if now - self._looked_deep > _store.DEEP_LOOK_EVERY or inputs.portable:
+            depth = _store.DEEP
+            self._looked_deep = self._looked = now
             if self.store is not None and not _store.is_whole(self.store):
                 return False
+        elif now - self._looked > _store.LINKED_LOOK_EVERY:
+            depth = _store.LINKED
+            self._looked = now
         if inputs.portable:
             # From now on by signatures that are cheap to have.
             self._inputs = inputs.seen_anew(portable=False)
-        return inputs.is_current(deep)
+        return inputs.is_current(depth)
 
 
 # The effective one; Windows has no numbers for them.

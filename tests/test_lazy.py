@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import der
@@ -15,7 +16,7 @@ import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from certhook import _x509
+from certhook import _store, _x509
 
 #: A program that answers the expressions it is asked, until its input ends.
 PROGRAM = """
@@ -354,9 +355,11 @@ UPDATES = [
     (file_removed, {"both", "bundled"}),
     (link_added, {*DEFAULT, "extra"}),
     (link_removed, {"system", "bundled"}),
+    (bundle_replaced, {"system", "both", "extra"}),
+]
+FAR_UPDATES = [
     (target_of_link_replaced, {"system", "bundled"}),
     (target_of_link_removed, {"system", "bundled"}),
-    (bundle_replaced, {"system", "both", "extra"}),
 ]
 
 
@@ -368,7 +371,16 @@ def test_the_next_context_of_a_running_program_sees_an_update(machine, update, e
         assert set(program(NEW)) == expected
 
 
-@pytest.mark.parametrize(("update", "expected"), UPDATES)
+@pytest.mark.parametrize(("update", "expected"), FAR_UPDATES)
+def test_what_happens_where_links_lead_is_seen_a_moment_later(machine, update, expected) -> None:
+    with machine.start() as program:
+        assert set(program(NEW)) == DEFAULT
+        update(machine)
+        time.sleep(_store.LINKED_LOOK_EVERY)
+        assert set(program(NEW)) == expected
+
+
+@pytest.mark.parametrize(("update", "expected"), UPDATES + FAR_UPDATES)
 def test_the_next_process_sees_an_update(machine, update, expected) -> None:
     assert machine.trusted() == DEFAULT
     update(machine)

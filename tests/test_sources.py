@@ -6,6 +6,7 @@ import importlib
 import os
 import ssl
 import sys
+import time
 import warnings
 import zipfile
 from importlib.machinery import ModuleSpec
@@ -738,10 +739,10 @@ def test_a_link_to_what_is_not_there_yet_is_watched(tmp_path, monkeypatch) -> No
     (tmp_path / "hashed" / name).symlink_to(tmp_path / "elsewhere" / "a.pem")
     reader = Reader(Config({"SSL_CERT_DIR": str(tmp_path / "hashed"), "SSL_CERT_FILE": ""}), SERVER_AUTH)
     system.read(reader)
-    assert names(reader) == "" and reader.inputs.is_current(deep=False)
+    assert names(reader) == "" and reader.inputs.is_current(_store.LINKED)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.pem").write_bytes(der.pem(ROOTS["a"]))
-    assert not reader.inputs.is_current(deep=False)
+    assert not reader.inputs.is_current(_store.LINKED)
 
 
 def test_what_changed_within_a_tick_of_the_file_systems_clock_is_waited_for(tmp_path, monkeypatch) -> None:
@@ -967,6 +968,7 @@ def test_each_link_on_the_way_to_a_file_is_watched(inputs: Path) -> None:
     assert loaded() == 4
     middle.unlink()
     middle.symlink_to("files/two.pem")
+    time.sleep(_store.LINKED_LOOK_EVERY)
     assert loaded() == 6
 
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from certhook import _anchors, _compiler, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet
-from certhook._store import Index, Inputs, Unusable
+from certhook._store import DEEP, LINKED, NEAR, Index, Inputs, Unusable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and owners are a thing of POSIX")
 SOMEBODY = 54321
@@ -48,6 +48,7 @@ INDEXES = st.builds(
     st.builds(
         Inputs,
         st.dictionaries(TEXT, SIGNATURES, max_size=4),
+        st.dictionaries(TEXT, SIGNATURES, max_size=4),
         st.dictionaries(TEXT, TEXT, max_size=4),
         st.integers(0, 2**32 - 1),
         st.booleans(),
@@ -58,7 +59,7 @@ INDEXES = st.builds(
 
 def fields(index: Index) -> tuple[object, ...]:
     inputs = index.inputs
-    seen = inputs.near, inputs.deep, inputs.deep_seen, inputs.portable
+    seen = inputs.near, inputs.linked, inputs.deep, inputs.deep_seen, inputs.portable
     return index.settings, index.digest, index.store_seen, index.problems, seen
 
 
@@ -125,19 +126,19 @@ def test_an_index_with_a_field_changed_is_a_whole_index_or_none(index, data) -> 
         read = Index.from_bytes(checksummed(b"\0".join(body)))
     except ValueError:
         return
-    assert len(read.settings) + 2 * (len(read.inputs.near) + len(read.inputs.deep)) <= len(body)
+    assert len(read.settings) + 2 * sum(map(len, (read.inputs.near, read.inputs.linked, read.inputs.deep))) <= len(body)
 
 
 @pytest.mark.parametrize("digest", ["", ".", "../0123", "/etc/ssl/certs"])
 def test_an_index_that_leads_out_of_its_folder_is_none(digest) -> None:
     with pytest.raises(ValueError):
-        Index.from_bytes(Index(("a",), digest, None, Inputs({}, {}, 0, False), []).to_bytes())
+        Index.from_bytes(Index(("a",), digest, None, Inputs({}, {}, {}, 0, False), []).to_bytes())
 
 
 def test_indexes_of_two_settings_with_one_name_are_told_apart(tmp_path) -> None:
     anchors = [anchor("a")]
     store = _compiler.build(str(tmp_path), anchors, shared=False)
-    index = Index(("one",), os.path.basename(store), None, Inputs({}, {}, _store.look({}), False), [])
+    index = Index(("one",), os.path.basename(store), None, Inputs({}, {}, {}, _store.look({}), False), [])
     _compiler.write_index(str(tmp_path), index, shared=False)
     assert _store.find(str(tmp_path), ("one",)) is not None
     os.rename(_store.index_path(str(tmp_path), ("one",)), _store.index_path(str(tmp_path), ("two",)))
@@ -154,14 +155,15 @@ def inputs(request, tmp_path: Path) -> Callable[[bool], Inputs]:
     names = ["file", *map(str, range(1, request.param))]
     for name in names:
         (tmp_path / "folder" / name).write_bytes(b"1")
+    (tmp_path / "linked").mkdir()
     near = {str(tmp_path / name): None for name in ("file", "folder", "nothing")}
-    blank = Inputs(near, {str(tmp_path / "folder"): "/".join(names)}, 0, False)
+    blank = Inputs(near, {str(tmp_path / "linked"): None}, {str(tmp_path / "folder"): "/".join(names)}, 0, False)
     return blank.seen_anew
 
 
 def test_inputs_that_nobody_touched_are_current(inputs) -> None:
     for portable in (False, True):
-        assert inputs(portable).is_current(deep=True)
+        assert inputs(portable).is_current(DEEP)
 
 
 @pytest.mark.parametrize("portable", [False, True])
@@ -182,22 +184,32 @@ def test_a_changed_input_is_seen_at_once(inputs, tmp_path, change, portable) -> 
     seen = inputs(portable)
     _wait_for_the_clock(tmp_path)
     change(tmp_path)
-    assert not seen.is_current(deep=False)
+    assert not seen.is_current(NEAR)
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_a_folder_where_links_lead_is_looked_at_less_often(inputs, tmp_path, portable) -> None:
+    seen = inputs(portable)
+    _wait_for_the_clock(tmp_path)
+    (tmp_path / "linked" / "another").write_bytes(b"")
+    assert seen.is_current(NEAR)
+    assert not seen.is_current(LINKED)
+    assert not seen.is_current(DEEP)
 
 
 @pytest.mark.parametrize("portable", [False, True])
 def test_a_file_of_a_folder_that_is_overwritten_in_place_is_seen_by_a_deep_look(inputs, tmp_path, portable) -> None:
     seen = inputs(portable)
     (tmp_path / "folder" / "file").write_bytes(b"12")
-    assert seen.is_current(deep=False)
-    assert not seen.is_current(deep=True)
+    assert seen.is_current(LINKED)
+    assert not seen.is_current(DEEP)
 
 
 def test_files_that_are_gone_or_lead_nowhere_are_as_good_as_others(inputs, tmp_path) -> None:
     (tmp_path / "folder" / "file").unlink()
     (tmp_path / "folder" / "file").symlink_to("nowhere")
     seen = inputs(False)
-    assert seen.is_current(deep=True)
+    assert seen.is_current(DEEP)
     (tmp_path / "folder" / "nowhere").write_bytes(b"")
     assert _store.look(seen.deep) != seen.deep_seen
 
@@ -211,7 +223,7 @@ def test_a_link_of_a_folder_that_leads_elsewhere_is_seen_in_portable_inputs(inpu
     seen = inputs(True)
     link.unlink()
     link.symlink_to(tmp_path / "two")
-    assert not seen.is_current(deep=False)
+    assert not seen.is_current(NEAR)
 
 
 def test_portable_inputs_survive_a_copy(inputs, tmp_path) -> None:
@@ -220,7 +232,7 @@ def test_portable_inputs_survive_a_copy(inputs, tmp_path) -> None:
     shutil.copytree(here, here + ".copy", symlinks=True)
     shutil.rmtree(here)
     os.rename(here + ".copy", here)
-    assert seen.is_current(deep=True)
+    assert seen.is_current(DEEP)
 
 
 def _wait_for_the_clock(folder: Path) -> None:
@@ -382,7 +394,7 @@ def test_a_path_may_have_spaces_line_ends_and_undecodable_bytes(tmp_path, cas) -
     store = _compiler.compile_into(str(folder / "cache"), found, ("a\nb\udcff",), shared=False)
     index = _store.find(str(folder / "cache"), ("a\nb\udcff",))
     assert os.path.join(str(folder / "cache"), index.digest) == store
-    assert index.inputs.near == found.inputs.near
+    assert (index.inputs.near, index.inputs.linked) == (found.inputs.near, found.inputs.linked)
     assert [path for path, _ in index.problems] == ["SSL_CERT_DIR"]
 
 
@@ -392,7 +404,7 @@ def test_an_index_is_looked_at_deeply_once_in_a_while(tmp_path, cas) -> None:
         (tmp_path / "in" / name).write_bytes(b"")
     near, deep = str(tmp_path / "in"), str(tmp_path / "in" / "deep")
     store = _compiler.build(str(tmp_path), ROOTS, shared=False)
-    inputs = Inputs({near: _store.signature(near)}, {near: "deep"}, _store.look({near: "deep"}), False)
+    inputs = Inputs({near: _store.signature(near)}, {}, {near: "deep"}, _store.look({near: "deep"}), False)
     _compiler.write_index(str(tmp_path), Index(("a",), os.path.basename(store), None, inputs, []), shared=False)
     path = _store.index_path(str(tmp_path), ("a",))
     assert _store.find(str(tmp_path), ("a",)) is not None
@@ -408,7 +420,9 @@ def test_an_index_is_looked_at_deeply_once_in_a_while(tmp_path, cas) -> None:
 
 def test_a_look_from_before_the_machine_was_started_does_not_hold(tmp_path, monkeypatch) -> None:
     store = _compiler.build(str(tmp_path), ROOTS, shared=False)
-    index = Index(("a",), os.path.basename(store), _store.signature(store), Inputs({}, {}, _store.look({}), False), [])
+    index = Index(
+        ("a",), os.path.basename(store), _store.signature(store), Inputs({}, {}, {}, _store.look({}), False), []
+    )
     _compiler.write_index(str(tmp_path), index, shared=False)
     os.utime(_store.index_path(str(tmp_path), ("a",)))
     next(Path(store).glob("*.0")).write_bytes(b"")

@@ -78,6 +78,7 @@ class Reader:
         # What each path that had a say looked like just before it was read, and
         # the same of the files in those of them that are directories, by name.
         self._near: dict[str, Signature] = {}
+        self._linked: dict[str, Signature] = {}
         self._deep: dict[str, dict[str, Signature]] = {}
         #: whether something was read whose changes no signature shows (a Windows store)
         self.volatile = False
@@ -90,29 +91,37 @@ class Reader:
         """The paths that had a say, and how they looked."""
         deep = {folder: "/".join(files) for folder, files in self._deep.items()}
         seen = checksum([list(files.values()) for files in self._deep.values()])
-        return Inputs(self._near, deep, seen, portable=False)
+        return Inputs(self._near, self._linked, deep, seen, portable=False)
 
     def watch(self, path: str) -> None:
-        """Have a change of *path* seen, from now on.
-
-        Of many places in a directory that is not there, the directory is watched.
-        """
-        parent = os.path.dirname(path)
-        while path != parent and not os.path.lexists(parent):
-            path, parent = parent, os.path.dirname(parent)
-        self._near[path] = self._settled(path)
+        """Have a change of *path* seen, from now on."""
+        self._watch(path, self._near)
 
     def watch_inside(self, path: str) -> None:
-        """The same of a file in a directory that is watched, and of the directory of each link on the way to it."""
+        """The same of a file in a directory, and of the directory of each link on the way to it."""
+        watched = self._near
         for _ in range(_MOST_LINKS):
             folder, name = os.path.split(path)
-            if folder not in self._near:
-                self.watch(folder)
+            self._watch(folder, watched)
             try:
                 path = os.path.join(folder, os.readlink(path))
             except (OSError, ValueError):
                 break  # no link
-        self._deep.setdefault(folder, {})[name] = self._settled(path)
+            watched = self._linked
+        files = self._deep.setdefault(folder, {})
+        if name not in files:
+            files[name] = self._settled(path)
+
+    def _watch(self, path: str, watched: dict[str, Signature]) -> None:
+        if path in watched or path in self._near:
+            return
+        # Of many places in a directory that is not there, the directory is watched.
+        parent = os.path.dirname(path)
+        while path != parent and not os.path.lexists(parent):
+            path, parent = parent, os.path.dirname(parent)
+        if path not in watched and path not in self._near:
+            # As it looked at first: what was there then may have been read.
+            watched[path] = self._linked.pop(path) if path in self._linked else self._settled(path)
 
     def _settled(self, path: str) -> Signature:
         """What *path* looks like before it is read, when another change of it would look different.

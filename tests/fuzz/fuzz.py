@@ -146,7 +146,7 @@ _SETTINGS = {
         "ef" * 20: {},
     },
 }
-_INPUTS = _store.Inputs({"/a": (1, 2, 3, 4)}, {"/": "b"}, 5, False)
+_INPUTS = _store.Inputs({"/a": (1, 2, 3, 4)}, {"/c": None}, {"/": "b"}, 5, False)
 _INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _INPUTS, [("/c", "d")])
 SEEDS: dict[str, list[bytes]] = {
     "pem": [der.pem(ROOT), ROOT, der.pem(ROOT + der.auxiliary(["1.2"]), "TRUSTED CERTIFICATE"), b"\xff\xfe-\0"],
