@@ -198,7 +198,7 @@ def told(output: str, status: int) -> Answered:
     (result,) = found["checks"]
     assert status == (0 if result["verified"] else 1)
     assert (result["cause"] is None) == result["verified"]
-    text = check.render(found)
+    text = check.render(result)
     assert all(len(line) < 80 and line.isprintable() for line in text.split("\n")), text
     return result, text
 

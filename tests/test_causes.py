@@ -98,6 +98,13 @@ def silence(lab: Lab) -> Answered:
     return lab.ask(lab.listen(lambda raw: done.wait(60)), "--timeout", "0.3")
 
 
+@shows("no-answer", "It may begin with TLS at once: try smtps://localhost (port 465)")
+def a_mail_server_that_begins_with_tls(lab: Lab) -> Answered:
+    good = chain()
+    lab.trust(good.root)
+    return lab.ask(f"smtp://localhost:{lab.serve(good.sent)}", "--timeout", "1")
+
+
 @shows("refused", "nothing listens at its port")
 def nobody_at_the_port(lab: Lab) -> Answered:
     lab.trust()
@@ -108,6 +115,13 @@ def nobody_at_the_port(lab: Lab) -> Answered:
 def a_proxy_that_asks_who_is_there(lab: Lab) -> Answered:
     lab.trust()
     lab.proxy(lab.serve(chain().sent), login="")
+    return lab.ask("shop.example")
+
+
+@shows("proxy-login", "does not accept the name and password of HTTPS_PROXY")
+def a_proxy_that_knows_another_password(lab: Lab) -> Answered:
+    lab.trust()
+    lab.proxy(lab.serve(chain().sent), login="name:guess@")
     return lab.ask("shop.example")
 
 
@@ -142,8 +156,12 @@ def refusing_starttls(scheme: str, says: bytes) -> Callable[[Lab], Answered]:
     return meet
 
 
-shows("no-starttls", "502 not here")(refusing_starttls("smtp", b"220 hello\r\n250 hello\r\n502 not here\r\n"))
-shows("no-starttls", "c0 NO not here")(refusing_starttls("imap", b"* OK hello\r\nc0 NO not here\r\n"))
+shows("no-starttls", "502 not here", "smtps://localhost (port 465)")(
+    refusing_starttls("smtp", b"220 hello\r\n250 hello\r\n502 not here\r\n")
+)
+shows("no-starttls", "c0 NO not here", "imaps://localhost (port 993)")(
+    refusing_starttls("imap", b"* OK hello\r\nc0 NO not here\r\n")
+)
 shows("no-starttls", "it has no TLS")(refusing_starttls("postgres", b"N"))
 
 
@@ -155,7 +173,12 @@ def a_server_for_those_whom_it_knows(lab: Lab) -> Answered:
     return demanding(lab, ssl.TLSVersion.TLSv1_3)
 
 
-@shows("handshake-failed", "It may want a client certificate")
+sees_messages = pytest.mark.skipif(
+    not hasattr(ssl.SSLContext, "_msg_callback"), reason="this Python does not show what a server asks for"
+)
+
+
+@shows("client-certificate", "wants a certificate of you", "--cert", marks=(sees_messages,))
 def the_same_before_tls_1_3_which_has_no_word_for_it(lab: Lab) -> Answered:
     return demanding(lab, ssl.TLSVersion.TLSv1_2)
 
@@ -248,6 +271,20 @@ def a_short_key_of_the_session(lab: Lab) -> Answered:
     return lab.ask(lab.serve(good.sent, weaken))
 
 
+no_plain_rsa = pytest.mark.skipif(sys.version_info < (3, 10), reason="contexts offer plain RSA before Python 3.10")
+
+
+@shows("weak-handshake", "too weak today", "HANDSHAKE_FAILURE", marks=(no_plain_rsa,))
+def a_cipher_of_the_last_century(lab: Lab) -> Answered:
+    def weaken(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("AES128-SHA:@SECLEVEL=0")
+
+    good = chain(key=rsa_key())
+    lab.trust(good.root)
+    return lab.ask(lab.serve(good.sent, weaken))
+
+
 @shows("too-many-certificates", "its list of certificates is far too long")
 def a_thousand_certificates(lab: Lab) -> Answered:
     good = chain()
@@ -294,7 +331,7 @@ BY_FORM = (
     ('"localhost (certhook tests)" fails: its key may sign others\'', careless(x509.KeyUsage, SIGNS, True, ca=False)),
 )
 for why, meets in BY_FORM:
-    shows("strict", why, "Set CERTHOOK_X509_STRICT=0", marks=(sees_all, OPENSSL_3))(meets)
+    shows("strict", why, "CERTHOOK_X509_STRICT=0", marks=(sees_all, OPENSSL_3))(meets)
 
 
 @shows(

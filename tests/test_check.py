@@ -211,7 +211,7 @@ def test_colours_are_for_terminals_where_no_color_is_unset(lab: Lab) -> None:
 def test_colours_change_nothing_but_the_first_word(lab: Lab, capsys) -> None:
     lab.trust()
     main(["check", "--json", f"localhost:{lab.serve(chain().sent)}"])
-    found = json.loads(capsys.readouterr().out)
+    (found,) = json.loads(capsys.readouterr().out)["checks"]
     plain, coloured = check.render(found), check.render(found, colours=True)
     assert "\033" not in plain and "\033[31mNOT VERIFIED:\033[0m localhost" in coloured
     for code in ("\033[31m", "\033[32m", "\033[1m", "\033[0m"):

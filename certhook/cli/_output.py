@@ -69,9 +69,10 @@ def tell(options: argparse.Namespace, sentence: str, **facts: object) -> None:
 
 
 def complain(message: object) -> None:
-    """Print *message* on standard error, as a sentence of this program's."""
+    """Print *message* on standard error, as a sentence of this program's; a log gets it in one line."""
     if sys.stderr is not None:
-        print(f"certhook: {message}", file=sys.stderr)
+        text = f"certhook: {message}"
+        print("\n".join(wrapped(text, then="  ")) if sys.stderr.isatty() else text, file=sys.stderr)
 
 
 def has_colours() -> bool:

@@ -50,10 +50,9 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
     context = _contexts.as_programs_do()
     peer, failure = attempt(context, talk=True)
     stock, lenient, words = failure, False, b""
-    if failure is None or failure.step == "verify":
-        stock = attempt(_contexts.as_without_certhook())[1]
+    looking = _contexts.that_accepts_all()
     if failure is not None and failure.step in ("verify", "tls") and failure.reason != "timeout":
-        peer = attempt(_contexts.that_accepts_all())[0]
+        peer = attempt(looking)[0]
         if failure.step == "verify" and _contexts.is_strict(context):
             other = attempt(_contexts.without_strictness(context))[1]
             lenient = other is None or (other.step == "tls" and other.reason != "timeout")
@@ -61,6 +60,9 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
                 failure = other  # which stays, whatever is done about strictness
         elif failure.step == "tls" and peer is None and not target.starttls:
             words = _clear.first_words(target, deadline, proxy)
+    if failure is None or failure.step == "verify":
+        # At last: where a server is slow, its cause matters more.
+        stock = attempt(_contexts.as_without_certhook())[1]
     case = Case(
         host=target.host,
         port=target.port,
@@ -72,6 +74,7 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
         whole=peer.whole if peer else True,
         lenient=lenient,
         version=peer.version if peer else "",
+        was_asked=looking.was_asked,
         words=words,
         proxy=proxy,
         problems=problems,

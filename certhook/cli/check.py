@@ -14,7 +14,7 @@ from certhook.exceptions import CerthookError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any, Callable, Iterator
 
     from certhook.cli._causes import Case
     from certhook.cli._clear import Failure
@@ -66,21 +66,28 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         _output.complain(error)
         return 2
+    for_program, colours = _output.wants_json(options), _output.has_colours()
+
+    def show(check: dict[str, Any], is_first: bool) -> None:
+        if not for_program:
+            _output.show(("" if is_first else "\n") + render(check, colours))
+
     try:
-        found = gather(targets, options.timeout)
+        found = gather(targets, options.timeout, show)
     except CerthookError as error:  # CERTHOOK_ON_ERROR=raise
         _output.complain(error)
         return 1
-    if _output.wants_json(options):
+    if for_program:
         _output.show_json(found)
-    else:
-        _output.show(render(found, _output.has_colours()))
+    elif not found["active"]:
+        _output.show("\n".join(["", *wrapped(_NOT_ACTIVE)]))
     return 0 if all(check["verified"] for check in found["checks"]) else 1
 
 
-def gather(targets: list[Target], timeout: float) -> dict[str, Any]:
+def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any], bool], None]) -> dict[str, Any]:
     """Everything this verb finds out, ready for JSON.
 
+    :param show: called with what was found out of each target, as soon as it is, and whether that is the first
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
     import ssl
@@ -90,11 +97,15 @@ def gather(targets: list[Target], timeout: float) -> dict[str, Any]:
     config = _config.current()
     here = _trust.trust_set()
     roots = known_here(here)
+    checks: list[dict[str, Any]] = []
+    for target in targets:
+        checks.append(_check(target, roots, here.problems, timeout))
+        show(checks[-1], len(checks) == 1)
     return {
         "certhook": certhook.__version__,
         "active": certhook.is_installed() and hasattr(ssl.create_default_context, "__certhook__"),
         "sources": list(config.sources),
-        "checks": [_check(target, roots, here.problems, timeout) for target in targets],
+        "checks": checks,
         "problems": list(dict.fromkeys(map(str, here.problems))),
     }
 
@@ -166,19 +177,14 @@ def _standing(root: Root | None) -> dict[str, Any]:
 
 # For a person.
 
+_NOT_ACTIVE = (
+    "certhook is not active in this interpreter ('python -m certhook' says why); this is what would be with it."
+)
 
-def render(found: dict[str, Any], colours: bool = False) -> str:
-    """The same for a person, in 80 columns."""
-    lines: list[str] = []
-    for check in found["checks"]:
-        lines += [*_render(check), ""]
-    if not found["active"]:
-        text = (
-            "certhook is not active in this interpreter ('python -m certhook' says why); this is what would be with it."
-        )
-        lines += wrapped(text)
-        lines.append("")
-    return "\n".join(map(_coloured if colours else str, lines[:-1]))
+
+def render(check: dict[str, Any], colours: bool = False) -> str:
+    """What was found out of one target, for a person, in 80 columns."""
+    return "\n".join(map(_coloured if colours else str, _render(check)))
 
 
 _MARKS = {"VERIFIED": _output.GOOD, "NOT VERIFIED": _output.BAD, "Cause": _output.BOLD, "What to do": _output.BOLD}
@@ -206,7 +212,9 @@ def _render(check: dict[str, Any]) -> list[str]:
     if check["cause"]:
         lines += ["", *wrapped(f"Cause: {check['cause']['sentence']}", then="  "), "", "What to do:"]
         for number, advice in enumerate(check["cause"]["advice"], 1):
-            lines += wrapped(f"{number}. {advice}", "  ", "     ")
+            text, _, command = advice.partition("\n")
+            lines += wrapped(f"{number}. {text}", "  ", "     ")
+            lines += [f"       {command}"] if command else []
         lines += ["", *wrapped(f"The message was: {check['error']['text']}", then="  ")]
     return [*lines, *_render_stock(check)]
 

@@ -141,11 +141,11 @@ def _render(found: dict[str, Any], a: str, b: str) -> list[str]:
     lines = []
     for key, name in (("only_a", a), ("only_b", b)):
         if found[key]:
-            lines += ["", f"Only in {name}: {len(found[key])}", *(_line(root) for root in found[key])]
+            lines += ["", _heading(f"Only in {name}", len(found[key])), *(_line(root) for root in found[key])]
             for path in {path: None for root in found[key] for path in root["distrusted_by"]}:
                 lines += _output.wrapped(f"* not trusted here: {path} distrusts it", "  ", "    ")
     if found["other_certificate"]:
-        lines += ["", f"The same name and key, and another certificate: {len(found['other_certificate'])}"]
+        lines += ["", _heading("The same name and key, and another certificate", len(found["other_certificate"]))]
     for pair in found["other_certificate"]:
         lines.append(f"  {_listing.short(pair['a'][0]['subject'], _NAME_WIDTH)}")
         for key, name in (("a", a), ("b", b)):
@@ -154,7 +154,12 @@ def _render(found: dict[str, Any], a: str, b: str) -> list[str]:
                 lines.append(f"       SHA-256 {root['sha256']}")
     if not lines:
         return [f"{a} and {b} have the same {found['in_both']} roots"]
-    return [f"In both: {found['in_both']}", *lines]
+    return [_heading("In both", found["in_both"]), *lines]
+
+
+def _heading(text: str, count: int) -> str:
+    bold, plain = (_output.BOLD, _output.PLAIN) if _output.has_colours() else ("", "")
+    return f"{bold}{text}:{plain} {count}"
 
 
 def _line(root: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ class Case:
     :ivar whole: whether these are all that it sent
     :ivar lenient: whether it is verified without ``VERIFY_X509_STRICT``
     :ivar version: of TLS, that a context found which accepts all of them; "" if none
+    :ivar was_asked: whether that context was asked for a certificate of its own
     :ivar words: what the server said without TLS
     :ivar proxy: the HTTP proxy on the way
     :ivar problems: what is wrong with settings and sources here
@@ -42,6 +44,7 @@ class Case:
     whole: bool = True
     lenient: bool = False
     version: str = ""
+    was_asked: bool = False
     words: bytes = b""
     proxy: str | None = None
     problems: Sequence[Exception] = ()
@@ -73,6 +76,11 @@ class Case:
         }
 
 
+def setting(assignment: str) -> str:
+    """What a person types to set a variable before a program is started."""
+    return f"set {assignment}" if os.name == "nt" else f"export {assignment}"
+
+
 def no_more(case: Case) -> Facts:
     """Of a cause that the step, the code and the reason show alone."""
     return {}
@@ -83,7 +91,7 @@ class Diagnosis(NamedTuple):
 
     :ivar id: as of the cause
     :ivar sentence: what is wrong
-    :ivar advice: what to do, the best first
+    :ivar advice: what to do, the best first; what is to be typed stands in a line of its own
     """
 
     id: str

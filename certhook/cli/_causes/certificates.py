@@ -8,7 +8,7 @@ from typing import Callable
 
 from cryptography import x509
 
-from certhook.cli._causes.case import Case, Cause, Facts
+from certhook.cli._causes.case import Case, Cause, Facts, setting
 from certhook.cli._certificates import (
     extension,
     hosts,
@@ -206,7 +206,7 @@ CAUSES = (
         "strict",
         "Python 3.13 and later check the form of certificates strictly, and {whose} fails: {why}.",
         (
-            "Set CERTHOOK_X509_STRICT=0: programs then check as Python 3.12 did, and all else still holds.",
+            "Have programs check as Python 3.12 did; all else still holds:\n" + setting("CERTHOOK_X509_STRICT=0"),
             "Tell whoever runs that CA: it has to issue certificates that follow RFC 5280.",
         ),
         facts=_strict,

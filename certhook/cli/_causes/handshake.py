@@ -7,7 +7,9 @@ from certhook.cli._words import printable
 
 
 def _client_certificate(case: Case) -> Facts | None:
-    return {} if "ALERT" in case.failure.reason and "CERTIFICATE" in case.failure.reason else None
+    """TLS 1.3 has an alert for it; before, a server that asked for one just breaks off, whoever asks it."""
+    told = "ALERT" in case.failure.reason and "CERTIFICATE" in case.failure.reason
+    return {} if told or (case.was_asked and not case.version) else None
 
 
 def _knows_tls(case: Case) -> bool:
@@ -38,6 +40,12 @@ def _old_version(case: Case) -> Facts | None:
     said = any(word in case.failure.reason for word in ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "VERSION_TOO"))
     version = case.version.replace("v", " ") if told else "an old version of TLS"
     return {"version": version} if told or said else None
+
+
+def _too_weak(case: Case) -> Facts | None:
+    """OpenSSL says so, or the server agrees with a context only that accepts everything."""
+    told = any(word in case.failure.reason for word in ("KEY_TOO_SMALL", "MD_TOO_WEAK", "LEGACY", "RENEGOTIATION"))
+    return _reason(case) if told or (case.version and "HANDSHAKE_FAILURE" in case.failure.reason) else None
 
 
 def _reason(case: Case) -> Facts:
@@ -91,8 +99,7 @@ CAUSES = (
         "{host} offers only cryptography that is too weak today ({reason}).",
         (_UPDATE,),
         steps=("tls",),
-        reasons=("KEY_TOO_SMALL", "MD_TOO_WEAK", "LEGACY", "RENEGOTIATION"),
-        facts=_reason,
+        facts=_too_weak,
     ),
     Cause(
         "too-many-certificates",

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from certhook.cli._causes.case import Cause
+from certhook.cli._causes.case import Case, Cause, Facts
 
 _PROXY = "If programs here reach the Internet through a proxy only, set HTTPS_PROXY to its address."
+
+# What begins with TLS, in place of STARTTLS.
+_OTHER_SCHEMES = {"smtp": "smtps://{host} (port 465)", "imap": "imaps://{host} (port 993)"}
+
+
+def _other_scheme(case: Case) -> Facts:
+    other = _OTHER_SCHEMES.get(case.protocol, "") if case.failure.step == "starttls" else ""
+    return {"other": other.format(host=case.host)}
+
+
+def _login(case: Case) -> Facts:
+    """Whether it was given a name and a password, which then were wrong."""
+    given = "@" in (case.proxy or "")
+    return {"wants": "does not accept the name and password of HTTPS_PROXY" if given else "wants a name and a password"}
+
 
 CAUSES = (
     Cause(
@@ -35,10 +50,12 @@ CAUSES = (
             "Check whether name and port are right.",
             "A firewall may be in the way: try from another network.",
             _PROXY,
+            "It may begin with TLS at once: try {other}",
             "If the server is only slow, wait longer: --timeout 60",
         ),
         steps=("connect", "starttls", "tls"),
         reasons=("timeout",),
+        facts=_other_scheme,
     ),
     Cause(
         "refused",
@@ -59,10 +76,11 @@ CAUSES = (
     ),
     Cause(
         "proxy-login",
-        "The proxy {proxy} wants a name and a password.",
+        "The proxy {proxy} {wants}.",
         ("Put yours into HTTPS_PROXY, other characters than letters and digits as %XX: http://NAME:PASSWORD@{proxy}",),
         steps=("proxy",),
         codes=(407,),
+        facts=_login,
     ),
     Cause(
         "proxy-failed",
@@ -78,8 +96,9 @@ CAUSES = (
         "{host}, port {port}, would not change to TLS (STARTTLS of {protocol}): {message}.",
         (
             "Whoever runs the server has to switch TLS on.",
-            "Check whether it has another port for TLS: smtps:// (465) or imaps:// (993).",
+            "Check whether it has another port for TLS: {other}",
         ),
         steps=("starttls",),
+        facts=_other_scheme,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Iterator
 
-from certhook.cli._causes.case import Case, Cause, Facts
+from certhook.cli._causes.case import Case, Cause, Facts, setting
 from certhook.cli._certificates import (
     address_of_issuer,
     is_ca,
@@ -121,8 +121,9 @@ def _missing_intermediate(case: Case) -> Facts | None:
         return None
     path, top = case.path, case.path[-1]
     beyond = any(is_ca(one) for one in case.chain if one not in path)
-    sure = beyond or (len(path) == 1 and is_from_public_ca(top))
-    if not sure and not (len(path) == 1 and any(map(case.roots.has_organization, organizations(top.issuer)))):
+    sure = len(path) == 1 and is_from_public_ca(top)
+    known = len(path) == 1 and any(map(case.roots.has_organization, organizations(top.issuer)))
+    if not (sure or beyond or known):
         return None
     return {"who": quoted(top.issuer), "probably": "" if sure else "probably ", "url": address_of_issuer(top)}
 
@@ -169,7 +170,7 @@ def _unknown(case: Case) -> Facts:
     return {"who": who, "unseen": unseen}
 
 
-_EXTRA = "set CERTHOOK_EXTRA_CA_CERTS to the path of that file"
+_EXTRA = f"have it trusted:\n{setting('CERTHOOK_EXTRA_CA_CERTS=/path/to/that/file.pem')}"
 
 CAUSES = (
     Cause(
@@ -220,7 +221,7 @@ CAUSES = (
         "that CA was made anew, or somebody imitates it.",
         (
             "If the CA is your own or your company's: get its present root certificate from whoever runs it (not from "
-            f"this connection), put it in the place of the old one, or {_EXTRA}.",
+            f"this connection), put it in the place of the old one, or {_EXTRA}",
             "If you expected no new one, do not go on.",
         ),
         codes=_NO_ISSUER,
@@ -231,7 +232,7 @@ CAUSES = (
         "{host} vouches for itself: its certificate is signed by nobody else, so anybody could have made it.",
         (
             "Whoever runs the server should get a certificate from a certificate authority (CA).",
-            f"If it is your own server, copy its certificate from its disk (not from this connection), and {_EXTRA}.",
+            f"If it is your own server, copy its certificate from its disk (not from this connection), and {_EXTRA}",
         ),
         codes=(_SELF_SIGNED,),  # which says it all, also where the certificate could not be seen
     ),
@@ -241,7 +242,7 @@ CAUSES = (
         "trusted as well.",
         (
             "Get the root certificate of {issuer} from whoever gave you the other one (not from this connection), and "
-            "add its file: CERTHOOK_EXTRA_CA_CERTS=/path/to/root.pem",
+            + _EXTRA,
         ),
         codes=(2, 20),
         facts=_not_a_root,
@@ -254,7 +255,7 @@ CAUSES = (
             "Whoever runs the server has to install the whole chain (fullchain.pem, 'CA bundle').",
             "To whoever runs it: by the server's certificate, the missing one is to be had at {url}",
             "Until then, ask that CA or whoever runs the server for the missing certificate (do not take one from this "
-            f"connection), and {_EXTRA}.",
+            f"connection), and {_EXTRA}",
         ),
         codes=_NO_ISSUER,
         facts=_missing_intermediate,
@@ -265,7 +266,7 @@ CAUSES = (
         "from {who}, which is no public certificate authority (CA). Companies and virus scanners do so on purpose."
         "{via}",
         (
-            f"If this is your company's network, ask its IT for the root certificate of {{who}}, and {_EXTRA}.",
+            f"If this is your company's network, ask its IT for the root certificate of {{who}}, and {_EXTRA}",
             "If it is not, do not go on: somebody may be reading along. Try another network.",
         ),
         codes=_NO_ISSUER,
@@ -276,7 +277,7 @@ CAUSES = (
         "{who} vouches for the server, and no source of trusted roots here lists it.{unseen}",
         (
             "If it is your company's certificate authority (CA), or that of its proxy which looks into TLS, ask its IT "
-            f"for that root certificate and {_EXTRA} (or have it installed for the whole system).",
+            f"to install it on this machine; or ask for that root certificate, and {_EXTRA}",
             "If it is a public CA: update the system's certificates, and 'pip install --upgrade certifi'. If it is not "
             "a root, whoever runs the server has to send its certificate too.",
             "If you expected neither, somebody else may be answering: do not go on.",
