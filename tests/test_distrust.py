@@ -7,6 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import certifi
 import der
 import pytest
 from hypothesis import given
@@ -299,3 +300,39 @@ def test_a_disallowed_store_that_cannot_be_read_is_a_problem() -> None:
     assert [str(problem) for problem in reader.problems] == [
         "Windows Disallowed store: cannot be read: Access is denied; what it distrusts is not known"
     ]
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        (b"Bad Root (Class 1), Ltd.", "Bad_Root_=Class_1=__Ltd..crt"),
+        (rb"F\u0151tan\xfas\xedtv\xe1ny A/B", "Főtanúsítvány_A_B.crt"),
+    ],
+)
+def test_what_debian_deselected_and_has_no_more_is_known_by_its_label(label, name) -> None:
+    distrusted = Distrust()
+    distrusted.gone = {name: "the list"}
+    comments = b"# Serial: 1\r\n# MD5 Fingerprint: 00\n"
+    distrusted.add_labelled(
+        b'# Label: "%s"\n%s%s\n# Label: "Good"\n%s' % (label, comments, der.pem(BAD), der.pem(GOOD))
+    )
+    assert list(distrusted.certificates) == [BAD]
+
+
+@pytest.mark.parametrize(
+    "data", [b'# Label: "\\u12"\n' + der.pem(BAD), b'# Label: "a"\n' * 9 + b"-----BEGIN CERTIFICATE-----"]
+)
+def test_labels_that_make_no_sense_name_nobody(data) -> None:
+    distrusted = Distrust()
+    distrusted.gone = {"a.crt": "the list"}
+    distrusted.add_labelled(data)
+    assert not distrusted.certificates
+
+
+def test_certifis_labels_are_read() -> None:
+    text = Path(certifi.where()).read_bytes()
+    distrusted = Distrust()
+    distrusted.gone = {"ISRG_Root_X1.crt": "the list"}
+    distrusted.add_labelled(text)
+    (found,) = distrusted.certificates
+    assert hashlib.sha256(found).hexdigest() == "96bcec06264976f37460779acf28c5a7cfe8a3c0aae11a8ffcee05c0bddf08c6"

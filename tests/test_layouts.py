@@ -25,7 +25,7 @@ OPENSSL = "{OPENSSLDIR}"
 
 
 class Pem(NamedTuple):
-    """A file with the certificates of these authorities, separated by spaces, and *then* this text."""
+    """A file with the certificates of these authorities, separated by spaces, and *then* this text, with {NAME}s."""
 
     names: str
     then: bytes = b""
@@ -320,6 +320,13 @@ LAYOUTS.update(
         for name, (system, distrusted) in _BUNDLED_DISTRUSTED.items()
     }
 )
+# Certifi's bundle says of each root what Mozilla calls it, by which Debian names its file.
+_LABELLED = {"/etc/bundle.pem": Pem("stranger", b'# Label: "The root (of this test)"\n# Serial: 1\n{bundled}')}
+_GONE = {
+    **DEBIAN,
+    **_LABELLED,
+    "/etc/ca-certificates.conf": b"!mozilla/The_root_=of_this_test=.crt\n!mozilla/stranger.crt\n",
+}
 _DESELECTED = {
     "/etc/ca-certificates.conf": b"!mozilla/both.crt\n!mozilla/bundled.crt\r\n",
     "/usr/share/ca-certificates/mozilla/both.crt": Pem("both"),
@@ -332,6 +339,17 @@ LAYOUTS.update(
         ),
         "distrusted: deselected, and no copy under a name that counts": Layout(
             {**DEBIAN, **_DESELECTED, "/usr/local/share/ca-certificates/both.pem": Pem("both")}, "system"
+        ),
+        "distrusted: deselected, and the file is gone": Layout(
+            _GONE,
+            "system both stranger",
+            variables={"CERTHOOK_BUNDLE": "/etc/bundle.pem"},
+            warnings=("is not trusted: /etc/ca-certificates.conf distrusts it",),
+        ),
+        "distrusted: deselected, and the file is gone, but for the administrator's own copy": Layout(
+            {**_GONE, "/usr/local/share/ca-certificates/bundled.crt": Pem("bundled")},
+            "system both stranger bundled",
+            variables={"CERTHOOK_BUNDLE": "/etc/bundle.pem"},
         ),
         "distrusted: in the system's store and in the bundle": Layout(
             {**FEDORA_44, f"{_BLOCKLIST}/a.pem": Pem("both system")}, "bundled"
@@ -413,7 +431,8 @@ class Machine:
             path = path.replace(OPENSSL, self.openssldir)
             path = re.sub(r"\{(.+?)\}", lambda match: self.hashes[match[1]], path)
             if isinstance(entry, Pem):
-                tree[path] = self.cas.pem(*entry.names.split()) + entry.then.replace(b"{both}", self.cas.pem("both"))
+                then = re.sub(rb"\{(\w+)\}", lambda match: self.cas.pem(match[1].decode()), entry.then)
+                tree[path] = self.cas.pem(*entry.names.split()) + then
             elif isinstance(entry, Trusted):
                 command = ("x509", "-trustout", *entry.settings.split())
                 tree[path] = _openssl(*command, given=self.cas.pem(entry.name)).encode()

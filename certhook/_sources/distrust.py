@@ -3,7 +3,8 @@
 ============= =============================================================
 Debian,       a line ``!NAME`` in /etc/ca-certificates.conf, NAME below
 Alpine        /usr/share/ca-certificates, unless that CA is among the
-              administrator's own in /usr/local/share/ca-certificates
+              administrator's own in /usr/local/share/ca-certificates;
+              where NAME is gone since, the root of that label in the bundle
 p11-kit       files in ``blocklist`` directories; in the directories above
               them and in ``anchors``, objects that say ``x-distrusted: true``,
               OpenSSL's ``TRUSTED CERTIFICATE`` and extensions attached to a
@@ -25,6 +26,7 @@ p11-kit's trust/parser.c and trust/persist.c.
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from certhook import _anchors, _files, _x509
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 #: Where Debian's and Alpine's administrators deselect roots, and what the names there are relative to.
 DESELECTED = "/etc/ca-certificates.conf"
 CERTIFICATES = "/usr/share/ca-certificates"
+_MOZILLAS = "mozilla"
 #: Where they put those that are trusted whatever is deselected: files ``*.crt``, in folders as well.
 LOCAL = "/usr/local/share/ca-certificates"
 
@@ -103,6 +106,10 @@ class Distrust:
         self._by_sha1 = False
         #: those that are named by themselves, as DER
         self.certificates: dict[bytes, None] = {}
+        #: those that are named by Debian's name of a file which is gone, to the path that names it
+        self.gone: dict[str, str] = {}
+        #: those that are trusted although they are in :attr:`gone`
+        self.spared: Collection[object] = frozenset()
         #: whether something that could not be read may have named more
         self.is_known = True
 
@@ -128,6 +135,14 @@ class Distrust:
         for key in keys:
             self._blocks.setdefault(key, []).append((block.purposes, path))
 
+    def add_labelled(self, bundle: bytes) -> None:
+        """Distrust those of :attr:`gone` that *bundle* has a label for, as certifi's has."""
+        for label, pem in _LABELLED.findall(bundle) if self.gone else ():
+            path = self.gone.get(_debian_name(label))
+            for anchor in _anchors.parse(pem)[0] if path else ():
+                if identity(_x509.Certificate(anchor.der)) not in self.spared:
+                    self.add(Block(ANY_PURPOSE, anchor.der), path or "")
+
     def apply(self, anchor: Anchor) -> None:
         """Reject *anchor* for the purposes for which it is distrusted."""
         if not self._blocks:
@@ -140,6 +155,18 @@ class Distrust:
                 anchor.rejected |= purposes
                 if path not in anchor.rejected_by:
                     anchor.rejected_by.append(path)
+
+
+# In certifi's bundle, what Mozilla calls a root is in the comment above it.
+_LABELLED = re.compile(
+    rb'^# Label: "(.*)"\r?\n(?:#.*\n){0,20}(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----)', re.MULTILINE
+)
+
+
+def _debian_name(label: bytes) -> str:
+    """The name of the file in which Debian has the root with this label (ca-certificates, certdata2pem.py)."""
+    name = label.decode("unicode_escape", "replace")
+    return name.translate(str.maketrans("/ (),", "__==_")) + ".crt"
 
 
 def _keys(certificate: _x509.Certificate) -> list[object]:
@@ -200,8 +227,12 @@ def _read_deselected(reader: Reader) -> None:
         path = os.path.join(CERTIFICATES, name)
         reader.watch_inside(path)
         data = _contents(reader, path)
-        if data is not None:  # else an upgrade removed it, and its name stays in the list
+        if data is not None:
             _block(reader, path, data, everything=True, but=local, by=DESELECTED)
+        elif os.path.dirname(name) == _MOZILLAS:
+            # An upgrade removed it. Its name stays in the list, and it may stay in a bundle.
+            reader.distrust.gone[os.path.basename(name)] = DESELECTED
+    reader.distrust.spared = local
 
 
 def _local(reader: Reader) -> set[object]:

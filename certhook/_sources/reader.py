@@ -218,6 +218,7 @@ class Reader:
     def text(self, source: str, path: str, data: bytes) -> int:
         """Read certificates that were in memory or in an archive at *path*."""
         place = self.place(source, path)
+        self.distrust.add_labelled(data)
         anchors, skipped = _anchors.parse(data)
         self.problems.extend(SourceError(path, message) for message in skipped)
         self.add(place, anchors)
@@ -294,7 +295,9 @@ class Reader:
         else:
             self.watch_inside(path)
         try:
-            anchors, skipped = _anchors.parse(_files.read(path))
+            data = _files.read(path)
+            self.distrust.add_labelled(data)
+            anchors, skipped = _anchors.parse(data)
         except SourceError as error:
             if path == place.path:
                 self._nothing(place, setting, error.message)
