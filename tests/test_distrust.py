@@ -329,6 +329,16 @@ def test_labels_that_make_no_sense_name_nobody(data) -> None:
     assert not distrusted.certificates
 
 
+@given(
+    st.lists(st.sampled_from([b'# Label: "', b"a", b'"', b"\\", b"u12", b"\n", b"# ", der.pem(BAD), der.pem(BAD)[:99]]))
+)
+def test_whatever_is_in_a_bundle_only_whole_certificates_below_the_label_are_distrusted(parts) -> None:
+    distrusted = Distrust()
+    distrusted.gone = {"a.crt": "the list"}
+    distrusted.add_labelled(b"".join(parts))
+    assert set(distrusted.certificates) <= {BAD}
+
+
 def test_certifis_labels_are_read() -> None:
     text = Path(certifi.where()).read_bytes()
     distrusted = Distrust()
