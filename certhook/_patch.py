@@ -53,6 +53,9 @@ _protocol: "Any" = getattr(_ssl._SSLContext, "protocol", None)
 # Contexts in the middle of load_default_certs, by id(), with the bit of the purpose.
 _purposes: "dict[int, int]" = {}
 
+# certhook._trust, from the first context on: to import it each time costs a microsecond.
+_trust: "Any" = None
+
 # The threads in the middle of create_default_context(CLIENT_AUTH).
 _serving: "set[int]" = set()
 
@@ -194,7 +197,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
             return
         bit = purpose_bit(purpose.oid)
         if type(self).set_default_verify_paths is inner:
-            _give(self, bit, functools.partial(original, purpose=purpose), "system")
+            _give(self, bit, lambda context: original(context, purpose), "system")
         else:
             # A subclass that says itself what its default paths are has the last word.
             _purposes[id(self)] = bit
@@ -347,12 +350,12 @@ def _give(context: "Any", purpose: int, original: "Function", source: str) -> No
     :param source: the source that this amounts to
     """
     try:
-        from certhook import _trust
+        trust = _trust or _import_trust()
     except Exception as failure:  # uninstalled, or out of file descriptors
         _fall_back(context, original, source, failure)
         return
     try:
-        problems = _trust.give(context, purpose)
+        problems = trust.give(context, purpose)
     except Exception as failure:
         from certhook.exceptions import CerthookError
 
@@ -361,7 +364,14 @@ def _give(context: "Any", purpose: int, original: "Function", source: str) -> No
         _fall_back(context, original, source, failure)
         return
     if problems:
-        _trust.report(problems)
+        trust.report(problems)
+
+
+def _import_trust() -> "Any":
+    global _trust
+    from certhook import _trust
+
+    return _trust
 
 
 def _fall_back(context: "Any", original: "Function", source: str, failure: Exception) -> None:

@@ -122,11 +122,11 @@ class Inputs:
         return depth < DEEP or look(self.deep, self.portable) == self.deep_seen
 
     def _look_the_same(self, paths: "dict[str, Signature]") -> bool:
-        see = portable_signature if self.portable else _existing_signature
+        see, exists = portable_signature if self.portable else _existing_signature, os.access
         try:
             for path, seen in paths.items():
                 # That nothing is there is half as expensive to learn without an exception.
-                if os.access(path, os.F_OK) if seen is None else see(path) != seen:
+                if exists(path, 0) if seen is None else see(path) != seen:
                     return False
         except (OSError, ValueError):
             return False
@@ -148,18 +148,18 @@ def signature(path: str) -> "Signature":
         return None
 
 
-def _existing_signature(path: str) -> "Signature":
-    if sys.platform == "win32" and _registry.is_key(path):
-        return _registry.key_signature(path)
-    return _signature_of(os.stat(path))
-
-
 if sys.platform == "win32":
+
+    def _existing_signature(path: str) -> "Signature":
+        return _registry.key_signature(path) if _registry.is_key(path) else _signature_of(os.stat(path))
 
     def _signature_of(status: os.stat_result) -> "Signature":
         return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
 else:
+
+    def _existing_signature(path: str) -> "Signature":
+        return _signature_of(os.stat(path))
 
     def _signature_of(status: os.stat_result) -> "Signature":
         # The time of change shows what the time of modification does not: a mode that was
