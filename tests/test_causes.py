@@ -684,12 +684,12 @@ def unknown(root_is_sent: bool) -> Callable[[Lab], Answered]:
     return meet
 
 
-shows("root-unknown", "vouches for the server, and no source of trusted roots here lists it", "ask its IT")(
-    unknown(root_is_sent=False)
-)
-shows("root-unknown", "vouches for the server, and no source of trusted roots here lists it", "do not go on")(
-    unknown(root_is_sent=True)
-)
+shows(
+    "root-unknown", "vouches for the server, and it is not among the authorities that are trusted here", "ask its IT"
+)(unknown(root_is_sent=False))
+shows(
+    "root-unknown", "vouches for the server, and it is not among the authorities that are trusted here", "do not go on"
+)(unknown(root_is_sent=True))
 
 
 # The tests.

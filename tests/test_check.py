@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from typing import Any
@@ -18,7 +19,7 @@ from pki import DAY, NOW, chain, issue
 
 from certhook import _config, _trust
 from certhook._sources import TrustSet
-from certhook.cli import _output, _target, check, main
+from certhook.cli import _contexts, _output, _target, check, main
 from certhook.cli._roots import known_here
 
 lab = pytest.fixture(open_lab)
@@ -305,3 +306,17 @@ def test_what_is_looked_at_besides_leaves_trust_as_it_is(lab: Lab) -> None:
     before = [anchor.der for anchor in _trust.trust_set().anchors]
     known_here(_trust.trust_set())
     assert [anchor.der for anchor in TrustSet(_config.current(), _config.SERVER_AUTH).anchors] == before
+
+
+def test_another_context_class_in_the_place_of_pythons_has_no_say_in_what_python_does_by_itself(lab: Lab) -> None:
+    """As truststore's, which is injected into ssl."""
+
+    class Other(ssl.SSLContext):
+        def load_default_certs(self, purpose: Any = None) -> None:
+            raise AssertionError
+
+    lab.trust()
+    lab.patch.setattr(ssl, "SSLContext", Other)
+    context = _contexts.as_without_certhook()
+    assert not isinstance(context, Other)
+    assert context.cert_store_stats()["x509"] == 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _ssl
 import ssl
 import sys
 import warnings
 from typing import Any
 
 from certhook import _config, _trust
+from certhook._patch import context_class_of
 from certhook.exceptions import CerthookWarning
 
 
@@ -28,29 +30,29 @@ def as_programs_do() -> ssl.SSLContext:
         return context
 
 
-class _Stock(ssl.SSLContext):
-    """A context on which the real functions act."""
-
-    def set_default_verify_paths(self) -> None:
-        _real("set_default_verify_paths")(self)
-
-
 def as_without_certhook() -> ssl.SSLContext:
-    """A context as Python makes it without certhook."""
-    context = _with_usual_flags(_Stock(ssl.PROTOCOL_TLS_CLIENT))
-    _real("load_default_certs")(context)
+    """A context as Python itself makes it, without certhook, and without truststore where that was injected."""
+    plain = context_class_of(ssl)
+
+    def real(name: str) -> Any:
+        function = getattr(plain, name)
+        return getattr(function, "__certhook__", function)
+
+    class Stock(plain):  # type: ignore[misc, valid-type]
+        def set_default_verify_paths(self) -> None:
+            real("set_default_verify_paths")(self)
+
+    context: ssl.SSLContext = _with_usual_flags(Stock(ssl.PROTOCOL_TLS_CLIENT))
+    real("load_default_certs")(context)
     return context
-
-
-def _real(name: str) -> Any:
-    function = getattr(ssl.SSLContext, name)
-    return getattr(function, "__certhook__", function)
 
 
 def _with_usual_flags(context: ssl.SSLContext) -> ssl.SSLContext:
     """The flags of create_default_context(), which itself is not asked, since it gives roots as well."""
     if sys.version_info >= (3, 13):
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+        # The C class's: the property of Python's own looks for its class by a name that may be another one's.
+        flags: Any = vars(_ssl._SSLContext)["verify_flags"]
+        flags.__set__(context, flags.__get__(context) | ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT)
     return context
 
 

@@ -274,7 +274,7 @@ CAUSES = (
     ),
     Cause(
         "root-unknown",
-        "{who} vouches for the server, and no source of trusted roots here lists it.{unseen}",
+        "{who} vouches for the server, and it is not among the authorities that are trusted here.{unseen}",
         (
             "If it is your company's certificate authority (CA), or that of its proxy which looks into TLS, ask its IT "
             f"to install it on this machine; or ask for that root certificate, and {_EXTRA}",
