@@ -30,7 +30,7 @@ if sys.platform == "win32":
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional, Tuple
+    from typing import Iterable, Optional, Tuple
 
     from certhook._config import Config
 
@@ -115,22 +115,11 @@ class Inputs:
 
         :param depth: how far to look: at *near* alone, at *linked* too, or at every single file
         """
-        if not self._look_the_same(self.near):
+        if not look_the_same(self.near.items(), self.portable):
             return False
-        if depth >= LINKED and not self._look_the_same(self.linked):
+        if depth >= LINKED and not look_the_same(self.linked.items(), self.portable):
             return False
         return depth < DEEP or look(self.deep, self.portable) == self.deep_seen
-
-    def _look_the_same(self, paths: "dict[str, Signature]") -> bool:
-        see, exists = portable_signature if self.portable else _existing_signature, os.access
-        try:
-            for path, seen in paths.items():
-                # That nothing is there is half as expensive to learn without an exception.
-                if exists(path, 0) if seen is None else see(path) != seen:
-                    return False
-        except (OSError, ValueError):
-            return False
-        return True
 
     def seen_anew(self, portable: bool) -> "Inputs":
         """The same paths as they look now."""
@@ -138,6 +127,59 @@ class Inputs:
         near = {path: see(path) for path in self.near}
         linked = {path: see(path) for path in self.linked}
         return Inputs(near, linked, self.deep, look(self.deep, portable), portable)
+
+
+def look_the_same(paths: "Iterable[Tuple[str, Signature]]", portable: bool) -> bool:
+    """Whether each of *paths* has its signature."""
+    see = portable_signature if portable else _existing_signature
+    try:
+        for path, seen in paths:
+            # That nothing is there is half as expensive to learn without an exception.
+            if os.access(path, os.F_OK) if seen is None else see(path) != seen:
+                return False
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class Watched:
+    """Paths that are looked at for every context, and the signatures that they have to have.
+
+    :param paths: in the order in which they are looked at
+    """
+
+    __slots__ = ("_paths",)
+
+    if sys.platform == "win32":
+
+        def __init__(self, paths: "Iterable[Tuple[str, Signature]]") -> None:
+            self._paths = list(paths)
+
+        def is_current(self) -> bool:
+            """Whether all of them still look so."""
+            return look_the_same(self._paths, portable=False)
+
+    else:
+
+        def __init__(self, paths: "Iterable[Tuple[str, Signature]]") -> None:
+            # Encoded once, and not by each call.
+            self._paths = [(os.fsencode(path), seen) for path, seen in paths]
+
+        def is_current(self) -> bool:
+            """Whether all of them still look so: :func:`look_the_same` without a call that can be spared."""
+            access, stat = os.access, os.stat
+            try:
+                for path, seen in self._paths:
+                    if seen is None:
+                        if access(path, 0):
+                            return False
+                    else:
+                        status = stat(path)
+                        if (status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev) != seen:
+                            return False
+            except (OSError, ValueError):
+                return False
+            return True
 
 
 def signature(path: str) -> "Signature":

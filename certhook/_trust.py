@@ -45,6 +45,7 @@ class Trust:
         "_store_seen",
         "_user",
         "_volatile",
+        "_watched",
         "anchors",
         "config",
         "eager_because",
@@ -75,29 +76,32 @@ class Trust:
     def set_store(self, store: "str | None") -> None:
         """Have contexts pointed at *store*."""
         self.store = store
-        self._store_seen = _store.signature(store) if store else None
+        self._store_seen = [(store, _store.signature(store))] if store else []
+        self._watch()
+
+    def _watch(self) -> None:
+        inputs = self._inputs
+        self._watched = _store.Watched([*self._store_seen, *(inputs.near.items() if not inputs.portable else ())])
 
     def is_current(self) -> bool:
         """Whether all that had a say, and the store, still look as they did."""
-        if self._volatile or self._user != _user():
-            return False
-        if self.store is not None and _store.signature(self.store) != self._store_seen:
+        if self._volatile or self._user != _user() or not self._watched.is_current():
             return False
         now = monotonic()
         inputs = self._inputs
-        depth = _store.NEAR
-        if now - self._looked_deep > _store.DEEP_LOOK_EVERY or inputs.portable:
-            depth = _store.DEEP
-            self._looked_deep = self._looked = now
-            if self.store is not None and not _store.is_whole(self.store):
-                return False
-        elif now - self._looked > _store.LINKED_LOOK_EVERY:
-            depth = _store.LINKED
-            self._looked = now
+        if now - self._looked <= _store.LINKED_LOOK_EVERY and not inputs.portable:
+            return True
+        self._looked = now
+        if now - self._looked_deep <= _store.DEEP_LOOK_EVERY and not inputs.portable:
+            return inputs.is_current(_store.LINKED)
+        self._looked_deep = now
+        if self.store is not None and not _store.is_whole(self.store):
+            return False
         if inputs.portable:
             # From now on by signatures that are cheap to have.
             self._inputs = inputs.seen_anew(portable=False)
-        return inputs.is_current(depth)
+            self._watch()
+        return inputs.is_current(_store.DEEP)
 
 
 # The effective one; Windows has no numbers for them.

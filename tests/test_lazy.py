@@ -387,11 +387,14 @@ def test_the_next_process_sees_an_update(machine, update, expected) -> None:
     assert machine.trusted() == expected
 
 
+LOOK_AT_ALL = "vars(_store).update(LINKED_LOOK_EVERY=0, DEEP_LOOK_EVERY=0)"
+
+
 def test_a_hashed_file_overwritten_in_place_is_seen_after_a_while(machine) -> None:
     with machine.start() as program:
         assert set(program(NEW)) == DEFAULT
         machine.hashed("both").write_bytes(machine.cas.pem("stranger") + b"\n")
-        program("setattr(_store, 'DEEP_LOOK_EVERY', 0)")
+        program(LOOK_AT_ALL)
         assert set(program(NEW)) == DEFAULT - {"both"}
 
 
@@ -409,7 +412,7 @@ def test_a_file_of_the_store_overwritten_in_place_is_mended_after_a_while(machin
         file = machine.hashed("system", machine.store)
         before = file.read_bytes()
         file.write_bytes(before[:100])
-        program("setattr(_store, 'DEEP_LOOK_EVERY', 0)")
+        program(LOOK_AT_ALL)
         assert set(program(NEW)) == DEFAULT
         assert file.read_bytes() == before
 

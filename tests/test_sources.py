@@ -935,7 +935,8 @@ def test_a_change_is_seen_by_the_next_context(change, expected: int, inputs: Pat
 
 
 def test_a_file_of_a_directory_that_is_overwritten_is_seen_when_every_file_is_looked_at(inputs, monkeypatch) -> None:
-    monkeypatch.setattr(_store, "DEEP_LOOK_EVERY", -1)
+    for look in ("LINKED_LOOK_EVERY", "DEEP_LOOK_EVERY"):
+        monkeypatch.setattr(_store, look, -1)
     bundle(inputs / "more" / "c.pem", "cd")
     assert loaded() == 4
 
