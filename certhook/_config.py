@@ -284,10 +284,10 @@ def current() -> "Config":
         values = _UNSET if data.keys().isdisjoint(_keys) else [data.get(key) for key in _keys]
     else:
         values = [os.environ.get(name) for name in VARIABLES]
-    if values is not _UNSET and values != _UNSET and privileged():
+    if values is not _UNSET and privileged():
         values = _UNSET
     last = _last
-    if last is None or (last[0] is not values and last[0] != values):
+    if last is None or last[0] != values:
         environ = {name: os.fsdecode(value) for name, value in zip(VARIABLES, values) if value is not None}
         _last = last = (values, Config(environ))
     return last[1]

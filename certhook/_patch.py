@@ -315,9 +315,7 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         paths = original()
         if wrapper.__certhook_active__ and paths.cafile is None:
             try:
-                from certhook import _trust
-
-                store = _trust.store_in_place_of(paths.capath)
+                store = (_trust or _import_trust()).store_in_place_of(paths.capath)
             except Exception as failure:  # uninstalled, or out of file descriptors
                 _say_failed("the paths are Python's own", failure)
             else:

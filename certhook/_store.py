@@ -52,10 +52,7 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 # In bytes; an index or a manifest of 10,000 roots has 1 MB.
 _LIMIT = 1 << 26
 
-#: How far a look at :class:`Inputs` goes.
-NEAR, LINKED, DEEP = range(3)
-
-#: How long a look that goes so far holds, in seconds: see :class:`Inputs` and :func:`find`.
+#: How long a look at where links lead, and one at every single file, hold, in seconds: see :class:`Inputs`.
 LINKED_LOOK_EVERY = 0.1
 DEEP_LOOK_EVERY = 10
 
@@ -110,16 +107,15 @@ class Inputs:
         self.deep_seen = deep_seen
         self.portable = portable
 
-    def is_current(self, depth: int) -> bool:
+    def is_current(self, deep: bool) -> bool:
         """Whether everything still looks as it did.
 
-        :param depth: how far to look: at *near* alone, at *linked* too, or at every single file
+        :param deep: whether to look at every single file
         """
-        if not look_the_same(self.near.items(), self.portable):
-            return False
-        if depth >= LINKED and not look_the_same(self.linked.items(), self.portable):
-            return False
-        return depth < DEEP or look(self.deep, self.portable) == self.deep_seen
+        for paths in (self.near, self.linked):
+            if not look_the_same(paths.items(), self.portable):
+                return False
+        return not deep or look(self.deep, self.portable) == self.deep_seen
 
     def seen_anew(self, portable: bool) -> "Inputs":
         """The same paths as they look now."""
@@ -473,7 +469,7 @@ def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
             return None
         # That a file was replaced shows in the time of its directory, which is not looked at where it is portable.
         deep = index.inputs.portable or not _is_recent(looked)
-        if not index.inputs.is_current(DEEP if deep else LINKED):
+        if not index.inputs.is_current(deep):
             return None
         store = os.path.join(folder, index.digest)
         if deep or signature(store) != index.store_seen:

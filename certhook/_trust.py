@@ -93,7 +93,7 @@ class Trust:
             return True
         self._looked = now
         if now - self._looked_deep <= _store.DEEP_LOOK_EVERY and not inputs.portable:
-            return inputs.is_current(_store.LINKED)
+            return inputs.is_current(deep=False)
         self._looked_deep = now
         if self.store is not None and not _store.is_whole(self.store):
             return False
@@ -101,7 +101,7 @@ class Trust:
             # From now on by signatures that are cheap to have.
             self._inputs = inputs.seen_anew(portable=False)
             self._watch()
-        return inputs.is_current(_store.DEEP)
+        return inputs.is_current(deep=True)
 
 
 # The effective one; Windows has no numbers for them.

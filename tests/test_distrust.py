@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook import _store, _trust
+from certhook import _trust
 from certhook._anchors import Anchor
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet, distrust, windows
@@ -258,7 +258,7 @@ def test_a_place_that_is_not_there_is_watched_where_it_would_begin(tmp_path) -> 
         reader.watch(str(tmp_path / path))
     assert list(reader.inputs.near) == [str(tmp_path / "a"), str(tmp_path / "e")]
     (tmp_path / "a").mkdir()
-    assert not reader.inputs.is_current(_store.LINKED)
+    assert not reader.inputs.is_current(deep=False)
 
 
 def test_a_further_context_looks_at_few_places_for_distrust(monkeypatch) -> None:

@@ -346,6 +346,12 @@ LAYOUTS.update(
             variables={"CERTHOOK_BUNDLE": "/etc/bundle.pem"},
             warnings=("is not trusted: /etc/ca-certificates.conf distrusts it",),
         ),
+        "distrusted: deselected, the file is gone, and the system's store has it": Layout(
+            {**_GONE, STORE: Pem("system bundled")},
+            "system both stranger",
+            variables={"CERTHOOK_BUNDLE": "/etc/bundle.pem"},
+            warnings=("is not trusted: /etc/ca-certificates.conf distrusts it",),
+        ),
         "distrusted: deselected, and the file is gone, but for the administrator's own copy": Layout(
             {**_GONE, "/usr/local/share/ca-certificates/bundled.crt": Pem("bundled")},
             "system both stranger bundled",

@@ -739,10 +739,10 @@ def test_a_link_to_what_is_not_there_yet_is_watched(tmp_path, monkeypatch) -> No
     (tmp_path / "hashed" / name).symlink_to(tmp_path / "elsewhere" / "a.pem")
     reader = Reader(Config({"SSL_CERT_DIR": str(tmp_path / "hashed"), "SSL_CERT_FILE": ""}), SERVER_AUTH)
     system.read(reader)
-    assert names(reader) == "" and reader.inputs.is_current(_store.LINKED)
+    assert names(reader) == "" and reader.inputs.is_current(deep=False)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.pem").write_bytes(der.pem(ROOTS["a"]))
-    assert not reader.inputs.is_current(_store.LINKED)
+    assert not reader.inputs.is_current(deep=False)
 
 
 def test_what_changed_within_a_tick_of_the_file_systems_clock_is_waited_for(tmp_path, monkeypatch) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from certhook import _anchors, _compiler, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet
-from certhook._store import DEEP, LINKED, NEAR, Index, Inputs, Unusable
+from certhook._store import Index, Inputs, Unusable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and owners are a thing of POSIX")
 SOMEBODY = 54321
@@ -163,7 +163,7 @@ def inputs(request, tmp_path: Path) -> Callable[[bool], Inputs]:
 
 def test_inputs_that_nobody_touched_are_current(inputs) -> None:
     for portable in (False, True):
-        assert inputs(portable).is_current(DEEP)
+        assert inputs(portable).is_current(deep=True)
 
 
 @pytest.mark.parametrize("portable", [False, True])
@@ -184,32 +184,30 @@ def test_a_changed_input_is_seen_at_once(inputs, tmp_path, change, portable) -> 
     seen = inputs(portable)
     _wait_for_the_clock(tmp_path)
     change(tmp_path)
-    assert not seen.is_current(NEAR)
+    assert not seen.is_current(deep=False)
 
 
 @pytest.mark.parametrize("portable", [False, True])
-def test_a_folder_where_links_lead_is_looked_at_less_often(inputs, tmp_path, portable) -> None:
+def test_a_folder_where_links_lead_is_looked_at(inputs, tmp_path, portable) -> None:
     seen = inputs(portable)
     _wait_for_the_clock(tmp_path)
     (tmp_path / "linked" / "another").write_bytes(b"")
-    assert seen.is_current(NEAR)
-    assert not seen.is_current(LINKED)
-    assert not seen.is_current(DEEP)
+    assert not seen.is_current(deep=False)
 
 
 @pytest.mark.parametrize("portable", [False, True])
 def test_a_file_of_a_folder_that_is_overwritten_in_place_is_seen_by_a_deep_look(inputs, tmp_path, portable) -> None:
     seen = inputs(portable)
     (tmp_path / "folder" / "file").write_bytes(b"12")
-    assert seen.is_current(LINKED)
-    assert not seen.is_current(DEEP)
+    assert seen.is_current(deep=False)
+    assert not seen.is_current(deep=True)
 
 
 def test_files_that_are_gone_or_lead_nowhere_are_as_good_as_others(inputs, tmp_path) -> None:
     (tmp_path / "folder" / "file").unlink()
     (tmp_path / "folder" / "file").symlink_to("nowhere")
     seen = inputs(False)
-    assert seen.is_current(DEEP)
+    assert seen.is_current(deep=True)
     (tmp_path / "folder" / "nowhere").write_bytes(b"")
     assert _store.look(seen.deep) != seen.deep_seen
 
@@ -223,7 +221,7 @@ def test_a_link_of_a_folder_that_leads_elsewhere_is_seen_in_portable_inputs(inpu
     seen = inputs(True)
     link.unlink()
     link.symlink_to(tmp_path / "two")
-    assert not seen.is_current(NEAR)
+    assert not seen.is_current(deep=False)
 
 
 def test_portable_inputs_survive_a_copy(inputs, tmp_path) -> None:
@@ -232,7 +230,7 @@ def test_portable_inputs_survive_a_copy(inputs, tmp_path) -> None:
     shutil.copytree(here, here + ".copy", symlinks=True)
     shutil.rmtree(here)
     os.rename(here + ".copy", here)
-    assert seen.is_current(DEEP)
+    assert seen.is_current(deep=True)
 
 
 def _wait_for_the_clock(folder: Path) -> None:

@@ -139,9 +139,11 @@ class Distrust:
         """Distrust those of :attr:`gone` that *bundle* has a label for, as certifi's has."""
         for label, pem in _LABELLED.findall(bundle) if self.gone else ():
             path = self.gone.get(_debian_name(label))
-            for anchor in _anchors.parse(pem)[0] if path else ():
+            if path is None:
+                continue
+            for anchor in _anchors.parse(pem)[0]:
                 if identity(_x509.Certificate(anchor.der)) not in self.spared:
-                    self.add(Block(ANY_PURPOSE, anchor.der), path or "")
+                    self.add(Block(ANY_PURPOSE, anchor.der), path)
 
     def apply(self, anchor: Anchor) -> None:
         """Reject *anchor* for the purposes for which it is distrusted."""

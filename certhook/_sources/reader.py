@@ -218,13 +218,19 @@ class Reader:
     def text(self, source: str, path: str, data: bytes) -> int:
         """Read certificates that were in memory or in an archive at *path*."""
         place = self.place(source, path)
-        self.distrust.add_labelled(data)
-        anchors, skipped = _anchors.parse(data)
+        anchors, skipped = self._parse(data)
         self.problems.extend(SourceError(path, message) for message in skipped)
         self.add(place, anchors)
         if not anchors:
             self._nothing(place, path, "holds no certificate")
         return place.count
+
+    def _parse(self, data: bytes) -> tuple[list[Anchor], list[str]]:
+        if self.distrust.gone:
+            self.distrust.add_labelled(data)
+            for anchor in self._anchors.values():
+                self.distrust.apply(anchor)  # One that an earlier source listed.
+        return _anchors.parse(data)
 
     def directory(self, source: str, path: str, layout: str, setting: str | None = None) -> int:
         """Read a directory of certificates.
@@ -295,9 +301,7 @@ class Reader:
         else:
             self.watch_inside(path)
         try:
-            data = _files.read(path)
-            self.distrust.add_labelled(data)
-            anchors, skipped = _anchors.parse(data)
+            anchors, skipped = self._parse(_files.read(path))
         except SourceError as error:
             if path == place.path:
                 self._nothing(place, setting, error.message)
