@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import support
-from wine import Windows
+from wine import UNDER_WINE, Windows
+
+pytestmark = UNDER_WINE
 
 TRUSTED = "add('ROOT', 'system'); print(json.dumps(trusted()))"
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import hosts_table as table
 import pytest
 from expected import STOCK
+from wine import UNDER_WINE
+
+pytestmark = UNDER_WINE
 
 STORE = re.compile("[0-9a-f]{40}")
 

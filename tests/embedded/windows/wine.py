@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
+import pytest
 import support
 
 #: Run in an interpreter, before other code: changing a store of Windows, and whom a default context trusts.
@@ -61,6 +62,14 @@ def trusted():
 """
 
 
+class ServerEnded(Exception):
+    """Wine's server was gone, and its programs with it, without a word."""
+
+
+#: The mark of a test under wine: its server dies now and then, whatever runs.
+UNDER_WINE = pytest.mark.flaky(reruns=2, only_rerun=[ServerEnded.__name__])
+
+
 def of_wine(prefix: Path, **variables: str) -> dict[str, str]:
     """The environment of a program under wine: no display, no word from wine, nothing of this machine's user."""
     environment = support.clean_env(
@@ -89,8 +98,14 @@ def running(prefix: Path) -> Iterator[None]:
         silently(prefix, "wineboot", "--init")
         yield
     finally:
-        silently(prefix, "wineserver", "--kill")
-        silently(prefix, "wineserver", "--wait")
+        if is_served(prefix):
+            silently(prefix, "wineserver", "--kill")
+            silently(prefix, "wineserver", "--wait")
+
+
+def is_served(prefix: Path) -> bool:
+    """Whether wine's server runs."""
+    return subprocess.run(["wineserver", "--kill=0"], env=of_wine(prefix), capture_output=True).returncode == 0
 
 
 def new_registry(made: Path, prefix: Path) -> None:
@@ -155,6 +170,8 @@ class Windows:
             output, errors = process.communicate(timeout=120)
         finally:
             process.kill()
+        if not is_served(self.prefix):
+            raise ServerEnded
         assert process.returncode == 0, f"exit status {process.returncode}\n{output}\n{errors}"
         assert "certhook" not in errors, errors
         return output
