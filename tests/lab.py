@@ -8,7 +8,6 @@ import os
 import socket
 import socketserver
 import ssl
-import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -210,10 +209,6 @@ def assert_cause(answer: Answered, identifier: str, *words: str) -> None:
     said = " ".join(text.split())
     for word in words:
         assert word in said, text
-
-
-#: Before Python 3.10, only the server's own certificate can be seen.
-sees_all = pytest.mark.skipif(sys.version_info < (3, 10), reason="the chain cannot be seen before Python 3.10")
 
 
 def open_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capsys: object) -> Iterator[Lab]:

@@ -34,14 +34,13 @@ def test_of_a_verified_server_the_chain_is_shown_from_its_own_certificate_to_the
     result, text = lab.ask(lab.serve(good.sent))
     assert result["verified"] and result["verified_without_certhook"]
     assert result["chain"][0]["hosts"] == ["localhost"]
-    if sys.version_info >= (3, 10):
-        assert [link["name"].partition(" (")[0] for link in result["chain"]] == ["localhost", "the middle", "the root"]
-        assert [link["sent"] for link in result["chain"]] == [True, True, False]
-        root = result["chain"][-1]
-        assert root["sha256"] == good.root.certificate.fingerprint(hashes.SHA256()).hex()
-        assert root["listed_by"] == [{"source": "system", "path": str(lab.folder / "roots.pem")}]
-        assert text.index("localhost (") < text.index("+- the middle") < text.index("+- the root")
-        assert f"valid from {NOW - 30 * DAY:%Y-%m-%d} to {NOW + 300 * DAY:%Y-%m-%d}" in text
+    assert [link["name"].partition(" (")[0] for link in result["chain"]] == ["localhost", "the middle", "the root"]
+    assert [link["sent"] for link in result["chain"]] == [True, True, False]
+    root = result["chain"][-1]
+    assert root["sha256"] == good.root.certificate.fingerprint(hashes.SHA256()).hex()
+    assert root["listed_by"] == [{"source": "system", "path": str(lab.folder / "roots.pem")}]
+    assert text.index("localhost (") < text.index("+- the middle") < text.index("+- the root")
+    assert f"valid from {NOW - 30 * DAY:%Y-%m-%d} to {NOW + 300 * DAY:%Y-%m-%d}" in text
     assert "VERIFIED: localhost, port" in text and "Without certhook: verified as well" in text
 
 

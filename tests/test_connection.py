@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterable
 
 import pytest
 from cryptography import x509
-from lab import STARTTLS, Lab, assert_cause, open_lab, sees_all
+from lab import STARTTLS, Lab, assert_cause, open_lab
 from pki import chain, issue
 
 from certhook.cli import _connection
@@ -187,7 +187,6 @@ def test_nothing_is_left_of_a_deadline_that_is_over() -> None:
 # Too much, and not what it seems.
 
 
-@sees_all
 def test_a_path_without_an_end_is_cut_off(lab: Lab) -> None:
     """Each may have issued each other one, by name: to try them all takes quadratic time."""
     namesakes = [issue("a CA", ca=True)]

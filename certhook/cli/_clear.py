@@ -29,7 +29,10 @@ class Failure(Exception):
     :ivar code: of OpenSSL's verification, or of HTTP where a proxy refused
     :ivar reason: OpenSSL's word for it, as "WRONG_VERSION_NUMBER", or one of "timeout", "refused" and "unanswered"
     :ivar text: the message, printable
+    :ivar was_asked: whether the server had asked for a certificate of the client
     """
+
+    was_asked = False
 
     def __init__(self, step: str, text: str, code: int = 0, reason: str = "") -> None:
         text = printable(text)

@@ -13,6 +13,7 @@ import ssl
 from typing import Any, Iterator, NamedTuple
 
 from certhook.cli._clear import PATIENCE, Deadline, Failure, change_to_tls, reach
+from certhook.cli._heard import Heard, listen
 from certhook.cli._target import Target
 
 # What a client says as its first word, or its last one, so that the server answers. In TLS 1.3 only
@@ -29,7 +30,7 @@ class Peer(NamedTuple):
     """What a server showed.
 
     :ivar chain: the certificates it sent, its own first, as DER
-    :ivar whole: whether these are all; before Python 3.10, only the first one can be seen
+    :ivar whole: whether these are all; before Python 3.10, of a compressed list (:rfc:`8879`) only the first is seen
     :ivar version: of TLS, as "TLSv1.3"
     """
 
@@ -46,9 +47,14 @@ def connect(
     :param talk: whether to say a word once TLS is there, and to wait for the answer
     :raises Failure: at the step that failed
     """
-    with _secured(target, context, deadline, proxy) as secured:
-        peer = Peer(*_chain(secured), secured.version() or "")
-        answered = not talk or _is_answered(secured, _WORDS[target.protocol].format(host=target.ascii), deadline)
+    heard = listen(context)
+    try:
+        with _secured(target, context, deadline, proxy) as secured:
+            peer = Peer(*_chain(secured, heard), secured.version() or "")
+            answered = not talk or _is_answered(secured, _WORDS[target.protocol].format(host=target.ascii), deadline)
+    except Failure as failure:
+        failure.was_asked = heard.was_asked
+        raise
     if not answered:
         # What we said may have crossed an alert and made the system throw that away. Once more, in silence.
         try:
@@ -88,7 +94,7 @@ def _of_tls(error: Exception) -> Failure:
     return Failure("tls", str(error), reason=reason)
 
 
-def _chain(secured: ssl.SSLSocket) -> tuple[list[bytes], bool]:
+def _chain(secured: ssl.SSLSocket, heard: Heard) -> tuple[list[bytes], bool]:
     """What the server sent, and whether that is all of it."""
     inner: Any = secured._sslobj  # type: ignore[attr-defined]
     if hasattr(secured, "get_unverified_chain"):  # Python 3.13
@@ -98,6 +104,8 @@ def _chain(secured: ssl.SSLSocket) -> tuple[list[bytes], bool]:
 
         form: Any = getattr(_ssl, "ENCODING_DER", None)
         return [certificate.public_bytes(form) for certificate in inner.get_unverified_chain() or ()], True
+    if heard.chain is not None:
+        return heard.chain, True
     leaf = secured.getpeercert(binary_form=True)
     return ([leaf] if leaf else []), False
 

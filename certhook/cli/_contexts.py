@@ -67,33 +67,9 @@ def without_strictness(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-# Kinds of content of TLS, and of messages in it (RFC 8446, 5.1 and 4).
-_HANDSHAKE = 22
-_CERTIFICATE_REQUEST = 13
-
-
-class Looking(ssl.SSLContext):
-    """A context to look with.
-
-    :ivar was_asked: whether a server asked for a certificate of the client
-    """
-
-    was_asked = False
-
-    def hear(
-        self, connection: object, direction: str, version: object, content: object, kind: object, _: bytes
-    ) -> None:
-        """Take note of a message of the handshake."""
-        if direction == "read" and kind == _CERTIFICATE_REQUEST and content == _HANDSHAKE:
-            self.was_asked = True
-
-
-def that_accepts_all() -> Looking:
+def that_accepts_all() -> ssl.SSLContext:
     """A context to look with: it accepts every certificate, key and version of TLS, and sends nothing."""
-    context = Looking(ssl.PROTOCOL_TLS_CLIENT)
-    # Python's own, for debugging; PyPy has none. Before TLS 1.3 nothing else shows what a server asked for.
-    if hasattr(context, "_msg_callback"):
-        context._msg_callback = context.hear
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED

@@ -49,10 +49,10 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
 
     context = _contexts.as_programs_do()
     peer, failure = attempt(context, talk=True)
-    stock, lenient, words = failure, False, b""
-    looking = _contexts.that_accepts_all()
+    stock, lenient, was_asked, words = failure, False, False, b""
     if failure is not None and failure.step in ("verify", "tls") and failure.reason != "timeout":
-        peer = attempt(looking)[0]
+        peer, refusal = attempt(_contexts.that_accepts_all())
+        was_asked = refusal is not None and refusal.was_asked
         if failure.step == "verify" and _contexts.is_strict(context):
             other = attempt(_contexts.without_strictness(context))[1]
             lenient = other is None or (other.step == "tls" and other.reason != "timeout")
@@ -74,7 +74,7 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
         whole=peer.whole if peer else True,
         lenient=lenient,
         version=peer.version if peer else "",
-        was_asked=looking.was_asked,
+        was_asked=was_asked,
         words=words,
         proxy=proxy,
         problems=problems,

@@ -156,7 +156,7 @@ def links(case: Case) -> list[dict[str, Any]]:
         }
         for certificate in path
     ]
-    # Of one that is verified, OpenSSL found it; before Python 3.10 the server may have sent it.
+    # Of one that is verified, OpenSSL found it; of one that cannot be seen whole, the server may have sent it.
     if path and root is None and case.failure.step and case.whole and not is_self_issued(path[-1]):
         name = called(path[-1].issuer)
         nothing = dict.fromkeys(("sha256", "not_before", "not_after"))
@@ -208,7 +208,7 @@ def _render(check: dict[str, Any]) -> list[str]:
     if check["chain"]:
         lines += ["", *_tree(check["chain"], check["chain_is_whole"])]
         if not check["chain_is_whole"]:
-            lines += wrapped("(Before Python 3.10, what else the server sent cannot be seen.)", "  ")
+            lines += wrapped("(What else the server sent cannot be seen in this Python.)", "  ")
     if check["cause"]:
         lines += ["", *wrapped(f"Cause: {check['cause']['sentence']}", then="  "), "", "What to do:"]
         for number, advice in enumerate(check["cause"]["advice"], 1):

@@ -166,7 +166,7 @@ def _is_public(host: str) -> bool:
 
 def _unknown(case: Case) -> Facts:
     who = quoted(case.path[-1].issuer) if case.chain else "Some certificate authority (CA)"
-    unseen = " What else the server sent cannot be seen before Python 3.10." if not case.whole else ""
+    unseen = " What else the server sent cannot be seen in this Python." if not case.whole else ""
     return {"who": who, "unseen": unseen}
 
 
