@@ -18,6 +18,8 @@ import support
 from pki import Issued
 
 from certhook.cli import _contexts, check, main
+from certhook.cli._clear import Deadline
+from certhook.cli._relay import carry
 
 #: Says what is to be said on a connection; an OSError is the client's going, which is what many tests are about.
 Answer = Callable[[socket.socket], object]
@@ -73,6 +75,15 @@ def postgres(context: ssl.SSLContext, raw: socket.socket) -> None:
 
 
 STARTTLS = {"smtp": smtp, "imap": imap, "postgres": postgres}
+
+
+def _inside_tls(context: ssl.SSLContext, answer: Answer, raw: socket.socket) -> None:
+    """Have *answer* be given inside TLS."""
+    secured = context.wrap_socket(raw, server_side=True)
+    near, far = socket.socketpair()
+    with near:
+        threading.Thread(target=carry, args=(secured, far, Deadline(60)), daemon=True).start()
+        answer(near)
 
 
 def _tunnel(port: int, seen: list[str], raw: socket.socket) -> None:
@@ -176,10 +187,18 @@ class Lab:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
-    def proxy(self, port: int, login: str = "name:secret@") -> list[str]:
-        """Have HTTPS_PROXY lead every connection to the server at *port*; the list gets what the proxy was asked."""
+    def proxy(self, port: int, login: str = "name:secret@", sent: tuple[Issued, ...] = ()) -> list[str]:
+        """Have HTTPS_PROXY lead every connection to the server at *port*; the list gets what the proxy was asked.
+
+        :param sent: the certificates of a proxy that speaks TLS itself
+        """
         seen: list[str] = []
-        self.patch.setenv("HTTPS_PROXY", f"http://{login}127.0.0.1:{self.listen(partial(_tunnel, port, seen))}")
+        answer = partial(_tunnel, port, seen)
+        if sent:
+            place = f"localhost:{self.listen(partial(_inside_tls, self.context(sent), answer))}"
+            self.patch.setenv("HTTPS_PROXY", f"https://{login}{place}")
+        else:
+            self.patch.setenv("HTTPS_PROXY", f"http://{login}127.0.0.1:{self.listen(answer)}")
         return seen
 
     # The verb.

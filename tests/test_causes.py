@@ -132,6 +132,13 @@ def a_proxy_that_is_not_there(lab: Lab) -> Answered:
     return lab.ask("shop.example")
 
 
+@shows("proxy-failed", "no TLS with it, unable to get local issuer certificate", "'python -m certhook check localhost:")
+def a_proxy_that_speaks_tls_and_is_not_verified(lab: Lab) -> Answered:
+    lab.trust()
+    lab.proxy(lab.serve(chain().sent), sent=chain().sent)
+    return lab.ask("shop.example")
+
+
 @shows("proxy-failed", "502 Bad Gateway")
 def a_proxy_that_does_not_get_there(lab: Lab) -> Answered:
     def refuse(raw: socket.socket) -> None:

@@ -268,6 +268,7 @@ def test_who_stops_it_sees_no_traceback() -> None:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         accepted, _ = silent.accept()
+        accepted.recv(4096)  # It waits for the answer now.
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         accepted.close()

@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterable
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from lab import STARTTLS, Lab, assert_cause, open_lab
 from pki import chain, issue
 
@@ -31,6 +32,17 @@ def test_a_server_behind_a_proxy_is_reached_through_it(lab: Lab) -> None:
     result, text = lab.ask("https://shop.example/path")
     assert result["verified"] and seen[0].startswith("CONNECT shop.example:443 HTTP/1.1\r\nHost: shop.example:443\r\n")
     assert "through the proxy 127.0.0.1:" in text and "secret" not in json.dumps(result) + text
+
+
+def test_a_proxy_that_speaks_tls_itself_is_verified_and_tunnels_tls_inside_of_it(lab: Lab) -> None:
+    good, proxy = chain(hosts=("shop.example",)), chain()
+    port = lab.serve(good.sent)
+    lab.trust(good.root, proxy.root)
+    seen = lab.proxy(port, sent=proxy.sent)
+    result, text = lab.ask("https://shop.example/path")
+    assert result["verified"] and seen[0].startswith("CONNECT shop.example:443 HTTP/1.1\r\n")
+    assert result["chain"][-1]["sha256"] == good.root.certificate.fingerprint(hashes.SHA256()).hex()
+    assert "through the proxy localhost:" in text and "secret" not in json.dumps(result) + text
 
 
 @pytest.mark.parametrize("scheme", STARTTLS)

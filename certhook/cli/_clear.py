@@ -13,6 +13,7 @@ import time
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from certhook.cli._relay import inside_tls
 from certhook.cli._target import Target
 from certhook.cli._words import printable
 
@@ -71,11 +72,18 @@ def reach(target: Target, deadline: Deadline, proxy: str | None) -> socket.socke
         address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         if address.scheme not in ("http", "https"):
             raise Failure("proxy", f"it is a {address.scheme} proxy, and not an HTTP one")
-        raw = _tcp(address.hostname or "", address.port or 80, deadline)
+        is_secured, host = address.scheme == "https", address.hostname or ""
+        raw = _tcp(host, address.port or (443 if is_secured else 80), deadline)
     except Failure as failure:
         raise Failure("proxy", failure.text) from failure
     except ValueError as error:
         raise Failure("proxy", "that is not the address of a proxy") from error
+    if is_secured:
+        try:
+            raw = inside_tls(raw, host, deadline)
+        except OSError as error:
+            text = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+            raise Failure("proxy", f"no TLS with it, {text}") from error
     try:
         _tunnel(_Lines(raw, deadline), target, address)
     except OSError as error:

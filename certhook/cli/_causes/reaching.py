@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from certhook.cli._causes.case import Case, Cause, Facts
+from certhook.cli._target import without_login
 
 _PROXY = "If programs here reach the Internet through a proxy only, set HTTPS_PROXY to its address."
 
@@ -15,10 +16,19 @@ def _other_scheme(case: Case) -> Facts:
     return {"other": other.format(host=case.host)}
 
 
+def _of_proxy(case: Case) -> Facts:
+    """Its address where it is itself spoken to in TLS."""
+    proxy = case.proxy or ""
+    return {"secured": without_login(proxy) if proxy.lower().startswith("https://") else ""}
+
+
 def _login(case: Case) -> Facts:
     """Whether it was given a name and a password, which then were wrong."""
-    given = "@" in (case.proxy or "")
-    return {"wants": "does not accept the name and password of HTTPS_PROXY" if given else "wants a name and a password"}
+    given, scheme = "@" in (case.proxy or ""), "https" if _of_proxy(case)["secured"] else "http"
+    return {
+        "scheme": scheme,
+        "wants": "does not accept the name and password of HTTPS_PROXY" if given else "wants a name and a password",
+    }
 
 
 CAUSES = (
@@ -77,7 +87,9 @@ CAUSES = (
     Cause(
         "proxy-login",
         "The proxy {proxy} {wants}.",
-        ("Put yours into HTTPS_PROXY, other characters than letters and digits as %XX: http://NAME:PASSWORD@{proxy}",),
+        (
+            "Put yours into HTTPS_PROXY, other characters than letters and digits as %XX: {scheme}://NAME:PASSWORD@{proxy}",
+        ),
         steps=("proxy",),
         codes=(407,),
         facts=_login,
@@ -88,8 +100,10 @@ CAUSES = (
         (
             "Check whether HTTPS_PROXY names the right proxy.",
             "If {host} is to be reached without it, add that name to NO_PROXY.",
+            "It is spoken to in TLS; with HTTPS_PROXY unset, 'python -m certhook check {secured}' shows how that is.",
         ),
         steps=("proxy",),
+        facts=_of_proxy,
     ),
     Cause(
         "no-starttls",
