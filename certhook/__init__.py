@@ -18,9 +18,11 @@ import sys
 __version__ = "0.1.0"
 
 __all__ = [
+    "Anchor",
     "CerthookError",
     "CerthookWarning",
     "ConfigurationError",
+    "Place",
     "SourceError",
     "TrustSet",
     "__version__",
@@ -35,6 +37,8 @@ _DEFINED_IN = {
     "install": "certhook._install",
     "is_installed": "certhook._install",
     "uninstall": "certhook._install",
+    "Anchor": "certhook._anchors",
+    "Place": "certhook._sources.reader",
     "TrustSet": "certhook._sources",
     "load_default_certs": "certhook._trust",
     "trust_set": "certhook._trust",
@@ -46,8 +50,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Optional, Sequence
 
+    from certhook._anchors import Anchor
     from certhook._install import install, is_installed, uninstall
     from certhook._sources import TrustSet
+    from certhook._sources.reader import Place
     from certhook._trust import load_default_certs, trust_set
     from certhook.exceptions import CerthookError, CerthookWarning, ConfigurationError, SourceError
 

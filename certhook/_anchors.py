@@ -42,6 +42,7 @@ class Anchor:
     :ivar rejected_by: the paths by which it is distrusted
     """
 
+    __module__ = "certhook"
     __slots__ = ("der", "listed", "rejected", "rejected_by", "trusted")
 
     def __init__(self, der: bytes, trusted: int = ANY_PURPOSE, rejected: int = 0) -> None:

@@ -119,7 +119,10 @@ def make_folder(folder: str, shared: bool) -> None:
     place = folder
     while not os.path.lexists(place):
         missing.append(place)
-        place = os.path.dirname(place)
+        above = os.path.dirname(place)
+        if above == place:  # a drive of Windows that is not there
+            raise Unusable(f"{folder} cannot be made: there is no {place}")
+        place = above
     mode = 0o755 if shared else 0o700
     try:
         for place in reversed(missing):
@@ -216,12 +219,13 @@ def write_index(folder: str, index: _store.Index, shared: bool) -> None:
     try:
         _write(temporary, index.to_bytes(), shared)
         os.replace(temporary, path)
-        # What was just written was not looked at yet: the first who uses it does.
-        os.utime(path, (0, 0))
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise Unusable(f"{path} cannot be written: {error.strerror}") from None
+    with contextlib.suppress(OSError):
+        # What was just written was not looked at yet: the first who uses it does.
+        os.utime(path, (0, 0))
 
 
 # What _temporary() names, and when it is somebody's no more, in seconds.

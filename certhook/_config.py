@@ -70,7 +70,8 @@ VARIABLES = (
 
 def may_be_paths(value: str) -> bool:
     """Whether *value* may be paths, and is neither a URL nor PEM text: of these, no part is to be taken for one."""
-    return "://" not in value and "-----BEGIN" not in value
+    has_login = "//" in value and "@" in value
+    return not has_login and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))
 
 
 def purpose_bit(oid: str) -> int:

@@ -13,8 +13,10 @@ from certhook._patch import CALLERS, LOADED, STORE, context_class_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from typing import Iterable
 
     from certhook._trust import Trust
+    from certhook.exceptions import CerthookError
 
 # Not the context's own method, which a subclass may have overridden and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
@@ -48,20 +50,32 @@ def _load_each(context: "ssl.SSLContext", trust: "Trust") -> None:
         return
     except _ssl.SSLError:
         pass  # One bad certificate stops those behind it (cpython#79846).
+    trust.anchors = load_one_by_one(context, trust.anchors, trust.problems)
+
+
+def load_one_by_one(
+    context: "ssl.SSLContext", anchors: "Iterable[bytes]", problems: "list[CerthookError]"
+) -> "tuple[bytes, ...]":
+    """Load each of *anchors* that OpenSSL does not refuse into *context*.
+
+    :param anchors: as DER
+    :param problems: to which one is added for each that is refused
+    :returns: those that were loaded
+    """
     from hashlib import sha256
 
     from certhook.exceptions import SourceError
 
     loaded = []
-    for anchor in trust.anchors:
+    for anchor in anchors:
         try:
             _load(context, cadata=anchor)
         except _ssl.SSLError as error:
             name = f"the certificate with SHA-256 {sha256(anchor).hexdigest()}"
-            trust.problems.append(SourceError(name, f"was skipped, OpenSSL refuses it: {error}"))
+            problems.append(SourceError(name, f"was skipped, OpenSSL refuses it: {error}"))
         else:
             loaded.append(anchor)
-    trust.anchors = tuple(loaded)
+    return tuple(loaded)
 
 
 def load_whole(context: "ssl.SSLContext") -> None:

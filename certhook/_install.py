@@ -14,11 +14,12 @@ def install(*, use_environment: bool = True) -> None:
     Harmless where it is installed. Does nothing where ``CERTHOOK_DISABLED`` is set.
 
     :param use_environment: False: neither ``CERTHOOK_*`` nor ``SSL_CERT_FILE``
-        and ``SSL_CERT_DIR`` have a say, for a host that locks its environment out
+        and ``SSL_CERT_DIR`` have a say, for a host that locks its environment out;
+        who installs the hook once more, while it is, does not let it in again
     """
     if use_environment and _config.disabled():
         return
-    _config.use_environment = use_environment
+    _config.use_environment = use_environment and (_config.use_environment or not is_installed())
     certhook._hook("certhook.install()")
 
 

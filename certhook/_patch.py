@@ -97,6 +97,11 @@ def is_server(context: "Any") -> bool:
     return _protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
 
 
+def is_applied(context: "Any") -> bool:
+    """Whether *context*, an ``SSLContext``, is loaded whole when it is asked for its roots, or given more."""
+    return getattr(type(context).get_ca_certs, "__certhook_active__", False) is True
+
+
 def remove() -> None:
     """Put back everything that still is certhook's. What others hold on to calls the real function from now on.
 
@@ -281,7 +286,8 @@ def _relax(ssl: "ModuleType", context: "Any") -> None:
 
     A program that sets the flag itself means it.
     """
-    caller = sys._getframe(2).f_globals.get("__name__")
+    frame = sys._getframe(1).f_back  # None where a program in C, or a thread, calls the method itself
+    caller = frame and frame.f_globals.get("__name__")
     if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip carries a copy
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
@@ -355,9 +361,9 @@ def _give(context: "Any", purpose: int, original: "Function", source: str) -> No
     try:
         problems = trust.give(context, purpose)
     except Exception as failure:
-        from certhook.exceptions import CerthookError
-
-        if isinstance(failure, CerthookError):
+        # Not imported here: what failed may be that nothing can be imported any more.
+        exceptions = sys.modules.get("certhook.exceptions")
+        if exceptions is not None and isinstance(failure, exceptions.CerthookError):
             raise  # asked for, by CERTHOOK_ON_ERROR=raise
         _fall_back(context, original, source, failure)
         return

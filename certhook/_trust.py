@@ -16,7 +16,7 @@ from time import monotonic
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, purpose_bit
-from certhook._patch import CALLERS, LOADED, STORE, is_server
+from certhook._patch import CALLERS, LOADED, STORE, is_applied, is_server
 from certhook._store import Unusable
 
 TYPE_CHECKING = False
@@ -197,9 +197,11 @@ def _find_compiled(config: "Config", key: "tuple[str, ...]", folder: str) -> "Tr
         return None
     problems: list[CerthookError] = [*config.problems]
     if index.problems:
-        from certhook.exceptions import SourceError
+        from certhook.exceptions import ConfigurationError, SourceError
 
-        problems += [SourceError(path, message) for path, message in index.problems]
+        for name, message in index.problems:
+            kind = ConfigurationError if name in _config.VARIABLES else SourceError
+            problems.append(kind(name, message))
     return Trust(config, index.inputs, problems, os.path.join(folder, index.digest))
 
 
@@ -299,17 +301,26 @@ def report(problems: "list[CerthookError]") -> None:
 def load_default_certs(context: "ssl.SSLContext", purpose: "ssl.Purpose | None" = None) -> None:
     """Give *context* default trust, as ``context.load_default_certs(purpose)`` does where certhook is installed.
 
-    For a host that wants no import hook.
+    For a host that wants no import hook. Without the hook, the context is loaded with every root
+    at once, which takes as long as Python itself takes for it.
 
     :param context: a context that is to verify its peers
     :param purpose: whom it verifies; servers unless given
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, where a setting or source is at fault
+    :warns CerthookWarning: of a setting or source that is at fault, otherwise
     """
-    report(give(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid)))
+    problems = give(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
+    if STORE in context.__dict__ and not is_applied(context):
+        from certhook import _context
+
+        _context.load_whole(context)
+    report(problems)
 
 
 def trust_set(purpose: "ssl.Purpose | None" = None) -> "TrustSet":
     """Read the sources anew: what default trust means in this process now, and who listed it.
+
+    Nothing is raised or warned of: what is wrong is in :attr:`TrustSet.problems`.
 
     :param purpose: whom it is to verify; servers unless given
     """

@@ -187,14 +187,27 @@ def subject_hash_old(name: bytes) -> str:
 
 
 def _first_four_bytes(algorithm: str, data: bytes) -> str:
+    return f"{int.from_bytes(digest(algorithm, data)[:4], 'little'):08x}"
+
+
+def digest(algorithm: str, data: bytes) -> bytes:
+    """A digest that something is looked up by, which a FIPS build allows whatever its *algorithm*."""
     import hashlib
 
     if sys.version_info >= (3, 9):
-        # A name to look a file up by, which a FIPS build allows.
-        digest = hashlib.new(algorithm, data, usedforsecurity=False).digest()
-    else:
-        digest = hashlib.new(algorithm, data).digest()
-    return f"{int.from_bytes(digest[:4], 'little'):08x}"
+        return hashlib.new(algorithm, data, usedforsecurity=False).digest()
+    return hashlib.new(algorithm, data).digest()
+
+
+def folded(name: bytes) -> bytes:
+    """*name* as OpenSSL compares it: whoever renews a certificate may write its name in another string type.
+
+    One that cannot be read is compared as it is.
+    """
+    try:
+        return canonical(name)
+    except ValueError:
+        return name
 
 
 def canonical(name: bytes) -> bytes:

@@ -20,10 +20,12 @@ class CerthookError(Exception):
     __module__ = "certhook"
 
 
-# What may stand in a variable by mistake, and is nobody's to see: a key, and a password in a URL.
+# What may stand in a variable by mistake, and is nobody's to see: a key, also encoded once more, and a password in a
+# URL, which may have any character in it.
 _SECRETS = (
     (re.compile("-----BEGIN .*(-----END [A-Z0-9 ]+-----|$)", re.DOTALL | re.IGNORECASE), "(PEM text)"),
-    (re.compile(r"(?P<before>:/{1,2})[^/@\s]*@"), r"\g<before>...@"),
+    (re.compile("LS0tLS1CRUdJT[A-Z0-9+/=\\s]*", re.IGNORECASE), "(PEM text in base64)"),
+    (re.compile("(:/{1,2}|//).*@", re.DOTALL), r"\1...@"),
 )
 _LONGEST = 4000
 

@@ -183,7 +183,7 @@ def test_a_module_that_is_none_is_no_bundle_and_harms_nothing(without_certifi, t
     (tmp_path / "packages" / "certhook_bundle.py").write_text(text)
     count, problem = without_certifi(TRUSTED).split("\n", 1)
     assert count == "0"
-    expected = "certhook_bundle holds no certificate" if text == "PEM = b''" else "certifi: is not installed"
+    expected = "certhook_bundle: holds no certificate" if text == "PEM = b''" else "certifi: is not installed"
     assert expected in problem
 
 

@@ -5,6 +5,7 @@ Those on the folders of compiled stores are in test_faults.py, those by input in
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -259,14 +260,19 @@ def test_nothing_of_the_content_of_a_file_is_shown(installed, tmp_path, argument
 KEY = "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" + SECRET + "\n-----END PRIVATE KEY-----\n"
 
 
-@pytest.mark.parametrize("value", [f"https://user:{SECRET}@mirror.example/ca.pem", KEY, KEY.partition("-----END")[0]])
+URLS = [f"https://user:{before}{SECRET}@mirror.example/ca.pem" for before in ("", "p@ss@", "a/b c?", "a\n")]
+ENCODED = base64.b64encode(KEY.encode()).decode()
+
+
+@pytest.mark.parametrize("value", [*URLS, URLS[1].partition(":")[2], KEY, KEY.partition("-----END")[0], ENCODED])
 @pytest.mark.parametrize("setting", sorted({*_config.VARIABLES} - {"CERTHOOK_DEBUG"}))
 def test_no_secret_in_a_variable_is_shown(installed, setting, value) -> None:
     """A URL with a password, or a key, in place of a path."""
     env = {**support.clean_env(CERTHOOK_DEBUG="1", SSL_CERT_FILE="/dev/null"), setting: value}
     done = support.run(installed, "import ssl; ssl.create_default_context()", env=env)
     assert setting in done.stderr
-    assert SECRET[:12].lower() not in (done.stdout + done.stderr).lower()
+    said = (done.stdout + done.stderr).lower()
+    assert SECRET[:12].lower() not in said and ENCODED[30:50].lower() not in said
 
 
 def test_nothing_in_a_variable_moves_the_cursor_or_forges_a_line(installed) -> None:

@@ -25,10 +25,9 @@ import certhook
 from certhook import _config, _security, _store, _trust
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet, macos, places, system
-from certhook._sources.distrust import sha1
 from certhook._sources.macos import parse_settings
 from certhook._sources.reader import Reader
-from certhook._x509 import Certificate
+from certhook._x509 import Certificate, digest
 from certhook.exceptions import SourceError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no user database")
@@ -48,7 +47,7 @@ RECORDED = f"""<?xml version="1.0" encoding="UTF-8"?>
 <dict>
 	<key>trustList</key>
 	<dict>
-		<key>{sha1(ROOT).hex().upper()}</key>
+		<key>{digest("sha1", ROOT).hex().upper()}</key>
 		<dict>
 			<key>issuerName</key>
 			<data>
@@ -109,7 +108,7 @@ def entry(certificate: bytes, *rules: object, **changes: object) -> tuple[str, d
     }
     if rules:
         said["trustSettings"] = list(rules)
-    return sha1(certificate).hex().upper(), {**said, **changes}
+    return digest("sha1", certificate).hex().upper(), {**said, **changes}
 
 
 def export(*entries: tuple[str, object], version: object = 1) -> bytes:
@@ -197,7 +196,7 @@ def test_a_serial_number_may_have_a_zero_before_it(serial: bytes) -> None:
         entry(ROOT, rule(Policy=b"\x80")),
         entry(ROOT, rule(KeyUsage="any")),
         entry(ROOT, rule(PolicyName=b"sslServer")),
-        (sha1(ROOT).hex(), "no dictionary"),
+        (digest("sha1", ROOT).hex(), "no dictionary"),
     ],
 )
 def test_what_is_not_understood_is_denied_and_the_rest_counts(said) -> None:
@@ -210,7 +209,7 @@ def test_what_is_not_understood_is_denied_and_the_rest_counts(said) -> None:
 @pytest.mark.parametrize("key", ["kSecTrustRecordDefaultRootCert", "ab" * 19, "ab" * 19 + "  ", "", "0x" + "ab" * 19])
 def test_a_key_that_is_no_sha1_is_passed_over(key) -> None:
     (setting,), problems = parse_settings(export((key, {}), entry(ROOT)))
-    assert setting.sha1 == sha1(ROOT)
+    assert setting.sha1 == digest("sha1", ROOT)
     assert problems == [f"{key!r} is not the SHA-1 of a certificate; its settings were skipped"]
 
 
@@ -252,7 +251,7 @@ def test_bytes_are_settings_or_a_value_error(data: bytes) -> None:
 @given(said=_plists, rules=st.lists(_plists, min_size=1))
 def test_no_dictionary_of_junk_makes_an_anchor_where_one_rule_denies(said, rules) -> None:
     junk = {**said, "trustSettings": [*rules, rule(Result=DENY)]} if isinstance(said, dict) else said
-    (setting,), _ = parse_settings(export((sha1(ROOT).hex(), junk)))
+    (setting,), _ = parse_settings(export((digest("sha1", ROOT).hex(), junk)))
     assert setting.trusts(Certificate(ROOT)) == 0
     assert setting.denied == ANY_PURPOSE
 

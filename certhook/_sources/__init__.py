@@ -29,6 +29,9 @@ class TrustSet:
     :ivar distrust_is_known: whether all could be read that says what is distrusted
     :ivar places: each file, directory and store that was looked at
     :ivar problems: what is wrong with a setting or a source, as exceptions
+    :ivar config: what the environment said
+    :ivar inputs: how all that was read looked then, by which a change is noticed
+    :ivar volatile: whether something was read whose changes nothing shows
     """
 
     __module__ = "certhook"

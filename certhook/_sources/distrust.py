@@ -151,7 +151,7 @@ class Distrust:
             return
         keys = _keys(_x509.Certificate(anchor.der))
         if self._by_sha1:
-            keys.append(("SHA-1", sha1(anchor.der)))
+            keys.append(("SHA-1", _x509.digest("sha1", anchor.der)))
         for key in keys:
             for purposes, path in self._blocks.get(key, ()):
                 anchor.rejected |= purposes
@@ -163,11 +163,13 @@ class Distrust:
 _LABELLED = re.compile(
     rb'^# Label: "(.*)"\r?\n(?:#.*\n){0,20}(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----)', re.MULTILINE
 )
+# There, other characters than ASCII are written as Python does.
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}")
 
 
 def _debian_name(label: bytes) -> str:
     """The name of the file in which Debian has the root with this label (ca-certificates, certdata2pem.py)."""
-    name = label.decode("unicode_escape", "replace")
+    name = _ESCAPE.sub(lambda escape: chr(int(escape[0][2:], 16)), label.decode("latin-1"))
     return name.translate(str.maketrans("/ (),", "__==_")) + ".crt"
 
 
@@ -179,28 +181,11 @@ def _keys(certificate: _x509.Certificate) -> list[object]:
 
 def identity(certificate: _x509.Certificate) -> tuple[bytes, bytes]:
     """Which CA it is: a renewed copy has the same subject and public key."""
-    return folded(certificate.subject), certificate.key
+    return _x509.folded(certificate.subject), certificate.key
 
 
 def _serial(issuer: bytes, serial: bytes) -> tuple[bytes, bytes, str]:
-    return folded(issuer), serial, "serial"
-
-
-def sha1(der: bytes) -> bytes:
-    """The SHA-1 of a certificate, by which macOS names it."""
-    import hashlib
-
-    if sys.version_info >= (3, 9):
-        return hashlib.sha1(der, usedforsecurity=False).digest()  # which a FIPS build allows
-    return hashlib.sha1(der).digest()
-
-
-def folded(name: bytes) -> bytes:
-    """*name* as OpenSSL compares it: whoever renews a certificate may write its name in another string type."""
-    try:
-        return _x509.canonical(name)
-    except ValueError:
-        return name
+    return _x509.folded(issuer), serial, "serial"
 
 
 def read(reader: Reader) -> None:

@@ -23,7 +23,7 @@ import re
 
 from certhook import _anchors, _files, _security, _x509
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
-from certhook._sources.distrust import Block, folded, sha1
+from certhook._sources.distrust import Block
 from certhook._store import signature
 from certhook.exceptions import SourceError
 
@@ -82,7 +82,7 @@ class Setting:
 
         SHA-1 alone no longer tells two certificates apart.
         """
-        if self.issuer and folded(self.issuer) != folded(certificate.issuer):
+        if self.issuer and _x509.folded(self.issuer) != _x509.folded(certificate.issuer):
             return 0
         if self.serial and self.serial != certificate.serial[2:].lstrip(b"\0"):
             return 0
@@ -213,7 +213,7 @@ def read(reader: Reader) -> None:
         place = reader.place("system", keychain)
         anchors = _certificates(reader, keychain, place)
         for anchor in anchors:
-            certificate, fingerprint = _x509.Certificate(anchor.der), sha1(anchor.der)
+            certificate, fingerprint = _x509.Certificate(anchor.der), _x509.digest("sha1", anchor.der)
             anchor.trusted = 0
             for setting in settings:
                 if setting.sha1 == fingerprint:
@@ -231,7 +231,7 @@ def read_disallowed(reader: Reader) -> None:
         return
     known = {}
     for keychain in (APPLES_ROOTS, *_others()):
-        known.update({sha1(anchor.der): anchor.der for anchor in _certificates(reader, keychain, None)})
+        known.update({_x509.digest("sha1", anchor.der): anchor.der for anchor in _certificates(reader, keychain, None)})
     for name, setting in denied:
         blocks = [Block(setting.denied, sha1=setting.sha1)]
         if setting.sha1 in known:

@@ -45,16 +45,21 @@ def _unsettled(seen: Signature) -> float:
 
 
 class Place:
-    """One file, directory or store that was looked at: what it gave, and why not more."""
+    """One file, directory or store that was looked at: what it gave, and why not more.
 
-    __slots__ = ("source", "path", "ders", "note")
+    :ivar source: "system", "bundled" or "extra"
+    :ivar path: where it is, or what it is called
+    :ivar ders: the anchors it listed, as DER, those that another place had listed before included
+    :ivar note: why it gave none, in a few words
+    """
+
+    __module__ = "certhook"
+    __slots__ = ("ders", "note", "path", "source")
 
     def __init__(self, source: str, path: str) -> None:
         self.source = source
         self.path = path
-        #: the anchors it listed, those that another place had listed before included
         self.ders: set[bytes] = set()
-        #: why it gave none, in a few words
         self.note = ""
 
     @property
@@ -222,7 +227,8 @@ class Reader:
         self.problems.extend(SourceError(path, message) for message in skipped)
         self.add(place, anchors)
         if not anchors:
-            self._nothing(place, path, "holds no certificate")
+            place.note = "holds no certificate"
+            self.problems.append(SourceError(path, place.note))
         return place.count
 
     def _parse(self, data: bytes) -> tuple[list[Anchor], list[str]]:

@@ -59,6 +59,7 @@ try:
     if sys.version_info >= (3, 8):  # noqa: UP036
         _install()
 except Exception as error:
-    if os.environ.get("CERTHOOK_DEBUG") and sys.stderr is not None:
+    debug = os.environ.get("CERTHOOK_DEBUG", "").strip().lower()
+    if debug not in ("", "0", "false", "no", "off") and sys.stderr is not None:
         sys.stderr.write("certhook: not installed: " + repr(error) + "\n")
 _go_on()

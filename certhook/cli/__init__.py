@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 import certhook
 from certhook.cli import _output, check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
@@ -29,12 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status.add_arguments(parser)
     try:
         return _run(parser, arguments)
-    except BrokenPipeError:
-        _output.give_up()  # of --help
-        return 0
-    except OSError as error:
-        _output.give_up()
-        _output.complain(f"standard output cannot be written: {error.strerror or error}")
+    except (OSError, _output.Unwritable) as error:
+        _output.complain(error)
         return 1
     except KeyboardInterrupt:
         _output.complain("stopped")
@@ -49,7 +44,6 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> in
     try:
         options = parser.parse_args(arguments)
     finally:
-        if sys.stdout is not None:
-            sys.stdout.flush()  # where --help was printed
+        _output.flush()  # of --help
     exit_status: int = options.run(options)
     return exit_status

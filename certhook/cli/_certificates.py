@@ -37,11 +37,7 @@ def as_der(certificate: x509.Certificate) -> bytes:
 
 def folded(name: x509.Name) -> bytes:
     """*name* as OpenSSL compares it."""
-    written = name.public_bytes()
-    try:
-        return _x509.canonical(written)
-    except ValueError:
-        return written
+    return _x509.folded(name.public_bytes())
 
 
 def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

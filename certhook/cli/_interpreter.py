@@ -133,13 +133,13 @@ def _asked(path: str) -> Target:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
         answer = json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.TimeoutExpired) as failure:
+        return Target(
+            name=python,
+            version=tuple(answer["version"]),
+            folder=answer["folder"],
+            has_pip=answer["pip"],
+            is_managed=answer["managed"],
+        )
+    except (OSError, KeyError, TypeError, ValueError, subprocess.TimeoutExpired) as failure:
         found = failure.strerror if isinstance(failure, OSError) else "it did not answer as one does"
         raise Refused(f"{python} is no Python 3.8 or later that runs here: {found}", 2) from None
-    return Target(
-        name=python,
-        version=tuple(answer["version"]),
-        folder=answer["folder"],
-        has_pip=answer["pip"],
-        is_managed=answer["managed"],
-    )

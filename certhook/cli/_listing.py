@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from certhook import _context, _trust, _x509
+from certhook import _context, _x509
 from certhook._sources import distrust
 from certhook.cli._output import wrapped
 
@@ -26,9 +26,8 @@ _DEEPER = " " * 7
 
 def accepted(trust: TrustSet) -> list[Anchor]:
     """The anchors of *trust* but for those that OpenSSL refuses, each of which is added to its problems."""
-    loaded = _trust.Trust(trust.config, trust.inputs, trust.problems, anchors=tuple(a.der for a in trust.anchors))
-    _context.load(_context.scratch(), loaded)
-    return [anchor for anchor in trust.anchors if anchor.der in loaded.anchors]
+    loaded = {*_context.load_one_by_one(_context.scratch(), [anchor.der for anchor in trust.anchors], trust.problems)}
+    return [anchor for anchor in trust.anchors if anchor.der in loaded]
 
 
 def described(anchor: Anchor) -> dict[str, Any]:

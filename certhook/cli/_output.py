@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import textwrap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
 
 #: In columns.
 WIDTH = 80
@@ -14,33 +19,54 @@ WIDTH = 80
 GOOD, BAD, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 
 
+class Unwritable(Exception):
+    """Standard output cannot be written."""
+
+
 def show(text: str) -> None:
-    """Print *text*, with what the output cannot show as escapes: a path may have any bytes in it."""
+    """Print *text*, with what the output cannot show as escapes: a path may have any bytes in it.
+
+    :raises Unwritable: if it cannot be written
+    """
     if sys.stdout is not None:
         encoding = sys.stdout.encoding or "utf-8"
-        try:
+        with _written():
             print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
-        except BrokenPipeError:
-            give_up()
 
 
 def show_bytes(data: bytes) -> None:
-    """Print *data* as it is."""
-    if sys.stdout is not None:
-        try:
-            sys.stdout.buffer.write(data)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            give_up()
+    """Print *data* as it is.
 
-
-def give_up() -> None:
-    """Have nothing more printed, for whoever read it has seen enough.
-
-    Python flushes once more at its end, and that must not fail.
+    :raises Unwritable: if it cannot be written
     """
     if sys.stdout is not None:
+        with _written():
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+
+
+def flush() -> None:
+    """Have printed what others, such as argparse, gave to standard output.
+
+    :raises Unwritable: if it cannot be written
+    """
+    if sys.stdout is not None:
+        with _written():
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    """Once standard output fails, have nothing more printed there: Python flushes once more at its end.
+
+    That whoever read it has seen enough is no failure.
+    """
+    try:
+        yield
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Unwritable(f"standard output cannot be written: {error.strerror or error}") from error
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

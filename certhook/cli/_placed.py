@@ -11,6 +11,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 
 import certhook
@@ -49,8 +50,8 @@ class Record:
         self.settings = settings
         self.made = made
         # It may have been written by anybody who can write there, and root may read it.
-        whole = isinstance(appended, str) and len(settings) in (0, 2) and made in range(3)
-        if not whole or not all(map(_is_ours, files)):
+        whole = isinstance(appended, str) and len(settings) in (0, 2) and made in range(3) and isinstance(files, dict)
+        if not whole or not all(map(_is_ours, files)) or not re.fullmatch(r"[0-9a-z.+]{1,40}", version):
             raise ValueError("it names what is not certhook's")
 
     def to_json(self) -> bytes:
@@ -137,16 +138,21 @@ def _lacking(data: bytes) -> str:
     return end + text if text and data and not data.endswith(b"\n") else text
 
 
-def place(target: Target, files: dict[str, bytes], record: Record) -> None:
-    """Write *files*, all of them or none.
+def place(target: Target, files: dict[str, bytes], record: Record, old: Record | None = None) -> None:
+    """Write *files*, all of them or none, in the place of those of *old*.
 
-    :raises OSError: if that cannot be done; nothing is left of it then
+    :raises OSError: if that cannot be done; nothing is left of it then, and *old* is still there unless it could
+        no longer be kept
     :raises Refused: if another ``enable`` is at it
     """
     tops = [*sorted({name.split("/")[0] for name in files} - START_FILES.keys(), reverse=True), *START_FILES]
+    replaced = {name.split("/")[0] for name in old.files} if old else set()
     for top in tops:
-        if os.path.lexists(os.path.join(target.folder, top)):
+        if top not in replaced and os.path.lexists(os.path.join(target.folder, top)):
             raise Refused(f"{os.path.join(target.folder, top)} is there already, and not from 'enable'")
+    foreign = _foreign(target, old) if old else None
+    if foreign:
+        raise Refused(f"{foreign} is there, and not from 'enable'")
     stage = os.path.join(target.folder, _STAGE)
     os.makedirs(target.folder, exist_ok=True)
     try:
@@ -154,21 +160,42 @@ def place(target: Target, files: dict[str, bytes], record: Record) -> None:
     except FileExistsError:
         raise Refused(f"{stage} is there: another 'enable' is at work; delete it if it ended in the middle") from None
     try:
-        for name, data in {**files, RECORD: record.to_json()}.items():
-            path = os.path.join(stage, *name.split("/"))
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "xb") as file:
-                file.write(data)
-        for top in (RECORD, *tops):
-            if top == tops[-1]:
-                _edit(target, record, 1)
-            os.rename(os.path.join(stage, top), os.path.join(target.folder, top))
-    except BaseException:
-        remove(target, record)
-        raise
+        for name, data in files.items():
+            _write(os.path.join(stage, *name.split("/")), data)
+        if old:
+            # Not before: there is room for it now, and nobody goes without in the end.
+            remove(target, old)
+            made, record = old.made, plan(target, files)
+            record.made = made
+        _write(os.path.join(stage, RECORD), record.to_json())
+        try:
+            for top in (RECORD, *tops):
+                if top == tops[-1]:
+                    _edit(target, record, 1)
+                os.rename(os.path.join(stage, top), os.path.join(target.folder, top))
+        except BaseException:
+            remove(target, record)
+            raise
     finally:
         shutil.rmtree(stage)
         _drop_made(target, record)  # where nothing is in them
+
+
+def _write(path: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "xb") as file:
+        file.write(data)
+
+
+def _foreign(target: Target, record: Record) -> str | None:
+    """A file that is in a package of *record*, and is neither named there nor made by Python."""
+    for package in sorted({name.split("/")[0] for name in record.files if "/" in name}):
+        for folder, _, names in os.walk(os.path.join(target.folder, package)):
+            inner = os.path.relpath(folder, target.folder).split(os.sep)
+            for name in names:
+                if not name.endswith(".pyc") and "/".join([*inner, name]) not in record.files:
+                    return os.path.join(folder, name)
+    return None
 
 
 def changed(target: Target, record: Record) -> list[str]:

@@ -46,7 +46,7 @@ class Roots:
         self._by_name: dict[bytes, list[Entry]] = {}
         self._trusted: list[Anchor] = []
         for entry in entries:
-            self._by_name.setdefault(_name(entry[0]), []).append(entry)
+            self._by_name.setdefault(_x509.folded(_x509.Certificate(entry[0].der).subject), []).append(entry)
             if entry[1] == TRUSTED:
                 self._trusted.append(entry[0])
 
@@ -80,14 +80,6 @@ class Roots:
         dates = [anchor.validity for anchor in self._trusted]
         expired = sum(date is not None and date[1] < now for date in dates)
         return expired >= 10 and expired * 2 > len(dates)
-
-
-def _name(anchor: Anchor) -> bytes:
-    subject = _x509.Certificate(anchor.der).subject
-    try:
-        return _x509.canonical(subject)
-    except ValueError:
-        return subject
 
 
 def climb(chain: Sequence[x509.Certificate], roots: Roots) -> tuple[list[x509.Certificate], Root | None]:

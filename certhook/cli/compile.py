@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         _output.complain(problem)
     if not found[SERVER_AUTH].anchors:
         return 1
+    stores = {}
     for purpose, trust in found.items():
         if not trust.anchors:
             continue  # no client is trusted by default where the system has no store
@@ -58,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
             return 1
         key = _trust.settings(config, purpose)
         try:
-            store = compile_into(folder, trust, key, shared=True, portable=True)
+            stores[purpose] = compile_into(folder, trust, key, shared=True, portable=True)
         except Unusable as failure:
             _output.complain(failure)
             return 1
-        if purpose == SERVER_AUTH:
-            _output.tell(options, f"{len(trust)} roots compiled into {store}", store=store, roots=len(trust))
+    store, roots = stores[SERVER_AUTH], len(found[SERVER_AUTH])
+    _output.tell(options, f"{roots} roots compiled into {store}", store=store, roots=roots)
     return 0

@@ -146,10 +146,7 @@ class _Enabling:
 
         :returns: the files that were left, which are none
         """
-        if self.old:
-            _placed.remove(self.target, self.old)
-            self.record = _placed.plan(self.target, self.files)
-        _placed.place(self.target, self.files, self.record)
+        _placed.place(self.target, self.files, self.record, self.old)
         return []
 
     def afterwards(self, left: list[str]) -> str:

@@ -201,7 +201,10 @@ def write_directory(path: str, anchors: Iterable[Anchor]) -> None:
 def _check_directory(path: str) -> None:
     if _kind(path) not in (0, stat.S_IFDIR):
         raise Unusable(f"{path} is no folder, and is left alone; name a new folder")
-    names = os.listdir(path) if os.path.isdir(path) else []
+    try:
+        names = os.listdir(path) if os.path.isdir(path) else []
+    except OSError as error:
+        raise _impossible(path, error) from None
     if names:
         safe(path)  # Files are removed in it, and others rely on what stays.
     foreign = [name for name in names if not _EXPORTED.fullmatch(name)]

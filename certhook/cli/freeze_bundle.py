@@ -12,7 +12,7 @@ from certhook import _anchors, _certifi, _config, _files
 from certhook._finder import find_package
 from certhook._sources import bundled
 from certhook.cli import _output
-from certhook.exceptions import SourceError
+from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def run(options: argparse.Namespace) -> int:
             lines="\n".join(f"    {line!r}" for line in data.splitlines(keepends=True)),
         )
         if options.file == "-":
-            print(text, end="")
+            _output.show_bytes(text.encode("ascii"))
             return 0
         with open(options.file, "w", encoding="ascii", newline="\n") as file:
             file.write(text)
-    except (OSError, SourceError) as failure:
+    except (OSError, CerthookError) as failure:
         _output.complain(failure)
         return 1
     path = os.path.abspath(options.file)
@@ -83,7 +83,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _bundle() -> tuple[str, bytes]:
     """What the bundle is, in words, and its content."""
-    named = _config.current().bundle
+    config = _config.current()
+    named = config.bundle
+    if named == "":
+        raise next(problem for problem in config.problems if problem.setting == "CERTHOOK_BUNDLE")
     if named is not None:
         return "The bundle that CERTHOOK_BUNDLE named", _files.read(named)
     spec = find_package(_certifi.PACKAGE)

@@ -105,7 +105,7 @@ def trust_settings(data: bytes) -> None:
         assert not trusted & setting.denied
         assert not trusted & ~ANY_PURPOSE
         if setting.issuer and setting.issuer != certificate.issuer:
-            assert not trusted or distrust.folded(setting.issuer) == distrust.folded(certificate.issuer)
+            assert not trusted or _x509.folded(setting.issuer) == _x509.folded(certificate.issuer)
 
 
 def index(data: bytes) -> None:
