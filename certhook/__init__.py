@@ -113,8 +113,11 @@ def _hook(caller: str) -> None:
     """Put a finder first on ``sys.meta_path``, once, and patch ``ssl`` if it is there already."""
     global enabled_by
     for finder in sys.meta_path:
-        if getattr(finder, "__certhook__", None) is True:
-            break
+        try:
+            if getattr(finder, "__certhook__", None) is True:
+                break
+        except Exception:
+            pass  # Somebody's own, which answers no question but those it knows.
     else:
         sys.meta_path.insert(0, Finder())
         enabled_by = caller

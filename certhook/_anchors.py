@@ -9,6 +9,7 @@ the rest, never one or the other.
 from __future__ import annotations
 
 import binascii
+import re
 
 from certhook import _x509
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
@@ -27,7 +28,8 @@ MOST_PROBLEMS = 20
 _BEGIN = b"-----BEGIN "
 _DASHES = b"-----"
 # X509: what OpenSSL wrote before 0.9; TRUSTED: a certificate and OpenSSL's trust settings.
-_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
+TRUSTED_CERTIFICATE = b"TRUSTED CERTIFICATE"
+_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", TRUSTED_CERTIFICATE)
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -85,9 +87,10 @@ class Anchor:
         return f"<Anchor {self.subject}, listed by {', '.join(self.sources) or 'nobody'}>"
 
 
-def parse(data: bytes) -> tuple[list[Anchor], list[str]]:
+def parse(data: bytes, anywhere: bool = False) -> tuple[list[Anchor], list[str]]:
     """Find the certificates in *data*: PEM, or one certificate as DER.
 
+    :param anywhere: also where p11-kit takes for a certificate what OpenSSL does not: for what is distrusted
     :returns: the anchors in the order of the file, and a sentence for each
         block that was skipped, up to :data:`MOST_PROBLEMS`
     """
@@ -103,11 +106,11 @@ def parse(data: bytes) -> tuple[list[Anchor], list[str]]:
             problems.append(f"looks like DER, but is not one certificate: {error}")
         return anchors, problems
     skipped = 0
-    for line, label, body, fault in _blocks(data):
+    for line, label, body, fault in _blocks_anywhere(data) if anywhere else _blocks(data):
         try:
             if fault:
                 raise ValueError(fault)
-            anchors.append(_anchor(_base64(body), label == b"TRUSTED CERTIFICATE"))
+            anchors.append(_anchor(_base64(body), label == TRUSTED_CERTIFICATE))
         except ValueError as error:
             skipped += 1
             if skipped <= MOST_PROBLEMS:
@@ -153,6 +156,34 @@ def _blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
             else:
                 yield line, label, b"", "its END line is missing"
         position = data.find(_BEGIN, after)
+
+
+# The end of the headers of a block (RFC 1421), which OpenSSL's certificates have none of.
+_BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
+
+
+def _blocks_anywhere(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
+    """The same as p11-kit sees them, wherever they begin in a line, with headers or without (its common/pem.c)."""
+    line, counted = 1, 0
+    position = data.find(_BEGIN)
+    while position >= 0:
+        after = position + len(_BEGIN)
+        following = data.find(_BEGIN, after)
+        label_end = data.find(_DASHES, after, after + 64)
+        label = data[after:label_end] if label_end >= 0 else b""
+        if label in _LABELS:
+            line += data.count(b"\n", counted, position)
+            counted = position
+            start = label_end + len(_DASHES)
+            end = data.find(b"-----END " + label + _DASHES, start, following if following >= 0 else len(data))
+            if end < 0:
+                yield line, label, b"", "its END line is missing"
+            else:
+                body = data[start:end]
+                if b":" in body:
+                    body = _BLANK_LINE.split(body, 1)[-1]
+                yield line, label, body.translate(None, b"\v\f"), ""
+        position = following
 
 
 def _ends_line(before: bytes, newline: bytes) -> bool:

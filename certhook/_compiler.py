@@ -50,7 +50,7 @@ def compile_into(folder: str, found: TrustSet, key: tuple[str, ...], shared: boo
             problems.append((problem.path, problem.message))
         elif isinstance(problem, ConfigurationError) and problem not in found.config.problems:
             problems.append((problem.setting, problem.message))
-    if not found.volatile:
+    if not (found.volatile or found.unshared):
         index = _store.Index(key, os.path.basename(store), _store.signature(store), inputs, problems)
         write_index(folder, index, shared)
     _sweep(folder)

@@ -25,6 +25,7 @@ understood, or what trusts least.
 """
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ class Config:
         value = environ.get(setting, "")
         names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
         unknown = [name for name in names if name not in allowed]
+        if not unknown and not names and value.strip():
+            unknown = [""]  # Only commas: of "$A,$B", neither was set.
         if unknown:
             known = tuple(dict.fromkeys([name for name in names if name in allowed]))
             self._refuse(
@@ -222,9 +225,10 @@ def privileged() -> bool:
     global _secure
     if not hasattr(os, "getuid"):
         return False
-    if _secure is None:
-        _secure = _starts_secure()
-    return acts_for_another() if _secure == "unknown" else _secure == "yes"
+    secure = _secure or _starts_secure()
+    if secure != "not now":
+        _secure = secure
+    return acts_for_another() if secure == "unknown" else secure != "no"
 
 
 def acts_for_another() -> bool:
@@ -236,15 +240,23 @@ _AT_SECURE = 23
 
 
 def _starts_secure() -> str:
-    """What Linux says of the start of this program, "unknown" on other systems: AT_SECURE, see getauxval(3)."""
+    """What Linux says of the start of this program: AT_SECURE, see getauxval(3).
+
+    :returns: "yes" or "no"; "unknown" on other systems, and where nothing can say it; "not now" where something
+        may later on: who starts a program chooses how many files it may open
+    """
+    if not sys.platform.startswith("linux"):
+        return "unknown"
     try:
         with open("/proc/self/auxv", "rb", buffering=0) as file:
             vector = memoryview(file.read(4096)).cast("L")
         return _yes_or_no(any(kind == _AT_SECURE and value for kind, value in zip(vector[::2], vector[1::2])))
+    except FileNotFoundError:
+        otherwise = "unknown"  # There is no /proc, whoever this is.
     except PermissionError:
-        pass  # A process that changed its user may not read it any more: proc(5).
+        otherwise = "yes"  # A process that changed its user, or gained rights, may not read it: proc(5).
     except (OSError, ValueError, TypeError):
-        return "unknown"
+        otherwise = "not now"
     try:
         from ctypes import CDLL, c_ulong
 
@@ -252,7 +264,7 @@ def _starts_secure() -> str:
         getauxval.restype, getauxval.argtypes = c_ulong, (c_ulong,)
         return _yes_or_no(getauxval(_AT_SECURE))
     except Exception:
-        return "yes"  # There is no ctypes, and such a process may well be one.
+        return otherwise  # There is no ctypes, or not now.
 
 
 def _yes_or_no(value: object) -> str:
@@ -289,7 +301,9 @@ def current() -> "Config":
         values = _UNSET
     last = _last
     if last is None or last[0] != values:
-        environ = {name: os.fsdecode(value) for name, value in zip(VARIABLES, values) if value is not None}
+        # What is no text is somebody's mapping in the place of os.environ.
+        found = {name: value for name, value in zip(VARIABLES, values) if isinstance(value, (str, bytes))}
+        environ = {name: os.fsdecode(value) for name, value in found.items()}
         _last = last = (values, Config(environ))
     return last[1]
 

@@ -9,7 +9,7 @@ context needs to know the place of.
 """
 
 import sys
-from _thread import get_ident
+from _thread import _local
 
 from certhook import _say
 
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Optional, Sequence
 
-# Thread id -> the finders that a search in progress there has not asked yet.
-_walks = {}  # type: dict[int, list[Any]]
-
-# The threads that look for a package.
-_searching = set()  # type: set[int]
+# Of each thread: the finders that a search in progress has not asked yet (walk), and whether it looks for a package
+# (searches). Not by its number, which a thread of a forked child may have as well.
+_here = _local()
 
 
 def find(
@@ -36,22 +34,18 @@ def find(
     the same, or import ssl, and so come back here: then only those are asked
     that stand behind it, so that two such finders cannot call each other for ever.
     """
-    thread = get_ident()
-    outer = _walks.get(thread)
+    outer = getattr(_here, "walk", None)  # type: Optional[list[Any]]
     rest = _behind(finder) if outer is None else outer[:]
     try:
         while rest:
             other = rest.pop(0)
-            _walks[thread] = rest
+            _here.walk = rest
             spec = ask(other, "ssl", path, target)
             if spec is not None:
                 return _hooked(_used(spec, target))
         return None
     finally:
-        if outer is None:
-            _walks.pop(thread, None)
-        else:
-            _walks[thread] = outer
+        _here.walk = outer
 
 
 class Loader:
@@ -127,17 +121,16 @@ def find_package(name: str) -> "Optional[ModuleSpec]":
     spec = getattr(sys.modules.get(name), "__spec__", None)  # type: Optional[ModuleSpec]
     if spec is None:
         # A finder that imports from a server makes a context when it is asked, and so comes back here.
-        thread = get_ident()
-        if thread in _searching:
+        if getattr(_here, "searches", False):
             return None
         try:
-            _searching.add(thread)
+            _here.searches = True
             for finder in list(sys.meta_path):
                 spec = ask(finder, name)
                 if spec is not None:
                     break
         finally:
-            _searching.discard(thread)
+            _here.searches = False
     # Any folder of that name on the path makes a namespace package, whose locations are no list.
     return spec if isinstance(getattr(spec, "submodule_search_locations", None), list) else None
 
@@ -173,7 +166,10 @@ def _hooked(spec: "ModuleSpec") -> "ModuleSpec":
 
 def is_ours(hook: object) -> bool:
     """Whether *hook* is a finder or loader of this or another copy of certhook."""
-    return getattr(hook, "__certhook__", None) is True
+    try:
+        return getattr(hook, "__certhook__", None) is True
+    except Exception:
+        return False  # Somebody's own, which answers no question but those it knows.
 
 
 def fire(module: "ModuleType") -> None:

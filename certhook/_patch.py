@@ -24,7 +24,7 @@ certhook and a wrapper somebody else put around ours are all recognised by it.
 import _ssl
 import functools
 import sys
-from _thread import get_ident
+from _thread import _local
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
@@ -56,8 +56,8 @@ _purposes: "dict[int, int]" = {}
 # certhook._trust, from the first context on: to import it each time costs a microsecond.
 _trust: "Any" = None
 
-# The threads in the middle of create_default_context(CLIENT_AUTH).
-_serving: "set[int]" = set()
+# Of each thread, whether it is in the middle of create_default_context(CLIENT_AUTH) (serves).
+_here: "Any" = _local()
 
 # What is wrapped now: the owner, the name, the wrapper, and whether the owner itself had the real one.
 _wrapped: "list[tuple[Any, str, Function, bool]]" = []
@@ -237,14 +237,13 @@ def _create_default_context(ssl: "ModuleType", original: "Function") -> "Functio
 
 def _serve(original: "Function", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Any":
     """Make a server's context: before Python 3.10, its protocol does not say that it is one."""
-    thread = get_ident()
-    if thread in _serving:
+    if getattr(_here, "serves", False):
         return original(*args, **kwargs)
     try:
-        _serving.add(thread)
+        _here.serves = True
         context = original(*args, **kwargs)
     finally:
-        _serving.discard(thread)
+        _here.serves = False
     getattr(context, "__dict__", {})[SERVES] = True
     return context
 
@@ -307,7 +306,7 @@ def _adoptable(args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "dict[str, 
     except Exception as failure:  # uninstalled, or out of file descriptors
         _say_failed("roots are loaded as they were named", failure)
         return None
-    if not any(is_public) or SERVES in vars(args[0]) or get_ident() in _serving:
+    if not any(is_public) or SERVES in vars(args[0]) or getattr(_here, "serves", False):
         return None
     if len(args) > 4 or not kwargs.keys() <= set(_LOCATIONS) - named.keys():
         return None  # What is wrong with them, the real function says.

@@ -376,18 +376,29 @@ def own_folder(config: "Config") -> "str | None":
     if _config.privileged() or _config.acts_for_another():
         return None
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "")
+        base = os.environ.get("LOCALAPPDATA", "") if _config.use_environment else ""
         return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
     if os.geteuid() == 0:
         return ROOTS_FOLDER
     # The base directory specification has relative paths ignored.
-    base = os.environ.get("XDG_CACHE_HOME", "") if sys.platform != "darwin" else ""
+    heeded = _config.use_environment and sys.platform != "darwin"
+    base = os.environ.get("XDG_CACHE_HOME", "") if heeded else ""
     if not os.path.isabs(base):
-        home = os.path.expanduser("~")
+        home = os.path.expanduser("~") if _config.use_environment else _home_of_user()
         if not os.path.isabs(home):
             return None
         base = os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
     return os.path.join(base, "certhook")
+
+
+def _home_of_user() -> str:
+    """The home of this process's user, whatever the environment says; empty where nobody knows it."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except (ImportError, KeyError):
+        return ""
 
 
 def is_shared(folder: str) -> bool:
@@ -439,13 +450,13 @@ def _check_owner(path: str, status: "os.stat_result") -> None:
         raise Unusable(f"{path} is no folder")
     if status.st_uid not in _owners():
         if status.st_uid == _NOBODY:
-            raise Unusable(f"{path} belongs to nobody who has a name in this user namespace")
+            raise Unusable(f"{path} belongs to a user who has no name here (nobody)")
         raise Unusable(f"{path} belongs to user {status.st_uid}; it has to be this process's user or root", unsafe=True)
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         reason = f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o})"
         if status.st_mode & stat.S_ISVTX:
             # Once what this user has there is deleted, anybody may make it anew, under a program that still uses it.
-            raise Unusable(f"{reason}, as /tmp can; choose another place", public=True)
+            raise Unusable(f"{reason}; choose a place that is not", public=True)
         raise Unusable(f"{reason}; 'chmod go-w' it", unsafe=True)
 
 

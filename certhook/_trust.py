@@ -16,7 +16,7 @@ from time import monotonic
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, purpose_bit
-from certhook._patch import CALLERS, LOADED, STORE, is_applied, is_server
+from certhook._patch import CALLERS, LOADED, SERVES, STORE, is_applied, is_server
 from certhook._store import Unusable
 
 TYPE_CHECKING = False
@@ -40,6 +40,7 @@ class Trust:
 
     __slots__ = (
         "_inputs",
+        "_lacks_bundle",
         "_looked",
         "_looked_deep",
         "_store_seen",
@@ -71,6 +72,7 @@ class Trust:
         self._looked = self._looked_deep = monotonic()
         # A store is safe for one user only.
         self._user = _user()
+        self._lacks_bundle = bool(problems) and _lacks_bundle(problems)
         self.set_store(store)
 
     def set_store(self, store: "str | None") -> None:
@@ -87,6 +89,8 @@ class Trust:
         """Whether all that had a say, and the store, still look as they did."""
         if self._volatile or self._user != _user() or not self._watched.is_current():
             return False
+        if self._lacks_bundle and not _lacks_bundle(self.problems):
+            return False
         now = monotonic()
         inputs = self._inputs
         if now - self._looked <= _store.LINKED_LOOK_EVERY and not inputs.portable:
@@ -102,6 +106,15 @@ class Trust:
             self._inputs = inputs.seen_anew(portable=False)
             self._watch()
         return inputs.is_current(deep=True)
+
+
+def _lacks_bundle(problems: "list[CerthookError]") -> bool:
+    """Whether certifi was not to be found, and still is not: a program may put it on its path later."""
+    from certhook import _certifi
+    from certhook._finder import find_package
+
+    was_missing = any(getattr(problem, "path", None) == _certifi.PACKAGE for problem in problems)
+    return was_missing and find_package(_certifi.PACKAGE) is None
 
 
 # The effective one; Windows has no numbers for them.
@@ -247,14 +260,15 @@ def give(context: "ssl.SSLContext", purpose: int) -> "list[CerthookError]":
     :returns: what is to be warned of
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, where a setting or source is at fault
     """
-    if is_server(context):
+    marks = context.__dict__
+    if is_server(context) or SERVES in marks:
         purpose = CLIENT_AUTH
     config = _config.current()
     trust = current(config, purpose)
     if trust.problems and config.on_error == "raise":
         # Without the frames of those who were told before.
         raise trust.problems[0].with_traceback(None)
-    store, marks = trust.store, context.__dict__
+    store = trust.store
     has_certificates = CALLERS in marks or STORE in marks or LOADED in marks or _stats(context)["x509"]
     if store is not None and not has_certificates:
         _load(context, capath=store)

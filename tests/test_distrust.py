@@ -121,6 +121,56 @@ def test_an_extension_that_is_attached_to_a_key_restricts_each_certificate_with_
     assert verdicts == [expected, expected, 0]
 
 
+PEM = der.pem(BAD)
+LINES = PEM.splitlines(keepends=True)
+#: What p11-kit 0.24 takes for a certificate, and OpenSSL does not.
+P11_KITS = {
+    "indented": b"".join(b"  " + line for line in LINES),
+    "behind other text": b"# " + PEM,
+    "behind dashes": b"----" + PEM,
+    "behind a form feed": b"\f" + PEM,
+    "on the last line of another": der.pem(GOOD).rstrip() + PEM,
+    "with headers": LINES[0] + b"Proc-Type: 4\nDEK-Info: none\n\n" + b"".join(LINES[1:]),
+    "with headers, from Windows": LINES[0] + b"Proc-Type: 4\r\n\r\n" + b"".join(LINES[1:]),
+    "vertical tabs": PEM.replace(b"\n", b"\v\n"),
+    "with a comment that names an object": b"# see [p11-kit-object-v1]\n" + PEM,
+    "in an object, behind such a comment": b"[p11-kit-object-v1]\n# not [p11-kit-object-v1]\nx-distrusted: true\n"
+    + PEM,
+    "in an object, indented": b"[p11-kit-object-v1]\nclass: certificate\nx-distrusted: true\n" + b"  " + PEM,
+}
+
+
+@pytest.mark.parametrize("form", P11_KITS)
+def test_what_p11_kit_takes_for_a_certificate_is_distrusted(form) -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    distrust._block(reader, "/list", P11_KITS[form], everything=True)
+    assert reader.problems == [] and BAD in reader.distrust.certificates
+
+
+@pytest.mark.parametrize("text", [PEM[:-30], b"\t" + PEM[:60] + b"?" + PEM[60:], PEM[:40] + PEM[:99]])
+def test_of_a_block_that_is_no_certificate_it_is_not_known_what_it_distrusts(text) -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    distrust._block(reader, "/list", der.pem(GOOD) + text, everything=True)
+    assert reader.problems and not reader.distrust.is_known
+    assert list(reader.distrust.certificates) == [GOOD]
+
+
+def test_where_anchors_are_only_what_carries_trust_settings_may_distrust() -> None:
+    for label, known in ((b" CERTIFICATE", True), (b" TRUSTED CERTIFICATE", False)):
+        reader = Reader(Config({}), SERVER_AUTH)
+        distrust._block(reader, "/anchors", PEM[:-40].replace(b" CERTIFICATE", label), everything=False)
+        assert reader.distrust.is_known == known
+
+
+def test_links_that_lead_in_circles_end(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(distrust, "LOCAL", str(tmp_path))
+    for name in "abc":
+        (tmp_path / name).symlink_to(".")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "own.crt").write_bytes(PEM)
+    assert distrust._local(Reader(Config({}), SERVER_AUTH)) == {distrust.identity(Certificate(BAD))}
+
+
 def test_an_attached_extension_without_a_key_is_a_problem() -> None:
     reader = Reader(Config({}), SERVER_AUTH)
     distrust._block(reader, "/list", attached(REJECT, der.extension(REJECT, SERVERS), b""), False)
@@ -307,11 +357,12 @@ def test_a_disallowed_store_that_cannot_be_read_is_a_problem() -> None:
     [
         (b"Bad Root (Class 1), Ltd.", "Bad_Root_=Class_1=__Ltd..crt"),
         (rb"F\u0151tan\xfas\xedtv\xe1ny A/B", "Főtanúsítvány_A_B.crt"),
+        (rb"a\d \\ \u12", "a\\d_\\\\_\\u12.crt"),
     ],
 )
 def test_what_debian_deselected_and_has_no_more_is_known_by_its_label(label, name) -> None:
     distrusted = Distrust()
-    distrusted.gone = {name: "the list"}
+    distrusted.gone = {name.encode(): "the list"}
     comments = b"# Serial: 1\r\n# MD5 Fingerprint: 00\n"
     distrusted.add_labelled(
         b'# Label: "%s"\n%s%s\n# Label: "Good"\n%s' % (label, comments, der.pem(BAD), der.pem(GOOD))
@@ -324,7 +375,7 @@ def test_what_debian_deselected_and_has_no_more_is_known_by_its_label(label, nam
 )
 def test_labels_that_make_no_sense_name_nobody(data) -> None:
     distrusted = Distrust()
-    distrusted.gone = {"a.crt": "the list"}
+    distrusted.gone = {b"a.crt": "the list"}
     distrusted.add_labelled(data)
     assert not distrusted.certificates
 
@@ -334,7 +385,7 @@ def test_labels_that_make_no_sense_name_nobody(data) -> None:
 )
 def test_whatever_is_in_a_bundle_only_whole_certificates_below_the_label_are_distrusted(parts) -> None:
     distrusted = Distrust()
-    distrusted.gone = {"a.crt": "the list"}
+    distrusted.gone = {b"a.crt": "the list"}
     distrusted.add_labelled(b"".join(parts))
     assert set(distrusted.certificates) <= {BAD}
 
@@ -342,7 +393,7 @@ def test_whatever_is_in_a_bundle_only_whole_certificates_below_the_label_are_dis
 def test_certifis_labels_are_read() -> None:
     text = Path(certifi.where()).read_bytes()
     distrusted = Distrust()
-    distrusted.gone = {"ISRG_Root_X1.crt": "the list"}
+    distrusted.gone = {b"ISRG_Root_X1.crt": "the list"}
     distrusted.add_labelled(text)
     (found,) = distrusted.certificates
     assert hashlib.sha256(found).hexdigest() == "96bcec06264976f37460779acf28c5a7cfe8a3c0aae11a8ffcee05c0bddf08c6"

@@ -31,6 +31,12 @@ class Pem(NamedTuple):
     then: bytes = b""
 
 
+class Indented(NamedTuple):
+    """A file with the certificate of this authority, which OpenSSL passes over and p11-kit does not."""
+
+    name: str
+
+
 class Hashed(NamedTuple):
     """A directory of these certificates in one file each, and the links that ``openssl rehash`` makes to them."""
 
@@ -390,8 +396,17 @@ LAYOUTS.update(
         ),
         "distrusted: a FIFO": Layout(
             {**FEDORA_44, f"{_BLOCKLIST}/a.pem": os.mkfifo},
-            ALL,
+            "system both",
+            warnings=(f"{_BLOCKLIST}/a.pem: is a pipe; ", "bundled: is left out, since it may have what this "),
+        ),
+        "distrusted: a FIFO, and there is no store": Layout(
+            {f"{_BLOCKLIST}/a.pem": os.mkfifo},
+            "bundled both",
             warnings=(f"{_BLOCKLIST}/a.pem: is a pipe; ",),
+        ),
+        "distrusted: indented": Layout(
+            {**FEDORA_44, f"{_BLOCKLIST}/a.pem": Indented("bundled")},
+            "system both",
         ),
     }
 )
@@ -442,6 +457,8 @@ class Machine:
             elif isinstance(entry, Trusted):
                 command = ("x509", "-trustout", *entry.settings.split())
                 tree[path] = _openssl(*command, given=self.cas.pem(entry.name)).encode()
+            elif isinstance(entry, Indented):
+                tree[path] = self.cas.pem(entry.name).replace(b"-----BEGIN", b"  -----BEGIN")
             elif isinstance(entry, Der):
                 tree[path] = self.cas.der(entry.name)
             elif isinstance(entry, P11Kit):
@@ -618,6 +635,22 @@ def test_what_permissions_hide_is_named_and_left_out(machine, tmp_path, name) ->
     (shown,) = warnings_of(done)
     assert shown.startswith(path)
     assert ": cannot be read: Permission denied. Run '" in shown
+
+
+# Without the rights that root has over files, and then with them.
+TWO_PROCESSES = f"""
+import subprocess, sys
+for without in (["setpriv", "--bounding-set", "-dac_override,-dac_read_search"], []):
+    command = [*without, sys.executable, "-W", "ignore", "-c", {support.VERDICTS!r}]
+    sys.stdout.write(subprocess.check_output(command, encoding="utf-8"))
+"""
+
+
+def test_a_list_that_one_process_may_not_read_holds_for_one_that_may(machine, tmp_path) -> None:
+    """The first leaves no store for the second, which has the same cache; and it does without the bundle."""
+    tree = {STORE: Pem("system both"), f"{_BLOCKLIST}/a.pem": namespace.unreadable(machine.cas.pem("system"))}
+    done = machine.run(machine.installed, TWO_PROCESSES, tree, tmp_path)
+    assert lines_of(done) == [expected("system both"), expected("bundled both")]
 
 
 # One line of verdicts before and one after the update of a running program.

@@ -31,6 +31,7 @@ class TrustSet:
     :ivar problems: what is wrong with a setting or a source, as exceptions
     :ivar config: what the environment said
     :ivar inputs: how all that was read looked then, by which a change is noticed
+    :ivar unshared: whether it is for this process alone: another one might read more of what is distrusted
     :ivar volatile: whether something was read whose changes nothing shows
     """
 
@@ -44,6 +45,7 @@ class TrustSet:
         "problems",
         "rejected",
         "removed",
+        "unshared",
         "volatile",
     )
 
@@ -60,6 +62,7 @@ class TrustSet:
         if not self.anchors and purpose == SERVER_AUTH:
             self.problems.append(CerthookError(_nobody(config, reader.places)))
         self.inputs = reader.inputs
+        self.unshared = reader.unshared
         self.volatile = reader.volatile
         if config.debug:
             _debug(self)
@@ -109,14 +112,21 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Reader:
 
     Mozilla's roots are for servers: the bundle is never read for another
     purpose. ``fallback`` stops at the first source that yields an anchor;
-    ``extra`` is always added.
+    ``extra`` is always added. Where it is not known what is distrusted, the
+    bundle is left out if the system has anchors: those were chosen by who distrusts.
     """
     reader = Reader(config, purpose)
     _read(distrust, "distrust", reader)
-    for name in config.sources:
+    names = list(config.sources)
+    if not reader.distrust.is_known:
+        names.sort(key="bundled".__eq__)  # last
+    for name in names:
         if name == "bundled" and purpose != SERVER_AUTH:
             continue
         before = reader.count
+        if name == "bundled" and before and not reader.distrust.is_known:
+            reader.problems.append(SourceError(name, "is left out, since it may have what this system distrusts"))
+            continue
         _read(_SOURCES[name], name, reader)
         if config.mode == "fallback" and reader.count > before:
             break
@@ -131,3 +141,5 @@ def _read(source: object, name: str, reader: Reader) -> None:
         # A fault of certhook's own. What was read so far, and the other sources, still count.
         reader.problems.append(SourceError(name, f"could not be read: {error!r}"))
         reader.volatile = True
+        if source is distrust:
+            reader.distrust.is_known = False

@@ -63,7 +63,7 @@ _ANCHORS = "anchors"
 UNTRUSTED = ("/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted")  # FreeBSD
 
 # What a p11-kit object begins with.
-_OBJECT = b"[p11-kit-object-v1]"
+_OBJECT = re.compile(rb"^[ \t]*\[p11-kit-object-v1\][ \t]*\r?$", re.MULTILINE)
 
 
 class Block:
@@ -107,7 +107,7 @@ class Distrust:
         #: those that are named by themselves, as DER
         self.certificates: dict[bytes, None] = {}
         #: those that are named by Debian's name of a file which is gone, to the path that names it
-        self.gone: dict[str, str] = {}
+        self.gone: dict[bytes, str] = {}
         #: those that are trusted although they are in :attr:`gone`
         self.spared: Collection[object] = frozenset()
         #: whether something that could not be read may have named more
@@ -167,10 +167,14 @@ _LABELLED = re.compile(
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}")
 
 
-def _debian_name(label: bytes) -> str:
+# What is another character in Debian's names.
+_DEBIANS = str.maketrans("/ (),", "__==_")
+
+
+def _debian_name(label: bytes) -> bytes:
     """The name of the file in which Debian has the root with this label (ca-certificates, certdata2pem.py)."""
     name = _ESCAPE.sub(lambda escape: chr(int(escape[0][2:], 16)), label.decode("latin-1"))
-    return name.translate(str.maketrans("/ (),", "__==_")) + ".crt"
+    return f"{name.translate(_DEBIANS)}.crt".encode("utf-8", "replace")
 
 
 def _keys(certificate: _x509.Certificate) -> list[object]:
@@ -218,7 +222,7 @@ def _read_deselected(reader: Reader) -> None:
             _block(reader, path, data, everything=True, but=local, by=DESELECTED)
         elif os.path.dirname(name) == _MOZILLAS:
             # An upgrade removed it. Its name stays in the list, and it may stay in a bundle.
-            reader.distrust.gone[os.path.basename(name)] = DESELECTED
+            reader.distrust.gone[os.fsencode(os.path.basename(name))] = DESELECTED
     reader.distrust.spared = local
 
 
@@ -226,7 +230,13 @@ def _local(reader: Reader) -> set[object]:
     """The CAs that the administrator added: to deselect the distribution's copy of one takes nothing from it."""
     found: set[object] = set()
     reader.watch(LOCAL)
-    for folder, _, names in os.walk(LOCAL, followlinks=True):
+    seen = set()
+    for folder, inner, names in os.walk(LOCAL, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            inner.clear()  # A link leads back up.
+            continue
+        seen.add((status.st_dev, status.st_ino))
         reader.watch(folder)
         for name in sorted(names):
             if name.endswith(".crt"):
@@ -250,6 +260,7 @@ def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
     except OSError as error:
         reader.distrust_unknown(folder, f"cannot be read: {error.strerror}")
         reader.failed(error)
+        reader.unshared = True
         return
     for name in names:
         path = os.path.join(folder, name)
@@ -269,7 +280,8 @@ def _contents(reader: Reader, path: str) -> bytes | None:
     except SourceError as error:
         if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
             reader.distrust_unknown(path, error.message)
-            reader.failed(error.__cause__)  # No store may outlive the moment in which this was not known.
+            reader.failed(error.__cause__)
+            reader.unshared = True
         return None
 
 
@@ -280,7 +292,7 @@ def _block(
 
     :param by: the file that says so, if it is another one
     """
-    found = _of_objects(data, everything) if _OBJECT in data else _of_certificates(data, everything)
+    found = _of_objects(data, everything) if _OBJECT.search(data) else _of_certificates(data, everything)
     count = faults = 0
     for block in found:
         try:
@@ -300,20 +312,20 @@ def _block(
 def _of_objects(data: bytes, everything: bool) -> Iterator[Block]:
     from certhook._sources import p11_kit
 
-    certificates, *objects = data.split(_OBJECT)
+    certificates, *objects = _OBJECT.split(data)
     yield from _of_certificates(certificates, everything)
     for text in objects:
         yield from p11_kit.blocks(text, everything)
 
 
 def _of_certificates(data: bytes, everything: bool) -> Iterator[Block]:
-    anchors, problems = _anchors.parse(data)
+    anchors, problems = _anchors.parse(data, anywhere=True)
     for anchor in anchors:
         # One that is trusted for other purposes than servers alone is no word against clients,
         # which p11-kit's stores do not tell from servers.
         purposes = ANY_PURPOSE if everything else anchor.rejected | (SERVER_AUTH & ~anchor.trusted)
         if purposes:
             yield Block(purposes, anchor.der)
-    if everything:
+    if everything or _anchors.TRUSTED_CERTIFICATE in data:
         for problem in problems:
             yield Block(ANY_PURPOSE, fault=problem)

@@ -37,7 +37,7 @@ def blocks(text: bytes, everything: bool) -> Iterator[Block]:
         yield from _attached(attributes, text)
     elif everything or attributes.get(b"x-distrusted") in _TRUE:
         value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
-        anchors, _ = _anchors.parse(text)
+        anchors, _ = _anchors.parse(text, anywhere=True)
         if value:
             yield Block(ANY_PURPOSE, value)
         elif anchors:

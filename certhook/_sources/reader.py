@@ -87,6 +87,8 @@ class Reader:
         self._deep: dict[str, dict[str, Signature]] = {}
         #: whether something was read whose changes no signature shows (a Windows store)
         self.volatile = False
+        #: whether another process, with other rights, might read more of what is distrusted
+        self.unshared = False
         #: what is taken from the trust set, whichever source lists it
         self.distrust = Distrust()
         self._anchors: dict[bytes, Anchor] = {}
