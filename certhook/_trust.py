@@ -306,8 +306,10 @@ def store_in_place_of(capath: "str | None") -> "tuple[str | None, str] | None":
 
 def report(problems: "list[CerthookError]") -> None:
     """Warn of each of *problems*, once in a process."""
-    from certhook import _report
-
+    try:
+        from certhook import _report
+    except Exception:
+        return  # Uninstalled, or out of file descriptors: the context matters more than the word about it.
     for problem in problems:
         _report.warn(str(problem))
 

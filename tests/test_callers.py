@@ -330,6 +330,9 @@ ROOTS_FOR_CLIENTS = (
     # No purpose is named, or the wrong one: a server verifies clients all the same.
     "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\ncontext.set_default_verify_paths()",
     "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\ncontext.load_default_certs()",
+    # Before Python 3.10, it is of no protocol that says so.
+    "context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)\ncontext.set_default_verify_paths()",
+    "context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)\ncontext.load_default_certs()",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -127,6 +128,7 @@ def test_a_bad_value_is_named_with_what_is_allowed_and_its_default_holds(variabl
     [
         ("CERTHOOK_SOURCES", "sytem", "sources", (), ["'sytem'", "system or bundled or extra", "Without it: none"]),
         ("CERTHOOK_SOURCES", "system;bundled", "sources", (), ["'system;bundled'", "separated by commas"]),
+        ("CERTHOOK_SOURCES", ",", "sources", (), ["','", "system or bundled or extra", "Without it: none"]),
         ("CERTHOOK_SOURCES", "certifi,system", "sources", ("system",), ["'certifi'", "Without it: system"]),
         ("CERTHOOK_MODE", "chained", "mode", "fallback", ["'chained'", "chain or fallback", "this holds: fallback"]),
         ("CERTHOOK_ADOPT", "requests", "adopt", (), ["'requests'", "certifi or pip or botocore or httplib2 or none"]),
@@ -273,6 +275,37 @@ def test_a_process_that_may_not_read_how_it_was_started_is_told_by_the_c_library
     assert _config._starts_secure() == "no"
     monkeypatch.setitem(sys.modules, "ctypes", None)
     assert _config._starts_secure() == "yes"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
+def test_who_leaves_a_process_no_descriptor_does_not_have_it_listen_for_ever(monkeypatch) -> None:
+    """Whoever starts a set-uid program chooses how many files it may open, and /proc is a file."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(_config, "_secure", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(_config, "open", refuse, raising=False)
+        assert _config._starts_secure() == "no"  # The C library knows it as well.
+        patch.setitem(sys.modules, "ctypes", None)
+        assert _config.privileged() and _config._secure is None
+    assert not _config.privileged() and _config._secure == "no"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
+def test_without_proc_and_the_c_library_the_identities_decide(monkeypatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(_config, "open", refuse, raising=False)
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    assert _config._starts_secure() == "unknown"
+
+
+def test_what_is_no_text_in_the_place_of_the_environment_is_passed_over(monkeypatch) -> None:
+    monkeypatch.setattr(os, "environ", {"SSL_CERT_FILE": 5, "CERTHOOK_MODE": "fallback"})
+    assert (_config.current().cert_file, _config.current().mode) == (None, "fallback")
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "anything", " 1 "])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -275,6 +276,13 @@ assert patched()
 
 
 FINDERS = {
+    "nothing but names that it knows": """
+class Tool:
+    def __getattr__(self, name):
+        raise KeyError(name)
+    def find_spec(self, name, path=None, target=None):
+        return None
+""",
     "importlib.util.find_spec": """
 class Tool:
     busy = threading.local()
@@ -437,6 +445,52 @@ assert patched() and loaded_by(importlib.machinery.SourceFileLoader)
 assert hasattr(first.create_default_context, "__certhook__")
 """
     run(installed, code)
+
+
+def test_who_installs_the_hook_once_more_does_not_let_the_environment_in(installed) -> None:
+    code = """
+import certhook
+from certhook import _config
+certhook.install(use_environment=False)
+certhook.install()
+assert _config.current().sources == ("system", "bundled")
+certhook.uninstall()
+certhook.install()
+assert _config.current().sources == ("system",)
+"""
+    run(installed, code, env=support.clean_env(CERTHOOK_SOURCES="system"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_a_package_is_found_in_a_child_that_was_forked_while_another_thread_looked_for_it(installed) -> None:
+    """Threads of the child may have the number of that one."""
+    code = """
+import os, time
+from certhook._finder import find_package
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "certifi" and not forked:
+            searching.set()
+            go_on.wait(60)
+forked, searching, go_on = [], threading.Event(), threading.Event()
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=find_package, args=("certifi",))
+thread.start()
+searching.wait(60)
+child = os.fork()
+if not child:
+    forked.append(True)
+    found = []
+    for _ in range(3):
+        other = threading.Thread(target=lambda: found.append(find_package("certifi")))
+        other.start()
+        other.join()
+    os._exit(None in found)
+go_on.set()
+thread.join()
+assert os.waitpid(child, 0)[1] == 0
+"""
+    run(installed, code, "-W", "ignore")
 
 
 def test_ssl_that_was_imported_before_is_patched(installed) -> None:

@@ -287,6 +287,19 @@ def test_a_context_answers_as_before_when_certhook_is_uninstalled(machine) -> No
         assert set(program("trusted(contexts[0])")) == DEFAULT
 
 
+def test_without_the_hook_a_context_is_loaded_whole(machine) -> None:
+    """Nobody would do it when it is asked for its roots, or given a namesake."""
+    bare = "c := ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"
+    given = f"contexts.append([{bare}, __import__('certhook').load_default_certs(c), c][-1])"
+    with machine.start(CERTHOOK_DISABLED="1") as program:
+        program(given)
+        assert program("described(contexts[0])") == machine.ask(FRESH, CERTHOOK_LOAD="eager")
+        program(given)
+        (machine.roots / "old.pem").write_bytes(der.pem(expired_namesake(machine.cas, 2)))
+        program(f"contexts[1].load_verify_locations({str(machine.roots / 'old.pem')!r})")
+        assert set(program("trusted(contexts[1])")) == DEFAULT
+
+
 def test_threads_that_ask_a_context_for_its_roots_at_once_all_see_them(machine) -> None:
     counting = "pool.map(lambda _: len(context.get_ca_certs()), range(8))"
     threads = "__import__('concurrent.futures').futures.ThreadPoolExecutor(8)"
@@ -564,6 +577,60 @@ def test_a_warm_process_warns_of_what_a_cold_one_found(machine) -> None:
     assert warm.stderr == cold.stderr
     raising = {**machine.env, "CERTHOOK_ON_ERROR": "raise"}
     assert "certhook.SourceError" in support.run(machine.python, code, env=raising, check=False).stderr
+
+
+def test_what_is_raised_is_the_same_in_a_warm_process(machine) -> None:
+    code = """
+import certhook, ssl
+try:
+    ssl.create_default_context()
+except certhook.CerthookError as error:
+    print(repr(error))
+"""
+    env = {**machine.env, "SSL_CERT_FILE": str(machine.roots / "none.pem"), "CERTHOOK_ON_ERROR": "raise"}
+    cold, warm = (support.run(machine.python, code, env=env).stdout for _ in range(2))
+    assert cold == warm and cold.startswith("ConfigurationError('SSL_CERT_FILE', ")
+    assert machine.index.exists()
+
+
+# What fails in a running program, after a first context.
+WARM_FAULTS = {
+    "the package is gone": """
+import shutil, certhook
+folder = os.path.dirname(certhook.__file__)
+shutil.rmtree(folder)
+""",
+    "no file can be opened": """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+""",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a program's files cannot be deleted there")
+@pytest.mark.parametrize("fault", WARM_FAULTS)
+def test_a_fault_in_a_running_program_is_not_the_programs(machine, plain, tmp_path, fault) -> None:
+    """It gets a context, though its settings have changed, and certhook has to be asked anew."""
+    packages = tmp_path / "packages"
+    for name in ("certhook", "certifi"):
+        shutil.copytree(support.purelib(machine.python) / name, packages / name)
+    code = f"""
+import certhook.auto, os, ssl
+ssl.create_default_context()
+{WARM_FAULTS[fault]}
+os.environ["CERTHOOK_MODE"] = "fallback"
+context = ssl.create_default_context()
+print(context.verify_mode == ssl.CERT_REQUIRED)
+"""
+    done = support.run(plain, code, env={**machine.env, "PYTHONPATH": str(packages)})
+    assert done.stdout == "True\n"
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("value", ["lazy", " Lazy", ""])

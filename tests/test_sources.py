@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import ssl
+import subprocess
 import sys
 import time
 import warnings
@@ -710,6 +712,23 @@ def test_a_folder_that_happens_to_be_called_certifi_is_not_certifi(no_certifi: P
     reader = read_bundled()
     assert names(reader) == ""
     assert len(reader.problems) == 1
+
+
+def test_a_certifi_that_comes_to_the_path_later_is_found_then(plain: Path, installed: Path, tmp_path: Path) -> None:
+    shutil.copytree(support.purelib(installed) / "certhook", tmp_path / "certhook")
+    code = """
+import certhook.auto, ssl, sys
+first = ssl.create_default_context()
+sys.path.append(sys.argv[1])
+second = ssl.create_default_context()
+import certifi
+third = ssl.create_default_context(cafile=certifi.where())
+print(*(len(context.get_ca_certs()) > 50 for context in (first, second, third)))
+"""
+    command = [str(plain), "-W", "ignore", "-c", code, str(support.purelib(installed))]
+    env = support.clean_env(CERTHOOK_SOURCES="bundled", PYTHONPATH=str(tmp_path))
+    done = subprocess.run(command, env=env, cwd=os.sep, capture_output=True, encoding="utf-8", timeout=60)
+    assert (done.stdout, done.stderr) == ("False True True\n", "")
 
 
 def test_the_drop_in_finds_the_certifi_beside_it(no_certifi: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from binascii import crc32
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Callable
 
 import certifi
@@ -462,6 +463,12 @@ def test_modes_are_the_same_whatever_the_umask(tmp_path, cas, umask, mask, share
     assert modes(tmp_path / "made") == expected
 
 
+def test_a_folder_on_a_drive_that_is_not_there_cannot_be_made(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    with pytest.raises(Unusable, match="cannot be made: there is no "):
+        _compiler.make_folder(str(tmp_path / "cache"), shared=False)
+
+
 @posix
 def test_a_folder_that_is_there_keeps_its_mode(tmp_path) -> None:
     tmp_path.chmod(0o750)
@@ -611,6 +618,18 @@ def user(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def own_folder(**variables: str) -> str | None:
     return _store.own_folder(Config(variables))
+
+
+@posix
+def test_where_the_environment_is_locked_out_it_does_not_name_the_folder(user) -> None:
+    user.setattr(_config, "use_environment", False)
+    user.setenv("HOME", "/home/me")
+    user.setenv("XDG_CACHE_HOME", "/data/cache")
+    users = SimpleNamespace(getpwuid=lambda user: SimpleNamespace(pw_dir=f"/home/{user}"))
+    user.setitem(sys.modules, "pwd", users)
+    assert own_folder() == f"/home/{SOMEBODY}/.cache/certhook"
+    user.setitem(sys.modules, "pwd", None)
+    assert own_folder() is None
 
 
 @posix

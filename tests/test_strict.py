@@ -94,5 +94,24 @@ def test_a_ca_of_poor_form_is_accepted_where_that_is_configured(company, port, c
     assert ask(company, port, client, strict="0") == "hello\n"
 
 
+@pytest.mark.parametrize("method", ["load_default_certs", "load_verify_locations"])
+def test_what_is_called_by_no_python_code_works_as_well(company, method) -> None:
+    code = f"""
+import _thread, os, ssl, time
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+arguments = (os.environ["SSL_CERT_FILE"],) if {method!r} == "load_verify_locations" else ()
+_thread.start_new_thread(context.{method}, arguments)
+for _ in range(1000):
+    time.sleep(0.01)
+    if context.get_ca_certs():
+        break
+print(len(context.get_ca_certs()))
+"""
+    root = str(company / "root.pem")
+    env = support.clean_env(SSL_CERT_FILE=root, SSL_CERT_DIR=root, CERTHOOK_X509_STRICT="0", PYTHONWARNINGS="ignore")
+    done = support.run(sys.executable, code, env=env)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 def test_a_program_that_asks_for_strictness_itself_has_it(company, port) -> None:
     assert "Missing Authority Key Identifier" in ask(company, port, OWN, strict="0")
