@@ -75,8 +75,8 @@ def apply(ssl: "ModuleType") -> None:
         (context_class, "set_default_verify_paths", _set_default_verify_paths),
         (context_class, "load_default_certs", _load_default_certs),
         (context_class, "load_verify_locations", _load_verify_locations),
-        (context_class, "get_ca_certs", _get_ca_certs),
-        (context_class, "cert_store_stats", _get_ca_certs),
+        (context_class, "get_ca_certs", _asks_for_roots),
+        (context_class, "cert_store_stats", _asks_for_roots),
         (ssl, "create_default_context", _create_default_context),
         (ssl, "get_default_verify_paths", _get_default_verify_paths),
     ]
@@ -248,8 +248,9 @@ def _serve(original: "Function", args: "Tuple[Any, ...]", kwargs: "dict[str, Any
     return context
 
 
-def _get_ca_certs(ssl: "ModuleType", original: "Function") -> "Function":
+def _asks_for_roots(ssl: "ModuleType", original: "Function") -> "Function":
     def asks_for_roots(*args: "Any", **kwargs: "Any") -> "Any":
+        # Also where certhook was uninstalled since: another copy of it may have pointed the context at a store.
         _load_whole(args)
         return original(*args, **kwargs)
 

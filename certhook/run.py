@@ -86,6 +86,7 @@ def _run_script(path: str) -> None:
 
 
 if __name__ == "__main__":
+    # By its real name: this instance, __main__, makes room for the program, and takes its globals with it.
     from certhook.run import main as run
 
     run()
