@@ -250,7 +250,7 @@ def _serve(original: "Function", args: "Tuple[Any, ...]", kwargs: "dict[str, Any
 
 def _asks_for_roots(ssl: "ModuleType", original: "Function") -> "Function":
     def asks_for_roots(*args: "Any", **kwargs: "Any") -> "Any":
-        # Also where certhook was uninstalled since: another copy of it may have pointed the context at a store.
+        # Also where certhook was uninstalled since: a context that is pointed at a store has no other way to them.
         _load_whole(args)
         return original(*args, **kwargs)
 

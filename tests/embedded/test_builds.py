@@ -11,12 +11,14 @@ import os
 import shlex
 import shutil
 import subprocess
+from binascii import crc32
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
 import der
 import pytest
 import support
+from environment import LINES, Host
 from expected import CHAINED, STOCK
 from test_c import missing
 from test_lazy import expired_namesake
@@ -31,14 +33,14 @@ class Build(NamedTuple):
     :ivar python: what its interpreter is called
     :ivar proof: what is true of it, and of no other one here
     :ivar release: the release of Debian that it is from, "" for this machine's
-    :ivar package: the package there that has its venv
+    :ivar packages: those there that have its venv, and what it takes to build with it
     :ivar enabled_by: which of certhook's two files site reads
     """
 
     python: str
     proof: str
     release: str = ""
-    package: str = ""
+    packages: str = ""
     enabled_by: str = ".pth"
 
 
@@ -46,8 +48,10 @@ FREE_THREADED = "python3.13t"
 BUILDS = {
     "PyPy": Build("pypy3", "sys.implementation.name == 'pypy'"),
     "CPython 3.9, OpenSSL 1.1.1": Build("python3.9", "ssl.OPENSSL_VERSION_INFO < (3,)", "bullseye", "python3-venv"),
-    "CPython 3.14": Build("python3.14", "sys.version_info[:2] == (3, 14)", "sid", "python3.14-venv"),
-    "CPython 3.15": Build("python3.15", "sys.version_info[:2] == (3, 15)", "sid", "python3.15-venv", ".start"),
+    "CPython 3.14": Build("python3.14", "sys.version_info[:2] == (3, 14)", "sid", "python3.14-venv,libpython3.14-dev"),
+    "CPython 3.15": Build(
+        "python3.15", "sys.version_info[:2] == (3, 15)", "sid", "python3.15-venv,libpython3.15-dev", ".start"
+    ),
     "CPython 3.13, free-threaded": Build(FREE_THREADED, "not sys._is_gil_enabled()"),
 }
 #: The program, in the build that was meant, with a context that is pointed at a compiled store.
@@ -112,30 +116,51 @@ def kept(tmp_path) -> Iterator[Callable[..., Path]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def of_release(system: Path, python: Path, script: Path) -> Path:
-    """Write the *script* that starts *python* where the /usr of *system* is in place of this machine's."""
-    inside = f'mount --bind -o ro {system}/usr /usr && exec {python} "$@"'
-    script.write_text(f'#!/bin/sh\nexec unshare --mount --propagation=private sh -c {shlex.quote(inside)} sh "$@"\n')
-    script.chmod(0o755)
-    return script
+class Release:
+    """Another release of Debian, of which programs see the /usr in place of this machine's.
+
+    :param system: the folder that it is in
+    :param scripts: a folder for scripts that start these programs
+    """
+
+    def __init__(self, system: Path, scripts: Path) -> None:
+        self.system = system
+        self._scripts = scripts
+        scripts.mkdir()
+
+    def inside(self, program: Path) -> Path:
+        """The script that starts *program* there."""
+        inside = f'mount --bind -o ro {self.system}/usr /usr && exec {program} "$@"'
+        script = self._scripts / f"{crc32(bytes(program)):08x}"
+        command = f"exec unshare --mount --propagation=private sh -c {shlex.quote(inside)}"
+        script.write_text(f'#!/bin/sh\n{command} sh "$@"\n')
+        script.chmod(0o755)
+        return script
 
 
 @pytest.fixture
-def python(request, root, tool, kept, tmp_path, pip_install, replace_bundle) -> Path:
+def release(request, root, tool, kept, tmp_path) -> Release | None:
+    """The release of Debian that a build is from, None for this machine's."""
+    build = BUILDS[request.getfixturevalue("build_name")]
+    if not build.release:
+        return None
+    include = f"--include=openssl,{build.packages}"
+    debootstrap = (tool("debootstrap"), "--variant=minbase", include, build.release)
+    return Release(kept(f"{build.release}-{build.python}", *debootstrap), tmp_path / "scripts")
+
+
+@pytest.fixture
+def python(build_name, release, root, tool, kept, request, tmp_path, pip_install, replace_bundle) -> Path:
     """The interpreter of an environment that a build's own venv made, in which its own pip installed certhook."""
-    build = BUILDS[request.param]
+    build = BUILDS[build_name]
     environment = tmp_path / "venv"
-    inner = environment / "bin" / "python"
-    if build.release:
-        packages = f"--include=openssl,{build.package}"
-        debootstrap = (tool("debootstrap"), "--variant=minbase", packages, build.release)
-        system = kept(f"{build.release}-{build.python}", *debootstrap)
-        base = of_release(system, Path("/usr/bin", build.python), tmp_path / build.python)
-        python = of_release(system, inner, tmp_path / "python")
+    python = environment / "bin" / "python"
+    if release is not None:
+        base, python = release.inside(Path("/usr/bin", build.python)), release.inside(python)
     elif build.python == FREE_THREADED and not shutil.which(FREE_THREADED):
-        base, python = kept(FREE_THREADED, Path(__file__).with_name("free_threaded.sh")) / "bin" / FREE_THREADED, inner
+        base = kept(FREE_THREADED, Path(__file__).with_name("free_threaded.sh")) / "bin" / FREE_THREADED
     else:
-        base, python = tool(build.python), inner
+        base = tool(build.python)
     subprocess.run([str(base), "-m", "venv", str(environment)], check=True, env=support.clean_env(), timeout=120)
     pip_install(python, request.getfixturevalue("wheel"), own=True)
     replace_bundle(support.purelib(python))
@@ -143,13 +168,16 @@ def python(request, root, tool, kept, tmp_path, pip_install, replace_bundle) -> 
 
 
 ROWS = [
-    pytest.param(name, build, marks=pytest.mark.row(name, f"the {build.enabled_by}"), id=name)
+    pytest.param(name, marks=pytest.mark.row(name, f"the {build.enabled_by}"), id=name)
     for name, build in BUILDS.items()
 ]
 
 
-@pytest.mark.parametrize("python, build", ROWS, indirect=["python"])
-def test_another_build_of_python(python, build, check_trust, trusted, cas, tmp_path) -> None:
+@pytest.mark.parametrize("build_name", ROWS)
+def test_another_build_of_python(
+    build_name, release, python, request, check_trust, trusted, cas, tmp_path, tool, pip_install, replace_bundle
+) -> None:
+    build = BUILDS[build_name]
     command = [python, "-c", PROGRAM.replace("PROOF", build.proof)]
     check_trust(command)
 
@@ -167,3 +195,11 @@ def test_another_build_of_python(python, build, check_trust, trusted, cas, tmp_p
     assert trusted(command) == CHAINED
     (packages / f"certhook{build.enabled_by}").unlink()
     assert trusted([python, "-c", support.VERDICTS]) == STOCK
+
+    # A host that configures it; those that are on the path are in test_environment.py.
+    if "libpython" in build.packages:
+        (tmp_path / "table").mkdir()
+        host = Host(tmp_path / "table", f"/usr/bin/{build.python}", release.inside, release.system)
+        host.make(request.getfixturevalue("wheel"), pip_install, replace_bundle, tool)
+        for line in LINES:
+            host.check(line, trusted)
