@@ -1,9 +1,9 @@
 """Builds certhook; all metadata is in setup.cfg.
 
-What setup.cfg cannot say: ``certhook.pth`` and ``certhook.start`` belong at the
-top of site-packages, in wheels, source distributions and editable installs, and
-have to go when certhook is uninstalled. ``data_files`` would bake the build
-machine's layout in, ``package_data`` is missing from editable installs.
+What setup.cfg cannot say: ``certhook.pth`` belongs at the top of site-packages, in
+wheels, source distributions and editable installs, and has to go when certhook is
+uninstalled. ``data_files`` would bake the build machine's layout in, ``package_data``
+is missing from editable installs.
 """
 
 import os
@@ -11,33 +11,34 @@ import os
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-START_FILES = ["certhook.pth", "certhook.start"]
+# No certhook.start (PEP 829): for one, site of Python 3.15 imports pkgutil and re at every start, which
+# nearly doubles it. Lines that import are read in .pth files up to Python 3.17.
+START_FILE = "certhook.pth"
 
 
-class BuildPyWithStartFiles(build_py):
-    """Copies the start-up files beside the package, and owns up to them."""
+class BuildPyWithStartFile(build_py):
+    """Copies the start-up file beside the package, and owns up to it."""
 
     editable_mode = False
 
     def run(self):
         super().run()
-        for name, target in self._start_files().items():
-            self.copy_file(name, target, preserve_mode=False)
+        self.copy_file(START_FILE, self._target(), preserve_mode=False)
 
     def get_source_files(self):
-        return super().get_source_files() + START_FILES
+        return [*super().get_source_files(), START_FILE]
 
     def get_outputs(self, *args, **kwargs):
-        return super().get_outputs(*args, **kwargs) + list(self._start_files().values())
+        return [*super().get_outputs(*args, **kwargs), self._target()]
 
     def get_output_mapping(self):
-        return {**super().get_output_mapping(), **{target: name for name, target in self._start_files().items()}}
+        return {**super().get_output_mapping(), self._target(): START_FILE}
 
-    def _start_files(self):
+    def _target(self):
         folder = self.build_lib
         if self.editable_mode:
             folder = self.get_finalized_command("install_lib").install_dir
-        return {name: os.path.join(folder, name) for name in START_FILES}
+        return os.path.join(folder, START_FILE)
 
 
-setup(cmdclass={"build_py": BuildPyWithStartFiles})
+setup(cmdclass={"build_py": BuildPyWithStartFile})

@@ -1,8 +1,7 @@
 """Default TLS trust that simply works: the operating system's roots chained with certifi's.
 
 This module is what runs at every interpreter start: ``certhook.pth`` calls
-:func:`start` (``certhook.start`` does from Python 3.15 on, :pep:`829`) while
-:mod:`site` is still at work, before ``sitecustomize``, before any code of the
+:func:`start` while :mod:`site` is still at work, before ``sitecustomize``, before any code of the
 program, and in a plain virtual environment twice (gh-75723). So nothing here may
 raise, print, or import what :mod:`site` has not imported anyway: that is ``sys``
 and ``os``. It is one module, since each further one would cost every start half

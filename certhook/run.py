@@ -81,7 +81,9 @@ def _run_script(path: str) -> None:
         sys.exit(2)
     loader = SourceFileLoader if is_source else SourcelessFileLoader
     namespace = sys.modules["__main__"].__dict__
-    namespace.update(__file__=file, __cached__=None, __loader__=loader("__main__", file))
+    namespace.update(__file__=file, __loader__=loader("__main__", file))
+    if sys.version_info < (3, 15):
+        namespace["__cached__"] = None
     exec(code, namespace)
 
 

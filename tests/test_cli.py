@@ -164,8 +164,7 @@ def test_the_interpreter_is_named(status, installed: Path) -> None:
 
 def test_the_file_that_enabled_the_hook_is_named(status, installed: Path, tmp_path: Path) -> None:
     (tmp_path / "certhook.pth").touch()  # in the working directory, where it enables nothing
-    name = "certhook.start" if sys.version_info >= (3, 15) else "certhook.pth"
-    assert status()["enabled_by"] == str(support.purelib(installed) / name)
+    assert status()["enabled_by"] == str(support.purelib(installed) / "certhook.pth")
 
 
 def test_every_source_has_its_count_and_every_place_its_path(status, variables, tmp_path: Path) -> None:

@@ -260,8 +260,9 @@ def test_trust_for_two_purposes_is_that_of_a_loaded_context(machine, given) -> N
     (machine.roots / "bundled.pem").write_bytes(machine.cas.pem("system"))
     expression = f"[c := ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), {', '.join(given)}, trusted(c), described(c)][-2:]"
     lazily, eagerly = (machine.ask(expression, CERTHOOK_LOAD=load) for load in ("lazy", "eager"))
-    assert lazily == eagerly
-    assert lazily[0] == ["system", "both"]
+    assert lazily[0] == eagerly[0] == ["system", "both"]
+    # OpenSSL 3.6 adds one of two namesakes once more when it is given again.
+    assert lazily[1][0] == sorted({*eagerly[1][0]})
 
 
 @pytest.mark.parametrize("load", ["lazy", "eager"])

@@ -14,7 +14,7 @@ import pytest
 import support
 from conftest import MACHINE_ENVIRON, ROOT
 
-START_FILES = {"certhook.pth", "certhook.start"}
+START_FILES = {"certhook.pth"}
 HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
 
 

@@ -72,14 +72,6 @@ def test_running_the_pth_again_is_harmless(installed) -> None:
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
-def test_the_start_file_names_what_the_pth_calls(installed) -> None:
-    folder = support.purelib(installed)
-    module, _, function = (folder / "certhook.start").read_text().strip().partition(":")
-    assert (folder / "certhook.pth").read_text() == f"import {module}; {module}.{function}()\n"
-    code = f"import importlib, sys; sys.meta_path[:] = sys.meta_path[1:]; importlib.import_module('{module}')"
-    assert support.run(installed, f"{code}.{function}(); {FINDERS}").stdout == "1\n"
-
-
 def test_a_sitecustomize_that_imports_ssl_gets_it_patched(installed, tmp_path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HOOKED)
     done = support.run(installed, "pass", env=support.clean_env(PYTHONPATH=str(tmp_path)))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RECORD = "certhook-enabled.json"
 
 #: What Python reads when it starts, as in the wheel.
-START_FILES = {"certhook.start": b"certhook:start\n", "certhook.pth": b"import certhook; certhook.start()\n"}
+START_FILES = {"certhook.pth": b"import certhook; certhook.start()\n"}
 
 _PACKAGES = ("certifi", "certhook")
 _STAGE = ".certhook-enabling"

@@ -115,13 +115,10 @@ def _enabled_by() -> str | None:
         return None
     if certhook.enabled_by != "site-packages":
         return certhook.enabled_by
-    # From Python 3.15 on, a .start file switches the .pth file of the same name off (PEP 829).
-    names = ("certhook.start", "certhook.pth") if sys.version_info >= (3, 15) else ("certhook.pth",)
-    for name in names:
-        for folder in [*site.getsitepackages(), site.getusersitepackages()]:
-            path = os.path.join(folder, name)
-            if os.path.isfile(path):
-                return path
+    for folder in [*site.getsitepackages(), site.getusersitepackages()]:
+        path = os.path.join(folder, "certhook.pth")
+        if os.path.isfile(path):
+            return path
     return certhook.enabled_by
 
 

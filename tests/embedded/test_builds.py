@@ -34,14 +34,12 @@ class Build(NamedTuple):
     :ivar proof: what is true of it, and of no other one here
     :ivar release: the release of Debian that it is from, "" for this machine's
     :ivar packages: those there that have its venv, and what it takes to build with it
-    :ivar enabled_by: which of certhook's two files site reads
     """
 
     python: str
     proof: str
     release: str = ""
     packages: str = ""
-    enabled_by: str = ".pth"
 
 
 FREE_THREADED = "python3.13t"
@@ -49,9 +47,7 @@ BUILDS = {
     "PyPy": Build("pypy3", "sys.implementation.name == 'pypy'"),
     "CPython 3.9, OpenSSL 1.1.1": Build("python3.9", "ssl.OPENSSL_VERSION_INFO < (3,)", "bullseye", "python3-venv"),
     "CPython 3.14": Build("python3.14", "sys.version_info[:2] == (3, 14)", "sid", "python3.14-venv,libpython3.14-dev"),
-    "CPython 3.15": Build(
-        "python3.15", "sys.version_info[:2] == (3, 15)", "sid", "python3.15-venv,libpython3.15-dev", ".start"
-    ),
+    "CPython 3.15": Build("python3.15", "sys.version_info[:2] == (3, 15)", "sid", "python3.15-venv,libpython3.15-dev"),
     "CPython 3.13, free-threaded": Build(FREE_THREADED, "not sys._is_gil_enabled()"),
 }
 #: The program, in the build that was meant, with a context that is pointed at a compiled store.
@@ -167,10 +163,7 @@ def python(build_name, release, root, tool, kept, request, tmp_path, pip_install
     return python
 
 
-ROWS = [
-    pytest.param(name, marks=pytest.mark.row(name, f"the {build.enabled_by}"), id=name)
-    for name, build in BUILDS.items()
-]
+ROWS = [pytest.param(name, marks=pytest.mark.row(name, "the .pth"), id=name) for name in BUILDS]
 
 
 @pytest.mark.parametrize("build_name", ROWS)
@@ -189,11 +182,14 @@ def test_another_build_of_python(
     old = {"CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "old.pem"), "CERTHOOK_CACHE_DIR": str(tmp_path / "old")}
     assert trusted(command, **old) == CHAINED
 
-    # Either of the two files that start certhook does so alone, where it is the one that counts.
-    packages = support.purelib(python)
-    (packages / f"certhook{'.start' if build.enabled_by == '.pth' else '.pth'}").unlink()
-    assert trusted(command) == CHAINED
-    (packages / f"certhook{build.enabled_by}").unlink()
+    # Python 3.15 imports lazily what says so, or all that can be.
+    if build.python == "python3.15":
+        lazily = f"lazy import ssl\nassert 'ssl' not in sys.modules\n{PROGRAM}".replace("PROOF", build.proof)
+        assert trusted([python, "-c", f"import sys\n{lazily}"]) == CHAINED
+        assert trusted([python, "-X", "lazy_imports=all", *command[1:]]) == CHAINED
+
+    # It is that file, and nothing else, which starts certhook.
+    (support.purelib(python) / "certhook.pth").unlink()
     assert trusted([python, "-c", support.VERDICTS]) == STOCK
 
     # A host that configures it; those that are on the path are in test_environment.py.
