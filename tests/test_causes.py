@@ -6,6 +6,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import warnings
 from typing import Any, Callable, NamedTuple
 
@@ -203,6 +204,32 @@ def plain_http(lab: Lab) -> Answered:
     return lab.ask(lab.listen(say_http))
 
 
+def answering(*parts: bytes) -> Callable[[Lab], Answered]:
+    """A server that answers plain HTTP so, and hangs up on everybody else."""
+
+    def answer(raw: socket.socket) -> None:
+        if raw.recv(1024).startswith(b"GET"):
+            for part in parts:
+                raw.sendall(part)
+                time.sleep(0.1)
+
+    def meet(lab: Lab) -> Answered:
+        lab.trust()
+        return lab.ask(lab.listen(answer))
+
+    return meet
+
+
+# It may speak of HTTPS, and of what it could speak.
+for answer in (
+    b"HTTP/1.1 301 Moved Permanently\r\nLocation: https://localhost/\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n\r\n<a href='https://shop.example/'>plain HTTP request was sent to HTTPS port</a>",
+    b"HTTP/1.1 200 OK\r\nServer: Apache/2.4 (Unix) OpenSSL/3.0\r\n\r\n",
+    b"HTTP/1.1 400 Bad Request\r\nServer: Apache/2.4 (Unix) OpenSSL/3.0\r\n\r\n",
+):
+    shows("plain-http", "speaks plain HTTP, without TLS", "443")(answering(answer))
+
+
 @shows("no-tls", "does not speak TLS", "220 mail.example ESMTP", "smtp://")
 def a_mail_server(lab: Lab) -> Answered:
     def greet(raw: socket.socket) -> None:
@@ -219,14 +246,14 @@ def a_server_that_hangs_up(lab: Lab) -> Answered:
     return lab.ask(lab.listen(lambda raw: raw.recv(1024)))
 
 
-@shows("handshake-failed", "broke off")
-def a_server_that_hangs_up_and_tells_plain_http_that_it_speaks_tls(lab: Lab) -> Answered:
-    def ask_for_https(raw: socket.socket) -> None:
-        if raw.recv(1024).startswith(b"GET"):
-            raw.sendall(b"HTTP/1.1 400 Client sent an HTTP request to an HTTPS server.\r\n\r\n")
-
-    lab.trust()
-    return lab.ask(lab.listen(ask_for_https))
+# What Go, nginx, Apache and Tomcat say to plain HTTP where they speak TLS, in one part or in two.
+for parts in (
+    [b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"],
+    [b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n", b"<h1>The plain HTTP request was sent to HTTPS port</h1>"],
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"You're speaking plain HTTP to an SSL-enabled server port.<br />"],
+    [b"HTTP/1.1 400 \r\n\r\nBad Request\r\nThis combination of host and port requires TLS.\r\n"],
+):
+    shows("handshake-failed", "broke off")(answering(*parts))
 
 
 before_3_10 = pytest.mark.skipif(sys.version_info < (3, 10), reason="contexts speak old versions before Python 3.10")
