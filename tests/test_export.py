@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import ssl
@@ -357,10 +358,10 @@ def test_the_language_is_that_of_the_persons_shell(certhook, value, start) -> No
 def test_the_roots_are_exported_first_where_no_file_is_named(certhook, tmp_path, cas) -> None:
     # Without SSL_CERT_FILE, the directory is the system's store besides the file that OpenSSL was compiled with.
     (tmp_path / "hashed" / support.hashed_name(cas.der("system"))).write_bytes(cas.pem("system"))
-    exported = tmp_path / "cache" / verb.FILE
     # Where it is run does not matter, even if that is where the roots come from.
     done = certhook("env", prefix=("sh", "-c", 'cd hashed; exec "$@"', "sh"), SSL_CERT_FILE=None)
     assert (done.returncode, done.stderr) == (0, b"")
+    (exported,) = (tmp_path / "cache").glob("*.pem")
     assert done.stdout.splitlines()[0].decode() == f"export SSL_CERT_FILE={exported}"
     assert subjects(exported.read_bytes()) >= TRUSTED
     # In a shell with these lines it is written anew from where the roots come from, and not from itself.
@@ -369,6 +370,24 @@ def test_the_roots_are_exported_first_where_no_file_is_named(certhook, tmp_path,
     assert (again.returncode, again.stderr, again.stdout) == (0, b"", done.stdout)
     assert subjects(exported.read_bytes()) >= TRUSTED - {"extra"} | {"stranger"}
     assert "extra" not in subjects(exported.read_bytes())
+
+
+@posix
+def test_shells_with_other_settings_have_files_of_their_own(certhook, tmp_path) -> None:
+    def named(**changed: str | None) -> Path:
+        done = certhook("env", "--json", **{"SSL_CERT_FILE": None, **changed})
+        assert (done.returncode, done.stderr) == (0, b"")
+        return Path(json.loads(done.stdout)["SSL_CERT_FILE"])
+
+    every = named()
+    chained = every.read_bytes()
+    systems = named(CERTHOOK_SOURCES="system")
+    assert systems != every and every.read_bytes() == chained
+    assert "bundled" in subjects(chained) and "bundled" not in subjects(systems.read_bytes())
+    assert named() == every
+    # Where the lines of other settings are at work, too.
+    assert named(SSL_CERT_FILE=str(every), CERTHOOK_SOURCES="system") == systems
+    assert named(SSL_CERT_FILE=str(systems)) == every and every.read_bytes() == chained
 
 
 @posix

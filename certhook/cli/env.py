@@ -6,13 +6,14 @@ would leave some programs with other roots than the rest.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
 import sys
 
-from certhook import _anchors, _compiler, _config, _files, _store
-from certhook._config import Config
+from certhook import _anchors, _compiler, _config, _files, _store, _trust
+from certhook._config import SERVER_AUTH, Config
 from certhook._store import Unusable
 from certhook.cli import _output, export
 from certhook.exceptions import SourceError
@@ -38,8 +39,8 @@ VARIABLES = {
     "REQUESTS_CA_BUNDLE": "requests",
 }
 
-#: Where it is without a name, in certhook's cache folder.
-FILE = "exported.pem"
+# Without a name, in certhook's cache folder: one for whatever says what to trust, as two shells may differ in that.
+_OWN = re.compile(r"exported-[0-9a-f]{16}\.pem")
 
 _NO_FOLDER = "there is no cache folder to write to; name a file: certhook export FILE, and then certhook env FILE"
 
@@ -156,12 +157,24 @@ def _exported() -> str:
         raise Unusable(_NO_FOLDER)
     export.safe(folder)  # before anything is made in a place that somebody else can change
     _compiler.make_folder(folder, _store.is_shared(folder))
-    path = os.path.join(export.safe(folder), FILE)
-    if config.cert_file == path:
+    folder = export.safe(folder)
+    if config.cert_file is not None and _is_own(config.cert_file, folder):
         # These lines are at work already; they were not when the file was first written.
         config = Config({name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"})
     elif config.cert_file is not None:
         named = shlex.quote(config.cert_file)
         raise Unusable(f"SSL_CERT_FILE says already what to trust: {named}. For all programs: certhook env {named}")
+    path = os.path.join(folder, _file_name(config))
     export.write(path, export.pem(export.trusted(config)))
     return path
+
+
+def _is_own(path: str, folder: str) -> bool:
+    return os.path.dirname(path) == folder and _OWN.fullmatch(os.path.basename(path)) is not None
+
+
+def _file_name(config: Config) -> str:
+    """The name of the file for *config*."""
+    # No clash as of an index: whoever has the file does not compare settings.
+    key = "\0".join(_trust.settings(config, SERVER_AUTH))
+    return f"exported-{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.pem"
