@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import ssl
 import stat
@@ -390,6 +391,11 @@ def test_shells_with_other_settings_have_files_of_their_own(certhook, tmp_path) 
     assert named(SSL_CERT_FILE=str(systems)) == every and every.read_bytes() == chained
 
 
+#: Variables by which SSL_CERT_FILE alone says what to trust.
+ALONE = dict.fromkeys(("SSL_CERT_DIR", "CERTHOOK_SOURCES", "CERTHOOK_BUNDLE", "CERTHOOK_EXTRA_CA_CERTS"))
+BY_NAME = "certhook export FILE, and then certhook env FILE$"
+
+
 @posix
 @pytest.mark.parametrize(
     ("arguments", "changed", "words"),
@@ -400,9 +406,13 @@ def test_shells_with_other_settings_have_files_of_their_own(certhook, tmp_path) 
         ("root.der", {}, "holds no certificate in PEM format"),
         ("system.pem", {"SHELL": "/bin/tcsh"}, "--shell sh or fish or powershell"),
         ("é.pem", {"PYTHONIOENCODING": "ascii"}, "name another file"),
-        ("", {}, "certhook env "),
-        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "none"}, "name a file"),
-        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "/dev/null/x"}, "/dev/null"),
+        ("", {}, f"SSL_CERT_FILE says already what to trust.* at what is trusted here: {BY_NAME}"),
+        ("", {**ALONE, "CERTHOOK_EXTRA_CA_CERTS": "/extra.pem"}, f"at what is trusted here: {BY_NAME}"),
+        ("", {**ALONE, "SSL_CERT_FILE": ""}, f"replace it: ''. Unset it, or .* at what is trusted here: {BY_NAME}"),
+        ("", {**ALONE, "SSL_CERT_FILE": "/missing.pem"}, f"at what is trusted here: {BY_NAME}"),
+        ("", ALONE, "at that file: certhook env /.*/system.pem$"),
+        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "none"}, f"name a file: {BY_NAME}"),
+        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "/dev/null/x"}, f"/dev/null.*; or name a file: {BY_NAME}"),
         ("", {"SSL_CERT_FILE": None, "CERTHOOK_SOURCES": "extra", "CERTHOOK_EXTRA_CA_CERTS": None}, "no trusted root"),
         ("--unset", {"SHELL": "nu"}, "SHELL is nu"),
         ("--shell cmd", {}, "invalid choice"),
@@ -416,7 +426,7 @@ def test_after_a_failure_there_is_nothing_to_evaluate(certhook, tmp_path, cas, a
     done = certhook("env", *arguments.split(), **changed)
     assert done.returncode in (1, 2)
     assert done.stdout == b""
-    assert words in " ".join(done.stderr.decode().split())
+    assert re.search(words, " ".join(done.stderr.decode().split()))
 
 
 @posix
@@ -427,7 +437,8 @@ def test_a_folder_that_others_can_write_to_is_not_exported_to(certhook, tmp_path
     before = set((tmp_path / "cache").iterdir())
     done = certhook(*arguments, SSL_CERT_FILE=None, CERTHOOK_EXTRA_CA_CERTS=None)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.endswith(b"can be written by others (mode 777); 'chmod go-w' it\n")
+    assert b"can be written by others (mode 777); 'chmod go-w' it" in done.stderr
+    assert (b"or name a file: certhook export FILE" in done.stderr) == (arguments == ("env",))
     assert set((tmp_path / "cache").iterdir()) == before
 
 
