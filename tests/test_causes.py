@@ -417,7 +417,45 @@ def a_server_that_is_named_as_in_the_last_century(lab: Lab) -> Answered:
     return lab.ask(lab.serve((issue("shop.example", middle, hosts=()), middle)))
 
 
-shows("wrong-purpose", "is not for servers")(below(changed=NOT_FOR_SERVERS))
+shows("wrong-purpose", "The certificate of localhost is not for servers (extended", "get a certificate for localhost")(
+    below(changed=NOT_FOR_SERVERS)
+)
+
+
+@shows("wrong-purpose", '"a CA for clients (certhook tests)", a CA above localhost, is', "since", "may not vouch for")
+def a_ca_that_is_not_for_servers(lab: Lab) -> Answered:
+    root = issue("the root", ca=True)
+    middle = issue("a CA for clients", root, ca=True, changed=NOT_FOR_SERVERS)
+    lab.trust(root)
+    answer = lab.ask(lab.serve((issue("localhost", middle), middle)))
+    assert "get a certificate for localhost" not in answer[1]
+    return answer
+
+
+USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+        "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
+
+
+def using(*names: str) -> dict[type[x509.ExtensionType], tuple[x509.ExtensionType, bool]]:
+    """A key that may be used so alone."""
+    return {x509.KeyUsage: (x509.KeyUsage(**{name: name in names for name in USES}), True)}
+
+
+shows("wrong-key-usage", "its key may be used for nonRepudiation, dataEncipherment alone", "is digitalSignature")(
+    below(changed=using("content_commitment", "data_encipherment"))
+)
+
+
+@shows("wrong-key-usage", "its key may be used for keyCertSign, cRLSign alone (key usage)", "It is that of a CA, ")
+def a_ca_that_serves_with_its_own_certificate(lab: Lab) -> Answered:
+    names = {x509.SubjectAlternativeName: (x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)}
+    ca = issue("the root", ca=True, changed=names)
+    lab.trust(ca)
+    answer = lab.ask(lab.serve((ca,)))
+    assert "is digitalSignature" not in answer[1]
+    return answer
+
+
 shows("other", "why is not clear: unhandled critical extension", "openssl s_client -connect localhost:")(
     below(changed={x509.UnrecognizedExtension: (UNHEARD_OF, True)})
 )
