@@ -52,6 +52,9 @@ def run(options: argparse.Namespace) -> int:
     if not command:
         _output.complain("run: no command was given; for example: python -m certhook run python app.py")
         return 2
+    if not command[0]:
+        _output.complain("run: '' is no command; its name is empty")
+        return NOT_FOUND
     try:
         environ = environment(os.environ)
     except ValueError as failure:
