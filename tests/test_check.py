@@ -52,6 +52,22 @@ def test_what_only_certhook_makes_verified_is_said(lab: Lab) -> None:
     assert "Without certhook: not verified, unable to get local issuer" in " ".join(text.split())
 
 
+def test_how_it_is_without_certhook_is_known_where_that_was_tried_or_is_the_same(lab: Lab) -> None:
+    good = chain()
+    lab.trust(good.root)
+
+    def demand(context: ssl.SSLContext) -> None:
+        context.load_verify_locations(cadata=good.root.pem.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    wanted, text = lab.ask(lab.serve(good.sent, demand))
+    assert wanted["error"]["step"] == "tls" and wanted["error_without_certhook"] is None
+    assert wanted["verified_without_certhook"] is None and "Without certhook" not in text
+    refused, text = lab.ask(lab.nobody())
+    assert refused["error"]["step"] == "connect" and refused["error_without_certhook"] == refused["error"]
+    assert refused["verified_without_certhook"] is None and "Without certhook" not in text
+
+
 def test_of_many_servers_each_is_said_and_one_that_fails_is_the_status(lab: Lab, capsys) -> None:
     good = chain()
     lab.trust(good.root)

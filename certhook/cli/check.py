@@ -114,7 +114,8 @@ def _check(target: Target, roots: Roots, problems: list[CerthookError], timeout:
     """Visit *target*, and say what was found out."""
     from certhook.cli._visit import visit
 
-    case, diagnosis, stock = visit(target, roots, problems, timeout)
+    case, diagnosis, stock, compared = visit(target, roots, problems, timeout)
+    has_verdict = compared and (stock is None or stock.step == "verify")
     return {
         "target": target.text,
         "host": target.host,
@@ -126,7 +127,7 @@ def _check(target: Target, roots: Roots, problems: list[CerthookError], timeout:
         "tls": case.version or None,
         "chain": links(case),
         "chain_is_whole": case.whole,
-        "verified_without_certhook": None if stock and stock.step != "verify" else stock is None,
+        "verified_without_certhook": stock is None if has_verdict else None,
         "cause": diagnosis and {**diagnosis._asdict(), "advice": list(diagnosis.advice)},
         "error": _error(case.failure if diagnosis else None),
         "error_without_certhook": _error(stock),
@@ -221,10 +222,10 @@ def _render(check: dict[str, Any]) -> list[str]:
 
 def _render_stock(check: dict[str, Any]) -> list[str]:
     stock, verified = check["error_without_certhook"], check["verified"]
+    if not verified and check["error"]["step"] != "verify":
+        return []  # There was no verdict at all.
     if stock is None:
         text = "verified as well" if verified else "verified"
-    elif not verified and stock["step"] != "verify":
-        return []  # There was no verdict at all.
     elif stock["step"] == "verify":
         text = f"not verified, {stock['text']}" if verified else "not verified either"
     else:
