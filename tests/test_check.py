@@ -61,6 +61,7 @@ def test_how_it_is_without_certhook_is_known_where_that_was_tried_or_is_the_same
         context.verify_mode = ssl.CERT_REQUIRED
 
     wanted, text = lab.ask(lab.serve(good.sent, demand))
+    assert text.startswith("NO CONNECTION: localhost, port ") and "The server itself was verified" in text
     assert wanted["error"]["step"] == "tls" and wanted["error_without_certhook"] is None
     assert wanted["verified_without_certhook"] is None and "Without certhook" not in text
     refused, text = lab.ask(lab.nobody())
@@ -74,7 +75,7 @@ def test_of_many_servers_each_is_said_and_one_that_fails_is_the_status(lab: Lab,
     assert main(["check", f"localhost:{lab.serve(good.sent)}", f"localhost:{lab.nobody()}"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("VERIFIED:")]
-    assert [line for line in lines if line.startswith("NOT VERIFIED:")]
+    assert [line for line in lines if line.startswith("NO CONNECTION:")]
 
 
 # To a program.
@@ -224,12 +225,21 @@ def test_colours_are_for_terminals_where_no_color_is_unset(lab: Lab) -> None:
     assert not _output.has_colours()
 
 
-def test_colours_change_nothing_but_the_first_word(lab: Lab, capsys) -> None:
-    lab.trust()
-    main(["check", "--json", f"localhost:{lab.serve(chain().sent)}"])
+@pytest.mark.parametrize(
+    "words, is_trusted, is_there",
+    [
+        ("\033[32mVERIFIED:", True, True),
+        ("\033[31mNOT VERIFIED:", False, True),
+        ("\033[31mNO CONNECTION:", True, False),
+    ],
+)
+def test_colours_change_nothing_but_the_first_words(words, is_trusted, is_there, lab: Lab, capsys) -> None:
+    good = chain()
+    lab.trust(*([good.root] if is_trusted else []))
+    main(["check", "--json", f"localhost:{lab.serve(good.sent) if is_there else lab.nobody()}"])
     (found,) = json.loads(capsys.readouterr().out)["checks"]
     plain, coloured = check.render(found), check.render(found, colours=True)
-    assert "\033" not in plain and "\033[31mNOT VERIFIED:\033[0m localhost" in coloured
+    assert "\033" not in plain and f"{words}\033[0m localhost" in coloured
     for code in ("\033[31m", "\033[32m", "\033[1m", "\033[0m"):
         coloured = coloured.replace(code, "")
     assert coloured == plain

@@ -188,14 +188,18 @@ def render(check: dict[str, Any], colours: bool = False) -> str:
     return "\n".join(map(_coloured if colours else str, _render(check)))
 
 
-_MARKS = {"VERIFIED": _output.GOOD, "NOT VERIFIED": _output.BAD, "Cause": _output.BOLD, "What to do": _output.BOLD}
+_MARKS = {
+    "VERIFIED:": _output.GOOD,
+    "NOT VERIFIED:": _output.BAD,
+    "NO CONNECTION:": _output.BAD,
+    "Cause:": _output.BOLD,
+    "What to do:": _output.BOLD,
+}
 
 
 def _coloured(line: str) -> str:
-    for mark in ("NOT VERIFIED", "VERIFIED", "Cause", "What to do"):
-        if line.startswith(f"{mark}:"):
-            return f"{_MARKS[mark]}{mark}:{_output.PLAIN}{line[len(mark) + 1 :]}"
-    return line
+    mark = next(filter(line.startswith, _MARKS), "")
+    return f"{_MARKS[mark]}{mark}{_output.PLAIN}{line[len(mark) :]}" if mark else line
 
 
 def _render(check: dict[str, Any]) -> list[str]:
@@ -204,8 +208,7 @@ def _render(check: dict[str, Any]) -> list[str]:
     means += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     means += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     shown = f" ({', '.join(means)})" if means else ""
-    verdict = "VERIFIED" if check["verified"] else "NOT VERIFIED"
-    lines = wrapped(f"{verdict}: {host}, port {check['port']}{shown}")
+    lines = wrapped(f"{_verdict(check)}: {host}, port {check['port']}{shown}")
     if check["chain"]:
         lines += ["", *_tree(check["chain"], check["chain_is_whole"])]
         if not check["chain_is_whole"]:
@@ -218,6 +221,13 @@ def _render(check: dict[str, Any]) -> list[str]:
             lines += [f"       {command}"] if command else []
         lines += ["", *wrapped(f"The message was: {check['error']['text']}", then="  ")]
     return [*lines, *_render_stock(check)]
+
+
+def _verdict(check: dict[str, Any]) -> str:
+    if check["verified"]:
+        return "VERIFIED"
+    # Before its certificates are judged, or after that: whoever the server is may not be what is wrong.
+    return "NOT VERIFIED" if check["error"]["step"] == "verify" else "NO CONNECTION"
 
 
 def _render_stock(check: dict[str, Any]) -> list[str]:
