@@ -230,6 +230,16 @@ for answer in (
     shows("plain-http", "speaks plain HTTP, without TLS", "443")(answering(answer))
 
 
+@shows("unknown-name", "speaks TLS, but serves no host of that name", "typing mistake", "virtual host", "for localhost")
+def a_server_that_goes_by_other_names(lab: Lab) -> Answered:
+    def refuse(raw: socket.socket) -> None:
+        raw.recv(1024)
+        raw.sendall(bytes.fromhex("15 0303 0002 02 70"))
+
+    lab.trust()
+    return lab.ask(lab.listen(refuse))
+
+
 @shows("no-tls", "does not speak TLS", "220 mail.example ESMTP", "smtp://")
 def a_mail_server(lab: Lab) -> Answered:
     def greet(raw: socket.socket) -> None:

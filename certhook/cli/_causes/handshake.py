@@ -81,6 +81,16 @@ CAUSES = (
         facts=_client_certificate,
     ),
     Cause(
+        "unknown-name",
+        "{host}, port {port}, speaks TLS, but serves no host of that name (alert unrecognized_name).",
+        (
+            "Check the name for a typing mistake, and whether it is the one that the server goes by.",
+            "Whoever runs the server has to give it a virtual host, with a certificate, for {host}.",
+        ),
+        steps=("tls",),
+        reasons=("UNRECOGNIZED_NAME",),
+    ),
+    Cause(
         "plain-http",
         "{host}, port {port}, speaks plain HTTP, without TLS.",
         (
