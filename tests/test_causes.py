@@ -758,6 +758,20 @@ shows(
 )(unknown(root_is_sent=True))
 
 
+@shows("root-unknown", "CERTHOOK_EXTRA_CA_CERT (is CERTHOOK_EXTRA_CA_CERTS meant?), CERTHOOK_X", "correct its name")
+def a_variable_whose_name_is_mistyped(lab: Lab) -> Answered:
+    good = chain()
+    lab.trust(stranger(), CERTHOOK_EXTRA_CA_CERT=lab.file("company.pem", good.root.pem), CERTHOOK_X="1")
+    return lab.ask(lab.serve(good.sent))
+
+
+@shows("self-signed", "CERTHOOK_EXTRA_CERTS (is CERTHOOK_EXTRA_CA_CERTS meant?)")
+def a_mistyped_variable_that_was_to_trust_a_server_itself(lab: Lab) -> Answered:
+    own = issue("localhost")
+    lab.trust(stranger(), CERTHOOK_EXTRA_CERTS=lab.file("own.pem", own.pem))
+    return lab.ask(lab.serve((own,)))
+
+
 # The tests.
 
 

@@ -35,9 +35,11 @@ class Visit(NamedTuple):
     compared: bool
 
 
-def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: float) -> Visit:
+def visit(target: Target, roots: Roots, problems: Sequence[Exception], unknown: Sequence[str], timeout: float) -> Visit:
     """Connect to *target* as programs do, with certhook and without, and look closer where that fails.
 
+    :param problems: what is wrong with settings and sources here
+    :param unknown: the variables that certhook does not know
     :param timeout: for all of it, in seconds
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
@@ -81,6 +83,7 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
         words=words,
         proxy=proxy,
         problems=problems,
+        unknown=unknown,
     )
     return Visit(case, diagnose(case) if failure else None, stock if compared else None, compared)
 

@@ -7,7 +7,7 @@ import warnings
 
 import certhook
 from certhook import _config, _trust
-from certhook.cli import _output
+from certhook.cli import _output, status
 from certhook.cli._output import wrapped
 from certhook.cli._words import several
 from certhook.exceptions import CerthookError
@@ -96,10 +96,10 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
 
     config = _config.current()
     here = _trust.trust_set()
-    roots = known_here(here)
+    roots, unknown = known_here(here), status.unknown_variables()
     checks: list[dict[str, Any]] = []
     for target in targets:
-        checks.append(_check(target, roots, here.problems, timeout))
+        checks.append(_check(target, roots, here.problems, unknown, timeout))
         show(checks[-1], len(checks) == 1)
     return {
         "certhook": certhook.__version__,
@@ -110,11 +110,13 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
     }
 
 
-def _check(target: Target, roots: Roots, problems: list[CerthookError], timeout: float) -> dict[str, Any]:
+def _check(
+    target: Target, roots: Roots, problems: list[CerthookError], unknown: list[str], timeout: float
+) -> dict[str, Any]:
     """Visit *target*, and say what was found out."""
     from certhook.cli._visit import visit
 
-    case, diagnosis, stock, compared = visit(target, roots, problems, timeout)
+    case, diagnosis, stock, compared = visit(target, roots, problems, unknown, timeout)
     has_verdict = compared and (stock is None or stock.step == "verify")
     return {
         "target": target.text,

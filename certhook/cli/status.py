@@ -129,6 +129,11 @@ def _is_of_interest(name: str) -> bool:
     return name in _OTHERS or name.startswith(_PREFIX)
 
 
+def unknown_variables() -> list[str]:
+    """The variables that look like certhook's, and have no effect: a mistyped one trusts nobody."""
+    return [name for name in sorted(os.environ) if name.startswith(_PREFIX) and name not in _KNOWN]
+
+
 def _variable(name: str, config: Config) -> dict[str, str]:
     refused = [problem.message for problem in config.problems if problem.setting == name]
     if name not in _KNOWN:
