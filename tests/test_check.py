@@ -159,6 +159,18 @@ def test_the_keys_and_types_of_the_json_are_these(is_known: bool, lab: Lab, caps
         ("imap://mail.example", ("mail.example", 143, "imap", True)),
         ("smtps://mail.example", ("mail.example", 465, "smtp", False)),
         ("db.example:5432", ("db.example", 5432, "postgres", True)),
+        ("pop3s://mail.example", ("mail.example", 995, "pop3", False)),
+        ("ldaps://ldap.example/dc=example", ("ldap.example", 636, "ldap", False)),
+        ("ldap.example:636", ("ldap.example", 636, "ldap", False)),
+        ("ftps://files.example", ("files.example", 990, "ftp", False)),
+        ("rediss://:secret@cache.example/0", ("cache.example", 6379, "redis", False)),
+        ("amqps://mq.example", ("mq.example", 5671, "amqp", False)),
+        ("mqtts://mq.example", ("mq.example", 8883, "mqtt", False)),
+        ("mq.example:8883", ("mq.example", 8883, "mqtt", False)),
+        ("ircs://chat.example", ("chat.example", 6697, "irc", False)),
+        ("sips://phone.example", ("phone.example", 5061, "sip", False)),
+        ("imap:993", ("imap", 993, "imap", False)),
+        ("https:8443/path", ("https", 8443, "https", False)),
         ("postgresql://db.example/name", ("db.example", 5432, "postgres", True)),
     ],
 )
@@ -169,18 +181,26 @@ def test_targets_are_understood(text: str, expected: tuple[object, ...]) -> None
 @pytest.mark.parametrize(
     "arguments, word",
     [
-        (["http://shop.example"], "did you mean https://"),
+        (["http://shop.example"], "did you mean https://shop.example?"),
+        (["https:/shop.example/a"], "did you mean https://shop.example?"),
+        (["https:shop.example"], "did you mean https://shop.example?"),
+        (["HTTP//shop.example"], "did you mean https://shop.example?"),
+        (["smtp:///mail.example"], "'smtp://' is not a host"),
+        (["imaps:/name:secret@mail.example"], "did you mean imaps://mail.example?"),
+        ([""], "'' is not a host"),
         (["gopher://shop.example"], "known are https"),
         (["shop.example:port"], "the port is not a number from 1 to 65535"),
         (["shop.example:0"], "the port is not a number from 1 to 65535"),
         (["shop.example:65536"], "the port is not a number from 1 to 65535"),
-        (["https://"], "not a host"),
+        (["https://"], "'https://' is not a host"),
         (["..."], "not a host"),
         (["shop..example"], "not a host"),
         (["a" * 64 + ".example"], "not a host"),
         (["a b"], "not a host"),
-        (["a\x1b[2J"], "not a host"),
-        (["fe80::1%\x1b[2J"], "not a host"),
+        (["a\x1b[2J"], r"'a\x1b[2J' has a character in it that cannot be printed"),
+        (["fe80::1%\x1b[2J"], "has a character in it that cannot be printed"),
+        (["shop\n.example"], "has a character in it that cannot be printed"),
+        (["https://shop.example/\t"], "has a character in it that cannot be printed"),
         (["https://[::1"], "not a host"),
         (["--timeout", "0", "shop.example"], "more than 0 seconds"),
         (["--timeout", "nan", "shop.example"], "more than 0 seconds"),
@@ -208,6 +228,10 @@ def test_a_password_in_a_url_is_not_repeated(text: str) -> None:
         except ValueError as error:
             said = str(error)
         assert "secret" not in said and "db." in said
+
+
+def test_a_password_before_a_url_is_not_taken_for_a_scheme() -> None:
+    assert _target.parse("name:secret@db.example/?next=https://shop.example").text == "db.example"
 
 
 # The terminal, and the environment.

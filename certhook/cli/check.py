@@ -37,7 +37,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "targets",
         metavar="HOST[:PORT]|URL",
         nargs="+",
-        help="https://, smtp:// and imap:// (STARTTLS), smtps://, imaps://, postgres://; else the port decides",
+        help=(
+            "https://, smtp:// and imap:// (STARTTLS), smtps://, imaps://, pop3s://, postgres://, ldaps://, ftps://, "
+            "rediss://, amqps://, mqtts://, ircs://, sips://; else the port decides"
+        ),
     )
     _output.add_json(parser)
     text = "how long a server may take in all; 10 unless given"
