@@ -565,6 +565,26 @@ def test_the_version_is_told(certhook) -> None:
     assert (done.returncode, done.stdout) == (0, f"certhook {package.__version__}\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("enable", "", "--yes"),
+        ("disable", "", "--yes"),
+        ("env", ""),
+        ("export", ""),
+        ("freeze-bundle", ""),
+        ("compile", "--directory", ""),
+        ("diff", "", ""),
+    ],
+)
+def test_an_empty_argument_names_nothing(arguments, certhook, tmp_path) -> None:
+    before = sorted(tmp_path.iterdir())
+    done = certhook(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(": it is empty\n")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 @pytest.mark.parametrize("arguments", [("stats",), ("--yaml",), ("status", "now")])
 def test_what_it_does_not_know_is_refused(arguments, certhook) -> None:
     done = certhook(*arguments)

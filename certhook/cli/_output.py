@@ -69,6 +69,16 @@ def _written() -> Iterator[None]:
             raise Unwritable(f"standard output cannot be written: {error.strerror or error}") from error
 
 
+def not_empty(text: str) -> str:
+    """*text* of an argument that names something: an empty one, of a variable that is not set, would mean another.
+
+    :raises argparse.ArgumentTypeError: if it is empty
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option that has a verb say to a program what it says to a person."""
     # Before the verb or behind it: the one that is not given must not undo the other.

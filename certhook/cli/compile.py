@@ -29,6 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--directory",
         metavar="DIR",
+        type=_output.not_empty,
         help="where to put it; beside the package unless given. At run time, CERTHOOK_CACHE_DIR has to name it",
     )
     _output.add_json(parser)

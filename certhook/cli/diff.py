@@ -46,8 +46,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         epilog="The exit status is 0 if they have the same roots, 1 if not, 2 if one cannot be read wholly.",
     )
     text = "a file of roots, or a folder of such files (*.pem, *.crt, *.cer, *.der, or named as 'openssl rehash' does)"
-    parser.add_argument("a", metavar="A", nargs="?", help=text)
-    parser.add_argument("b", metavar="B", nargs="?", help="what to compare it with")
+    parser.add_argument("a", metavar="A", type=_output.not_empty, nargs="?", help=text)
+    parser.add_argument("b", metavar="B", type=_output.not_empty, nargs="?", help="what to compare it with")
     _output.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 

@@ -52,7 +52,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    parser.add_argument("target", metavar="TARGET", type=_output.not_empty, nargs="?", help=_TARGET)
     parser.add_argument("--yes", action="store_true", help="do it, without asking")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
     _output.add_json(parser)

@@ -93,7 +93,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     what = parser.add_mutually_exclusive_group()
     text = "a PEM file, as 'certhook export FILE' writes it"
-    what.add_argument("file", metavar="FILE", nargs="?", help=text)
+    what.add_argument("file", metavar="FILE", type=_output.not_empty, nargs="?", help=text)
     text = "print lines that unset these variables; what they were before is not known"
     what.add_argument("--unset", action="store_true", help=text)
     parser.add_argument("--shell", choices=SHELLS, help="whose language the lines are in; that of $SHELL unless given")

@@ -45,7 +45,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "trust has changed. 'certhook env FILE' points programs at it."
         ),
     )
-    parser.add_argument("file", metavar="FILE", help="where to; - for standard output. What was there is replaced")
+    text = "where to; - for standard output. What was there is replaced"
+    parser.add_argument("file", metavar="FILE", type=_output.not_empty, help=text)
     form = parser.add_mutually_exclusive_group()
     text = "pem, which most programs read (the default), or pkcs12, a trust store for Java that needs no password"
     form.add_argument("--format", choices=("pem", "pkcs12"), default="pem", help=text)

@@ -43,9 +43,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "certhook reads where it can read no other bundle."
         ),
     )
-    parser.add_argument(
-        "file", metavar="FILE", nargs="?", default=name, help=f"where to; {name} unless given, - for standard output"
-    )
+    text = f"where to; {name} unless given, - for standard output"
+    parser.add_argument("file", metavar="FILE", type=_output.not_empty, nargs="?", default=name, help=text)
     _output.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
