@@ -558,6 +558,18 @@ def test_help_names_the_verbs_and_options(certhook) -> None:
         assert word in done.stdout
 
 
+VERBS = ("status", "check", "run", "enable", "disable", "list", "diff", "export", "env", "compile", "freezer",
+         "freeze-bundle")  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)])
+def test_help_says_what_it_does_and_what_its_exit_status_means(verb, certhook) -> None:
+    said = certhook(*verb, "--help").stdout
+    _, description, *_ = said.split("\n\n")
+    assert description.endswith(".") or "eval" in description
+    assert "Exit status: " in " ".join(said.split())
+
+
 def test_the_version_is_told(certhook) -> None:
     import certhook as package
 

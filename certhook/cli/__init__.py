@@ -19,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: the exit status, 0 if all is well
     """
     description = "Default TLS trust that simply works: the operating system's roots chained with certifi's."
-    parser = argparse.ArgumentParser(prog="python -m certhook", description=description)
+    epilog = f"Without a VERB, it is 'status'. {status.EXIT_STATUS}"
+    parser = argparse.ArgumentParser(prog="python -m certhook", description=description, epilog=epilog)
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs = parser.add_subparsers(metavar="VERB")
     for verb in (status, check, run, enable, list, diff, export, env, compile, freezer, freeze_bundle):

@@ -25,6 +25,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Make the compiled store of this environment's default trust now, with the variables as they are now. "
             "It is used as long as they, and the files it was made of, stay the same."
         ),
+        epilog="Exit status: 0 if it was made, 1 if it cannot be, 2 for a directory that cannot be one.",
     )
     parser.add_argument(
         "--directory",

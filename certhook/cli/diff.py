@@ -43,7 +43,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "CERTHOOK_BUNDLE): which ones only the one has, which ones only the other has, and for which authority "
             "and key they have different certificates, as after a renewal. With A and B, compare these."
         ),
-        epilog="The exit status is 0 if they have the same roots, 1 if not, 2 if one cannot be read wholly.",
+        epilog="Exit status: 0 if they have the same roots, 1 if not, 2 if one cannot be read wholly.",
     )
     text = "a file of roots, or a folder of such files (*.pem, *.crt, *.cer, *.der, or named as 'openssl rehash' does)"
     parser.add_argument("a", metavar="A", type=_output.not_empty, nargs="?", help=text)

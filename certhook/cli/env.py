@@ -88,7 +88,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "folder of roots), and no longer the bundle besides it; what the system distrusts stays distrusted. A "
             "server that verifies its clients by default trusts the file's roots for these, too. When trust changed, "
             "run it again. Where SSL_CERT_FILE names another file already, FILE has to be named: what was chosen is "
-            "not replaced unasked. Set are: " + "; ".join(f"{name} ({who})" for name, who in VARIABLES.items())
+            "not replaced unasked. Set are: "
+            + "; ".join(f"{name} ({who})" for name, who in VARIABLES.items())
+            + ". Exit status: 0 if lines were printed, 1 if none were, 2 for what cannot be understood."
         ),
     )
     what = parser.add_mutually_exclusive_group()

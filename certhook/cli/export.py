@@ -44,6 +44,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "is distrusted on this system is not among them. The file is not kept up to date: write it anew when "
             "trust has changed. 'certhook env FILE' points programs at it."
         ),
+        epilog=(
+            "Exit status: 0 if it was written, 1 if there is nothing to write or it cannot be written, 2 for what "
+            "cannot be understood."
+        ),
     )
     text = "where to; - for standard output. What was there is replaced"
     parser.add_argument("file", metavar="FILE", type=_output.not_empty, help=text)

@@ -42,6 +42,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             f"Write certifi's bundle (or that of CERTHOOK_BUNDLE) as the Python module {_certifi.FROZEN}, which "
             "certhook reads where it can read no other bundle."
         ),
+        epilog=(
+            "Exit status: 0 if it was written, 1 if there is no bundle or it cannot be written, 2 for what cannot be "
+            "understood."
+        ),
     )
     text = f"where to; {name} unless given, - for standard output"
     parser.add_argument("file", metavar="FILE", type=_output.not_empty, nargs="?", default=name, help=text)

@@ -29,7 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "servers; its name, the last day on which it is valid, and who listed it are shown. With several "
             "options, a root has to meet all of them."
         ),
-        epilog="The exit status is 0 if any root was found, 1 if none was, 2 for what cannot be understood.",
+        epilog="Exit status: 0 if any root was found, 1 if none was, 2 for what cannot be understood.",
     )
     listed = parser.add_mutually_exclusive_group()
     text = "those that this source lists: %(choices)s; several times: any of them"

@@ -44,9 +44,22 @@ _EFFECTS = {
 }
 
 
+#: What it says of itself.
+EXIT_STATUS = "Exit status: 0 if certhook is active and nothing is wrong, else 1."
+
+
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    add_arguments(verbs.add_parser("status", help="is certhook active, and what is trusted (the default)"))
+    parser = verbs.add_parser(
+        "status",
+        help="is certhook active, and what is trusted (the default)",
+        description=(
+            "Say whether certhook is active in this Python and what enabled it, which roots are trusted because of "
+            "whom, where it looked, what else has a say, and what is wrong."
+        ),
+        epilog=EXIT_STATUS,
+    )
+    add_arguments(parser)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
