@@ -280,7 +280,11 @@ def test_whoever_closes_standard_output_early_sees_no_traceback(lab: Lab) -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["env"], ["export", "-"], ["list"], ["status"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["env"], ["export", "-"], ["freeze-bundle", "-"], ["list"], ["status"]],
+    ids=" ".join,
+)
 @pytest.mark.parametrize("output", ["a closed pipe", "nothing", "a full disk"])
 def test_no_verb_shows_a_traceback_where_it_cannot_print(tmp_path, arguments, output) -> None:
     command = [sys.executable, "-m", "certhook", *arguments]

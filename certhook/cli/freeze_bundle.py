@@ -11,7 +11,8 @@ import os
 from certhook import _anchors, _certifi, _config, _files
 from certhook._finder import find_package
 from certhook._sources import bundled
-from certhook.cli import _output
+from certhook._store import Unusable
+from certhook.cli import _output, export
 from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.file == "-" and _output.wants_json(options):
         options.usage_error("with --json, standard output says what was written; name a file")
+    path = os.path.abspath(options.file)
     try:
         whose, data = _bundle()
         anchors, _ = _anchors.parse(data)
@@ -74,12 +76,10 @@ def run(options: argparse.Namespace) -> int:
         if options.file == "-":
             _output.show_bytes(text.encode("ascii"))
             return 0
-        with open(options.file, "w", encoding="ascii", newline="\n") as file:
-            file.write(text)
-    except (OSError, CerthookError) as failure:
+        export.write(path, text.encode("ascii"))
+    except (CerthookError, Unusable) as failure:
         _output.complain(failure)
         return 1
-    path = os.path.abspath(options.file)
     _output.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
     return 0
 
