@@ -514,6 +514,26 @@ def test_what_was_done_is_told_to_a_program(certhook, tmp_path, arguments, keys)
     assert found.get("roots") in (None, 2, 3)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "check nobody.invalid:0",
+        "compile --directory missing.pem",
+        "diff missing.pem missing.pem",
+        "enable missing",
+        "env missing.pem",
+        "export missing/roots.pem",
+        "freeze-bundle missing/module.py",
+    ],
+)
+def test_what_fails_is_told_to_a_program_as_to_a_person(certhook, tmp_path, arguments) -> None:
+    (tmp_path / "missing.pem").symlink_to(tmp_path / "nowhere")
+    person, program = certhook(*arguments.split()), certhook("--json", *arguments.split())
+    assert (program.returncode, program.stderr) == (person.returncode, person.stderr)
+    assert program.returncode and program.stderr.startswith("certhook: ")
+    assert not program.stdout or json.loads(program.stdout)["message"] in program.stderr
+
+
 @pytest.mark.parametrize("verb", ["export", "freeze-bundle"])
 def test_standard_output_has_either_what_was_written_or_what_was_done(certhook, verb) -> None:
     done = certhook(verb, "-", "--json")

@@ -469,7 +469,10 @@ def test_what_is_no_python_is_told(verb, make, status, said, certhook, tmp_path)
     done = certhook(verb, make(tmp_path / "folder"), "--yes")
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
-    assert json.loads(certhook(verb, make(tmp_path / "folder"), "--json").stdout)["done"] is False
+    as_json = certhook(verb, make(tmp_path / "folder"), "--json")
+    assert (as_json.returncode, as_json.stderr) == (status, done.stderr)
+    found = json.loads(as_json.stdout)
+    assert found["done"] is False and found["message"] in as_json.stderr
 
 
 @posix

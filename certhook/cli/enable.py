@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         _output.show_json(found)
     elif status == 0:
         _output.show("\n".join(wrapped(found["message"])))
-    else:
+    if status:
         _output.complain(found["message"])
     return status
 
