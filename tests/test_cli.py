@@ -14,7 +14,7 @@ import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from certhook.cli import env
+from certhook.cli import _output, env
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows")
 
@@ -472,6 +472,14 @@ def test_it_fits_a_terminal_of_80_columns(arguments, certhook, beside, tmp_path)
     done = certhook(*arguments, CERTHOOK_EXTRA_CA_CERTS=str(deep), PYTHONPATH=path)
     assert support.shows(done.stdout, deep)
     assert max(map(len, done.stdout.splitlines())) < 80
+
+
+def test_text_of_characters_that_are_twice_as_wide_fits_as_well() -> None:
+    text = "認証局" * 50 + " a " + "認証 " * 40 + "Re\u0301seau"
+    lines = _output.wrapped(text, "  ", "    ")
+    assert max(map(_output.columns, lines)) <= 80
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert len(lines) < 8
 
 
 def test_colours_change_nothing_but_how_it_looks(status) -> None:

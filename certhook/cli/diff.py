@@ -165,4 +165,4 @@ def _heading(text: str, count: int) -> str:
 def _line(root: dict[str, Any]) -> str:
     name = _listing.short(root["subject"], _NAME_WIDTH)
     mark = "*" if root["distrusted_by"] else " "
-    return f"{mark:>2}{name:{_NAME_WIDTH}}  {_listing.last_day(root)}"
+    return f"{mark:>2}{_output.padded(name, _NAME_WIDTH)}  {_listing.last_day(root)}"

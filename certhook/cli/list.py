@@ -105,5 +105,5 @@ def _table(roots: Sequence[dict[str, Any]]) -> list[str]:
         expired = (root["not_after"] or now) < now
         day = f"{bad if expired else ''}{_listing.last_day(root):10}{plain if expired else ''}"
         sources = dict.fromkeys(listing["source"] for listing in root["listed_by"])
-        lines.append(f"{name:{_NAME_WIDTH}}  {day}  {', '.join(sources)}")
+        lines.append(f"{_output.padded(name, _NAME_WIDTH)}  {day}  {', '.join(sources)}")
     return lines
