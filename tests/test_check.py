@@ -329,6 +329,21 @@ def test_who_stops_it_sees_no_traceback() -> None:
     assert (process.returncode, said) == (130, "certhook: stopped\n")
 
 
+@pytest.mark.parametrize(
+    "module, said",
+    [("certhook.cli.diff", "certhook: stopped\n"), ("certhook.cli._output", ""), ("json", "")],
+)
+def test_nor_does_who_stops_it_while_it_starts(module, said, tmp_path) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"class Stop:\n def find_spec(name, path, target=None):\n  if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.modules.pop('json', None); sys.meta_path.insert(0, Stop)\n"
+        "runpy.run_module('certhook', run_name='__main__')"
+    )
+    done = support.run(sys.executable, code, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", said)
+
+
 def test_without_cryptography_a_word_says_how_to_get_it(installed) -> None:
     command = [str(installed), "-m", "certhook", "check", "localhost"]
     done = subprocess.run(command, env=support.clean_env(), capture_output=True, encoding="utf-8", timeout=60)
@@ -344,9 +359,11 @@ def test_no_other_verb_imports_cryptography() -> None:
 
 def test_the_command_of_the_same_name_is_the_module(installed) -> None:
     command = installed.parent / ("certhook.exe" if os.name == "nt" else "certhook")
-    for start in ([str(command)], [str(installed), "-m", "certhook"]):
+    for start, named in (([str(command)], b"certhook"), ([str(installed), "-m", "certhook"], b"python -m certhook")):
         done = subprocess.run([*start, "--version"], env=support.clean_env(), capture_output=True, timeout=60)
         assert done.stdout.startswith(b"certhook ")
+        done = subprocess.run([*start, "check"], env=support.clean_env(), capture_output=True, timeout=60)
+        assert done.stderr.startswith(b"usage: " + named + b" check ")
 
 
 def test_a_fault_that_is_to_be_raised_is_a_message(lab: Lab, capsys) -> None:
