@@ -182,7 +182,7 @@ def test_targets_are_understood(text: str, expected: tuple[object, ...]) -> None
     "arguments, word",
     [
         (["http://shop.example"], "did you mean https://shop.example?"),
-        (["https:/shop.example/a"], "did you mean https://shop.example?"),
+        (["https:/shop.example/a"], "'https:/shop.example' is not a host; did you mean https://shop.example?"),
         (["https:shop.example"], "did you mean https://shop.example?"),
         (["HTTP//shop.example"], "did you mean https://shop.example?"),
         (["smtp:///mail.example"], "'smtp://' is not a host"),

@@ -33,7 +33,7 @@ SCHEMES = {
 _BY_PORT = dict(SCHEMES.values())
 _BY_PORT[587] = _BY_PORT[25]
 # A scheme without all of "://", as in https:/example.org; imap:993 is a host called imap.
-_SLIP = re.compile(rf"(http|{'|'.join(SCHEMES)})(?::/|//|:(?![\d/]|$))/*(.*)", re.IGNORECASE)
+_SLIP = re.compile(rf"(http|{'|'.join(SCHEMES)})((?::/|//|:(?![\d/]|$))/*)(.*)", re.IGNORECASE)
 
 
 class Target(NamedTuple):
@@ -71,8 +71,9 @@ def parse(text: str) -> Target:
         raise ValueError(f"{shown} has a character in it that cannot be printed; none is in the name of a host")
     slip = None if separator else _SLIP.fullmatch(text)
     if slip:
+        bare = printable(_bare(slip[3]))
         meant = "https" if slip[1].lower() == "http" else slip[1].lower()
-        raise ValueError(f"{shown} is not a host; did you mean {meant}://{printable(_bare(slip[2]))}?")
+        raise ValueError(f"'{slip[1]}{slip[2]}{bare}' is not a host; did you mean {meant}://{bare}?")
     if scheme == "http":
         raise ValueError(f"{shown}: http:// has no certificates; did you mean https://{bare}?")
     if scheme and scheme not in SCHEMES:
