@@ -2,7 +2,9 @@
 
 import sys
 
-from certhook.cli import main
-
 if __name__ == "__main__":
+    try:
+        from certhook.cli import main
+    except KeyboardInterrupt:
+        sys.exit(130)  # as main() does
     sys.exit(main())

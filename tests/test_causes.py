@@ -6,6 +6,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import warnings
 from typing import Any, Callable, NamedTuple
 
@@ -203,6 +204,42 @@ def plain_http(lab: Lab) -> Answered:
     return lab.ask(lab.listen(say_http))
 
 
+def answering(*parts: bytes) -> Callable[[Lab], Answered]:
+    """A server that answers plain HTTP so, and hangs up on everybody else."""
+
+    def answer(raw: socket.socket) -> None:
+        if raw.recv(1024).startswith(b"GET"):
+            for part in parts:
+                raw.sendall(part)
+                time.sleep(0.1)
+
+    def meet(lab: Lab) -> Answered:
+        lab.trust()
+        return lab.ask(lab.listen(answer))
+
+    return meet
+
+
+# It may speak of HTTPS, and of what it could speak.
+for answer in (
+    b"HTTP/1.1 301 Moved Permanently\r\nLocation: https://localhost/\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n\r\n<a href='https://shop.example/'>plain HTTP request was sent to HTTPS port</a>",
+    b"HTTP/1.1 200 OK\r\nServer: Apache/2.4 (Unix) OpenSSL/3.0\r\n\r\n",
+    b"HTTP/1.1 400 Bad Request\r\nServer: Apache/2.4 (Unix) OpenSSL/3.0\r\n\r\n",
+):
+    shows("plain-http", "speaks plain HTTP, without TLS", "443")(answering(answer))
+
+
+@shows("unknown-name", "speaks TLS, but serves no host of that name", "typing mistake", "virtual host", "for localhost")
+def a_server_that_goes_by_other_names(lab: Lab) -> Answered:
+    def refuse(raw: socket.socket) -> None:
+        raw.recv(1024)
+        raw.sendall(bytes.fromhex("15 0303 0002 02 70"))
+
+    lab.trust()
+    return lab.ask(lab.listen(refuse))
+
+
 @shows("no-tls", "does not speak TLS", "220 mail.example ESMTP", "smtp://")
 def a_mail_server(lab: Lab) -> Answered:
     def greet(raw: socket.socket) -> None:
@@ -219,14 +256,14 @@ def a_server_that_hangs_up(lab: Lab) -> Answered:
     return lab.ask(lab.listen(lambda raw: raw.recv(1024)))
 
 
-@shows("handshake-failed", "broke off")
-def a_server_that_hangs_up_and_tells_plain_http_that_it_speaks_tls(lab: Lab) -> Answered:
-    def ask_for_https(raw: socket.socket) -> None:
-        if raw.recv(1024).startswith(b"GET"):
-            raw.sendall(b"HTTP/1.1 400 Client sent an HTTP request to an HTTPS server.\r\n\r\n")
-
-    lab.trust()
-    return lab.ask(lab.listen(ask_for_https))
+# What Go, nginx, Apache and Tomcat say to plain HTTP where they speak TLS, in one part or in two.
+for parts in (
+    [b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"],
+    [b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n", b"<h1>The plain HTTP request was sent to HTTPS port</h1>"],
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"You're speaking plain HTTP to an SSL-enabled server port.<br />"],
+    [b"HTTP/1.1 400 \r\n\r\nBad Request\r\nThis combination of host and port requires TLS.\r\n"],
+):
+    shows("handshake-failed", "broke off")(answering(*parts))
 
 
 before_3_10 = pytest.mark.skipif(sys.version_info < (3, 10), reason="contexts speak old versions before Python 3.10")
@@ -393,7 +430,45 @@ def a_server_that_is_named_as_in_the_last_century(lab: Lab) -> Answered:
     return lab.ask(lab.serve((issue("shop.example", middle, hosts=()), middle)))
 
 
-shows("wrong-purpose", "is not for servers")(below(changed=NOT_FOR_SERVERS))
+shows("wrong-purpose", "The certificate of localhost is not for servers (extended", "get a certificate for localhost")(
+    below(changed=NOT_FOR_SERVERS)
+)
+
+
+@shows("wrong-purpose", '"a CA for clients (certhook tests)", a CA above localhost, is', "since", "may not vouch for")
+def a_ca_that_is_not_for_servers(lab: Lab) -> Answered:
+    root = issue("the root", ca=True)
+    middle = issue("a CA for clients", root, ca=True, changed=NOT_FOR_SERVERS)
+    lab.trust(root)
+    answer = lab.ask(lab.serve((issue("localhost", middle), middle)))
+    assert "get a certificate for localhost" not in answer[1]
+    return answer
+
+
+USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+        "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
+
+
+def using(*names: str) -> dict[type[x509.ExtensionType], tuple[x509.ExtensionType, bool]]:
+    """A key that may be used so alone."""
+    return {x509.KeyUsage: (x509.KeyUsage(**{name: name in names for name in USES}), True)}
+
+
+shows("wrong-key-usage", "its key may be used for nonRepudiation, dataEncipherment alone", "is digitalSignature")(
+    below(changed=using("content_commitment", "data_encipherment"))
+)
+
+
+@shows("wrong-key-usage", "its key may be used for keyCertSign, cRLSign alone (key usage)", "It is that of a CA, ")
+def a_ca_that_serves_with_its_own_certificate(lab: Lab) -> Answered:
+    names = {x509.SubjectAlternativeName: (x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)}
+    ca = issue("the root", ca=True, changed=names)
+    lab.trust(ca)
+    answer = lab.ask(lab.serve((ca,)))
+    assert "is digitalSignature" not in answer[1]
+    return answer
+
+
 shows("other", "why is not clear: unhandled critical extension", "openssl s_client -connect localhost:")(
     below(changed={x509.UnrecognizedExtension: (UNHEARD_OF, True)})
 )
@@ -684,6 +759,20 @@ shows(
 shows(
     "root-unknown", "vouches for the server, and it is not among the authorities that are trusted here", "do not go on"
 )(unknown(root_is_sent=True))
+
+
+@shows("root-unknown", "CERTHOOK_EXTRA_CA_CERT (is CERTHOOK_EXTRA_CA_CERTS meant?), CERTHOOK_X", "correct its name")
+def a_variable_whose_name_is_mistyped(lab: Lab) -> Answered:
+    good = chain()
+    lab.trust(stranger(), CERTHOOK_EXTRA_CA_CERT=lab.file("company.pem", good.root.pem), CERTHOOK_X="1")
+    return lab.ask(lab.serve(good.sent))
+
+
+@shows("self-signed", "CERTHOOK_EXTRA_CERTS (is CERTHOOK_EXTRA_CA_CERTS meant?)")
+def a_mistyped_variable_that_was_to_trust_a_server_itself(lab: Lab) -> Answered:
+    own = issue("localhost")
+    lab.trust(stranger(), CERTHOOK_EXTRA_CERTS=lab.file("own.pem", own.pem))
+    return lab.ask(lab.serve((own,)))
 
 
 # The tests.

@@ -52,13 +52,30 @@ def test_what_only_certhook_makes_verified_is_said(lab: Lab) -> None:
     assert "Without certhook: not verified, unable to get local issuer" in " ".join(text.split())
 
 
+def test_how_it_is_without_certhook_is_known_where_that_was_tried_or_is_the_same(lab: Lab) -> None:
+    good = chain()
+    lab.trust(good.root)
+
+    def demand(context: ssl.SSLContext) -> None:
+        context.load_verify_locations(cadata=good.root.pem.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    wanted, text = lab.ask(lab.serve(good.sent, demand))
+    assert text.startswith("NO CONNECTION: localhost, port ") and "The server itself was verified" in text
+    assert wanted["error"]["step"] == "tls" and wanted["error_without_certhook"] is None
+    assert wanted["verified_without_certhook"] is None and "Without certhook" not in text
+    refused, text = lab.ask(lab.nobody())
+    assert refused["error"]["step"] == "connect" and refused["error_without_certhook"] == refused["error"]
+    assert refused["verified_without_certhook"] is None and "Without certhook" not in text
+
+
 def test_of_many_servers_each_is_said_and_one_that_fails_is_the_status(lab: Lab, capsys) -> None:
     good = chain()
     lab.trust(good.root)
     assert main(["check", f"localhost:{lab.serve(good.sent)}", f"localhost:{lab.nobody()}"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("VERIFIED:")]
-    assert [line for line in lines if line.startswith("NOT VERIFIED:")]
+    assert [line for line in lines if line.startswith("NO CONNECTION:")]
 
 
 # To a program.
@@ -142,6 +159,18 @@ def test_the_keys_and_types_of_the_json_are_these(is_known: bool, lab: Lab, caps
         ("imap://mail.example", ("mail.example", 143, "imap", True)),
         ("smtps://mail.example", ("mail.example", 465, "smtp", False)),
         ("db.example:5432", ("db.example", 5432, "postgres", True)),
+        ("pop3s://mail.example", ("mail.example", 995, "pop3", False)),
+        ("ldaps://ldap.example/dc=example", ("ldap.example", 636, "ldap", False)),
+        ("ldap.example:636", ("ldap.example", 636, "ldap", False)),
+        ("ftps://files.example", ("files.example", 990, "ftp", False)),
+        ("rediss://:secret@cache.example/0", ("cache.example", 6379, "redis", False)),
+        ("amqps://mq.example", ("mq.example", 5671, "amqp", False)),
+        ("mqtts://mq.example", ("mq.example", 8883, "mqtt", False)),
+        ("mq.example:8883", ("mq.example", 8883, "mqtt", False)),
+        ("ircs://chat.example", ("chat.example", 6697, "irc", False)),
+        ("sips://phone.example", ("phone.example", 5061, "sip", False)),
+        ("imap:993", ("imap", 993, "imap", False)),
+        ("https:8443/path", ("https", 8443, "https", False)),
         ("postgresql://db.example/name", ("db.example", 5432, "postgres", True)),
     ],
 )
@@ -152,18 +181,26 @@ def test_targets_are_understood(text: str, expected: tuple[object, ...]) -> None
 @pytest.mark.parametrize(
     "arguments, word",
     [
-        (["http://shop.example"], "did you mean https://"),
+        (["http://shop.example"], "did you mean https://shop.example?"),
+        (["https:/shop.example/a"], "'https:/shop.example' is not a host; did you mean https://shop.example?"),
+        (["https:shop.example"], "did you mean https://shop.example?"),
+        (["HTTP//shop.example"], "did you mean https://shop.example?"),
+        (["smtp:///mail.example"], "'smtp://' is not a host"),
+        (["imaps:/name:secret@mail.example"], "did you mean imaps://mail.example?"),
+        ([""], "'' is not a host"),
         (["gopher://shop.example"], "known are https"),
         (["shop.example:port"], "the port is not a number from 1 to 65535"),
         (["shop.example:0"], "the port is not a number from 1 to 65535"),
         (["shop.example:65536"], "the port is not a number from 1 to 65535"),
-        (["https://"], "not a host"),
+        (["https://"], "'https://' is not a host"),
         (["..."], "not a host"),
         (["shop..example"], "not a host"),
         (["a" * 64 + ".example"], "not a host"),
         (["a b"], "not a host"),
-        (["a\x1b[2J"], "not a host"),
-        (["fe80::1%\x1b[2J"], "not a host"),
+        (["a\x1b[2J"], r"'a\x1b[2J' has a character in it that cannot be printed"),
+        (["fe80::1%\x1b[2J"], "has a character in it that cannot be printed"),
+        (["shop\n.example"], "has a character in it that cannot be printed"),
+        (["https://shop.example/\t"], "has a character in it that cannot be printed"),
         (["https://[::1"], "not a host"),
         (["--timeout", "0", "shop.example"], "more than 0 seconds"),
         (["--timeout", "nan", "shop.example"], "more than 0 seconds"),
@@ -193,6 +230,10 @@ def test_a_password_in_a_url_is_not_repeated(text: str) -> None:
         assert "secret" not in said and "db." in said
 
 
+def test_a_password_before_a_url_is_not_taken_for_a_scheme() -> None:
+    assert _target.parse("name:secret@db.example/?next=https://shop.example").text == "db.example"
+
+
 # The terminal, and the environment.
 
 
@@ -208,12 +249,21 @@ def test_colours_are_for_terminals_where_no_color_is_unset(lab: Lab) -> None:
     assert not _output.has_colours()
 
 
-def test_colours_change_nothing_but_the_first_word(lab: Lab, capsys) -> None:
-    lab.trust()
-    main(["check", "--json", f"localhost:{lab.serve(chain().sent)}"])
+@pytest.mark.parametrize(
+    "words, is_trusted, is_there",
+    [
+        ("\033[32mVERIFIED:", True, True),
+        ("\033[31mNOT VERIFIED:", False, True),
+        ("\033[31mNO CONNECTION:", True, False),
+    ],
+)
+def test_colours_change_nothing_but_the_first_words(words, is_trusted, is_there, lab: Lab, capsys) -> None:
+    good = chain()
+    lab.trust(*([good.root] if is_trusted else []))
+    main(["check", "--json", f"localhost:{lab.serve(good.sent) if is_there else lab.nobody()}"])
     (found,) = json.loads(capsys.readouterr().out)["checks"]
     plain, coloured = check.render(found), check.render(found, colours=True)
-    assert "\033" not in plain and "\033[31mNOT VERIFIED:\033[0m localhost" in coloured
+    assert "\033" not in plain and f"{words}\033[0m localhost" in coloured
     for code in ("\033[31m", "\033[32m", "\033[1m", "\033[0m"):
         coloured = coloured.replace(code, "")
     assert coloured == plain
@@ -230,7 +280,11 @@ def test_whoever_closes_standard_output_early_sees_no_traceback(lab: Lab) -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["env"], ["export", "-"], ["list"], ["status"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["env"], ["export", "-"], ["freeze-bundle", "-"], ["list"], ["status"]],
+    ids=" ".join,
+)
 @pytest.mark.parametrize("output", ["a closed pipe", "nothing", "a full disk"])
 def test_no_verb_shows_a_traceback_where_it_cannot_print(tmp_path, arguments, output) -> None:
     command = [sys.executable, "-m", "certhook", *arguments]
@@ -275,6 +329,21 @@ def test_who_stops_it_sees_no_traceback() -> None:
     assert (process.returncode, said) == (130, "certhook: stopped\n")
 
 
+@pytest.mark.parametrize(
+    "module, said",
+    [("certhook.cli.diff", "certhook: stopped\n"), ("certhook.cli._output", ""), ("json", "")],
+)
+def test_nor_does_who_stops_it_while_it_starts(module, said, tmp_path) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"class Stop:\n def find_spec(name, path, target=None):\n  if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.modules.pop('json', None); sys.meta_path.insert(0, Stop)\n"
+        "runpy.run_module('certhook', run_name='__main__')"
+    )
+    done = support.run(sys.executable, code, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", said)
+
+
 def test_without_cryptography_a_word_says_how_to_get_it(installed) -> None:
     command = [str(installed), "-m", "certhook", "check", "localhost"]
     done = subprocess.run(command, env=support.clean_env(), capture_output=True, encoding="utf-8", timeout=60)
@@ -290,9 +359,11 @@ def test_no_other_verb_imports_cryptography() -> None:
 
 def test_the_command_of_the_same_name_is_the_module(installed) -> None:
     command = installed.parent / ("certhook.exe" if os.name == "nt" else "certhook")
-    for start in ([str(command)], [str(installed), "-m", "certhook"]):
+    for start, named in (([str(command)], b"certhook"), ([str(installed), "-m", "certhook"], b"python -m certhook")):
         done = subprocess.run([*start, "--version"], env=support.clean_env(), capture_output=True, timeout=60)
         assert done.stdout.startswith(b"certhook ")
+        done = subprocess.run([*start, "check"], env=support.clean_env(), capture_output=True, timeout=60)
+        assert done.stderr.startswith(b"usage: " + named + b" check ")
 
 
 def test_a_fault_that_is_to_be_raised_is_a_message(lab: Lab, capsys) -> None:

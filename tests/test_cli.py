@@ -14,7 +14,7 @@ import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from certhook.cli import env
+from certhook.cli import _output, env
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows")
 
@@ -473,6 +473,14 @@ def test_it_fits_a_terminal_of_80_columns(arguments, certhook, beside, tmp_path)
     assert max(map(len, done.stdout.splitlines())) < 80
 
 
+def test_text_of_characters_that_are_twice_as_wide_fits_as_well() -> None:
+    text = "認証局" * 50 + " a " + "認証 " * 40 + "Re\u0301seau"
+    lines = _output.wrapped(text, "  ", "    ")
+    assert max(map(_output.columns, lines)) <= 80
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert len(lines) < 8
+
+
 def test_colours_change_nothing_but_how_it_looks(status) -> None:
     import re
 
@@ -511,6 +519,26 @@ def test_what_was_done_is_told_to_a_program(certhook, tmp_path, arguments, keys)
     for name in {"path", "store"} & keys:
         assert os.path.exists(found[name])
     assert found.get("roots") in (None, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "check nobody.invalid:0",
+        "compile --directory missing.pem",
+        "diff missing.pem missing.pem",
+        "enable missing",
+        "env missing.pem",
+        "export missing/roots.pem",
+        "freeze-bundle missing/module.py",
+    ],
+)
+def test_what_fails_is_told_to_a_program_as_to_a_person(certhook, tmp_path, arguments) -> None:
+    (tmp_path / "missing.pem").symlink_to(tmp_path / "nowhere")
+    person, program = certhook(*arguments.split()), certhook("--json", *arguments.split())
+    assert (program.returncode, program.stderr) == (person.returncode, person.stderr)
+    assert program.returncode and program.stderr.startswith("certhook: ")
+    assert not program.stdout or json.loads(program.stdout)["message"] in program.stderr
 
 
 @pytest.mark.parametrize("verb", ["export", "freeze-bundle"])
@@ -557,11 +585,43 @@ def test_help_names_the_verbs_and_options(certhook) -> None:
         assert word in done.stdout
 
 
+VERBS = ("status", "check", "run", "enable", "disable", "list", "diff", "export", "env", "compile", "freezer",
+         "freeze-bundle")  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)])
+def test_help_says_what_it_does_and_what_its_exit_status_means(verb, certhook) -> None:
+    said = certhook(*verb, "--help").stdout
+    _, description, *_ = said.split("\n\n")
+    assert description.endswith(".") or "eval" in description
+    assert "Exit status: " in " ".join(said.split())
+
+
 def test_the_version_is_told(certhook) -> None:
     import certhook as package
 
     done = certhook("--version")
     assert (done.returncode, done.stdout) == (0, f"certhook {package.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("enable", "", "--yes"),
+        ("disable", "", "--yes"),
+        ("env", ""),
+        ("export", ""),
+        ("freeze-bundle", ""),
+        ("compile", "--directory", ""),
+        ("diff", "", ""),
+    ],
+)
+def test_an_empty_argument_names_nothing(arguments, certhook, tmp_path) -> None:
+    before = sorted(tmp_path.iterdir())
+    done = certhook(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(": it is empty\n")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("arguments", [("stats",), ("--yaml",), ("status", "now")])

@@ -56,6 +56,34 @@ def test_tls_that_begins_after_a_word_in_the_clear_is_checked(scheme: str, lab: 
     assert_cause(lab.ask(f"{scheme}://localhost:{port}"), "root-unknown")
 
 
+@pytest.mark.parametrize("scheme", ["ldaps", "pop3s", "ftps", "rediss", "amqps", "mqtts", "ircs", "sips"])
+def test_of_a_protocol_without_a_last_word_nothing_is_said_inside_tls(scheme: str, lab: Lab) -> None:
+    good = chain()
+    heard: list[bytes] = []
+
+    def hear(context: ssl.SSLContext, raw: socket.socket) -> None:
+        with context.wrap_socket(raw, server_side=True) as secured:
+            heard.append(secured.recv(1024))
+
+    lab.patch.setattr(_connection, "_MOMENT", 0.3)
+    lab.trust(good.root)
+    port = lab.serve(good.sent, answer=hear)
+    result, _ = lab.ask(f"{scheme}://localhost:{port}")
+    assert result["verified"] and result["protocol"] == scheme[:-1]
+    assert set(heard) <= ({b"", b"QUIT\r\n"} if scheme == "pop3s" else {b""})
+
+
+def test_a_server_that_nothing_is_said_to_may_want_a_certificate_all_the_same(lab: Lab) -> None:
+    good = chain()
+
+    def demand(context: ssl.SSLContext) -> None:
+        context.load_verify_locations(cadata=good.root.pem.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    lab.trust(good.root)
+    assert_cause(lab.ask(f"ldaps://localhost:{lab.serve(good.sent, demand)}"), "client-certificate")
+
+
 def test_a_host_is_written_as_protocols_want_it_and_shown_as_people_do(lab: Lab) -> None:
     good = chain(hosts=("xn--mnchen-3ya.example",))
     lab.trust(good.root)

@@ -156,6 +156,14 @@ def test_without_consent_it_is_shown_and_nothing_is_changed(verb, options, certh
 
 
 @posix
+def test_what_was_done_is_not_said_as_what_would_be(certhook, target) -> None:
+    for verb, words in (("enable", "Added to "), ("disable", "Removed from ")):
+        said = certhook(verb, target, "--yes").stdout
+        assert words in said and _placed.RECORD in said and "certhook/  (" in said
+        assert "ould" not in said
+
+
+@posix
 def test_every_file_that_is_shown_is_added_and_no_other(certhook, target) -> None:
     packages = support.purelib(target)
     before = snapshot(packages)
@@ -214,7 +222,7 @@ def test_another_version_is_replaced(certhook, target, installed, asked) -> None
     assert certhook("enable", target, "--yes", python=installed).returncode == 0
     assert asked(target) == STOCK
     done = certhook("enable", target, "--yes")
-    assert "would be replaced" in done.stdout
+    assert "put there was replaced" in done.stdout
     assert asked(target) == CHAINED
     certhook("disable", target, "--yes")
     assert set(snapshot(support.purelib(target))) <= {"__pycache__"}
@@ -236,6 +244,10 @@ def test_a_file_that_was_changed_since_is_left_and_named(certhook, target) -> No
     done = certhook("disable", target, "--yes")
     assert (done.returncode, str(changed) in done.stderr) == (1, True)
     assert sorted(snapshot(packages)) == [_placed.RECORD, "certifi", "certifi/cacert.pem"]
+    # What is gone is not to be removed once more, nor is what says what was added.
+    said = certhook("disable", target).stdout
+    assert "Would remove" not in said and "Would leave" in said and str(changed) in support.squeezed(said)
+    assert json.loads(certhook("disable", target, "--dry-run", "--json").stdout)["files"] == []
     changed.write_bytes(content)
     assert certhook("disable", target, "--yes").returncode == 0
     assert snapshot(packages) == {}
@@ -387,6 +399,7 @@ def test_settings_that_were_changed_since_are_left_and_named(certhook, embeddabl
     assert done.returncode == 1
     assert f"take the lines 'Lib\\site-packages' and 'import site' out of {settings}" in done.stderr
     assert settings.read_bytes() == PTH + ADDED + b"..\\app\r\n"
+    assert "these lines" not in done.stdout and "Left, because it was changed since:" in done.stdout
     assert os.listdir(embeddable / "Lib" / "site-packages") == [_placed.RECORD]
     settings.write_bytes(PTH + b"..\\app\r\n")
     assert certhook("disable", embeddable, "--yes").returncode == 0
@@ -455,7 +468,10 @@ def test_what_is_no_python_is_told(verb, make, status, said, certhook, tmp_path)
     done = certhook(verb, make(tmp_path / "folder"), "--yes")
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
-    assert json.loads(certhook(verb, make(tmp_path / "folder"), "--json").stdout)["done"] is False
+    as_json = certhook(verb, make(tmp_path / "folder"), "--json")
+    assert (as_json.returncode, as_json.stderr) == (status, done.stderr)
+    found = json.loads(as_json.stdout)
+    assert found["done"] is False and found["message"] in as_json.stderr
 
 
 @posix

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import ssl
 import stat
@@ -357,10 +359,10 @@ def test_the_language_is_that_of_the_persons_shell(certhook, value, start) -> No
 def test_the_roots_are_exported_first_where_no_file_is_named(certhook, tmp_path, cas) -> None:
     # Without SSL_CERT_FILE, the directory is the system's store besides the file that OpenSSL was compiled with.
     (tmp_path / "hashed" / support.hashed_name(cas.der("system"))).write_bytes(cas.pem("system"))
-    exported = tmp_path / "cache" / verb.FILE
     # Where it is run does not matter, even if that is where the roots come from.
     done = certhook("env", prefix=("sh", "-c", 'cd hashed; exec "$@"', "sh"), SSL_CERT_FILE=None)
     assert (done.returncode, done.stderr) == (0, b"")
+    (exported,) = (tmp_path / "cache").glob("*.pem")
     assert done.stdout.splitlines()[0].decode() == f"export SSL_CERT_FILE={exported}"
     assert subjects(exported.read_bytes()) >= TRUSTED
     # In a shell with these lines it is written anew from where the roots come from, and not from itself.
@@ -369,6 +371,29 @@ def test_the_roots_are_exported_first_where_no_file_is_named(certhook, tmp_path,
     assert (again.returncode, again.stderr, again.stdout) == (0, b"", done.stdout)
     assert subjects(exported.read_bytes()) >= TRUSTED - {"extra"} | {"stranger"}
     assert "extra" not in subjects(exported.read_bytes())
+
+
+@posix
+def test_shells_with_other_settings_have_files_of_their_own(certhook, tmp_path) -> None:
+    def named(**changed: str | None) -> Path:
+        done = certhook("env", "--json", **{"SSL_CERT_FILE": None, **changed})
+        assert (done.returncode, done.stderr) == (0, b"")
+        return Path(json.loads(done.stdout)["SSL_CERT_FILE"])
+
+    every = named()
+    chained = every.read_bytes()
+    systems = named(CERTHOOK_SOURCES="system")
+    assert systems != every and every.read_bytes() == chained
+    assert "bundled" in subjects(chained) and "bundled" not in subjects(systems.read_bytes())
+    assert named() == every
+    # Where the lines of other settings are at work, too.
+    assert named(SSL_CERT_FILE=str(every), CERTHOOK_SOURCES="system") == systems
+    assert named(SSL_CERT_FILE=str(systems)) == every and every.read_bytes() == chained
+
+
+#: Variables by which SSL_CERT_FILE alone says what to trust.
+ALONE = dict.fromkeys(("SSL_CERT_DIR", "CERTHOOK_SOURCES", "CERTHOOK_BUNDLE", "CERTHOOK_EXTRA_CA_CERTS"))
+BY_NAME = "certhook export FILE, and then certhook env FILE$"
 
 
 @posix
@@ -381,9 +406,13 @@ def test_the_roots_are_exported_first_where_no_file_is_named(certhook, tmp_path,
         ("root.der", {}, "holds no certificate in PEM format"),
         ("system.pem", {"SHELL": "/bin/tcsh"}, "--shell sh or fish or powershell"),
         ("é.pem", {"PYTHONIOENCODING": "ascii"}, "name another file"),
-        ("", {}, "certhook env "),
-        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "none"}, "name a file"),
-        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "/dev/null/x"}, "/dev/null"),
+        ("", {}, f"SSL_CERT_FILE says already what to trust.* at what is trusted here: {BY_NAME}"),
+        ("", {**ALONE, "CERTHOOK_EXTRA_CA_CERTS": "/extra.pem"}, f"at what is trusted here: {BY_NAME}"),
+        ("", {**ALONE, "SSL_CERT_FILE": ""}, f"replace it: ''. Unset it, or .* at what is trusted here: {BY_NAME}"),
+        ("", {**ALONE, "SSL_CERT_FILE": "/missing.pem"}, f"at what is trusted here: {BY_NAME}"),
+        ("", ALONE, "at that file: certhook env /.*/system.pem$"),
+        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "none"}, f"name a file: {BY_NAME}"),
+        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "/dev/null/x"}, f"/dev/null.*; or name a file: {BY_NAME}"),
         ("", {"SSL_CERT_FILE": None, "CERTHOOK_SOURCES": "extra", "CERTHOOK_EXTRA_CA_CERTS": None}, "no trusted root"),
         ("--unset", {"SHELL": "nu"}, "SHELL is nu"),
         ("--shell cmd", {}, "invalid choice"),
@@ -397,7 +426,7 @@ def test_after_a_failure_there_is_nothing_to_evaluate(certhook, tmp_path, cas, a
     done = certhook("env", *arguments.split(), **changed)
     assert done.returncode in (1, 2)
     assert done.stdout == b""
-    assert words in " ".join(done.stderr.decode().split())
+    assert re.search(words, " ".join(done.stderr.decode().split()))
 
 
 @posix
@@ -408,7 +437,8 @@ def test_a_folder_that_others_can_write_to_is_not_exported_to(certhook, tmp_path
     before = set((tmp_path / "cache").iterdir())
     done = certhook(*arguments, SSL_CERT_FILE=None, CERTHOOK_EXTRA_CA_CERTS=None)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.endswith(b"can be written by others (mode 777); 'chmod go-w' it\n")
+    assert b"can be written by others (mode 777); 'chmod go-w' it" in done.stderr
+    assert (b"or name a file: certhook export FILE" in done.stderr) == (arguments == ("env",))
     assert set((tmp_path / "cache").iterdir()) == before
 
 

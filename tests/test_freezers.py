@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -161,6 +162,16 @@ def test_what_cannot_be_written_is_told(certhook, tmp_path, cas, file, content, 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("certhook: ") and words in done.stderr
     assert not (tmp_path / file).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are those of Unix")
+def test_a_link_in_its_place_is_left_alone(certhook, tmp_path) -> None:
+    (tmp_path / "letter").write_bytes(b"dear")
+    (tmp_path / "module.py").symlink_to(tmp_path / "letter")
+    done = certhook("freeze-bundle", "module.py")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{tmp_path / 'module.py'} is a folder, a link or a device, and is left alone" in done.stderr
+    assert (tmp_path / "letter").read_bytes() == b"dear" and (tmp_path / "module.py").is_symlink()
 
 
 def test_the_module_is_read_where_there_is_no_certifi(certhook, without_certifi, tmp_path, cas) -> None:

@@ -129,6 +129,20 @@ def test_an_expired_root_stands_out_on_a_terminal(monkeypatch, tmp_path, capsys)
     assert [line.partition(" ")[0] for line in coloured] == ["Expired"]
 
 
+def test_the_columns_of_names_that_are_twice_as_wide_stand_below_each_other(monkeypatch, tmp_path, capsys) -> None:
+    names = ["Both", "認証局", "認証局" * 7, "Re\u0301seau"]
+    write(tmp_path / "roots.pem", *(root(name, 2000) for name in names))
+    write(tmp_path / "other.pem", root("Other", 2000))
+    monkeypatch.setenv("CERTHOOK_SOURCES", "extra")
+    monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", str(tmp_path / "roots.pem"))
+    day = f"{NOW + timedelta(2000):%Y-%m-%d}"
+    assert main(["list"]) == 0
+    assert main(["diff", str(tmp_path / "roots.pem"), str(tmp_path / "other.pem")]) == 1
+    lines = [line.partition(day)[0] for line in capsys.readouterr().out.splitlines() if day in line]
+    assert [_output.columns(line) for line in lines] == [45] * 4 + [64] * 5
+    assert _output.cut("認証" * 20, 43) == f"{'認証' * 10}..."
+
+
 @pytest.mark.parametrize("arguments", ["--name nobody", "--expired --only system"])
 def test_where_no_root_is_like_that_a_script_can_tell(certhook, arguments) -> None:
     done = certhook("list", *arguments.split())

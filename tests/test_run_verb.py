@@ -244,6 +244,7 @@ def no_interpreter(path: Path) -> None:
     ("word", "make", "status", "said"),
     [
         ("no-such-command", None, 127, "'no-such-command' was not found in any folder of PATH"),
+        ("", None, 127, "'' is no command"),
         ("./missing", None, 127, "'./missing' does not exist"),
         ("./script", no_interpreter, 127, "its first line names does not exist"),
         ("./app.py", no_execution, 126, "Permission denied; for a Python program: python ./app.py"),

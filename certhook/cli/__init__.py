@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 import certhook
-from certhook.cli import _output, check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
+from certhook.cli import _output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,16 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: without the program's name; those of the process unless given
     :returns: the exit status, 0 if all is well
     """
-    description = "Default TLS trust that simply works: the operating system's roots chained with certifi's."
-    parser = argparse.ArgumentParser(prog="python -m certhook", description=description)
-    parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
-    verbs = parser.add_subparsers(metavar="VERB")
-    for verb in (status, check, run, enable, list, diff, export, env, compile, freezer, freeze_bundle):
-        verb.add_parser(verbs)
-    # Without a verb: what a person first wants to know.
-    status.add_arguments(parser)
     try:
-        return _run(parser, arguments)
+        return _run(arguments)
     except (OSError, _output.Unwritable) as error:
         _output.complain(error)
         return 1
@@ -40,10 +34,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 _STOPPED = 130
 
 
-def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = _parser()
     try:
         options = parser.parse_args(arguments)
     finally:
         _output.flush()  # of --help
     exit_status: int = options.run(options)
     return exit_status
+
+
+def _parser() -> argparse.ArgumentParser:
+    # Only now: who stops it meanwhile sees no traceback.
+    from certhook.cli import check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
+
+    parser = argparse.ArgumentParser(
+        prog=_program(),
+        description="Default TLS trust that simply works: the operating system's roots chained with certifi's.",
+        epilog=f"Without a VERB, it is 'status'. {status.EXIT_STATUS}",
+    )
+    parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
+    verbs = parser.add_subparsers(metavar="VERB")
+    for verb in (status, check, run, enable, list, diff, export, env, compile, freezer, freeze_bundle):
+        verb.add_parser(verbs)
+    # Without a verb: what a person first wants to know.
+    status.add_arguments(parser)
+    return parser
+
+
+def _program() -> str:
+    """What a person typed: the command of this name, or that of the interpreter."""
+    is_command = os.path.splitext(os.path.basename(sys.argv[0]))[0].lower() == "certhook"
+    return "certhook" if is_command else "python -m certhook"

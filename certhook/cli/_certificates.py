@@ -121,6 +121,24 @@ def is_ca(certificate: x509.Certificate) -> bool:
     return basic is not None and basic.ca
 
 
+# As RFC 5280 (4.2.1.3) and cryptography call them. The other two say more of one of these.
+_USAGES = {
+    "digitalSignature": "digital_signature",
+    "nonRepudiation": "content_commitment",
+    "keyEncipherment": "key_encipherment",
+    "dataEncipherment": "data_encipherment",
+    "keyAgreement": "key_agreement",
+    "keyCertSign": "key_cert_sign",
+    "cRLSign": "crl_sign",
+}
+
+
+def key_usages(certificate: x509.Certificate) -> list[str] | None:
+    """What the key may be used for, None where that is not said."""
+    usage = extension(certificate, x509.KeyUsage)
+    return None if usage is None else [name for name, attribute in _USAGES.items() if getattr(usage, attribute)]
+
+
 def is_from_public_ca(certificate: x509.Certificate) -> bool:
     """Whether its issuer says that public rules hold for it: a log of certificates, or a policy of the CA/B Forum."""
     policies = extension(certificate, x509.CertificatePolicies) or ()

@@ -19,6 +19,7 @@ from certhook.cli._words import printable
 
 _SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"  # of PostgreSQL: its length, and 80877103
 _LONGEST_LINE = 65536
+_LONGEST_WORDS = 4096
 #: In seconds, with a server that need not say anything.
 PATIENCE = 3.0
 
@@ -232,10 +233,19 @@ def change_to_tls(protocol: str, raw: socket.socket, deadline: Deadline) -> None
 
 def first_words(target: Target, deadline: Deadline, proxy: str | None = None) -> bytes:
     """What a server says without TLS, of its own accord or to a plain HTTP request."""
+    words = b""
     try:
         with reach(target, deadline, proxy) as raw:
-            raw.settimeout(min(deadline.left(), PATIENCE))
+            deadline = Deadline(min(deadline.left(), PATIENCE))
+            raw.settimeout(deadline.left())
             raw.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return raw.recv(4096)
+            while len(words) < _LONGEST_WORDS:
+                raw.settimeout(deadline.left())
+                data = raw.recv(_LONGEST_WORDS)
+                words += data
+                # An answer in HTTP may come in parts, and has an end; whoever speaks something else now waits for us.
+                if not data or not words.startswith(b"HTTP/"):
+                    break
     except (OSError, Failure):
-        return b""
+        pass
+    return words

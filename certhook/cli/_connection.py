@@ -17,13 +17,16 @@ from certhook.cli._heard import Heard, listen
 from certhook.cli._target import Target
 
 # What a client says as its first word, or its last one, so that the server answers. In TLS 1.3 only
-# that answer shows that it wants a certificate of the client.
+# that answer shows that it wants a certificate of the client. Of other protocols there is no such word.
 _WORDS = {
     "https": "HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certhook\r\nConnection: close\r\n\r\n",
     "smtp": "QUIT\r\n",
     "imap": "c1 LOGOUT\r\n",
     "postgres": "X\0\0\0\x04",
+    "pop3": "QUIT\r\n",
 }
+# In seconds, with a server that nothing is said to.
+_MOMENT = 1.0
 
 
 class Peer(NamedTuple):
@@ -51,7 +54,9 @@ def connect(
     try:
         with _secured(target, context, deadline, proxy) as secured:
             peer = Peer(*_chain(secured, heard), secured.version() or "")
-            answered = not talk or _is_answered(secured, _WORDS[target.protocol].format(host=target.ascii), deadline)
+            word = _WORDS.get(target.protocol, "").format(host=target.ascii)
+            patience = PATIENCE if word else _MOMENT
+            answered = not talk or _is_answered(secured, word, deadline, patience) or not word
     except Failure as failure:
         failure.was_asked = heard.was_asked
         raise
@@ -59,7 +64,7 @@ def connect(
         # What we said may have crossed an alert and made the system throw that away. Once more, in silence.
         try:
             with _secured(target, context, deadline, proxy) as secured:
-                _is_answered(secured, "", deadline)
+                _is_answered(secured, "", deadline, PATIENCE)
         except Failure as failure:
             if "ALERT" in failure.reason:
                 raise
@@ -110,13 +115,14 @@ def _chain(secured: ssl.SSLSocket, heard: Heard) -> tuple[list[bytes], bool]:
     return ([leaf] if leaf else []), False
 
 
-def _is_answered(secured: ssl.SSLSocket, word: str, deadline: Deadline) -> bool:
+def _is_answered(secured: ssl.SSLSocket, word: str, deadline: Deadline, patience: float) -> bool:
     """Say *word*, if it is one, and wait for the answer, in which a server of TLS 1.3 may first refuse us.
 
+    :param patience: how long to wait, in seconds
     :returns: False where the connection just ended
     """
     try:
-        secured.settimeout(min(deadline.left(), PATIENCE))
+        secured.settimeout(min(deadline.left(), patience))
         if word:
             secured.sendall(word.encode())
         return bool(secured.recv(1))

@@ -6,7 +6,7 @@ import re
 
 from certhook import _context, _x509
 from certhook._sources import distrust
-from certhook.cli._output import wrapped
+from certhook.cli._output import cut, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def short(subject: str, width: int) -> str:
     parts = _ATTRIBUTE.findall(subject)
     telling = [part[len(start) :] for start in _NAMES for part in parts if part.startswith(start)]
     name = plain(telling[0]) if telling else subject
-    return name if len(name) <= width else f"{name[: width - 3]}..."
+    return cut(name, width)
 
 
 def last_day(root: dict[str, Any]) -> str:

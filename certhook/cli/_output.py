@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import textwrap
+import unicodedata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def _written() -> Iterator[None]:
             raise Unwritable(f"standard output cannot be written: {error.strerror or error}") from error
 
 
+def not_empty(text: str) -> str:
+    """*text* of an argument that names something: an empty one, of a variable that is not set, would mean another.
+
+    :raises argparse.ArgumentTypeError: if it is empty
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option that has a verb say to a program what it says to a person."""
     # Before the verb or behind it: the one that is not given must not undo the other.
@@ -114,5 +125,33 @@ def wrapped(text: str, first: str = "", then: str = "") -> list[str]:
     :param first: what the first line begins with
     :param then: what the others begin with
     """
+    # textwrap counts characters; a second one behind each that is two columns wide is no longer there afterwards.
+    text = "".join(character + _FILLER * (columns(character) - 1) for character in text)
     lines = textwrap.wrap(text, WIDTH - 1, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
-    return lines or [first]
+    return [line.replace(_FILLER, "") for line in lines] or [first]
+
+
+# In no text that is shown.
+_FILLER = "\0"
+
+
+def columns(text: str) -> int:
+    """How wide *text* is on a terminal: East Asian characters are two columns wide, and accents on others none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
+def cut(text: str, most: int) -> str:
+    """*text*, cut where it is more than *most* columns wide."""
+    if columns(text) <= most:
+        return text
+    while columns(text) > most - 3:
+        text = text[:-1]
+    return f"{text}..."
+
+
+def padded(text: str, width: int) -> str:
+    """*text*, filled up to *width* columns."""
+    return text + " " * (width - columns(text))

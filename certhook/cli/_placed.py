@@ -206,6 +206,17 @@ def changed(target: Target, record: Record) -> list[str]:
     return found
 
 
+def unchanged(target: Target, record: Record) -> Record:
+    """What of *record* is there, as it was written."""
+    files = {
+        name: sha
+        for (name, sha), path in zip(record.files.items(), _paths(target, record))
+        if os.path.lexists(path) and _is_same(target, record, path)
+    }
+    appended = record.appended if _step(target, record) == 1 else ""
+    return Record(record.version, files, appended, record.settings, record.made)
+
+
 def is_whole(target: Target, record: Record) -> bool:
     """Whether everything is there, as it was written."""
     return _step(target, record) in (1, None) and all(_is_same(target, record, path) for path in _paths(target, record))

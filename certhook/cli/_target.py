@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -19,10 +20,20 @@ SCHEMES = {
     "imaps": (993, "imap"),
     "postgres": (5432, "postgres-starttls"),
     "postgresql": (5432, "postgres-starttls"),
+    "pop3s": (995, "pop3"),
+    "ldaps": (636, "ldap"),
+    "ftps": (990, "ftp"),
+    "rediss": (6379, "redis"),
+    "amqps": (5671, "amqp"),
+    "mqtts": (8883, "mqtt"),
+    "ircs": (6697, "irc"),
+    "sips": (5061, "sip"),
 }
 # Where no scheme is given, the port says it.
 _BY_PORT = dict(SCHEMES.values())
 _BY_PORT[587] = _BY_PORT[25]
+# A scheme without all of "://", as in https:/example.org; imap:993 is a host called imap.
+_SLIP = re.compile(rf"(http|{'|'.join(SCHEMES)})((?::/|//|:(?![\d/]|$))/*)(.*)", re.IGNORECASE)
 
 
 class Target(NamedTuple):
@@ -51,12 +62,22 @@ def parse(text: str) -> Target:
     :raises ValueError: with a sentence that says what would be right, and repeats no password
     """
     scheme, separator, rest = text.partition("://")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):  # It may be a name and a password.
+        separator = ""
     scheme, rest = (scheme.lower(), rest) if separator else ("", text)
-    shown = printable(_bare(rest))
+    bare = printable(_bare(rest))
+    shown = f"'{scheme}{separator}{bare}'"
+    if not text.isprintable():
+        raise ValueError(f"{shown} has a character in it that cannot be printed; none is in the name of a host")
+    slip = None if separator else _SLIP.fullmatch(text)
+    if slip:
+        bare = printable(_bare(slip[3]))
+        meant = "https" if slip[1].lower() == "http" else slip[1].lower()
+        raise ValueError(f"'{slip[1]}{slip[2]}{bare}' is not a host; did you mean {meant}://{bare}?")
     if scheme == "http":
-        raise ValueError(f"{shown}: http:// has no certificates; did you mean https://?")
+        raise ValueError(f"{shown}: http:// has no certificates; did you mean https://{bare}?")
     if scheme and scheme not in SCHEMES:
-        raise ValueError(f"{shown}: {printable(scheme)}:// is not known here; known are {', '.join(SCHEMES)}")
+        raise ValueError(f"{shown}: {scheme}:// is not known here; known are {', '.join(SCHEMES)}")
     if not scheme and text.count(":") > 1 and "[" not in text and "@" not in text:
         rest = f"[{text}]"  # an IPv6 address
     try:
@@ -64,7 +85,7 @@ def parse(text: str) -> Target:
         host = _host(parts.hostname or "")
     except (ValueError, OSError):
         right = "example.org, example.org:8443, [::1]:8443 or https://example.org"
-        raise ValueError(f"{shown}: not a host; right would be {right}") from None
+        raise ValueError(f"{shown} is not a host; right would be {right}") from None
     usual, protocol = SCHEMES[scheme or "https"]
     try:
         port = usual if parts.port is None else parts.port

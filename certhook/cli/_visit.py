@@ -26,16 +26,20 @@ class Visit(NamedTuple):
     :ivar case: what it showed; without a failure if it is verified
     :ivar diagnosis: why it is not verified, if so
     :ivar stock: the failure without certhook, if there is one
+    :ivar compared: whether that is known: before TLS, it is the same with certhook and without
     """
 
     case: Case
     diagnosis: Diagnosis | None
     stock: Failure | None
+    compared: bool
 
 
-def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: float) -> Visit:
+def visit(target: Target, roots: Roots, problems: Sequence[Exception], unknown: Sequence[str], timeout: float) -> Visit:
     """Connect to *target* as programs do, with certhook and without, and look closer where that fails.
 
+    :param problems: what is wrong with settings and sources here
+    :param unknown: the variables that certhook does not know
     :param timeout: for all of it, in seconds
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
@@ -49,7 +53,7 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
 
     context = _contexts.as_programs_do()
     peer, failure = attempt(context, talk=True)
-    stock, lenient, was_asked, words = failure, False, False, b""
+    lenient, was_asked, words = False, False, b""
     if failure is not None and failure.step in ("verify", "tls") and failure.reason != "timeout":
         peer, refusal = attempt(_contexts.that_accepts_all())
         was_asked = refusal is not None and refusal.was_asked
@@ -60,6 +64,7 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
                 failure = other  # which stays, whatever is done about strictness
         elif failure.step == "tls" and peer is None and not target.starttls:
             words = _clear.first_words(target, deadline, proxy)
+    stock, compared = failure, failure is None or failure.step != "tls"
     if failure is None or failure.step == "verify":
         # At last: where a server is slow, its cause matters more.
         stock = attempt(_contexts.as_without_certhook())[1]
@@ -78,8 +83,9 @@ def visit(target: Target, roots: Roots, problems: Sequence[Exception], timeout: 
         words=words,
         proxy=proxy,
         problems=problems,
+        unknown=unknown,
     )
-    return Visit(case, diagnose(case) if failure else None, stock)
+    return Visit(case, diagnose(case) if failure else None, stock if compared else None, compared)
 
 
 def read(chain: Sequence[bytes]) -> list[x509.Certificate]:

@@ -7,7 +7,7 @@ import warnings
 
 import certhook
 from certhook import _config, _trust
-from certhook.cli import _output
+from certhook.cli import _output, status
 from certhook.cli._output import wrapped
 from certhook.cli._words import several
 from certhook.exceptions import CerthookError
@@ -37,7 +37,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "targets",
         metavar="HOST[:PORT]|URL",
         nargs="+",
-        help="https://, smtp:// and imap:// (STARTTLS), smtps://, imaps://, postgres://; else the port decides",
+        help=(
+            "https://, smtp:// and imap:// (STARTTLS), smtps://, imaps://, pop3s://, postgres://, ldaps://, ftps://, "
+            "rediss://, amqps://, mqtts://, ircs://, sips://; else the port decides"
+        ),
     )
     _output.add_json(parser)
     text = "how long a server may take in all; 10 unless given"
@@ -96,10 +99,10 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
 
     config = _config.current()
     here = _trust.trust_set()
-    roots = known_here(here)
+    roots, unknown = known_here(here), status.unknown_variables()
     checks: list[dict[str, Any]] = []
     for target in targets:
-        checks.append(_check(target, roots, here.problems, timeout))
+        checks.append(_check(target, roots, here.problems, unknown, timeout))
         show(checks[-1], len(checks) == 1)
     return {
         "certhook": certhook.__version__,
@@ -110,11 +113,14 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
     }
 
 
-def _check(target: Target, roots: Roots, problems: list[CerthookError], timeout: float) -> dict[str, Any]:
+def _check(
+    target: Target, roots: Roots, problems: list[CerthookError], unknown: list[str], timeout: float
+) -> dict[str, Any]:
     """Visit *target*, and say what was found out."""
     from certhook.cli._visit import visit
 
-    case, diagnosis, stock = visit(target, roots, problems, timeout)
+    case, diagnosis, stock, compared = visit(target, roots, problems, unknown, timeout)
+    has_verdict = compared and (stock is None or stock.step == "verify")
     return {
         "target": target.text,
         "host": target.host,
@@ -126,7 +132,7 @@ def _check(target: Target, roots: Roots, problems: list[CerthookError], timeout:
         "tls": case.version or None,
         "chain": links(case),
         "chain_is_whole": case.whole,
-        "verified_without_certhook": None if stock and stock.step != "verify" else stock is None,
+        "verified_without_certhook": stock is None if has_verdict else None,
         "cause": diagnosis and {**diagnosis._asdict(), "advice": list(diagnosis.advice)},
         "error": _error(case.failure if diagnosis else None),
         "error_without_certhook": _error(stock),
@@ -187,14 +193,18 @@ def render(check: dict[str, Any], colours: bool = False) -> str:
     return "\n".join(map(_coloured if colours else str, _render(check)))
 
 
-_MARKS = {"VERIFIED": _output.GOOD, "NOT VERIFIED": _output.BAD, "Cause": _output.BOLD, "What to do": _output.BOLD}
+_MARKS = {
+    "VERIFIED:": _output.GOOD,
+    "NOT VERIFIED:": _output.BAD,
+    "NO CONNECTION:": _output.BAD,
+    "Cause:": _output.BOLD,
+    "What to do:": _output.BOLD,
+}
 
 
 def _coloured(line: str) -> str:
-    for mark in ("NOT VERIFIED", "VERIFIED", "Cause", "What to do"):
-        if line.startswith(f"{mark}:"):
-            return f"{_MARKS[mark]}{mark}:{_output.PLAIN}{line[len(mark) + 1 :]}"
-    return line
+    mark = next(filter(line.startswith, _MARKS), "")
+    return f"{_MARKS[mark]}{mark}{_output.PLAIN}{line[len(mark) :]}" if mark else line
 
 
 def _render(check: dict[str, Any]) -> list[str]:
@@ -203,8 +213,7 @@ def _render(check: dict[str, Any]) -> list[str]:
     means += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     means += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     shown = f" ({', '.join(means)})" if means else ""
-    verdict = "VERIFIED" if check["verified"] else "NOT VERIFIED"
-    lines = wrapped(f"{verdict}: {host}, port {check['port']}{shown}")
+    lines = wrapped(f"{_verdict(check)}: {host}, port {check['port']}{shown}")
     if check["chain"]:
         lines += ["", *_tree(check["chain"], check["chain_is_whole"])]
         if not check["chain_is_whole"]:
@@ -219,12 +228,19 @@ def _render(check: dict[str, Any]) -> list[str]:
     return [*lines, *_render_stock(check)]
 
 
+def _verdict(check: dict[str, Any]) -> str:
+    if check["verified"]:
+        return "VERIFIED"
+    # Before its certificates are judged, or after that: whoever the server is may not be what is wrong.
+    return "NOT VERIFIED" if check["error"]["step"] == "verify" else "NO CONNECTION"
+
+
 def _render_stock(check: dict[str, Any]) -> list[str]:
     stock, verified = check["error_without_certhook"], check["verified"]
+    if not verified and check["error"]["step"] != "verify":
+        return []  # There was no verdict at all.
     if stock is None:
         text = "verified as well" if verified else "verified"
-    elif not verified and stock["step"] != "verify":
-        return []  # There was no verdict at all.
     elif stock["step"] == "verify":
         text = f"not verified, {stock['text']}" if verified else "not verified either"
     else:

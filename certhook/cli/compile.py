@@ -25,10 +25,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Make the compiled store of this environment's default trust now, with the variables as they are now. "
             "It is used as long as they, and the files it was made of, stay the same."
         ),
+        epilog="Exit status: 0 if it was made, 1 if it cannot be, 2 for a directory that cannot be one.",
     )
     parser.add_argument(
         "--directory",
         metavar="DIR",
+        type=_output.not_empty,
         help="where to put it; beside the package unless given. At run time, CERTHOOK_CACHE_DIR has to name it",
     )
     _output.add_json(parser)

@@ -43,11 +43,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "CERTHOOK_BUNDLE): which ones only the one has, which ones only the other has, and for which authority "
             "and key they have different certificates, as after a renewal. With A and B, compare these."
         ),
-        epilog="The exit status is 0 if they have the same roots, 1 if not, 2 if one cannot be read wholly.",
+        epilog="Exit status: 0 if they have the same roots, 1 if not, 2 if one cannot be read wholly.",
     )
     text = "a file of roots, or a folder of such files (*.pem, *.crt, *.cer, *.der, or named as 'openssl rehash' does)"
-    parser.add_argument("a", metavar="A", nargs="?", help=text)
-    parser.add_argument("b", metavar="B", nargs="?", help="what to compare it with")
+    parser.add_argument("a", metavar="A", type=_output.not_empty, nargs="?", help=text)
+    parser.add_argument("b", metavar="B", type=_output.not_empty, nargs="?", help="what to compare it with")
     _output.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -165,4 +165,4 @@ def _heading(text: str, count: int) -> str:
 def _line(root: dict[str, Any]) -> str:
     name = _listing.short(root["subject"], _NAME_WIDTH)
     mark = "*" if root["distrusted_by"] else " "
-    return f"{mark:>2}{name:{_NAME_WIDTH}}  {_listing.last_day(root)}"
+    return f"{mark:>2}{_output.padded(name, _NAME_WIDTH)}  {_listing.last_day(root)}"

@@ -52,7 +52,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", nargs="?", help=_TARGET)
+    parser.add_argument("target", metavar="TARGET", type=_output.not_empty, nargs="?", help=_TARGET)
     parser.add_argument("--yes", action="store_true", help="do it, without asking")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
     _output.add_json(parser)
@@ -76,11 +76,13 @@ def run(options: argparse.Namespace) -> int:
             found["message"] = f"{target.name}: {job.nothing}; nothing is to be done"
             status = 0
         else:
-            if not as_json:
-                _output.show(job.render())
+            if not as_json and (options.dry_run or not options.yes):
+                _output.show(job.render(is_done=False))
             if options.dry_run or not (options.yes or (not as_json and _agrees())):
                 raise Refused("nothing was changed" + ("" if options.dry_run else "; to do it, add --yes"))
             found["left"] = job.do()
+            if not as_json and options.yes:
+                _output.show(job.render(is_done=True))
             found["done"] = not found["left"]
             found["message"], status = job.afterwards(found["left"]), 0 if found["done"] else 1
     except Refused as refusal:
@@ -91,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         _output.show_json(found)
     elif status == 0:
         _output.show("\n".join(wrapped(found["message"])))
-    else:
+    if status:
         _output.complain(found["message"])
     return status
 
@@ -132,14 +134,18 @@ class _Enabling:
 
     def describe(self) -> dict[str, Any]:
         """What would be changed, for JSON."""
-        return _changes(self.target, None if self.nothing else self.record)
+        if self.nothing:
+            return _changes(self.target, None, [])
+        return _changes(self.target, self.record, [*self.record.files, _placed.RECORD])
 
-    def render(self) -> str:
-        """What would be changed, for a person."""
+    def render(self, is_done: bool) -> str:
+        """What would be changed, or was, for a person."""
         lines = _heading(self.target)
         if self.old:
-            lines += wrapped(f"What certhook {self.old.version} put there would be replaced.")
-        return "\n".join([*lines, *_rendered("Would add", "to", self.target, self.record)])
+            lines += wrapped(f"What certhook {self.old.version} put there {'was' if is_done else 'would be'} replaced.")
+        names = [*self.record.files, _placed.RECORD]
+        does = "Added" if is_done else "Would add"
+        return "\n".join([*lines, *_rendered(does, "to", self.target, self.record, names)])
 
     def do(self) -> list[str]:
         """Do it.
@@ -155,7 +161,10 @@ class _Enabling:
 
 
 class _Disabling:
-    """What has to be done to have certhook out of *target*."""
+    """What has to be done to have certhook out of *target*.
+
+    :ivar nothing: why nothing has to be done, if so
+    """
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -166,19 +175,23 @@ class _Disabling:
                 f"pip installed certhook there, so pip removes it: {target.name} -m pip uninstall certhook. "
                 "To switch it off for one process, set CERTHOOK_DISABLED=1"
             )
+        if self.record is not None:
+            self.going = _placed.unchanged(target, self.record)
+            self.left = _placed.changed(target, self.record)
+            # The record stays as long as anything that it names.
+            self.names = [*self.going.files, *([] if self.left else [_placed.RECORD])]
 
     def describe(self) -> dict[str, Any]:
         """What would be changed, for JSON."""
-        return _changes(self.target, self.record)
+        return _changes(self.target, self.going, self.names) if self.record else _changes(self.target, None, [])
 
-    def render(self) -> str:
-        """What would be changed, for a person."""
-        assert self.record is not None
-        lines = [*_heading(self.target), *_rendered("Would remove", "from", self.target, self.record)]
-        left = _placed.changed(self.target, self.record)
-        if left:
-            lines += ["Would leave, because it was changed since:"]
-            lines += [*(line for path in left for line in wrapped(path, "  ", "    ")), ""]
+    def render(self, is_done: bool) -> str:
+        """What would be changed, or was, for a person."""
+        does = "Removed" if is_done else "Would remove"
+        lines = [*_heading(self.target), *_rendered(does, "from", self.target, self.going, self.names)]
+        if self.left:
+            lines += [f"{'Left' if is_done else 'Would leave'}, because it was changed since:"]
+            lines += [*(line for path in self.left for line in wrapped(path, "  ", "    ")), ""]
         return "\n".join(lines)
 
     def do(self) -> list[str]:
@@ -221,8 +234,7 @@ def _refuse(target: Target, force: bool) -> None:
         )
 
 
-def _changes(target: Target, record: Record | None) -> dict[str, Any]:
-    names = (*record.files, _placed.RECORD) if record else ()
+def _changes(target: Target, record: Record | None, names: list[str]) -> dict[str, Any]:
     return {
         "nothing_to_do": record is None,
         "files": [os.path.join(target.folder, *name.split("/")) for name in names],
@@ -235,13 +247,16 @@ def _heading(target: Target) -> list[str]:
     return [*wrapped(f"{target.name}{version}"), ""]
 
 
-def _rendered(does: str, where: str, target: Target, record: Record) -> list[str]:
-    names = [name.split("/")[0] for name in record.files]
-    lines = wrapped(f"{does} {where} {target.folder}:", then="  ")
-    for name in dict.fromkeys(names):
-        count = names.count(name)
-        lines.append(f"  {name}" if name in record.files else f"  {name}/  ({count} files)")
-    lines += [f"  {_placed.RECORD}  (says what was added, for 'disable')", ""]
+def _rendered(does: str, where: str, target: Target, record: Record, names: list[str]) -> list[str]:
+    lines = wrapped(f"{does} {where} {target.folder}:", then="  ") if names else []
+    tops = [name.split("/")[0] for name in names]
+    for top in dict.fromkeys(tops):
+        count = tops.count(top)
+        if top == _placed.RECORD:
+            lines.append(f"  {top}  (says what was added, for 'disable')")
+        else:
+            lines.append(f"  {top}" if top in names else f"  {top}/  ({count} file{'s' * (count > 1)})")
+    lines += [""] if names else []
     if record.appended:
         lines += wrapped(f"{does} these lines {where} {target.settings}:", then="  ")
         lines += [f"  {line}" for line in record.appended.strip().splitlines()]

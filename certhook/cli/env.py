@@ -6,13 +6,14 @@ would leave some programs with other roots than the rest.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
 import sys
 
-from certhook import _anchors, _compiler, _config, _files, _store
-from certhook._config import Config
+from certhook import _anchors, _compiler, _config, _files, _store, _trust
+from certhook._config import SERVER_AUTH, Config
 from certhook._store import Unusable
 from certhook.cli import _output, export
 from certhook.exceptions import SourceError
@@ -38,10 +39,13 @@ VARIABLES = {
     "REQUESTS_CA_BUNDLE": "requests",
 }
 
-#: Where it is without a name, in certhook's cache folder.
-FILE = "exported.pem"
+# Without a name, in certhook's cache folder: one for whatever says what to trust, as two shells may differ in that.
+_OWN = re.compile(r"exported-[0-9a-f]{16}\.pem")
 
-_NO_FOLDER = "there is no cache folder to write to; name a file: certhook export FILE, and then certhook env FILE"
+# What says what to trust beside SSL_CERT_FILE.
+_OTHERS = ("SSL_CERT_DIR", "CERTHOOK_SOURCES", "CERTHOOK_MODE", "CERTHOOK_EXTRA_CA_CERTS", "CERTHOOK_BUNDLE")
+
+_BY_NAME = "certhook export FILE, and then certhook env FILE"
 
 
 def _fish(text: str) -> str:
@@ -83,12 +87,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "SSL_CERT_FILE is among them, so Python programs started from that shell trust the file (and the system's "
             "folder of roots), and no longer the bundle besides it; what the system distrusts stays distrusted. A "
             "server that verifies its clients by default trusts the file's roots for these, too. When trust changed, "
-            "run it again. Set are: " + "; ".join(f"{name} ({who})" for name, who in VARIABLES.items())
+            "run it again. Where SSL_CERT_FILE names another file already, FILE has to be named: what was chosen is "
+            "not replaced unasked. Set are: "
+            + "; ".join(f"{name} ({who})" for name, who in VARIABLES.items())
+            + ". Exit status: 0 if lines were printed, 1 if none were, 2 for what cannot be understood."
         ),
     )
     what = parser.add_mutually_exclusive_group()
     text = "a PEM file, as 'certhook export FILE' writes it"
-    what.add_argument("file", metavar="FILE", nargs="?", help=text)
+    what.add_argument("file", metavar="FILE", type=_output.not_empty, nargs="?", help=text)
     text = "print lines that unset these variables; what they were before is not known"
     what.add_argument("--unset", action="store_true", help=text)
     parser.add_argument("--shell", choices=SHELLS, help="whose language the lines are in; that of $SHELL unless given")
@@ -153,15 +160,42 @@ def _exported() -> str:
     config = _config.current()
     folder = _store.own_folder(config)
     if folder is None:
-        raise Unusable(_NO_FOLDER)
-    export.safe(folder)  # before anything is made in a place that somebody else can change
-    _compiler.make_folder(folder, _store.is_shared(folder))
-    path = os.path.join(export.safe(folder), FILE)
-    if config.cert_file == path:
+        raise Unusable(f"there is no cache folder to write to; name a file: {_BY_NAME}")
+    try:
+        export.safe(folder)  # before anything is made in a place that somebody else can change
+        _compiler.make_folder(folder, _store.is_shared(folder))
+        folder = export.safe(folder)
+    except Unusable as failure:
+        raise Unusable(f"{failure}; or name a file: {_BY_NAME}") from None
+    if config.cert_file is not None and _is_own(config.cert_file, folder):
         # These lines are at work already; they were not when the file was first written.
         config = Config({name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"})
     elif config.cert_file is not None:
-        named = shlex.quote(config.cert_file)
-        raise Unusable(f"SSL_CERT_FILE says already what to trust: {named}. For all programs: certhook env {named}")
+        raise Unusable(_why_refused(config.cert_file))
+    path = os.path.join(folder, _file_name(config))
     export.write(path, export.pem(export.trusted(config)))
     return path
+
+
+def _why_refused(file: str) -> str:
+    """What to say where SSL_CERT_FILE is *file*, which these lines would replace."""
+    named = shlex.quote(file)
+    why = f"SSL_CERT_FILE says already what to trust, and these lines would replace it: {named}"
+    try:
+        is_all = bool(file) and not any(map(os.environ.get, _OTHERS)) and _named(file)
+    except SourceError:
+        is_all = False
+    # It may name nothing, or not all that is trusted.
+    what = f"that file: certhook env {named}" if is_all else f"what is trusted here: {_BY_NAME}"
+    return f"{why}. Unset it, or point all programs at {what}"
+
+
+def _is_own(path: str, folder: str) -> bool:
+    return os.path.dirname(path) == folder and _OWN.fullmatch(os.path.basename(path)) is not None
+
+
+def _file_name(config: Config) -> str:
+    """The name of the file for *config*."""
+    # No clash as of an index: whoever has the file does not compare settings.
+    key = "\0".join(_trust.settings(config, SERVER_AUTH))
+    return f"exported-{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.pem"

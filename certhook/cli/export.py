@@ -44,8 +44,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "is distrusted on this system is not among them. The file is not kept up to date: write it anew when "
             "trust has changed. 'certhook env FILE' points programs at it."
         ),
+        epilog=(
+            "Exit status: 0 if it was written, 1 if there is nothing to write or it cannot be written, 2 for what "
+            "cannot be understood."
+        ),
     )
-    parser.add_argument("file", metavar="FILE", help="where to; - for standard output. What was there is replaced")
+    text = "where to; - for standard output. What was there is replaced"
+    parser.add_argument("file", metavar="FILE", type=_output.not_empty, help=text)
     form = parser.add_mutually_exclusive_group()
     text = "pem, which most programs read (the default), or pkcs12, a trust store for Java that needs no password"
     form.add_argument("--format", choices=("pem", "pkcs12"), default="pem", help=text)

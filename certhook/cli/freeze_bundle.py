@@ -11,7 +11,8 @@ import os
 from certhook import _anchors, _certifi, _config, _files
 from certhook._finder import find_package
 from certhook._sources import bundled
-from certhook.cli import _output
+from certhook._store import Unusable
+from certhook.cli import _output, export
 from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
@@ -42,10 +43,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             f"Write certifi's bundle (or that of CERTHOOK_BUNDLE) as the Python module {_certifi.FROZEN}, which "
             "certhook reads where it can read no other bundle."
         ),
+        epilog=(
+            "Exit status: 0 if it was written, 1 if there is no bundle or it cannot be written, 2 for what cannot be "
+            "understood."
+        ),
     )
-    parser.add_argument(
-        "file", metavar="FILE", nargs="?", default=name, help=f"where to; {name} unless given, - for standard output"
-    )
+    text = f"where to; {name} unless given, - for standard output"
+    parser.add_argument("file", metavar="FILE", type=_output.not_empty, nargs="?", default=name, help=text)
     _output.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -57,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.file == "-" and _output.wants_json(options):
         options.usage_error("with --json, standard output says what was written; name a file")
+    path = os.path.abspath(options.file)
     try:
         whose, data = _bundle()
         anchors, _ = _anchors.parse(data)
@@ -71,12 +76,10 @@ def run(options: argparse.Namespace) -> int:
         if options.file == "-":
             _output.show_bytes(text.encode("ascii"))
             return 0
-        with open(options.file, "w", encoding="ascii", newline="\n") as file:
-            file.write(text)
-    except (OSError, CerthookError) as failure:
+        export.write(path, text.encode("ascii"))
+    except (CerthookError, Unusable) as failure:
         _output.complain(failure)
         return 1
-    path = os.path.abspath(options.file)
     _output.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
     return 0
 

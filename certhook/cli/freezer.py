@@ -19,6 +19,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Print the path of what certhook has for a tool that freezes programs. How to use it stands at its top. "
             "PyInstaller finds its own without being told."
         ),
+        epilog="Exit status: 0, 1 where certhook itself is in an archive, 2 for a NAME that is not known.",
     )
     parser.add_argument("name", metavar="NAME", choices=freezers.FILES, help=", ".join(freezers.FILES))
     _output.add_json(parser)

@@ -29,7 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "servers; its name, the last day on which it is valid, and who listed it are shown. With several "
             "options, a root has to meet all of them."
         ),
-        epilog="The exit status is 0 if any root was found, 1 if none was, 2 for what cannot be understood.",
+        epilog="Exit status: 0 if any root was found, 1 if none was, 2 for what cannot be understood.",
     )
     listed = parser.add_mutually_exclusive_group()
     text = "those that this source lists: %(choices)s; several times: any of them"
@@ -105,5 +105,5 @@ def _table(roots: Sequence[dict[str, Any]]) -> list[str]:
         expired = (root["not_after"] or now) < now
         day = f"{bad if expired else ''}{_listing.last_day(root):10}{plain if expired else ''}"
         sources = dict.fromkeys(listing["source"] for listing in root["listed_by"])
-        lines.append(f"{name:{_NAME_WIDTH}}  {day}  {', '.join(sources)}")
+        lines.append(f"{_output.padded(name, _NAME_WIDTH)}  {day}  {', '.join(sources)}")
     return lines

@@ -34,7 +34,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Out of reach is a Python that ignores PYTHONPATH: with -I, -E or -S, a frozen program, the embeddable one "
             "for Windows; see 'enable'. To run one program in this very Python, where -S or its host switched off what "
             "starts certhook, there is 'python -m certhook.run SCRIPT', which no other process inherits. "
-            "The exit status is the command's own; 127 if it was not found, 126 if it cannot be started."
+            "Exit status: the command's own; 127 if it was not found, 126 if it cannot be started, 2 if none was given."
         ),
     )
     text = "the command, and all that follows it; -- before it is left out"
@@ -52,6 +52,9 @@ def run(options: argparse.Namespace) -> int:
     if not command:
         _output.complain("run: no command was given; for example: python -m certhook run python app.py")
         return 2
+    if not command[0]:
+        _output.complain("run: '' is no command; its name is empty")
+        return NOT_FOUND
     try:
         environ = environment(os.environ)
     except ValueError as failure:

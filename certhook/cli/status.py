@@ -44,9 +44,22 @@ _EFFECTS = {
 }
 
 
+#: What it says of itself.
+EXIT_STATUS = "Exit status: 0 if certhook is active and nothing is wrong, else 1."
+
+
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    add_arguments(verbs.add_parser("status", help="is certhook active, and what is trusted (the default)"))
+    parser = verbs.add_parser(
+        "status",
+        help="is certhook active, and what is trusted (the default)",
+        description=(
+            "Say whether certhook is active in this Python and what enabled it, which roots are trusted because of "
+            "whom, where it looked, what else has a say, and what is wrong."
+        ),
+        epilog=EXIT_STATUS,
+    )
+    add_arguments(parser)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +137,11 @@ def _enabled_by() -> str | None:
 
 def _is_of_interest(name: str) -> bool:
     return name in _OTHERS or name.startswith(_PREFIX)
+
+
+def unknown_variables() -> list[str]:
+    """The variables that look like certhook's, and have no effect: a mistyped one trusts nobody."""
+    return [name for name in sorted(os.environ) if name.startswith(_PREFIX) and name not in _KNOWN]
 
 
 def _variable(name: str, config: Config) -> dict[str, str]:

@@ -32,6 +32,7 @@ class Case:
     :ivar words: what the server said without TLS
     :ivar proxy: the HTTP proxy on the way
     :ivar problems: what is wrong with settings and sources here
+    :ivar unknown: the variables that look like certhook's, and that it does not know
     """
 
     host: str
@@ -48,6 +49,7 @@ class Case:
     words: bytes = b""
     proxy: str | None = None
     problems: Sequence[Exception] = ()
+    unknown: Sequence[str] = ()
 
     @cached_property
     def _climbed(self) -> tuple[list[x509.Certificate], Root | None]:

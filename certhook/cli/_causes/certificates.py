@@ -16,6 +16,7 @@ from certhook.cli._certificates import (
     is_critical,
     is_self_issued,
     key_size,
+    key_usages,
     lacks,
     permitted_names,
     quoted,
@@ -196,6 +197,31 @@ def _is_below(name: str, permitted: list[str]) -> bool:
     return any(name == one or name.endswith(f".{one}") for one in (one.lower().lstrip(".") for one in permitted))
 
 
+# What a server's certificate has to be for: TLS servers, or what came before that (server gated cryptography).
+_SERVERS = {"1.3.6.1.5.5.7.3.1", "1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1"}
+_OF_TLS = ("digitalSignature", "keyEncipherment", "keyAgreement")
+
+
+def _not_for_servers(case: Case) -> Facts:
+    for certificate in case.path:  # OpenSSL begins with the server's own, too.
+        usage = extension(certificate, x509.ExtendedKeyUsage)
+        if usage is None or {kind.dotted_string for kind in usage} & _SERVERS:
+            continue
+        if certificate is case.path[0]:
+            return {"which": f"The certificate of {case.host}", "ca": "", "own": case.host}
+        ca = quoted(certificate.subject)
+        return {"which": f"{ca}, a CA above {case.host},", "ca": ca, "own": ""}
+    return {"which": f"The certificate of {case.host}, or of a CA above it,", "ca": "", "own": case.host}
+
+
+def _key_not_for_tls(case: Case) -> Facts | None:
+    usages = key_usages(case.path[0]) if case.path else None
+    if usages is None or {*usages} & {*_OF_TLS}:
+        return None
+    ca = quoted(case.path[0].subject) if is_ca(case.path[0]) else ""
+    return {"usages": ", ".join(usages) or "nothing", "ca": ca, "own": "" if ca else case.host}
+
+
 def _signed_by(case: Case) -> Facts:
     """Whoever is said to have issued a certificate whose issuer is nowhere in the path."""
     return {"who": quoted(case.path[-1].issuer) if case.path else "its CA"}
@@ -305,10 +331,27 @@ CAUSES = (
         codes=(24, 25, 32, 37, 79),
     ),
     Cause(
-        "wrong-purpose",
-        "The certificate of {host}, or of a CA above it, is not for servers (extended key usage).",
-        ("Whoever runs the server has to get a certificate for servers: TLS web server authentication.",),
+        "wrong-key-usage",
+        "The certificate of {host} is not for servers: its key may be used for {usages} alone (key usage).",
+        (
+            "It is that of a CA, {ca}. Whoever runs the server has to make another certificate, for the server alone "
+            "and signed by that CA, and to install it in place of the CA's own.",
+            "Whoever runs the server has to get a certificate for {own} whose key usage is digitalSignature (and "
+            "keyEncipherment, of an RSA key).",
+        ),
         codes=(26,),
+        facts=_key_not_for_tls,
+    ),
+    Cause(
+        "wrong-purpose",
+        "{which} is not for servers (extended key usage).",
+        (
+            "Whoever runs the server has to get its certificate from another CA, since {ca} may not vouch for servers.",
+            "Whoever runs the server has to get a certificate for {own} that is for servers: TLS web server "
+            "authentication.",
+        ),
+        codes=(26,),
+        facts=_not_for_servers,
     ),
     Cause(
         "wrong-signature",

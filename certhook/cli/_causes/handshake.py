@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from certhook.cli._causes.case import Case, Cause, Facts
 from certhook.cli._words import printable
 
@@ -12,11 +14,22 @@ def _client_certificate(case: Case) -> Facts | None:
     return {} if told or (case.was_asked and not case.version) else None
 
 
+# What ports of TLS answer to plain HTTP, with the status 400.
+_MISDIRECTED = (
+    b"client sent an HTTP request to an HTTPS server",  # Go
+    b"client sent a plain HTTP request, but this server only speaks HTTPS",  # cheroot
+    b"combination of host and port requires TLS",  # Tomcat
+    b"plain HTTP request was sent to HTTPS port",  # nginx
+    b"speaking plain HTTP to an SSL-enabled server port",  # Apache
+)
+
+
 def _knows_tls(case: Case) -> bool:
     """Whether the server showed that it does speak TLS, by an alert, or in what it says to plain HTTP."""
-    words = case.words.upper()
-    record = words[:1] in (b"\x15", b"\x16") and words[1:2] == b"\x03"
-    return bool(case.version) or "ALERT" in case.failure.reason or record or b"HTTPS" in words or b"SSL" in words
+    words, reason = case.words, case.failure.reason
+    told = "ALERT" in reason or (words[:1] in (b"\x15", b"\x16") and words[1:2] == b"\x03")
+    refused = re.match(rb"HTTP/[\d.]+ 400\b", words)  # Any other answer may speak of HTTPS as well.
+    return bool(case.version or told or (refused and any(text.lower() in words.lower() for text in _MISDIRECTED)))
 
 
 def _plain_http(case: Case) -> Facts | None:
@@ -66,6 +79,16 @@ CAUSES = (
         ),
         steps=("tls",),
         facts=_client_certificate,
+    ),
+    Cause(
+        "unknown-name",
+        "{host}, port {port}, speaks TLS, but serves no host of that name (alert unrecognized_name).",
+        (
+            "Check the name for a typing mistake, and whether it is the one that the server goes by.",
+            "Whoever runs the server has to give it a virtual host, with a certificate, for {host}.",
+        ),
+        steps=("tls",),
+        reasons=("UNRECOGNIZED_NAME",),
     ),
     Cause(
         "plain-http",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 from typing import Iterator
 
+from certhook._config import VARIABLES
 from certhook.cli._causes.case import Case, Cause, Facts, setting
 from certhook.cli._certificates import (
     address_of_issuer,
@@ -15,6 +17,7 @@ from certhook.cli._certificates import (
     quoted,
 )
 from certhook.cli._roots import DISTRUSTED, OFF, TRUSTED
+from certhook.cli._words import printable, several
 from certhook.exceptions import ConfigurationError
 
 # OpenSSL's numbers, X509_V_ERR_ in x509_vfy.h, where nobody who is trusted vouches for the server.
@@ -105,6 +108,15 @@ def _made_anew(case: Case) -> Facts | None:
     return {"who": quoted(top.issuer), "where": ", ".join([path for _, path in anchor.listed])}
 
 
+def _mistyped(case: Case) -> str:
+    """The variables that certhook does not know, each with the one that is probably meant."""
+    found = []
+    for name in case.unknown:
+        meant = difflib.get_close_matches(name, VARIABLES, 1)
+        found.append(printable(name) + (f" (is {meant[0]} meant?)" if meant else ""))
+    return several(found)
+
+
 def _not_a_root(case: Case) -> Facts | None:
     root = case.root
     if root is None or root.standing != TRUSTED or is_self_issued(root.certificate):
@@ -153,7 +165,7 @@ def _inspection(case: Case) -> Facts | None:
     if not (product or known or case.proxy):
         return None
     via = f" The connection goes through the proxy {case.facts['proxy']}." if case.proxy else ""
-    return {"who": quoted(top.issuer), "via": via}
+    return {"who": quoted(top.issuer), "via": via, "mistyped": _mistyped(case)}
 
 
 def _is_public(host: str) -> bool:
@@ -164,13 +176,19 @@ def _is_public(host: str) -> bool:
     return False
 
 
+def _self_signed(case: Case) -> Facts:
+    return {"mistyped": _mistyped(case)}
+
+
 def _unknown(case: Case) -> Facts:
     who = quoted(case.path[-1].issuer) if case.chain else "Some certificate authority (CA)"
     unseen = " What else the server sent cannot be seen in this Python." if not case.whole else ""
-    return {"who": who, "unseen": unseen}
+    return {"who": who, "unseen": unseen, "mistyped": _mistyped(case)}
 
 
 _EXTRA = f"have it trusted:\n{setting('CERTHOOK_EXTRA_CA_CERTS=/path/to/that/file.pem')}"
+
+_CORRECT = "A variable that certhook does not know has no effect; correct its name: {mistyped}"
 
 CAUSES = (
     Cause(
@@ -231,10 +249,12 @@ CAUSES = (
         "self-signed",
         "{host} vouches for itself: its certificate is signed by nobody else, so anybody could have made it.",
         (
+            _CORRECT,
             "Whoever runs the server should get a certificate from a certificate authority (CA).",
             f"If it is your own server, copy its certificate from its disk (not from this connection), and {_EXTRA}",
         ),
         codes=(_SELF_SIGNED,),  # which says it all, also where the certificate could not be seen
+        facts=_self_signed,
     ),
     Cause(
         "not-a-root",
@@ -266,6 +286,7 @@ CAUSES = (
         "from {who}, which is no public certificate authority (CA). Companies and virus scanners do so on purpose."
         "{via}",
         (
+            _CORRECT,
             f"If this is your company's network, ask its IT for the root certificate of {{who}}, and {_EXTRA}",
             "If it is not, do not go on: somebody may be reading along. Try another network.",
         ),
@@ -276,6 +297,7 @@ CAUSES = (
         "root-unknown",
         "{who} vouches for the server, and it is not among the authorities that are trusted here.{unseen}",
         (
+            _CORRECT,
             "If it is your company's certificate authority (CA), or that of its proxy which looks into TLS, ask its IT "
             f"to install it on this machine; or ask for that root certificate, and {_EXTRA}",
             "If it is a public CA: update the system's certificates, and 'pip install --upgrade certifi'. If it is not "
