@@ -20,12 +20,10 @@ class CerthookError(Exception):
     __module__ = "certhook"
 
 
-# What may stand in a variable by mistake, and is nobody's to see: a key, also encoded once more, and a password in a
-# URL, which may have any character in it.
+# What may stand in a variable by mistake, and is nobody's to see: a key, also encoded once more.
 _SECRETS = (
     (re.compile("-----BEGIN .*(-----END [A-Z0-9 ]+-----|$)", re.DOTALL | re.IGNORECASE), "(PEM text)"),
     (re.compile("LS0tLS1CRUdJT[A-Z0-9+/=\\s]*", re.IGNORECASE), "(PEM text in base64)"),
-    (re.compile("(:/{1,2}|//).*@", re.DOTALL), r"\1...@"),
 )
 _LONGEST = 4000
 
@@ -34,9 +32,20 @@ def presentable(text: str) -> str:
     """*text*, which may have anything in it that was in a variable or a file, for a terminal or a log."""
     for secret, instead in _SECRETS:
         text = secret.sub(instead, text)
+    text = _without_login(text)
     if not text.isprintable():
         text = "".join([one if one.isprintable() else ascii(one)[1:-1] for one in text])
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+_BEFORE_LOGIN = re.compile(":/{1,2}|//")
+
+
+def _without_login(text: str) -> str:
+    """*text* without a name and a password in a URL. These may have any character in them, so up to the last ``@``."""
+    end = text.rfind("@")
+    start = _BEFORE_LOGIN.search(text, 0, max(end, 0))
+    return f"{text[: start.end()]}...{text[end:]}" if start else text
 
 
 class ConfigurationError(CerthookError):
