@@ -176,14 +176,22 @@ def _blocks_anywhere(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
             counted = position
             start = label_end + len(_DASHES)
             end = data.find(b"-----END " + label + _DASHES, start, following if following >= 0 else len(data))
-            if end < 0:
+            body = data[start : end if end >= 0 else following if following >= 0 else None]
+            if _is_commented_out(body):
+                pass
+            elif end < 0:
                 yield line, label, b"", "its END line is missing"
             else:
-                body = data[start:end]
                 if b":" in body:
                     body = _BLANK_LINE.split(body, 1)[-1]
                 yield line, label, body.translate(None, b"\v\f"), ""
         position = following
+
+
+def _is_commented_out(body: bytes) -> bool:
+    """Whether each line of a block begins with ``#``, so that it is none for p11-kit either."""
+    lines = [line.strip() for line in body.splitlines()]
+    return any(lines) and all(line.startswith(b"#") for line in lines if line)
 
 
 def _ends_line(before: bytes, newline: bytes) -> bool:

@@ -50,8 +50,8 @@ def compile_into(folder: str, found: TrustSet, key: tuple[str, ...], shared: boo
             problems.append((problem.path, problem.message))
         elif isinstance(problem, ConfigurationError) and problem not in found.config.problems:
             problems.append((problem.setting, problem.message))
-    if not (found.volatile or found.unshared):
-        index = _store.Index(key, os.path.basename(store), _store.signature(store), inputs, problems)
+    if not found.volatile:
+        index = _store.Index(key, os.path.basename(store), _store.signature(store), inputs, problems, found.closed)
         write_index(folder, index, shared)
     _sweep(folder)
     return store

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     #: Time of change in nanoseconds, size in bytes, inode and device of a path; None where nothing is.
     Signature = Optional[Tuple[int, int, int, int]]
 
-_INDEX = b"certhook index 5"
+_INDEX = b"certhook index 6"
 _MANIFEST = "certhook store 1"
 MANIFEST = "manifest"
 BUNDLE = "cert.pem"
@@ -284,9 +284,11 @@ class Index:
     :ivar store_seen: how its directory looked when it was whole
     :ivar inputs: the paths that had a say, and how they looked
     :ivar problems: what is to be warned of: pairs of a path or variable, and a sentence
+    :ivar closed: the paths that may not be read, so that what they distrust is not known: the index
+        is not for who may
     """
 
-    __slots__ = ("digest", "inputs", "problems", "settings", "store_seen")
+    __slots__ = ("closed", "digest", "inputs", "problems", "settings", "store_seen")
 
     def __init__(
         self,
@@ -295,12 +297,14 @@ class Index:
         store_seen: "Signature",
         inputs: "Inputs",
         problems: "list[tuple[str, str]]",
+        closed: "list[str]",
     ) -> None:
         self.settings = settings
         self.digest = digest
         self.store_seen = store_seen
         self.inputs = inputs
         self.problems = problems
+        self.closed = closed
 
     def to_bytes(self) -> bytes:
         """The index as it is written: lists of fields, each behind its length, separated by what no path has."""
@@ -313,7 +317,7 @@ class Index:
         problems = [field for problem in self.problems for field in problem]
         basics = [self.digest, _field(self.store_seen), str(int(inputs.portable)), str(inputs.deep_seen)]
         fields: list[str] = []
-        for part in (self.settings, basics, near, linked, deep, problems):
+        for part in (self.settings, basics, near, linked, deep, problems, self.closed):
             fields += [str(len(part)), *part]
         body = os.fsencode("\0".join(fields))
         return b"%s\0%08x\0%s" % (_INDEX, crc32(body), body)
@@ -337,12 +341,12 @@ class Index:
                 raise ValueError("an index with a wrong length in it")
             parts.append(fields[start + 1 : end])
             start = end
-        settings, (digest, store_seen, portable, deep_seen), near, linked, deep, problems = parts
+        settings, (digest, store_seen, portable, deep_seen), near, linked, deep, problems, closed = parts
         if not digest or digest.strip("0123456789abcdef"):
             raise ValueError("an index with no digest in it")
         near_seen, linked_seen = ({path: _signature(seen) for path, seen in _pairs(paths)} for paths in (near, linked))
         inputs = Inputs(near_seen, linked_seen, dict(_pairs(deep)), int(deep_seen), portable == "1")
-        return cls(tuple(settings), digest, _signature(store_seen), inputs, _pairs(problems))
+        return cls(tuple(settings), digest, _signature(store_seen), inputs, _pairs(problems), closed)
 
 
 def _pairs(fields: "list[str]") -> "list[tuple[str, str]]":
@@ -476,7 +480,7 @@ def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
     try:
         data, looked = _slurp(path)
         index = Index.from_bytes(data)
-        if index.settings != settings:
+        if index.settings != settings or any(map(_may_be_read, index.closed)):
             return None
         # That a file was replaced shows in the time of its directory, which is not looked at where it is portable.
         deep = index.inputs.portable or not _is_recent(looked)
@@ -495,6 +499,10 @@ def find(folder: str, settings: "tuple[str, ...]") -> "Index | None":
         except OSError:
             pass  # Somebody else's, or a disk that cannot be written.
     return index
+
+
+def _may_be_read(path: str) -> bool:
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _is_recent(looked: float) -> bool:

@@ -38,7 +38,8 @@ def presentable(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-_BEFORE_LOGIN = re.compile(":/{1,2}|//")
+# A scheme, also where the URL was taken for a path, or what follows one; a drive of Windows is none.
+_BEFORE_LOGIN = re.compile(r"""[a-z][a-z0-9+.-]+:/{1,2}|(?:^|(?<=[\s'"=]))//""", re.IGNORECASE)
 
 
 def _without_login(text: str) -> str:

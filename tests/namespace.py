@@ -74,6 +74,11 @@ def _unreadable(path: str, content: bytes) -> None:
     os.chmod(path, 0)
 
 
+def closed(path: str) -> None:
+    """Close a folder, in which other entries of a tree are, to its owner; see *capable* of :func:`run`."""
+    os.chmod(path, 0)
+
+
 def unavailable() -> str | None:
     """Why there can be no namespace here, if so."""
     if not sys.platform.startswith("linux"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import certifi
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook import _trust
+from certhook import _files, _trust
 from certhook._anchors import Anchor
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet, distrust, windows
@@ -21,6 +22,7 @@ from certhook._sources.distrust import Block, Distrust
 from certhook._sources.reader import Reader
 from certhook._x509 import SERVER_AUTH as SERVER
 from certhook._x509 import Certificate
+from certhook.exceptions import SourceError
 
 NAME = der.common_name("distrusted")
 OTHER_KEY = der._KEY[:-1] + b"\xf4"
@@ -133,6 +135,7 @@ P11_KITS = {
     "with headers": LINES[0] + b"Proc-Type: 4\nDEK-Info: none\n\n" + b"".join(LINES[1:]),
     "with headers, from Windows": LINES[0] + b"Proc-Type: 4\r\n\r\n" + b"".join(LINES[1:]),
     "vertical tabs": PEM.replace(b"\n", b"\v\n"),
+    "in an object, behind a form feed": b"\f[p11-kit-object-v1]\nx-distrusted: true\n" + PEM,
     "with a comment that names an object": b"# see [p11-kit-object-v1]\n" + PEM,
     "in an object, behind such a comment": b"[p11-kit-object-v1]\n# not [p11-kit-object-v1]\nx-distrusted: true\n"
     + PEM,
@@ -153,6 +156,48 @@ def test_of_a_block_that_is_no_certificate_it_is_not_known_what_it_distrusts(tex
     distrust._block(reader, "/list", der.pem(GOOD) + text, everything=True)
     assert reader.problems and not reader.distrust.is_known
     assert list(reader.distrust.certificates) == [GOOD]
+
+
+@pytest.mark.parametrize(
+    "text", [re.sub(b"(?m)^", b"# ", PEM), re.sub(b"(?m)^", b"#", PEM), re.sub(b"(?m)^", b"\t#", PEM[:80])]
+)
+def test_a_block_that_is_commented_out_is_none(text) -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    distrust._block(reader, "/list", der.pem(GOOD) + text, everything=True)
+    assert reader.problems == [] and reader.distrust.is_known
+    assert list(reader.distrust.certificates) == [GOOD]
+
+
+@pytest.mark.parametrize(
+    "text", [b"Put -----BEGIN CERTIFICATE----- here", b"0 files", b"-----BEGIN TRUSTED CERTIFICATE-----"]
+)
+@pytest.mark.parametrize("name", ["README", "readme.txt", ".a.pem.swp"])
+def test_what_nobody_means_to_be_read_is_no_fault(name, text) -> None:
+    reader = Reader(Config({}), SERVER_AUTH)
+    for everything in (True, False):
+        distrust._block(reader, f"/{name}", text, everything)
+    assert reader.problems == [] and reader.distrust.is_known
+
+
+@pytest.mark.parametrize("line", ["!", "!mozilla/", "! ", "!/"])
+def test_a_line_that_deselects_nothing_is_passed_over(line, tmp_path, monkeypatch) -> None:
+    (tmp_path / "conf").write_text(f"{line}\n")
+    monkeypatch.setattr(distrust, "DESELECTED", str(tmp_path / "conf"))
+    reader = Reader(Config({}), SERVER_AUTH)
+    distrust._read_deselected(reader)
+    assert reader.problems == [] and reader.distrust.is_known
+
+
+def test_what_the_administrator_added_and_cannot_be_read_distrusts_nobody(tmp_path, monkeypatch) -> None:
+    def refuse(path: str) -> bytes:
+        raise SourceError(path, "cannot be read: Permission denied") from PermissionError(errno.EACCES, "")
+
+    monkeypatch.setattr(distrust, "LOCAL", str(tmp_path))
+    monkeypatch.setattr(_files, "read", refuse)
+    (tmp_path / "own.crt").touch()
+    reader = Reader(Config({}), SERVER_AUTH)
+    assert distrust._local(reader) == set()
+    assert reader.problems == [] and reader.distrust.is_known and not reader.closed
 
 
 def test_where_anchors_are_only_what_carries_trust_settings_may_distrust() -> None:

@@ -332,6 +332,68 @@ def test_what_fails_in_the_middle_leaves_nothing(step, embeddable, monkeypatch) 
     assert snapshot(embeddable) == before
 
 
+def compiled(packages: Path) -> None:
+    """As ``compileall -b`` leaves it."""
+    (packages / "certhook" / "auto.pyc").write_bytes(b"?")
+
+
+def stale(packages: Path) -> None:
+    (packages / "certhook" / "__pycache__").mkdir(exist_ok=True)
+    (packages / "certhook" / "__pycache__" / "gone.cpython-311.pyc").write_bytes(b"?")
+
+
+def empty_folder(packages: Path) -> None:
+    (packages / "certhook" / "nothing").mkdir()
+
+
+def former_file(packages: Path) -> None:
+    """What another version wrote as well."""
+    (packages / "certhook.start").write_bytes(b"certhook:start\n")
+    record = json.loads((packages / _placed.RECORD).read_text())
+    record["files"]["certhook.start"] = hashlib.sha256(b"certhook:start\n").hexdigest()
+    (packages / _placed.RECORD).write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("left", [compiled, stale, empty_folder, former_file])
+@pytest.mark.parametrize("step", range(12))
+def test_what_fails_in_the_middle_of_an_upgrade_leaves_what_was_there(left, step, embeddable, monkeypatch) -> None:
+    target = find(str(embeddable))
+    packages = Path(target.folder)
+    files = {"certhook/auto.py": b"", "certifi/core/x.py": b"x = 1\n", **_placed.START_FILES}
+    _placed.place(target, files, _placed.plan(target, files))
+    left(packages)
+    old, before = _placed.read(target), snapshot(embeddable)
+    newer = {**files, "certhook/auto.py": b"newer = 1\n"}
+    done = []
+
+    def failing(real):
+        def function(*args, **kwargs):
+            done.append(args)
+            if len(done) == step + 1:
+                raise OSError("the disk is full")
+            return real(*args, **kwargs)
+
+        return function
+
+    # Out go what starts it, two packages (and what an earlier version had), the record and the lines; in come
+    # a record, two packages, the lines, and what starts it.
+    steps = 11 if left is former_file else 10
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", failing(os.rename))
+        patch.setattr(shutil, "copymode", failing(shutil.copymode))
+        if step < steps:
+            with pytest.raises(OSError, match="the disk is full"):
+                _placed.place(target, newer, _placed.plan(target, newer), old)
+            assert snapshot(embeddable) == before
+            return
+        _placed.place(target, newer, _placed.plan(target, newer), old)
+    placed = _placed.read(target)
+    assert _placed.is_whole(target, placed)
+    assert (packages / "certhook" / "auto.py").read_bytes() == b"newer = 1\n"
+    assert _placed.remove(target, placed) == []
+    assert not packages.exists()
+
+
 @pytest.mark.parametrize("after", range(5))
 def test_what_is_killed_in_the_middle_can_be_disabled(after, source, certhook, embeddable) -> None:
     before = snapshot(embeddable)

@@ -18,6 +18,7 @@ import pytest
 import support
 
 from certhook import _config, _store
+from certhook.exceptions import presentable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="users and modes are a thing of POSIX")
 ATTACKER = 54321
@@ -273,6 +274,21 @@ def test_no_secret_in_a_variable_is_shown(installed, setting, value) -> None:
     assert setting in done.stderr
     said = (done.stdout + done.stderr).lower()
     assert SECRET[:12].lower() not in said and ENCODED[30:50].lower() not in said
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("/usr//lib, /home/me@corp.example/ca.pem", "/usr//lib, /home/me@corp.example/ca.pem"),
+        ("C:/Users/me@corp/ca.pem", "C:/Users/me@corp/ca.pem"),
+        ("https://me:secret@mirror/ca.pem", "https://...@mirror/ca.pem"),
+        ("/https:/me:secret@mirror/ca.pem", "/https:/...@mirror/ca.pem"),
+        ("'//me:se//cr@et@mirror/ca.pem'", "'//...@mirror/ca.pem'"),
+        ("@" + "//" * 200_000, "@" + "//" * 1999 + "/..."),  # in a moment
+    ],
+)
+def test_a_login_is_hidden_and_a_path_is_not(text, shown) -> None:
+    assert presentable(text) == shown
 
 
 def test_nothing_in_a_variable_moves_the_cursor_or_forges_a_line(installed) -> None:

@@ -637,20 +637,36 @@ def test_what_permissions_hide_is_named_and_left_out(machine, tmp_path, name) ->
     assert ": cannot be read: Permission denied. Run '" in shown
 
 
-# Without the rights that root has over files, and then with them.
-TWO_PROCESSES = f"""
+# Without the rights that root has over files, once cold and once warm, with them, and without them again.
+PROCESSES = f"""
 import subprocess, sys
-for without in (["setpriv", "--bounding-set", "-dac_override,-dac_read_search"], []):
-    command = [*without, sys.executable, "-W", "ignore", "-c", {support.VERDICTS!r}]
+code = {support.VERDICTS!r} + "print('certhook._sources' in sys.modules)"
+without = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+for command in (without, without, [], without):
+    command = [*command, sys.executable, "-W", "ignore", "-c", "import sys" + chr(10) + code]
     sys.stdout.write(subprocess.check_output(command, encoding="utf-8"))
 """
 
 
 def test_a_list_that_one_process_may_not_read_holds_for_one_that_may(machine, tmp_path) -> None:
-    """The first leaves no store for the second, which has the same cache; and it does without the bundle."""
+    """The first leaves no index for the second, which has the same cache; and it does without the bundle."""
     tree = {STORE: Pem("system both"), f"{_BLOCKLIST}/a.pem": namespace.unreadable(machine.cas.pem("system"))}
-    done = machine.run(machine.installed, TWO_PROCESSES, tree, tmp_path)
-    assert lines_of(done) == [expected("system both"), expected("bundled both")]
+    lines = machine.run(machine.installed, PROCESSES, tree, tmp_path).stdout.splitlines()
+    assert [support.verdicts(line) for line in lines[::2]] == [
+        expected("system both"),
+        expected("system both"),
+        expected("bundled both"),
+        expected("bundled both"),  # What is known of it is no secret.
+    ]
+    assert lines[1::2] == ["True", "False", "True", "False"]
+
+
+def test_a_folder_of_lists_that_may_not_be_entered_is_named_once(machine, tmp_path) -> None:
+    folder = _BLOCKLIST.rpartition("/")[0]
+    tree = {STORE: Pem("system both"), f"{folder}/blocklist/a.pem": Pem("system"), folder: namespace.closed}
+    done = machine.run(machine.installed, support.VERDICTS, tree, tmp_path, capable=False)
+    assert lines_of(done) == [expected("system both")]
+    assert [shown.partition(":")[0] for shown in warnings_of(done)] == [folder, "bundled"]
 
 
 # One line of verdicts before and one after the update of a running program.

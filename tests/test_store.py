@@ -55,13 +55,14 @@ INDEXES = st.builds(
         st.booleans(),
     ),
     st.lists(st.tuples(TEXT, TEXT), max_size=3),
+    st.lists(TEXT, max_size=3),
 )
 
 
 def fields(index: Index) -> tuple[object, ...]:
     inputs = index.inputs
     seen = inputs.near, inputs.linked, inputs.deep, inputs.deep_seen, inputs.portable
-    return index.settings, index.digest, index.store_seen, index.problems, seen
+    return index.settings, index.digest, index.store_seen, index.problems, index.closed, seen
 
 
 @given(INDEXES)
@@ -133,13 +134,13 @@ def test_an_index_with_a_field_changed_is_a_whole_index_or_none(index, data) -> 
 @pytest.mark.parametrize("digest", ["", ".", "../0123", "/etc/ssl/certs"])
 def test_an_index_that_leads_out_of_its_folder_is_none(digest) -> None:
     with pytest.raises(ValueError):
-        Index.from_bytes(Index(("a",), digest, None, Inputs({}, {}, {}, 0, False), []).to_bytes())
+        Index.from_bytes(Index(("a",), digest, None, Inputs({}, {}, {}, 0, False), [], []).to_bytes())
 
 
 def test_indexes_of_two_settings_with_one_name_are_told_apart(tmp_path) -> None:
     anchors = [anchor("a")]
     store = _compiler.build(str(tmp_path), anchors, shared=False)
-    index = Index(("one",), os.path.basename(store), None, Inputs({}, {}, {}, _store.look({}), False), [])
+    index = Index(("one",), os.path.basename(store), None, Inputs({}, {}, {}, _store.look({}), False), [], [])
     _compiler.write_index(str(tmp_path), index, shared=False)
     assert _store.find(str(tmp_path), ("one",)) is not None
     os.rename(_store.index_path(str(tmp_path), ("one",)), _store.index_path(str(tmp_path), ("two",)))
@@ -404,7 +405,7 @@ def test_an_index_is_looked_at_deeply_once_in_a_while(tmp_path, cas) -> None:
     near, deep = str(tmp_path / "in"), str(tmp_path / "in" / "deep")
     store = _compiler.build(str(tmp_path), ROOTS, shared=False)
     inputs = Inputs({near: _store.signature(near)}, {}, {near: "deep"}, _store.look({near: "deep"}), False)
-    _compiler.write_index(str(tmp_path), Index(("a",), os.path.basename(store), None, inputs, []), shared=False)
+    _compiler.write_index(str(tmp_path), Index(("a",), os.path.basename(store), None, inputs, [], []), shared=False)
     path = _store.index_path(str(tmp_path), ("a",))
     assert _store.find(str(tmp_path), ("a",)) is not None
     with open(deep, "ab") as file:
@@ -420,7 +421,7 @@ def test_an_index_is_looked_at_deeply_once_in_a_while(tmp_path, cas) -> None:
 def test_a_look_from_before_the_machine_was_started_does_not_hold(tmp_path, monkeypatch) -> None:
     store = _compiler.build(str(tmp_path), ROOTS, shared=False)
     index = Index(
-        ("a",), os.path.basename(store), _store.signature(store), Inputs({}, {}, {}, _store.look({}), False), []
+        ("a",), os.path.basename(store), _store.signature(store), Inputs({}, {}, {}, _store.look({}), False), [], []
     )
     _compiler.write_index(str(tmp_path), index, shared=False)
     os.utime(_store.index_path(str(tmp_path), ("a",)))

@@ -31,13 +31,14 @@ class TrustSet:
     :ivar problems: what is wrong with a setting or a source, as exceptions
     :ivar config: what the environment said
     :ivar inputs: how all that was read looked then, by which a change is noticed
-    :ivar unshared: whether it is for this process alone: another one might read more of what is distrusted
+    :ivar closed: the paths that may not be read, and that say what is distrusted
     :ivar volatile: whether something was read whose changes nothing shows
     """
 
     __module__ = "certhook"
     __slots__ = (
         "anchors",
+        "closed",
         "config",
         "distrust_is_known",
         "inputs",
@@ -45,7 +46,6 @@ class TrustSet:
         "problems",
         "rejected",
         "removed",
-        "unshared",
         "volatile",
     )
 
@@ -62,7 +62,7 @@ class TrustSet:
         if not self.anchors and purpose == SERVER_AUTH:
             self.problems.append(CerthookError(_nobody(config, reader.places)))
         self.inputs = reader.inputs
-        self.unshared = reader.unshared
+        self.closed = reader.closed
         self.volatile = reader.volatile
         if config.debug:
             _debug(self)

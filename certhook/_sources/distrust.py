@@ -63,7 +63,7 @@ _ANCHORS = "anchors"
 UNTRUSTED = ("/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted")  # FreeBSD
 
 # What a p11-kit object begins with.
-_OBJECT = re.compile(rb"^[ \t]*\[p11-kit-object-v1\][ \t]*\r?$", re.MULTILINE)
+_OBJECT = re.compile(rb"^[ \t\v\f\r]*\[p11-kit-object-v1\][ \t\v\f\r]*$", re.MULTILINE)
 
 
 class Block:
@@ -201,6 +201,8 @@ def read(reader: Reader) -> None:
         _read_deselected(reader)
         for folder in P11_KIT:
             _read_folder(reader, folder, everything=False)
+            if os.path.isdir(folder) and not os.access(folder, os.X_OK):
+                continue  # which was said
             _read_folder(reader, os.path.join(folder, _ANCHORS), everything=False)
             for name in _BLOCKLISTS:
                 _read_folder(reader, os.path.join(folder, name), everything=True)
@@ -213,6 +215,7 @@ def _read_deselected(reader: Reader) -> None:
     reader.watch(DESELECTED)
     lines = map(bytes.strip, (_contents(reader, DESELECTED) or b"").splitlines())
     names = [os.fsdecode(line[1:].strip()) for line in lines if line.startswith(b"!") and b"\0" not in line]
+    names = [name for name in names if os.path.basename(name)]
     local = _local(reader) if names else set()
     for name in names:
         path = os.path.join(CERTIFICATES, name)
@@ -242,7 +245,11 @@ def _local(reader: Reader) -> set[object]:
             if name.endswith(".crt"):
                 path = os.path.join(folder, name)
                 reader.watch_inside(path)
-                anchors, _ = _anchors.parse(_contents(reader, path) or b"")
+                try:
+                    anchors, _ = _anchors.parse(_files.read(path))
+                except SourceError as error:
+                    reader.failed(error.__cause__)  # Nobody is distrusted by it.
+                    continue
                 found.update(identity(_x509.Certificate(anchor.der)) for anchor in anchors)
     return found
 
@@ -258,9 +265,7 @@ def _read_folder(reader: Reader, folder: str, everything: bool) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        reader.distrust_unknown(folder, f"cannot be read: {error.strerror}")
-        reader.failed(error)
-        reader.unshared = True
+        reader.distrust_unknown(folder, f"cannot be read: {error.strerror}", error)
         return
     for name in names:
         path = os.path.join(folder, name)
@@ -279,9 +284,7 @@ def _contents(reader: Reader, path: str) -> bytes | None:
         return _files.read(path)
     except SourceError as error:
         if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
-            reader.distrust_unknown(path, error.message)
-            reader.failed(error.__cause__)
-            reader.unshared = True
+            reader.distrust_unknown(path, error.message, error.__cause__)
         return None
 
 
@@ -293,6 +296,8 @@ def _block(
     :param by: the file that says so, if it is another one
     """
     found = _of_objects(data, everything) if _OBJECT.search(data) else _of_certificates(data, everything)
+    # What nobody means to be read: a README, and what editors leave.
+    is_meant = not os.path.basename(path).upper().startswith(("README", "."))
     count = faults = 0
     for block in found:
         try:
@@ -301,10 +306,9 @@ def _block(
             count += 1
         except ValueError as error:
             faults += 1
-            if faults <= _anchors.MOST_PROBLEMS:
+            if is_meant and faults <= _anchors.MOST_PROBLEMS:
                 reader.distrust_unknown(path, error)
-    # What nobody means to be read: a README, and what editors leave.
-    if everything and not count and not os.path.basename(path).upper().startswith(("README", ".")):
+    if everything and not count and is_meant:
         expected = "a certificate as PEM or DER, or a p11-kit object, was expected"
         reader.problems.append(SourceError(path, f"names nothing to distrust; {expected}"))
 

@@ -87,8 +87,8 @@ class Reader:
         self._deep: dict[str, dict[str, Signature]] = {}
         #: whether something was read whose changes no signature shows (a Windows store)
         self.volatile = False
-        #: whether another process, with other rights, might read more of what is distrusted
-        self.unshared = False
+        #: the paths that may not be read, and that say what is distrusted
+        self.closed: list[str] = []
         #: what is taken from the trust set, whichever source lists it
         self.distrust = Distrust()
         self._anchors: dict[bytes, Anchor] = {}
@@ -320,10 +320,16 @@ class Reader:
         self.problems.extend(SourceError(path, message) for message in skipped)
         return anchors
 
-    def distrust_unknown(self, path: str, why: object) -> None:
-        """Have it known that what *path* distrusts is not known."""
+    def distrust_unknown(self, path: str, why: object, error: BaseException | None = None) -> None:
+        """Have it known that what *path* distrusts is not known.
+
+        :param error: with which it could not be read, if so
+        """
         self.problems.append(SourceError(path, f"{why}; what it distrusts is not known"))
         self.distrust.is_known = False
+        self.failed(error)
+        if isinstance(error, PermissionError):
+            self.closed.append(path)
 
     def failed(self, error: BaseException | None) -> None:
         """Have what could not be read tried again for the next context, unless its signature will show a change."""

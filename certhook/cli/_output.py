@@ -147,9 +147,12 @@ def cut(text: str, most: int) -> str:
     """*text*, cut where it is more than *most* columns wide."""
     if columns(text) <= most:
         return text
-    while columns(text) > most - 3:
-        text = text[:-1]
-    return f"{text}..."
+    left = most - 3
+    for count, character in enumerate(text):
+        left -= columns(character)
+        if left < 0:
+            return f"{text[:count]}..."
+    return text
 
 
 def padded(text: str, width: int) -> str:

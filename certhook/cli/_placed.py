@@ -21,7 +21,7 @@ from certhook.cli._interpreter import Refused, Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any, Iterable, Iterator
 
 #: Beside the packages: which of certhook's files these are.
 RECORD = "certhook-enabled.json"
@@ -59,9 +59,15 @@ class Record:
         return json.dumps(vars(self), indent=1).encode()
 
 
+# Of an earlier version.
+_FORMER = "certhook.start"
+
+
 def _is_ours(name: str) -> bool:
     parts = name.split("/")
-    return name in START_FILES or (parts[0] in _PACKAGES and not {"..", ""} & {*parts} and not {*"\\:"} & {*name})
+    return name in (*START_FILES, _FORMER) or (
+        parts[0] in _PACKAGES and not {"..", ""} & {*parts} and not {*"\\:"} & {*name}
+    )
 
 
 def read(target: Target) -> Record | None:
@@ -141,14 +147,13 @@ def _lacking(data: bytes) -> str:
 def place(target: Target, files: dict[str, bytes], record: Record, old: Record | None = None) -> None:
     """Write *files*, all of them or none, in the place of those of *old*.
 
-    :raises OSError: if that cannot be done; nothing is left of it then, and *old* is still there unless it could
-        no longer be kept
-    :raises Refused: if another ``enable`` is at it
+    :raises OSError: if that cannot be done; then all is as it was before
+    :raises Refused: if another ``enable`` is at it, or there is something else in the place of a file
     """
-    tops = [*sorted({name.split("/")[0] for name in files} - START_FILES.keys(), reverse=True), *START_FILES]
-    replaced = {name.split("/")[0] for name in old.files} if old else set()
+    tops = [*sorted(_tops(files) - START_FILES.keys(), reverse=True), *START_FILES]
+    former = [*START_FILES, *sorted(_tops(old.files) - START_FILES.keys()), RECORD] if old else []
     for top in tops:
-        if top not in replaced and os.path.lexists(os.path.join(target.folder, top)):
+        if top not in former and os.path.lexists(os.path.join(target.folder, top)):
             raise Refused(f"{os.path.join(target.folder, top)} is there already, and not from 'enable'")
     foreign = _foreign(target, old) if old else None
     if foreign:
@@ -159,26 +164,44 @@ def place(target: Target, files: dict[str, bytes], record: Record, old: Record |
         os.mkdir(stage)
     except FileExistsError:
         raise Refused(f"{stage} is there: another 'enable' is at work; delete it if it ended in the middle") from None
+    moved: list[tuple[str, str]] = []
+
+    def move(top: str, source: str, to: str) -> None:
+        pair = os.path.join(source, top), os.path.join(to, top)
+        os.rename(*pair)
+        moved.append(pair)
+
     try:
         for name, data in files.items():
-            _write(os.path.join(stage, *name.split("/")), data)
-        if old:
-            # Not before: there is room for it now, and nobody goes without in the end.
-            remove(target, old)
-            made, record = old.made, plan(target, files)
-            record.made = made
-        _write(os.path.join(stage, RECORD), record.to_json())
+            _write(os.path.join(stage, "new", *name.split("/")), data)
+        os.mkdir(os.path.join(stage, "old"))
         try:
+            for top in filter(lambda top: os.path.lexists(os.path.join(target.folder, top)), former):
+                move(top, target.folder, os.path.join(stage, "old"))
+            if old:
+                _edit(target, old, 0)
+                made, record = old.made, plan(target, files)
+                record.made = made
+            _write(os.path.join(stage, "new", RECORD), record.to_json())
             for top in (RECORD, *tops):
                 if top == tops[-1]:
                     _edit(target, record, 1)
-                os.rename(os.path.join(stage, top), os.path.join(target.folder, top))
+                move(top, os.path.join(stage, "new"), target.folder)
         except BaseException:
-            remove(target, record)
+            _edit(target, record, 0)
+            for source, to in reversed(moved):
+                os.rename(to, source)
+            if old:
+                _edit(target, old, 1)
             raise
     finally:
         shutil.rmtree(stage)
         _drop_made(target, record)  # where nothing is in them
+
+
+def _tops(files: Iterable[str]) -> set[str]:
+    """What *files* are in, at the top of site-packages."""
+    return {name.split("/")[0] for name in files}
 
 
 def _write(path: str, data: bytes) -> None:

@@ -36,16 +36,21 @@ ROOT = der.certificate(der.common_name("a root"))
 
 
 def pem(data: bytes) -> None:
-    """PEM and DER files: each anchor is one certificate, and stands in the input."""
-    anchors, problems = _anchors.parse(data)
-    assert all(isinstance(problem, str) for problem in problems)
+    """PEM and DER files: each anchor is one certificate of the input, and what can be trusted can be distrusted."""
+    trusted, problems = _anchors.parse(data)
+    anchors, more = _anchors.parse(data, anywhere=True)
+    assert all(isinstance(problem, str) for problem in problems + more)
+    assert {anchor.der for anchor in trusted} <= {anchor.der for anchor in anchors}
     if not anchors:
         return
     if data.startswith(_anchors._UTF16_MARKS):
         data = data.decode("utf-16", "replace").encode("ascii", "replace")
     texts = re.split(rb"-{5}[^-\r\n]*-{5}", data)
+    blocks = [part.partition(b"-----")[2] for part in data.split(b"-----BEGIN ")]
+    texts += [block.partition(b"-----END")[0] for block in blocks]
+    texts += [re.split(rb"\r?\n[ \t]*\r?\n", text, maxsplit=1)[-1] for text in texts]  # without headers
     whole = [data, *(_decoded(text) for text in texts)]
-    for anchor in anchors:
+    for anchor in (*trusted, *anchors):
         assert _x509.Certificate(anchor.der).rest == b""
         assert any(anchor.der in candidate for candidate in whole)
         assert anchor.subject and anchor.sha256 and repr(anchor)
@@ -147,9 +152,16 @@ _SETTINGS = {
     },
 }
 _INPUTS = _store.Inputs({"/a": (1, 2, 3, 4)}, {"/c": None}, {"/": "b"}, 5, False)
-_INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _INPUTS, [("/c", "d")])
+_INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _INPUTS, [("/c", "d")], ["/e"])
 SEEDS: dict[str, list[bytes]] = {
-    "pem": [der.pem(ROOT), ROOT, der.pem(ROOT + der.auxiliary(["1.2"]), "TRUSTED CERTIFICATE"), b"\xff\xfe-\0"],
+    "pem": [
+        der.pem(ROOT),
+        ROOT,
+        der.pem(ROOT + der.auxiliary(["1.2"]), "TRUSTED CERTIFICATE"),
+        b"\xff\xfe-\0",
+        b" " + der.pem(ROOT),
+        der.pem(ROOT).replace(b"-\n", b"-\na: b\n\n", 1),
+    ],
     "x509": [ROOT, der.auxiliary(["1.2.3"], ["1.2.4"]), der.common_name("a"), der._VALIDITY],
     "p11_kit": [
         _P11_KIT.encode() + der.pem(ROOT),
