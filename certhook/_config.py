@@ -144,7 +144,7 @@ class Config:
         value = environ.get(setting, "")
         names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
         unknown = [name for name in names if name not in allowed]
-        if not unknown and not names and value.strip():
+        if not names and value.strip():
             unknown = [""]  # Only commas: of "$A,$B", neither was set.
         if unknown:
             known = tuple(dict.fromkeys([name for name in names if name in allowed]))

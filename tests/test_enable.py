@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -304,18 +305,13 @@ def test_a_record_that_somebody_else_wrote_is_refused(text, certhook, embeddable
 # All or nothing.
 
 
-@pytest.mark.parametrize("step", range(6))
-def test_what_fails_in_the_middle_leaves_nothing(step, embeddable, monkeypatch) -> None:
-    before = snapshot(embeddable)
-    target = find(str(embeddable))
-    files = {"certhook/__init__.py": b"", "certifi/core/x.py": b"x = 1\n", **_placed.START_FILES}
-    record = _placed.plan(target, files)
-    done = []
+def fail_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have one step of those that put files in their places fail, the others not."""
+    steps = itertools.count()
 
     def failing(real):
         def function(*args, **kwargs):
-            done.append(args)
-            if len(done) == step + 1:
+            if next(steps) == step:
                 raise OSError("the disk is full")
             return real(*args, **kwargs)
 
@@ -323,6 +319,15 @@ def test_what_fails_in_the_middle_leaves_nothing(step, embeddable, monkeypatch) 
 
     monkeypatch.setattr(os, "rename", failing(os.rename))
     monkeypatch.setattr(shutil, "copymode", failing(shutil.copymode))
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_what_fails_in_the_middle_leaves_nothing(step, embeddable, monkeypatch) -> None:
+    before = snapshot(embeddable)
+    target = find(str(embeddable))
+    files = {"certhook/__init__.py": b"", "certifi/core/x.py": b"x = 1\n", **_placed.START_FILES}
+    record = _placed.plan(target, files)
+    fail_at(step, monkeypatch)
     if step == 5:  # a record, two packages, the ._pth file, the file that starts it
         _placed.place(target, files, record)
         assert _placed.is_whole(target, record)
@@ -364,23 +369,11 @@ def test_what_fails_in_the_middle_of_an_upgrade_leaves_what_was_there(left, step
     left(packages)
     old, before = _placed.read(target), snapshot(embeddable)
     newer = {**files, "certhook/auto.py": b"newer = 1\n"}
-    done = []
-
-    def failing(real):
-        def function(*args, **kwargs):
-            done.append(args)
-            if len(done) == step + 1:
-                raise OSError("the disk is full")
-            return real(*args, **kwargs)
-
-        return function
-
     # Out go what starts it, two packages (and what an earlier version had), the record and the lines; in come
     # a record, two packages, the lines, and what starts it.
     steps = 11 if left is former_file else 10
     with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", failing(os.rename))
-        patch.setattr(shutil, "copymode", failing(shutil.copymode))
+        fail_at(step, patch)
         if step < steps:
             with pytest.raises(OSError, match="the disk is full"):
                 _placed.place(target, newer, _placed.plan(target, newer), old)

@@ -640,10 +640,10 @@ def test_what_permissions_hide_is_named_and_left_out(machine, tmp_path, name) ->
 # Without the rights that root has over files, once cold and once warm, with them, and without them again.
 PROCESSES = f"""
 import subprocess, sys
-code = {support.VERDICTS!r} + "print('certhook._sources' in sys.modules)"
+code = {support.VERDICTS!r} + "print('certhook._sources' in __import__('sys').modules)"
 without = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 for command in (without, without, [], without):
-    command = [*command, sys.executable, "-W", "ignore", "-c", "import sys" + chr(10) + code]
+    command = [*command, sys.executable, "-W", "ignore", "-c", code]
     sys.stdout.write(subprocess.check_output(command, encoding="utf-8"))
 """
 

@@ -176,8 +176,9 @@ def place(target: Target, files: dict[str, bytes], record: Record, old: Record |
             _write(os.path.join(stage, "new", *name.split("/")), data)
         os.mkdir(os.path.join(stage, "old"))
         try:
-            for top in filter(lambda top: os.path.lexists(os.path.join(target.folder, top)), former):
-                move(top, target.folder, os.path.join(stage, "old"))
+            for top in former:
+                if os.path.lexists(os.path.join(target.folder, top)):
+                    move(top, target.folder, os.path.join(stage, "old"))
             if old:
                 _edit(target, old, 0)
                 made, record = old.made, plan(target, files)
