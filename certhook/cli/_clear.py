@@ -82,7 +82,8 @@ def reach(target: Target, deadline: Deadline, proxy: str | None) -> socket.socke
     if is_secured:
         try:
             raw = inside_tls(raw, host, deadline)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # also a name that TLS has no use for
+            raw.close()
             text = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
             raise Failure("proxy", f"no TLS with it, {text}") from error
     try:

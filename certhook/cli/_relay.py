@@ -21,7 +21,8 @@ def inside_tls(raw: socket.socket, host: str, deadline: Deadline) -> socket.sock
     """Secure *raw*, whose other end is the proxy *host*, as programs do.
 
     :returns: a socket for what is spoken inside: :mod:`ssl` cannot secure one that it has secured
-    :raises OSError: where that fails, as where the proxy is not verified; *raw* is closed then
+    :raises OSError: where that fails, as where the proxy is not verified
+    :raises ValueError: if *host* cannot be the name of a server
     """
     raw.settimeout(deadline.left())
     secured = _contexts.as_programs_do().wrap_socket(raw, server_hostname=host)
