@@ -16,6 +16,7 @@ import certifi
 import pytest
 import support
 
+from certhook._store import build
 from certhook import _store
 
 #: How often a builder is killed, and half as often one that repairs.
@@ -186,10 +187,10 @@ def test_16_processes_race_to_repair_a_store(warm) -> None:
 # Forks builders and kills each at a random moment of the time that it needs to write a whole store.
 KILLER = """
 import json, os, random, shutil, signal, time
-from certhook import _anchors, _compiler, _config, _files, _report, _sources, _store, _trust
+from certhook import _config, _files, _sources, _store, _trust, _warnings
 folder = os.environ["CERTHOOK_CACHE_DIR"]
 begun, begins = os.pipe()
-compile_into = _compiler.compile_into
+compile_into = build.compile_into
 def told(*args, **kwargs):
     os.write(begins, b"!")
     return compile_into(*args, **kwargs)
@@ -216,7 +217,7 @@ def sizes():
 def start():
     child = os.fork()
     if child == 0:
-        _compiler.compile_into = told
+        build.compile_into = told
         build()
         os._exit(0)
     os.read(begun, 1)

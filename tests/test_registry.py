@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from certhook import _registry
+from certhook._watch import windows as watch_windows
 from certhook._sources import windows
 
 MACHINE = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\SystemCertificates"
@@ -51,18 +51,18 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Key]:
 
 
 def test_the_roots_are_the_machines_the_users_those_of_policies_and_microsofts_own() -> None:
-    assert len(_registry.keys("ROOT")) == 6
-    assert len(_registry.keys("Disallowed")) == 5
-    assert rf"{MACHINE}\AuthRoot\Certificates" in _registry.keys("ROOT")
-    assert all(map(_registry.is_key, _registry.keys("CA")))
-    assert not any(map(_registry.is_key, (r"C:\HKEY_LOCAL_MACHINE\x", "store:ROOT")))
+    assert len(watch_windows.keys("ROOT")) == 6
+    assert len(watch_windows.keys("Disallowed")) == 5
+    assert rf"{MACHINE}\AuthRoot\Certificates" in watch_windows.keys("ROOT")
+    assert all(map(watch_windows.is_key, watch_windows.keys("CA")))
+    assert not any(map(watch_windows.is_key, (r"C:\HKEY_LOCAL_MACHINE\x", "store:ROOT")))
 
 
 def test_what_comes_goes_or_is_there_for_the_first_time_shows(registry) -> None:
-    seen = [_registry.key_signature(rf"{MACHINE}\ROOT\Certificates")]
+    seen = [watch_windows.key_signature(rf"{MACHINE}\ROOT\Certificates")]
     for key in (Key(1, []), Key(2, [A]), Key(3, [B])):
         registry[rf"{MACHINE}\ROOT\Certificates"] = key
-        seen.append(_registry.key_signature(rf"{MACHINE}\ROOT\Certificates"))
+        seen.append(watch_windows.key_signature(rf"{MACHINE}\ROOT\Certificates"))
     assert len(set(seen)) == 4 and None not in seen
 
 
@@ -72,19 +72,19 @@ def test_no_time_shows_in_what_is_to_survive_an_image(registry) -> None:
 
     assert look(Key(1, [A, B]), Key(2, [B, A]), Key(3, [A.lower(), B])) == 1
     assert look(Key(1, []), Key(1, [A]), Key(1, [B])) == 3
-    assert _registry.portable_key_signature(r"HKEY_CURRENT_USER\none") is not None
+    assert watch_windows.portable_key_signature(r"HKEY_CURRENT_USER\none") is not None
 
 
 def _looks(registry: dict[str, Key], key: Key) -> object:
     registry[MACHINE] = key
-    return _registry.portable_key_signature(MACHINE)
+    return watch_windows.portable_key_signature(MACHINE)
 
 
 def test_a_store_of_which_another_provider_has_a_part_is_read_for_each_context(registry) -> None:
-    assert _registry.is_all_of("ROOT")
+    assert watch_windows.is_all_of("ROOT")
     registry[rf"{MACHINE}\AuthRoot\PhysicalStores"] = Key(1, ["somebody's"])
-    assert not _registry.is_all_of("ROOT")
-    assert _registry.is_all_of("CA")
+    assert not watch_windows.is_all_of("ROOT")
+    assert watch_windows.is_all_of("CA")
 
 
 ENTRIES = [
@@ -95,10 +95,10 @@ ENTRIES = [
 
 
 def test_the_order_in_which_certificates_come_does_not_show_but_everything_else() -> None:
-    assert _registry.signature_of(ENTRIES) == _registry.signature_of(ENTRIES[::-1])
+    assert watch_windows.signature_of(ENTRIES) == watch_windows.signature_of(ENTRIES[::-1])
     others = [ENTRIES[:2], [*ENTRIES, ENTRIES[0]], [(b"a", "x509_asn", False), *ENTRIES[1:]]]
     others.append([ENTRIES[0], (b"b", "x509_asn", frozenset({"1.3.6.1.5.5.7.3.1"})), ENTRIES[2]])
-    assert len({_registry.signature_of(entries) for entries in (ENTRIES, *others)}) == 5
+    assert len({watch_windows.signature_of(entries) for entries in (ENTRIES, *others)}) == 5
 
 
 def test_a_store_that_cannot_be_read_is_seen_to_have_changed(monkeypatch) -> None:
@@ -106,21 +106,21 @@ def test_a_store_that_cannot_be_read_is_seen_to_have_changed(monkeypatch) -> Non
         assert store == "ROOT"
         raise PermissionError(13, "Access is denied")
 
-    path = _registry.path_of("ROOT")
+    path = watch_windows.path_of("ROOT")
     monkeypatch.setattr(_registry, "enumerate_store", enumerate_store)
-    assert _registry.is_store(path) and _registry.store_signature(path) is None
+    assert watch_windows.is_store(path) and watch_windows.store_signature(path) is None
 
 
 def test_the_source_has_the_keys_and_the_content_of_each_store_watched(registry, monkeypatch) -> None:
     from certhook._config import SERVER_AUTH, Config
-    from certhook._sources.reader import Reader
+    from certhook._sources.collector import Reader
 
     monkeypatch.setattr(_registry, "enumerate_store", lambda store: [])
     reader = Reader(Config({}), SERVER_AUTH)
     windows.read_disallowed(reader)
     windows.read(reader)
     inputs = reader.inputs
-    assert set(inputs.near) == {key for store in ("ROOT", "CA", "Disallowed") for key in _registry.keys(store)}
+    assert set(inputs.near) == {key for store in ("ROOT", "CA", "Disallowed") for key in watch_windows.keys(store)}
     assert set(inputs.deep) == {"store:ROOT", "store:CA", "store:Disallowed"}
     assert not reader.volatile
     registry[rf"{MACHINE}\CA\PhysicalStores"] = Key(1, [])

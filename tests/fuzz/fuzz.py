@@ -7,6 +7,8 @@ rest of the arguments is libFuzzer's, and a file named there is a case to be run
 """
 
 from __future__ import annotations
+from certhook._certificates import names, pem, x509
+from certhook._certificates.anchor import Anchor
 
 import argparse
 import base64
@@ -25,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["certhook"]):
     import certhook._sources.p11_kit  # noqa: F401  (which is else imported late)
-    from certhook import _anchors, _config, _store, _x509
+    from certhook import _config, _store
     from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
     from certhook._sources import distrust, macos
-    from certhook._sources.reader import Reader
+    from certhook._sources.collector import Reader
 
 import der
 
@@ -37,13 +39,13 @@ ROOT = der.certificate(der.common_name("a root"))
 
 def pem(data: bytes) -> None:
     """PEM and DER files: each anchor is one certificate of the input, and what can be trusted can be distrusted."""
-    trusted, problems = _anchors.parse(data)
-    anchors, more = _anchors.parse(data, anywhere=True)
+    trusted, problems = pem.parse(data)
+    anchors, more = pem.parse(data, anywhere=True)
     assert all(isinstance(problem, str) for problem in problems + more)
     assert {anchor.der for anchor in trusted} <= {anchor.der for anchor in anchors}
     if not anchors:
         return
-    if data.startswith(_anchors._UTF16_MARKS):
+    if data.startswith(pem._UTF16_MARKS):
         data = data.decode("utf-16", "replace").encode("ascii", "replace")
     texts = re.split(rb"-{5}[^-\r\n]*-{5}", data)
     blocks = [part.partition(b"-----")[2] for part in data.split(b"-----BEGIN ")]
@@ -51,7 +53,7 @@ def pem(data: bytes) -> None:
     texts += [re.split(rb"\r?\n[ \t]*\r?\n", text, maxsplit=1)[-1] for text in texts]  # without headers
     whole = [data, *(_decoded(text) for text in texts)]
     for anchor in (*trusted, *anchors):
-        assert _x509.Certificate(anchor.der).rest == b""
+        assert x509.Certificate(anchor.der).rest == b""
         assert any(anchor.der in candidate for candidate in whole)
         assert anchor.subject and anchor.sha256 and repr(anchor)
         anchor.validity  # noqa: B018
@@ -67,16 +69,16 @@ def _decoded(text: bytes) -> bytes:
 def x509(data: bytes) -> None:
     """The walker over DER: ValueError, and time in proportion to the input."""
     for function in (
-        _x509.Certificate,
-        _x509.auxiliary,
-        _x509.key_purposes,
-        _x509.canonical,
-        _x509.subject_hash,
-        _x509.text,
-        _x509.dates,
-        _x509.dotted,
-        lambda data: _x509.subject_hash(_x509.Certificate(data).subject),
-        lambda data: _x509.text(_x509.Certificate(data).subject),
+        x509.Certificate,
+        x509.auxiliary,
+        x509.key_purposes,
+        names.canonical,
+        names.subject_hash,
+        names.text,
+        x509.dates,
+        x509.dotted,
+        lambda data: names.subject_hash(x509.Certificate(data).subject),
+        lambda data: names.text(x509.Certificate(data).subject),
     ):
         try:
             function(data)
@@ -89,11 +91,11 @@ def p11_kit(data: bytes) -> None:
     for everything in (True, False):
         reader = Reader(Config({}), SERVER_AUTH)
         distrust._block(reader, "/list", data, everything)
-        anchor = _anchors.Anchor(ROOT)
+        anchor = Anchor(ROOT)
         reader.distrust.apply(anchor)
         if anchor.rejected:
             assert anchor.rejected_by == ["/list"]
-            assert len(data) > len(_x509.Certificate(ROOT).issuer)
+            assert len(data) > len(x509.Certificate(ROOT).issuer)
 
 
 def trust_settings(data: bytes) -> None:
@@ -103,14 +105,14 @@ def trust_settings(data: bytes) -> None:
     except ValueError:
         return
     assert all(isinstance(problem, str) for problem in problems)
-    certificate = _x509.Certificate(ROOT)
+    certificate = x509.Certificate(ROOT)
     for setting in settings:
         assert len(setting.sha1) == 20
         trusted = setting.trusts(certificate)
         assert not trusted & setting.denied
         assert not trusted & ~ANY_PURPOSE
         if setting.issuer and setting.issuer != certificate.issuer:
-            assert not trusted or _x509.folded(setting.issuer) == _x509.folded(certificate.issuer)
+            assert not trusted or names.folded(setting.issuer) == names.folded(certificate.issuer)
 
 
 def index(data: bytes) -> None:
@@ -146,7 +148,7 @@ _DENIED = {"kSecTrustSettingsResult": 3, "kSecTrustSettingsPolicy": b"*\x86H\x86
 _SETTINGS = {
     "trustVersion": 1,
     "trustList": {
-        "ab" * 20: {"issuerName": _x509.Certificate(ROOT).issuer, "serialNumber": b"\1", "trustSettings": [_DENIED]},
+        "ab" * 20: {"issuerName": x509.Certificate(ROOT).issuer, "serialNumber": b"\1", "trustSettings": [_DENIED]},
         "cd" * 20: {"trustSettings": [{"kSecTrustSettingsPolicyName": "sslServer"}, {"kSecTrustSettingsResult": 2}]},
         "ef" * 20: {},
     },
@@ -167,7 +169,7 @@ SEEDS: dict[str, list[bytes]] = {
         _P11_KIT.encode() + der.pem(ROOT),
         _P11_KIT.encode() + b'value: "' + "".join(f"%{octet:02x}" for octet in ROOT).encode() + b'"\n',
         der.pem(ROOT),
-        _ATTACHED.encode() + der.pem(_x509.Certificate(ROOT).key, "PUBLIC KEY"),
+        _ATTACHED.encode() + der.pem(x509.Certificate(ROOT).key, "PUBLIC KEY"),
     ],
     "trust_settings": [plistlib.dumps(_SETTINGS), plistlib.dumps(_SETTINGS, fmt=plistlib.FMT_BINARY)],
     "index": [_INDEX.to_bytes(), _INDEX.to_bytes().split(b"\0", 2)[2]],
