@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certhook import _config, _trust
+from certhook import _config, _eager, _trust
 from certhook._config import SERVER_AUTH, purpose_bit
 from certhook._sources import read_trust_set
 from certhook._state import STORE, is_hooked
@@ -27,7 +27,7 @@ def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = No
     """
     problems = _trust.apply(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
     if STORE in context.__dict__ and not is_hooked(context):
-        _trust.load_completely(context)
+        _eager.load_completely(context)
     _trust.report(problems)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from certhook import _warnings
-from certhook._directories import Unusable, is_shared
 from certhook._sources import read_trust_set
+from certhook._state import is_shared
+from certhook._store import Unusable
 from certhook._store.build import compile_store
+from certhook._watch.paths import signature
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Sequence
 
     from certhook._config import Config
+    from certhook._types import Signature
     from certhook.exceptions import CerthookError
 
 
@@ -25,6 +28,7 @@ class ColdStart:
     :param unsafe: directories that were rejected because other users can modify them
     :ivar trust_set: the anchors that were read
     :ivar store: the compiled store, None if there is none
+    :ivar store_signature: the signature of its directory
     :ivar eager_reason: why there is none
     :ivar problems: the problems to report
     """
@@ -40,6 +44,7 @@ class ColdStart:
     ) -> None:
         self.trust_set = read_trust_set(config, purpose)
         self.store: str | None = None
+        self.store_signature: Signature = None
         self.eager_reason = eager_reason
         self.problems: list[CerthookError] = [*self.trust_set.problems, *map(_problem, unsafe)]
         if not self.trust_set.anchors:
@@ -58,6 +63,7 @@ class ColdStart:
     def _compile(self, config: Config, directory: str, settings: tuple[str, ...]) -> None:
         try:
             self.store = compile_store(directory, self.trust_set, settings, is_shared())
+            self.store_signature = signature(self.store)
         except Unusable as failure:
             self.eager_reason = str(failure)
             # The user is not responsible for a public directory that certhook chose itself.

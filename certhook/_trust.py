@@ -16,7 +16,7 @@ import sys
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
 from certhook._state import CALLERS, LOADED, SERVES, STORE, is_server, process
-from certhook._watch import Monitor, Path, Snapshot, signature
+from certhook._watch import Monitor, Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from typing import List, Optional, Sequence, Tuple
 
     from certhook._config import Config
-    from certhook._directories import Unusable
+    from certhook._store import Unusable
+    from certhook._types import Signature
     from certhook.exceptions import CerthookError
 
 # The effective user; Windows has no user IDs.
@@ -33,8 +34,6 @@ _user = getattr(os, "geteuid", int)
 # Not the context's own methods, which a subclass may override and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
-
-_HEXADECIMAL = "0123456789abcdef"
 
 
 class Trust:
@@ -54,6 +53,7 @@ class Trust:
         snapshot: Snapshot,
         problems: "Sequence[CerthookError]",
         store: "Optional[str]" = None,
+        store_signature: "Signature" = None,
         anchors: "Tuple[bytes, ...]" = (),
         eager_reason: str = "",
         volatile: bool = False,
@@ -66,8 +66,8 @@ class Trust:
         # A store is safe for one user only.
         self._user = _user()
         self._lacks_bundle = bool(problems) and _lacks_bundle(self.problems)
-        seen = [] if store is None else [(Path(store), signature(store))]
-        self._monitor = None if volatile else Monitor(snapshot, seen, self._is_store_complete)
+        also = [] if store is None else [("path", store, "", store_signature)]
+        self._monitor = None if volatile else Monitor(snapshot, also, self._is_store_complete)
 
     def is_current(self) -> bool:
         """Return whether all inputs and the store are unchanged."""
@@ -86,7 +86,7 @@ class Trust:
         return reduced
 
     def _is_store_complete(self) -> bool:
-        return self.store is None or _store.is_complete(self.store)
+        return self.store is None or _is_complete(self.store)
 
 
 def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
@@ -129,11 +129,23 @@ def _determine(config: "Config", purpose: int) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
     settings = index_settings(config, purpose)
-    found = _store.lookup(config, settings)
+    found = _store.lookup(config, settings, _verify)
     if found.store is not None and found.index is not None:
         problems = [*config.problems, *_restored(found.index.problems)]
-        return Trust(config, found.index.snapshot, problems, found.store)
+        return Trust(config, found.index.snapshot, problems, found.store, found.index.store_signature)
     return _read(config, purpose, found.directory, settings, found.reason, found.unsafe)
+
+
+def _verify(store: str) -> None:
+    from certhook._store.verification import check
+
+    check(store)
+
+
+def _is_complete(store: str) -> bool:
+    from certhook._store.verification import is_complete
+
+    return is_complete(store)
 
 
 def _restored(problems: "List[Tuple[str, str]]") -> "List[CerthookError]":
@@ -159,7 +171,14 @@ def _read(
     start = ColdStart(config, purpose, directory, settings, eager_reason, unsafe)
     trust_set = start.trust_set
     return Trust(
-        config, trust_set.snapshot, start.problems, start.store, start.ders, start.eager_reason, trust_set.volatile
+        config,
+        trust_set.snapshot,
+        start.problems,
+        start.store,
+        start.store_signature,
+        start.ders,
+        start.eager_reason,
+        trust_set.volatile,
     )
 
 
@@ -198,7 +217,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     from certhook import _loading
 
     if context.__dict__.get(STORE) not in (None, trust.store):
-        _repair(context.__dict__[STORE])
+        repair(context.__dict__[STORE])
     if trust.store is not None:
         _loading.load_store(context, trust.store)
         return trust
@@ -209,42 +228,13 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     return trust
 
 
-def load_completely(context: "ssl.SSLContext") -> None:
-    """Load every root of the compiled store that *context* points at, if it points at one."""
-    from certhook import _loading
-
-    if STORE in context.__dict__:
-        _repair(context.__dict__[STORE])
-    _loading.load_completely(context)
-
-
-def _repair(store: str) -> None:
+def repair(store: str) -> None:
     """Build a damaged store again at the same place, if default trust still has the same content."""
-    if _store.is_complete(store):
+    if _is_complete(store):
         return
     process.trust.clear()
     for purpose in (SERVER_AUTH, CLIENT_AUTH):
         current(_config.current(), purpose)
-
-
-def store_in_place_of(capath: "Optional[str]") -> "Optional[Tuple[Optional[str], str]]":
-    """Return a file and a directory of the compiled store, unless Python's own directory contains a root.
-
-    :param capath: Python's directory, None if there is none
-    """
-    if capath is not None:
-        try:
-            if any(name[8:9] == "." and not name[:8].strip(_HEXADECIMAL) for name in os.listdir(capath)):
-                return None
-        except OSError:
-            pass
-    store = current(_config.current(), SERVER_AUTH).store
-    if store is None:
-        return None
-    from certhook import _loading
-
-    bundle = os.path.join(store, _store.BUNDLE)
-    return (bundle if _loading.is_loadable(bundle) else None), store
 
 
 def report(problems: "Sequence[CerthookError]") -> None:
