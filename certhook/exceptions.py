@@ -1,10 +1,9 @@
-"""What certhook raises and warns with.
+"""Exceptions and the warning category of certhook.
 
-A :class:`ConfigurationError` is the fault of who set a variable, a
-:class:`SourceError` that of a file, a directory or a store. Both are first of
-all collected, next to whatever else could be read, and shown as a
-:class:`CerthookWarning`; they are raised only where ``CERTHOOK_ON_ERROR=raise``
-asks for it.
+A :class:`ConfigurationError` describes an invalid variable, a :class:`SourceError`
+a file, directory or store that could not be read. certhook collects both, continues
+with the remaining input, and reports each as a :class:`CerthookWarning`. It raises
+them only with ``CERTHOOK_ON_ERROR=raise``.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ __all__ = ["CerthookError", "CerthookWarning", "ConfigurationError", "SourceErro
 
 
 class CerthookError(Exception):
-    """Base class of everything that certhook raises."""
+    """Base class of all exceptions that certhook raises."""
 
     __module__ = "certhook"
 
 
-# What may stand in a variable by mistake, and is nobody's to see: a key, also encoded once more.
+# Secrets that a variable may contain by mistake: a private key, as PEM or as base64 of PEM.
 _SECRETS = (
     (re.compile("-----BEGIN .*(-----END [A-Z0-9 ]+-----|$)", re.DOTALL | re.IGNORECASE), "(PEM text)"),
     (re.compile("LS0tLS1CRUdJT[A-Z0-9+/=\\s]*", re.IGNORECASE), "(PEM text in base64)"),
@@ -29,7 +28,11 @@ _LONGEST = 4000
 
 
 def presentable(text: str) -> str:
-    """*text*, which may have anything in it that was in a variable or a file, for a terminal or a log."""
+    """Return *text*, from a variable or a file, in a form that is safe for terminals and logs.
+
+    Keys and credentials are replaced, characters that are not printable are escaped, and long
+    text is truncated.
+    """
     for secret, instead in _SECRETS:
         text = secret.sub(instead, text)
     text = _without_login(text)
@@ -38,22 +41,23 @@ def presentable(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-# A scheme, also where the URL was taken for a path, or what follows one; a drive of Windows is none.
+# The start of a URL: a scheme, also with a single slash (a URL normalised as a path), or "//" alone. A
+# Windows drive letter does not match.
 _BEFORE_LOGIN = re.compile(r"""[a-z][a-z0-9+.-]+:/{1,2}|(?:^|(?<=[\s'"=]))//""", re.IGNORECASE)
 
 
 def _without_login(text: str) -> str:
-    """*text* without a name and a password in a URL. These may have any character in them, so up to the last ``@``."""
+    """Return *text* without the credentials of a URL, which may contain any character: up to the last ``@``."""
     end = text.rfind("@")
     start = _BEFORE_LOGIN.search(text, 0, max(end, 0))
     return f"{text[: start.end()]}...{text[end:]}" if start else text
 
 
 class ConfigurationError(CerthookError):
-    """A setting whose value cannot be understood or followed.
+    """The value of a setting is invalid or cannot be applied.
 
-    :param setting: the environment variable's name
-    :param message: what was found, and what would be right
+    :param setting: name of the environment variable
+    :param message: the finding and the remedy
     """
 
     __module__ = "certhook"
@@ -69,10 +73,10 @@ class ConfigurationError(CerthookError):
 
 
 class SourceError(CerthookError):
-    """A source of anchors that could not be read, wholly or in part.
+    """A source of anchors could not be read, entirely or in part.
 
-    :param path: the file, directory or store at fault
-    :param message: what was found, and what would be right
+    :param path: the file, directory or store
+    :param message: the finding and the remedy
     """
 
     __module__ = "certhook"
@@ -88,6 +92,6 @@ class SourceError(CerthookError):
 
 
 class CerthookWarning(UserWarning):
-    """A setting or a source is at fault, and certhook went on without it."""
+    """A setting or a source is invalid, and certhook continues without it."""
 
     __module__ = "certhook"
