@@ -1,9 +1,10 @@
-"""Coverage-guided fuzzing of everything that reads what others wrote: ``python tests/fuzz/fuzz.py [TARGET]``.
+"""Coverage-guided fuzzing of all parsers of external input: ``python tests/fuzz/fuzz.py [TARGET]``.
 
-Each target is a function of bytes that raises if a promise is broken: no exception but
-:exc:`ValueError`, and never a certificate that was not whole in the input. Without a
-name, each runs for SECONDS in a process of its own, from the seeds below; with one, the
-rest of the arguments is libFuzzer's, and a file named there is a case to be run again.
+Each target is a function of bytes that raises an exception if a property does not hold: a parser
+raises no exception except :exc:`ValueError`, and returns no certificate that the input does not
+contain. Without TARGET, every target runs for SECONDS in its own process, starting with the seeds
+below. With TARGET, the other arguments are passed to libFuzzer; a file among them is a single
+input to run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["certhook"]):
-    import certhook._sources.p11_kit  # noqa: F401  (which is else imported late)
+    import certhook._sources.p11_kit  # noqa: F401  (instrumented here, because it is otherwise imported later)
     from certhook import _anchors, _config, _store, _x509
     from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
     from certhook._sources import distrust, macos
@@ -36,10 +37,10 @@ ROOT = der.certificate(der.common_name("a root"))
 
 
 def pem(data: bytes) -> None:
-    """PEM and DER files: each anchor is one certificate of the input, and what can be trusted can be distrusted."""
+    """PEM and DER files: each anchor is a certificate in the input, and every trusted one can also be distrusted."""
     trusted, problems = _anchors.parse(data)
-    anchors, more = _anchors.parse(data, anywhere=True)
-    assert all(isinstance(problem, str) for problem in problems + more)
+    anchors, lenient_problems = _anchors.parse(data, anywhere=True)
+    assert all(isinstance(problem, str) for problem in problems + lenient_problems)
     assert {anchor.der for anchor in trusted} <= {anchor.der for anchor in anchors}
     if not anchors:
         return
@@ -49,15 +50,15 @@ def pem(data: bytes) -> None:
     blocks = [part.partition(b"-----")[2] for part in data.split(b"-----BEGIN ")]
     texts += [block.partition(b"-----END")[0] for block in blocks]
     texts += [re.split(rb"\r?\n[ \t]*\r?\n", text, maxsplit=1)[-1] for text in texts]  # without headers
-    whole = [data, *(_decoded(text) for text in texts)]
+    candidates = [data, *(_decode_base64(text) for text in texts)]
     for anchor in (*trusted, *anchors):
         assert _x509.Certificate(anchor.der).rest == b""
-        assert any(anchor.der in candidate for candidate in whole)
+        assert any(anchor.der in candidate for candidate in candidates)
         assert anchor.subject and anchor.sha256 and repr(anchor)
         anchor.validity  # noqa: B018
 
 
-def _decoded(text: bytes) -> bytes:
+def _decode_base64(text: bytes) -> bytes:
     try:
         return base64.b64decode(text)
     except ValueError:
@@ -65,7 +66,7 @@ def _decoded(text: bytes) -> bytes:
 
 
 def x509(data: bytes) -> None:
-    """The walker over DER: ValueError, and time in proportion to the input."""
+    """The DER parser: it raises only ValueError, and needs time proportional to the size of the input."""
     for function in (
         _x509.Certificate,
         _x509.auxiliary,
@@ -85,7 +86,7 @@ def x509(data: bytes) -> None:
 
 
 def p11_kit(data: bytes) -> None:
-    """Block lists: what cannot be understood is named, and what is rejected was named."""
+    """p11-kit block lists: every rejected certificate is contained in the list."""
     for everything in (True, False):
         reader = Reader(Config({}), SERVER_AUTH)
         distrust._block(reader, "/list", data, everything)
@@ -97,7 +98,7 @@ def p11_kit(data: bytes) -> None:
 
 
 def trust_settings(data: bytes) -> None:
-    """macOS' property lists: ValueError, and nothing is trusted for what it is denied for."""
+    """macOS trust settings: the parser raises only ValueError, and a denied purpose is never trusted."""
     try:
         settings, problems = macos.parse_settings(data)
     except ValueError:
@@ -114,27 +115,27 @@ def trust_settings(data: bytes) -> None:
 
 
 def index(data: bytes) -> None:
-    """Indexes of compiled stores, with a checksum that is right and one that is not: read whole, or not at all."""
-    for written in (data, b"%s\0%08x\0%s" % (_store._INDEX, crc32(data), data)):
+    """Indexes of compiled stores, with a valid and an invalid checksum: they are read completely or rejected."""
+    for text in (data, b"%s\0%08x\0%s" % (_store._INDEX, crc32(data), data)):
         try:
-            read = _store.Index.from_bytes(written)
+            parsed = _store.Index.from_bytes(text)
         except ValueError:
             continue
-        assert os.sep not in read.digest
-        assert _store.Index.from_bytes(read.to_bytes()).to_bytes() == read.to_bytes()
+        assert os.sep not in parsed.digest
+        assert _store.Index.from_bytes(parsed.to_bytes()).to_bytes() == parsed.to_bytes()
 
 
 def config(data: bytes) -> None:
-    """Variables: whatever is in them, a configuration, and no more sources than were named."""
+    """Settings: any value results in a configuration without additional sources."""
     values = [os.fsdecode(value) for value in data.split(b"\0")]
     environ = dict(zip(_config.VARIABLES, values))
-    read = Config(environ)
-    assert set(read.sources) <= set(_config.SOURCES)
-    assert set(read.adopt) <= set(_config.PUBLIC_BUNDLES)
-    assert all(map(os.path.isabs, read.extra))
+    parsed = Config(environ)
+    assert set(parsed.sources) <= set(_config.SOURCES)
+    assert set(parsed.adopt) <= set(_config.PUBLIC_BUNDLES)
+    assert all(map(os.path.isabs, parsed.extra))
     named = [name.strip().lower() for name in environ.get("CERTHOOK_SOURCES", "").split(",")]
-    assert not any(named) or set(read.sources) <= set(named)
-    assert all(problem.setting in environ for problem in read.problems)
+    assert not any(named) or set(parsed.sources) <= set(named)
+    assert all(problem.setting in environ for problem in parsed.problems)
 
 
 TARGETS = {function.__name__: function for function in (pem, x509, p11_kit, trust_settings, index, config)}
@@ -178,11 +179,11 @@ SEEDS: dict[str, list[bytes]] = {
 def main() -> int:
     """Run the targets.
 
-    :returns: 0 if no promise was broken
+    :returns: 0 if no target failed
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", nargs="?", choices=sorted(TARGETS))
-    parser.add_argument("--seconds", type=int, default=60, help="how long each target runs; 60 unless given")
+    parser.add_argument("--seconds", type=int, default=60, help="duration of each target; default: 60")
     options, rest = parser.parse_known_args()
     if options.target is not None:
         atheris.Setup([sys.argv[0], *rest], TARGETS[options.target])
@@ -190,13 +191,13 @@ def main() -> int:
         return 0
     failed = [name for name in TARGETS if not _run(name, options.seconds)]
     if failed:
-        print(f"broken: {', '.join(failed)}", file=sys.stderr)
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return len(failed)
 
 
 def _run(name: str, seconds: int) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = Path(folder, "corpus")
+    with tempfile.TemporaryDirectory() as directory:
+        corpus = Path(directory, "corpus")
         corpus.mkdir()
         for number, seed in enumerate(SEEDS[name]):
             (corpus / str(number)).write_bytes(seed)
