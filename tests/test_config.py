@@ -49,7 +49,7 @@ def read(**variables: str) -> Config:
 
 
 def assert_defaults(config: Config) -> None:
-    """Every setting of *config* has its default."""
+    """Assert that every setting of *config* has its default."""
     assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
 
 

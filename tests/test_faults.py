@@ -25,7 +25,7 @@ EXPECTED = {"system": True, "bundled": False, "both": True, "extra": False, "str
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-#: Users with an entry in the user database (its home does not exist) and without one.
+#: A user in the user database whose home does not exist, and a user that is not in the database.
 NOBODY = 65534
 UNKNOWN_USER = 54321
 
@@ -144,7 +144,7 @@ def as_user(user: int) -> list[str]:
 
 
 def assert_complete(machine: Machine) -> None:
-    """The cache contains exactly one complete store and its index."""
+    """Assert that the cache contains exactly one complete store and its index."""
     _store.check(str(machine.store))
     assert sorted(machine.cache.iterdir()) == sorted([machine.store, machine.index])
 

@@ -160,9 +160,7 @@ def test_a_daemon_that_switches_its_user_keeps_the_variables_of_its_start(
 COUNT_ROOTS = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))\n"
 
 
-def test_a_process_that_becomes_root_does_not_use_the_store_of_its_former_user(
-    installed, variables, cas, servers
-) -> None:
+def test_a_process_that_becomes_root_does_not_use_the_store_of_its_former_user(installed, variables) -> None:
     used = {name: variables[name] for name in ("CERTHOOK_CACHE_DIR", "SSL_CERT_FILE")}
     code = """
 import ssl
@@ -232,7 +230,7 @@ def test_an_attacker_who_swaps_directories_adds_no_root(root, public, installed,
 
 
 def build_malicious_store(python: Path, variables: dict[str, str], cache: Path, cas) -> None:
-    """Build the victim's cache directory, and replace the roots in its store by *stranger*."""
+    """Build the victim's cache directory, and replace the roots in its store with *stranger*."""
     verdicts([], python, variables)
     (store,) = (path for path in cache.iterdir() if path.is_dir())
     for path in store.glob("*.0"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tarfile
@@ -141,9 +140,7 @@ def test_an_editable_install_has_the_start_files_until_it_is_uninstalled(builder
         assert certhook_files(builder) >= START_FILES
         assert "certhook" not in certhook_files(builder)
         for flags in ([], ["-I"]):
-            done = support.run(
-                builder, f"{PRINT_HOOKED}; import certhook; print(certhook.__file__)", *flags, cwd=os.sep
-            )
+            done = support.run(builder, f"{PRINT_HOOKED}; import certhook; print(certhook.__file__)", *flags)
             hooked, file = done.stdout.splitlines()
             assert (hooked, done.stderr) == ("True", "")
             assert source in Path(file).parents

@@ -1,4 +1,4 @@
-"""gevent and eventlet replace SSLContext in ssl by a subclass: greenlets get default trust as well."""
+"""gevent and eventlet replace SSLContext in ssl with a subclass: greenlets also get default trust."""
 
 from __future__ import annotations
 

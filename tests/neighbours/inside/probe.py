@@ -134,6 +134,6 @@ def hook_counts():
     base = next(base for base in ssl.SSLContext.__mro__ if base.__module__ == "ssl")
     methods = [(base, name) for name in ("load_default_certs", "set_default_verify_paths", "load_verify_locations")]
     functions = [(ssl, name) for name in ("create_default_context", "get_default_verify_paths")]
-    # eventlet replaces one of these by a function that calls the previous one.
+    # eventlet replaces one of these with a function that calls the previous one.
     wrapped = [(owner, name) for owner, name in functions if getattr(owner, name).__module__ == "ssl"]
     return (finders, *sorted({count_wrappers(*each) for each in methods + wrapped}))
