@@ -49,13 +49,11 @@ def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def forget(clean_environ: None) -> None:
-    """No test sees what another one read or warned of."""
-    from certhook import _config, _report, _trust
+def clean_process(clean_environ: None) -> None:
+    """Start every test with the initial state of certhook."""
+    from certhook._state import process
 
-    _config.use_environment = True
-    _trust.forget()
-    _report.forget()
+    process.reset()
 
 
 @pytest.fixture(scope="session", autouse=True)

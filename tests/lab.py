@@ -18,8 +18,8 @@ import support
 from pki import Issued
 
 from certhook.cli import _contexts, check, main
-from certhook.cli._clear import Deadline
-from certhook.cli._relay import carry
+from certhook.cli.check.plaintext import Deadline
+from certhook.cli.check.relay import carry
 
 #: Says what is to be said on a connection; an OSError is the client's going, which is what many tests are about.
 Answer = Callable[[socket.socket], object]

@@ -1,6 +1,7 @@
 """Helpers of the tests: fresh interpreters, certificate authorities, loopback servers."""
 
 from __future__ import annotations
+from certhook._certificates import names, x509
 
 import contextlib
 import io
@@ -128,9 +129,8 @@ def hello_wheel() -> bytes:
 def hashed_name(certificate: bytes) -> str:
     """The name of the file in which OpenSSL looks for a root."""
     # Only here: other people's tests are run from environments without certhook.
-    from certhook import _x509
 
-    return f"{_x509.subject_hash(_x509.Certificate(certificate).subject)}.0"
+    return f"{names.subject_hash(x509.Certificate(certificate).subject)}.0"
 
 
 class Authorities:

@@ -19,8 +19,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from lab import STARTTLS, Answered, Lab, assert_cause, open_lab, say_http, told
 from pki import BARE, Issued, chain, identifier, issue, rsa_key, with_sha1
 
-from certhook import _x509
-from certhook.cli._causes import CAUSES
+from certhook._certificates import x509
+from certhook.cli.check.causes import CAUSES
 
 lab = pytest.fixture(open_lab)
 
@@ -624,7 +624,7 @@ def a_root_that_is_only_rejected(lab: Lab) -> Answered:
 
 def rejecting(root: Issued) -> bytes:
     """OpenSSL's PEM of *root* that says not to trust it."""
-    return der.pem(root.der + der.auxiliary(None, [_x509.SERVER_AUTH]), "TRUSTED CERTIFICATE")
+    return der.pem(root.der + der.auxiliary(None, [x509.SERVER_AUTH]), "TRUSTED CERTIFICATE")
 
 
 def pointing_nowhere(setting: str) -> Callable[[Lab], Answered]:

@@ -19,8 +19,8 @@ from pki import DAY, NOW, chain, issue
 
 from certhook import _config, _trust
 from certhook._sources import TrustSet
-from certhook.cli import _contexts, _output, _target, check, main
-from certhook.cli._roots import known_here
+from certhook.cli import _contexts, _target, _terminal, check, main
+from certhook.cli.check.chain import known_here
 
 lab = pytest.fixture(open_lab)
 
@@ -242,11 +242,11 @@ def test_colours_are_for_terminals_where_no_color_is_unset(lab: Lab) -> None:
         def isatty(self) -> bool:
             return True
 
-    assert not _output.has_colours()
+    assert not _terminal.has_colours()
     lab.patch.setattr(sys, "stdout", Terminal())
-    assert _output.has_colours()
+    assert _terminal.has_colours()
     lab.patch.setenv("NO_COLOR", "1")
-    assert not _output.has_colours()
+    assert not _terminal.has_colours()
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_who_stops_it_sees_no_traceback() -> None:
 
 @pytest.mark.parametrize(
     "module, said",
-    [("certhook.cli.diff", "certhook: stopped\n"), ("certhook.cli._output", ""), ("json", "")],
+    [("certhook.cli.diff", "certhook: stopped\n"), ("certhook.cli._terminal", ""), ("json", "")],
 )
 def test_nor_does_who_stops_it_while_it_starts(module, said, tmp_path) -> None:
     code = (

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook import _config
+from certhook import _config, _state
 from certhook._config import SOURCES, Config
+from certhook._state import process
 from certhook.exceptions import CerthookError, ConfigurationError
 
 #: An absolute path of this platform.
@@ -27,7 +28,8 @@ DEFAULTS = {
     "cert_file": None,
     "cert_dir": None,
     "nix_cert_file": None,
-    "explicit": False,
+    "overrides_system": False,
+    "disabled": False,
     "sources": ("system", "bundled"),
     "mode": "chain",
     "extra": (),
@@ -134,13 +136,13 @@ def test_an_invalid_value_is_reported_and_the_default_applies(variable, value, n
 @pytest.mark.parametrize(
     ("variable", "value", "name", "expected", "words"),
     [
-        ("CERTHOOK_SOURCES", "sytem", "sources", (), ["'sytem'", "system or bundled or extra", "Without it: none"]),
+        ("CERTHOOK_SOURCES", "sytem", "sources", (), ["'sytem'", "system or bundled or extra", "using none"]),
         ("CERTHOOK_SOURCES", "system;bundled", "sources", (), ["'system;bundled'", "separated by commas"]),
-        ("CERTHOOK_SOURCES", ",", "sources", (), ["','", "system or bundled or extra", "Without it: none"]),
-        ("CERTHOOK_SOURCES", "certifi,system", "sources", ("system",), ["'certifi'", "Without it: system"]),
-        ("CERTHOOK_MODE", "chained", "mode", "fallback", ["'chained'", "chain or fallback", "this holds: fallback"]),
+        ("CERTHOOK_SOURCES", ",", "sources", (), ["','", "system or bundled or extra", "using none"]),
+        ("CERTHOOK_SOURCES", "certifi,system", "sources", ("system",), ["'certifi'", "using system"]),
+        ("CERTHOOK_MODE", "chained", "mode", "fallback", ["'chained'", "chain or fallback", "using fallback"]),
         ("CERTHOOK_ADOPT", "requests", "adopt", (), ["'requests'", "certifi or pip or botocore or httplib2 or none"]),
-        ("CERTHOOK_ADOPT", "pip,requests", "adopt", ("pip",), ["'requests'", "Without it: pip"]),
+        ("CERTHOOK_ADOPT", "pip,requests", "adopt", ("pip",), ["'requests'", "using pip"]),
     ],
 )
 def test_an_invalid_value_never_adds_trust(variable, value, name, expected, words) -> None:
@@ -173,7 +175,7 @@ def test_every_invalid_value_is_reported() -> None:
 @pytest.mark.parametrize("value", [ONE, ""])
 def test_a_variable_that_replaces_the_system_store_excludes_the_bundle(variable: str, value: str) -> None:
     config = read(**{variable: value})
-    assert config.explicit
+    assert config.overrides_system
     assert config.sources == ("system",)
 
 
@@ -242,11 +244,11 @@ def every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, ONE)
     monkeypatch.setenv("CERTHOOK_DISABLED", "1")
     assert _config.current().problems
-    assert _config.disabled()
+    assert _config.is_disabled()
 
 
 def test_a_host_can_exclude_the_environment(every_variable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_config, "use_environment", False)
+    monkeypatch.setattr(process, "use_environment", False)
     assert_defaults(_config.current())
     assert _config.current().problems == []
 
@@ -255,11 +257,11 @@ def test_a_host_can_exclude_the_environment(every_variable, monkeypatch: pytest.
 @pytest.mark.parametrize("identity", ["geteuid", "getegid"])
 def test_a_set_uid_or_set_gid_process_reads_no_variable(every_variable, identity, monkeypatch) -> None:
     """On a system that does not report whether a process started with raised privileges."""
-    monkeypatch.setattr(_config, "_secure", "unknown")
+    monkeypatch.setattr(process, "is_secure", "unknown")
     other = getattr(os, identity)() + 1
     monkeypatch.setattr(os, identity, lambda: other)
     assert_defaults(_config.current())
-    assert not _config.disabled()
+    assert not _config.is_disabled()
 
 
 def raising(number: int) -> Callable[..., None]:
@@ -276,35 +278,34 @@ def raising(number: int) -> Callable[..., None]:
 def test_a_daemon_that_switched_its_user_keeps_its_variables(every_variable, identity, monkeypatch) -> None:
     other = getattr(os, identity)() + 1
     monkeypatch.setattr(os, identity, lambda: other)
-    assert _config.acts_for_another() and not _config.privileged()
+    assert _state.ids_differ() and not _state.is_privileged()
     assert _config.current().mode == "fallback"
 
 
 @linux
 def test_without_access_to_proc_the_c_library_reports_the_privileges(monkeypatch) -> None:
-    monkeypatch.setattr(_config, "open", raising(errno.EACCES), raising=False)
-    assert _config._starts_secure() == "no"
+    monkeypatch.setattr(_state, "open", raising(errno.EACCES), raising=False)
+    assert _state._query() == "no"
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _config._starts_secure() == "yes"
+    assert _state._query() == "yes"
 
 
 @linux
 def test_a_process_without_free_descriptors_reads_no_variables_until_it_can_check_its_privileges(monkeypatch) -> None:
     """The caller of a set-uid program can limit its number of open files, so that /proc cannot be read."""
-    monkeypatch.setattr(_config, "_secure", None)
     with monkeypatch.context() as patch:
-        patch.setattr(_config, "open", raising(errno.EMFILE), raising=False)
-        assert _config._starts_secure() == "no"  # from the C library
+        patch.setattr(_state, "open", raising(errno.EMFILE), raising=False)
+        assert _state._query() == "no"  # from the C library
         patch.setitem(sys.modules, "ctypes", None)
-        assert _config.privileged() and _config._secure is None
-    assert not _config.privileged() and _config._secure == "no"
+        assert _state.is_privileged() and process.is_secure == ""
+    assert not _state.is_privileged() and process.is_secure == "no"
 
 
 @linux
 def test_without_proc_and_the_c_library_the_identities_decide(monkeypatch) -> None:
-    monkeypatch.setattr(_config, "open", raising(errno.ENOENT), raising=False)
+    monkeypatch.setattr(_state, "open", raising(errno.ENOENT), raising=False)
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _config._starts_secure() == "unknown"
+    assert _state._query() == "unknown"
 
 
 def test_a_value_in_a_replaced_os_environ_that_is_not_text_is_ignored(monkeypatch) -> None:
@@ -315,17 +316,17 @@ def test_a_value_in_a_replaced_os_environ_that_is_not_text_is_ignored(monkeypatc
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "anything", " 1 "])
 def test_any_value_except_a_negative_one_disables_certhook(value: str, monkeypatch) -> None:
     monkeypatch.setenv("CERTHOOK_DISABLED", value)
-    assert _config.disabled()
+    assert _config.is_disabled()
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "No", "OFF", " 0 ", " "])
 def test_a_negative_value_does_not_disable_certhook(value: str, monkeypatch) -> None:
     monkeypatch.setenv("CERTHOOK_DISABLED", value)
-    assert not _config.disabled()
+    assert not _config.is_disabled()
 
 
 def test_certhook_is_enabled_by_default() -> None:
-    assert not _config.disabled()
+    assert not _config.is_disabled()
 
 
 WORDS = st.sampled_from(["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *SOURCES, *_config.PUBLIC_BUNDLES])
@@ -339,7 +340,7 @@ def test_any_environment_results_in_a_configuration_without_additional_trust(env
     config = Config(environ)
     named = {name.strip().lower() for name in environ.get("CERTHOOK_SOURCES", "").split(",")} - {""}
     assert set(config.sources) <= (named or set(SOURCES)) & set(SOURCES)
-    if config.explicit and "bundled" not in named:
+    if config.overrides_system and "bundled" not in named:
         assert "bundled" not in config.sources
     adopted = {name.strip().lower() for name in environ.get("CERTHOOK_ADOPT", "").split(",")} - {""}
     assert set(config.adopt) <= (adopted or set(_config.PUBLIC_BUNDLES))

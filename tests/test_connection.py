@@ -17,7 +17,7 @@ from lab import STARTTLS, Lab, assert_cause, open_lab
 from pki import chain, issue
 
 from certhook.cli import _connection
-from certhook.cli._clear import Deadline
+from certhook.cli.check.plaintext import Deadline
 
 lab = pytest.fixture(open_lab)
 

@@ -16,10 +16,10 @@ from pki import DAY, NOW, Issued, chain, issue
 
 from certhook._anchors import parse
 from certhook.cli import _certificates, _visit, check
-from certhook.cli._causes import Case, diagnose
-from certhook.cli._causes.certificates import RELEASED
-from certhook.cli._clear import Failure
-from certhook.cli._roots import DISTRUSTED, TRUSTED, Roots, climb
+from certhook.cli.check.causes import Case, diagnose
+from certhook.cli.check.causes.certificates import RELEASED
+from certhook.cli.check.plaintext import Failure
+from certhook.cli.check.chain import DISTRUSTED, TRUSTED, Roots, climb
 from certhook.exceptions import ConfigurationError
 
 lab = pytest.fixture(open_lab)

@@ -15,7 +15,7 @@ import pytest
 import support
 
 from certhook.cli import _placed
-from certhook.cli._interpreter import Refused, Target, find
+from certhook.cli.enable.interpreter import Refused, Target, find
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links, terminals and folders of Unix")
 

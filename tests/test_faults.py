@@ -16,7 +16,7 @@ import certifi
 import pytest
 import support
 
-from certhook import _store
+from certhook import _store, _watch
 
 #: The number of builders to kill; half as many repairs are killed.
 KILLS = int(os.environ.get("CERTHOOK_TEST_KILLS", "200"))
@@ -190,37 +190,33 @@ def test_16_processes_that_race_to_repair_a_store_trust_the_same_roots(warm) -> 
 # Forks builders, and kills each at a random moment within the time that it takes to write a store.
 KILL_BUILDERS = """
 import json, os, random, shutil, signal, time
-from certhook import _anchors, _compiler, _config, _files, _report, _sources, _store, _trust
+from certhook import _config, _files, _sources, _store, _trust, _warnings
+from certhook._state import process
+from certhook._store.build import compile_store
 cache = os.environ["CERTHOOK_CACHE_DIR"]
 started_reader, started_writer = os.pipe()
-compile_into = _compiler.compile_into
+write_directory = _files.write_directory
 def signal_start(*args, **kwargs):
     os.write(started_writer, b"!")
-    return compile_into(*args, **kwargs)
+    return write_directory(*args, **kwargs)
 def build():
-    _trust.forget()
+    process.reset()
     return _trust.current(_config.current(), _config.SERVER_AUTH).store
 def prepare():
     if os.environ["START"] == "nothing":
         shutil.rmtree(cache, ignore_errors=True)
         return
-    if is_damaged():
+    if not _store.is_complete(store):
         build()
     for name in random.sample(os.listdir(store), 20):
         os.unlink(os.path.join(store, name))
-def is_damaged():
-    try:
-        _store.check(store)
-    except _store.Unusable:
-        return True
-    return False
 def sizes():
     names = os.listdir(store) if os.path.isdir(store) else []
     return {name: os.path.getsize(os.path.join(store, name)) for name in names}
 def start():
     child = os.fork()
     if child == 0:
-        _compiler.compile_into = signal_start
+        _files.write_directory = signal_start
         build()
         os._exit(0)
     os.read(started_reader, 1)
@@ -241,7 +237,7 @@ for _ in range(int(os.environ["KILLS"])):
     remaining = sizes()
     assert remaining.items() <= complete.items()
     temporary = [name for name in os.listdir(cache) if name.startswith(".")] if os.path.isdir(cache) else []
-    results.append([bool(temporary), bool(remaining), not is_damaged()])
+    results.append([bool(temporary), bool(remaining), _store.is_complete(store)])
     for name in temporary:
         path = os.path.join(cache, name)
         os.unlink(path) if os.path.isfile(path) else shutil.rmtree(path)
@@ -431,7 +427,7 @@ def test_damage_that_changes_the_directory_is_detected_immediately(warm, damage)
 def test_a_root_truncated_in_place_is_detected_within_seconds(warm) -> None:
     assert warm.run() == LAZY
     _truncate(warm.root)
-    last_check = time.time() - _store.DEEP_LOOK_EVERY
+    last_check = time.time() - _watch.MEMBERS_INTERVAL
     os.utime(str(warm.index), (last_check, last_check))
     assert warm.run() == LAZY
     assert_complete(warm)
@@ -506,7 +502,7 @@ def test_a_directory_writable_by_others_is_not_used(warm, locate, mode) -> None:
     directory.chmod(mode)
     lazy, verdicts, stderr = warm.run()
     assert (lazy, verdicts) == (False, EXPECTED)
-    assert f"{directory} can be written by others (mode {mode:o}); 'chmod go-w' it" in stderr
+    assert f"{directory} is writable by other users (mode {mode:o}); run 'chmod go-w {directory}'" in stderr
     directory.chmod(0o700)
     assert warm.run() == LAZY
 
@@ -517,7 +513,7 @@ def test_a_directory_with_the_mode_of_tmp_is_not_used(warm, locate) -> None:
     directory.chmod(0o1777)
     lazy, verdicts, stderr = warm.run()
     assert (lazy, verdicts) == (False, EXPECTED)
-    assert f"{directory} can be written by others (mode 1777); choose a place that is not" in stderr
+    assert f"{directory} is writable by other users (mode 1777); choose a directory that is not" in stderr
 
 
 def test_a_default_directory_with_the_mode_of_tmp_causes_no_warning(machine, root) -> None:
@@ -551,7 +547,7 @@ def test_a_directory_of_another_user_is_not_used(warm, root, locate) -> None:
     os.chown(str(locate(warm)), UNKNOWN_USER, UNKNOWN_USER)
     lazy, verdicts, stderr = warm.run()
     assert (lazy, verdicts) == (False, EXPECTED)
-    assert f"{locate(warm)} belongs to user {UNKNOWN_USER}; it has to be this process's user or root" in stderr
+    assert f"{locate(warm)} belongs to user {UNKNOWN_USER}; expected the user of this process or root" in stderr
 
 
 def _root_of(machine: Machine) -> Path:

@@ -110,7 +110,7 @@ def test_a_loop_of_links_is_reported(tmp_path: Path) -> None:
 def test_a_directory_is_reported_with_the_expected_type(tmp_path: Path) -> None:
     message = read_error(tmp_path)
     assert "is a directory" in message
-    assert "a file with certificates was expected" in message
+    assert "expected a file with certificates" in message
 
 
 @posix
@@ -125,7 +125,7 @@ def test_a_pipe_never_blocks(writer: bool, tmp_path: Path) -> None:
         if descriptor is not None:
             os.close(descriptor)
     assert "is a pipe" in message
-    assert "a file with certificates was expected" in message
+    assert "expected a file with certificates" in message
 
 
 @posix
@@ -135,7 +135,7 @@ def test_a_socket_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         listener.bind("socket")
         message = read_error(tmp_path / "socket")
     assert "is a socket" in message
-    assert "a file with certificates was expected" in message
+    assert "expected a file with certificates" in message
 
 
 @posix
@@ -202,7 +202,7 @@ def test_a_file_above_the_limit_is_rejected_without_reading_it(tmp_path: Path, m
     monkeypatch.setattr(os, "read", None)
     message = read_error(path)
     assert f"larger than {_files.LIMIT >> 20} MiB" in message
-    assert "a bundle of certificates was expected" in message
+    assert "expected a bundle of certificates" in message
 
 
 def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

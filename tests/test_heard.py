@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook.cli._heard import chain_of
+from certhook.cli.check.recorder import chain_of
 
 
 def prefixed(size: int, content: bytes) -> bytes:

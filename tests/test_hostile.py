@@ -18,7 +18,7 @@ import pytest
 import support
 
 from certhook import _config, _store
-from certhook.exceptions import presentable
+from certhook._text import presentable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX users and modes")
 ATTACKER = 54321
@@ -271,7 +271,7 @@ ENCODED = base64.b64encode(KEY.encode()).decode()
 
 
 @pytest.mark.parametrize("value", [*URLS, URLS[1].partition(":")[2], KEY, KEY.partition("-----END")[0], ENCODED])
-@pytest.mark.parametrize("setting", sorted({*_config.VARIABLES} - {"CERTHOOK_DEBUG"}))
+@pytest.mark.parametrize("setting", sorted({*_config.VARIABLES} - {"CERTHOOK_DEBUG", "CERTHOOK_DISABLED"}))
 def test_messages_contain_no_secrets_from_variables(installed, setting, value) -> None:
     """The value is a URL with a password, or a private key, instead of a path."""
     env = {**support.clean_env(CERTHOOK_DEBUG="1", SSL_CERT_FILE="/dev/null"), setting: value}

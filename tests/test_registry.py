@@ -10,8 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from certhook import _registry
+from certhook._config import SERVER_AUTH, Config
 from certhook._sources import windows
+from certhook._sources.collector import Collector
+from certhook._watch import windows as watch_windows
+from certhook._watch.windows import CertificateStore, RegistryKey, content_signature, is_in_registry, registry_keys
 
 MACHINE = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\SystemCertificates"
 A, B = "A" * 40, "B" * 40
@@ -54,36 +57,35 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Key]:
 
 
 def test_the_watched_keys_cover_machine_user_policies_and_authroot() -> None:
-    assert len(_registry.keys("ROOT")) == 6
-    assert len(_registry.keys("Disallowed")) == 5
-    assert rf"{MACHINE}\AuthRoot\Certificates" in _registry.keys("ROOT")
-    assert all(map(_registry.is_key, _registry.keys("CA")))
-    assert not any(map(_registry.is_key, (r"C:\HKEY_LOCAL_MACHINE\x", "store:ROOT")))
+    assert len(registry_keys("ROOT")) == 6
+    assert len(registry_keys("Disallowed")) == 5
+    assert rf"{MACHINE}\AuthRoot\Certificates" in [key.name for key in registry_keys("ROOT")]
 
 
 def test_added_removed_and_replaced_certificates_change_the_signature(registry) -> None:
-    signatures = [_registry.key_signature(rf"{MACHINE}\ROOT\Certificates")]
+    watched = RegistryKey(rf"{MACHINE}\ROOT\Certificates")
+    signatures = [watched.signature()]
     for key in (Key(1, []), Key(2, [A]), Key(3, [B])):
-        registry[rf"{MACHINE}\ROOT\Certificates"] = key
-        signatures.append(_registry.key_signature(rf"{MACHINE}\ROOT\Certificates"))
+        registry[watched.name] = key
+        signatures.append(watched.signature())
     assert len(set(signatures)) == 4 and None not in signatures
 
 
 def test_a_portable_signature_ignores_times_and_order(registry) -> None:
     def signature(key: Key) -> object:
         registry[MACHINE] = key
-        return _registry.portable_key_signature(MACHINE)
+        return RegistryKey(MACHINE).signature(portable=True)
 
     assert len(set(map(signature, (Key(1, [A, B]), Key(2, [B, A]), Key(3, [A.lower(), B]))))) == 1
     assert len(set(map(signature, (Key(1, []), Key(1, [A]), Key(1, [B]))))) == 3
-    assert _registry.portable_key_signature(r"HKEY_CURRENT_USER\none") is not None
+    assert RegistryKey(r"HKEY_CURRENT_USER\none").signature(portable=True) is not None
 
 
 def test_a_store_with_a_part_from_another_provider_is_not_covered_by_the_keys(registry) -> None:
-    assert _registry.is_all_of("ROOT")
+    assert is_in_registry("ROOT")
     registry[rf"{MACHINE}\AuthRoot\PhysicalStores"] = Key(1, ["another provider"])
-    assert not _registry.is_all_of("ROOT")
-    assert _registry.is_all_of("CA")
+    assert not is_in_registry("ROOT")
+    assert is_in_registry("CA")
 
 
 ENTRIES = [
@@ -94,10 +96,10 @@ ENTRIES = [
 
 
 def test_the_content_signature_ignores_only_the_order_of_certificates() -> None:
-    assert _registry.signature_of(ENTRIES) == _registry.signature_of(ENTRIES[::-1])
+    assert content_signature(ENTRIES) == content_signature(ENTRIES[::-1])
     others = [ENTRIES[:2], [*ENTRIES, ENTRIES[0]], [(b"a", "x509_asn", False), *ENTRIES[1:]]]
     others.append([ENTRIES[0], (b"b", "x509_asn", frozenset({"1.3.6.1.5.5.7.3.1"})), ENTRIES[2]])
-    assert len({_registry.signature_of(entries) for entries in (ENTRIES, *others)}) == 5
+    assert len({content_signature(entries) for entries in (ENTRIES, *others)}) == 5
 
 
 def test_an_unreadable_store_counts_as_changed(monkeypatch) -> None:
@@ -105,23 +107,22 @@ def test_an_unreadable_store_counts_as_changed(monkeypatch) -> None:
         assert store == "ROOT"
         raise PermissionError(13, "Access is denied")
 
-    path = _registry.path_of("ROOT")
-    monkeypatch.setattr(_registry, "enumerate_store", enumerate_store)
-    assert _registry.is_store(path) and _registry.store_signature(path) is None
+    monkeypatch.setattr(watch_windows, "enumerate_store", enumerate_store)
+    assert CertificateStore("ROOT").signature() is None
 
 
 def test_the_windows_source_watches_the_keys_and_content_of_each_store(registry, monkeypatch) -> None:
-    from certhook._config import SERVER_AUTH, Config
-    from certhook._sources.reader import Reader
-
-    monkeypatch.setattr(_registry, "enumerate_store", lambda store: [])
-    reader = Reader(Config({}), SERVER_AUTH)
-    windows.read_disallowed(reader)
-    windows.read(reader)
-    inputs = reader.inputs
-    assert set(inputs.near) == {key for store in ("ROOT", "CA", "Disallowed") for key in _registry.keys(store)}
-    assert set(inputs.deep) == {"store:ROOT", "store:CA", "store:Disallowed"}
-    assert not reader.volatile
+    monkeypatch.setattr(watch_windows, "enumerate_store", lambda store: [])
+    collector = Collector(Config({}), SERVER_AUTH)
+    windows.read_disallowed(collector)
+    windows.read(collector)
+    stores = ("ROOT", "CA", "Disallowed")
+    snapshot = collector.recorder.snapshot()
+    assert {key.name for key, _ in snapshot.direct} == {key.name for store in stores for key in registry_keys(store)}
+    assert {(store.kind, store.name) for store, _ in snapshot.members} == {
+        (CertificateStore.kind, each) for each in stores
+    }
+    assert not collector.recorder.volatile
     registry[rf"{MACHINE}\CA\PhysicalStores"] = Key(1, [])
-    windows.read(reader)
-    assert reader.volatile
+    windows.read(collector)
+    assert collector.recorder.volatile

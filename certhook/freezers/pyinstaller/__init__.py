@@ -14,4 +14,4 @@ def hook_dirs() -> list[str]:
     """The folder of the hooks, or none where this build is to be without certhook."""
     from certhook import _config
 
-    return [] if _config.disabled() else [os.path.dirname(os.path.abspath(__file__))]
+    return [] if _config.is_disabled() else [os.path.dirname(os.path.abspath(__file__))]

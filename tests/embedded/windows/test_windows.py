@@ -95,6 +95,7 @@ print(json.dumps(answers))
 
 def test_what_changes_in_place_is_seen_by_the_next_look_at_every_certificate(windows) -> None:
     code = """
+from certhook._watch import windows as watch_windows
 from certhook import _store
 # A certificate for clients alone, and then the same for everything.
 add("ROOT", "system", "1.3.6.1.5.5.7.3.2")
@@ -113,10 +114,9 @@ print(json.dumps(answers))
 
 def test_a_warm_process_reads_no_certificate(windows) -> None:
     code = """
-from certhook import _registry
 read = []
-enumerate_store = _registry.enumerate_store
-_registry.enumerate_store = lambda store: read.append(store) or enumerate_store(store)
+enumerate_store = watch_windows.enumerate_store
+watch_windows.enumerate_store = lambda store: read.append(store) or enumerate_store(store)
 answer = trusted()
 print(json.dumps([answer, read, "certhook._anchors" in sys.modules]))
 """
