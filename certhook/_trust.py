@@ -14,8 +14,8 @@ import os
 import sys
 
 from certhook import __version__, _config, _store
-from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS, purpose_bit
-from certhook._state import CALLERS, LOADED, SERVES, STORE, is_hooked, is_server, process
+from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
+from certhook._state import CALLERS, LOADED, SERVES, STORE, is_server, process
 from certhook._watch import Monitor, Path, Snapshot, signature
 
 TYPE_CHECKING = False
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from typing import List, Optional, Sequence, Tuple
 
     from certhook._config import Config
-    from certhook._sources.collector import TrustSet
-    from certhook._store.directories import Unusable
+    from certhook._directories import Unusable
     from certhook.exceptions import CerthookError
 
 # The effective user; Windows has no user IDs.
@@ -134,7 +133,7 @@ def _determine(config: "Config", purpose: int) -> Trust:
     if found.store is not None and found.index is not None:
         problems = [*config.problems, *_restored(found.index.problems)]
         return Trust(config, found.index.snapshot, problems, found.store)
-    return _read(config, purpose, found.directory, settings, found.reason, list(map(_problem, found.unsafe)))
+    return _read(config, purpose, found.directory, settings, found.reason, found.unsafe)
 
 
 def _restored(problems: "List[Tuple[str, str]]") -> "List[CerthookError]":
@@ -152,43 +151,16 @@ def _read(
     directory: "Optional[str]",
     settings: "Tuple[str, ...]",
     eager_reason: str,
-    problems: "Sequence[CerthookError]" = (),
+    unsafe: "Sequence[Unusable]" = (),
 ) -> Trust:
-    """Read the sources, and build a store of their anchors.
+    """Read the sources, and build a store in *directory*, unless it is None because of *eager_reason*."""
+    from certhook._cold_start import ColdStart
 
-    :param directory: where to build the store, None to build none because of *eager_reason*
-    :param problems: further problems to report
-    """
-    from certhook._sources import read_trust_set
-
-    trust_set = read_trust_set(config, purpose)
-    problems = [*trust_set.problems, *problems]
-    store = None
-    if trust_set.anchors and directory is not None:
-        from certhook._store.build import compile_store
-        from certhook._store.directories import Unusable, is_shared
-
-        try:
-            store = compile_store(directory, trust_set, settings, is_shared())
-        except Unusable as failure:
-            eager_reason = str(failure)
-            if failure.is_unsafe or (failure.is_public and config.cache_dir):
-                problems.append(_problem(failure))
-    # OpenSSL prefers the first of several roots with one name, so they have the same order as in a store.
-    anchors = () if store is not None else tuple(sorted([anchor.der for anchor in trust_set.anchors]))
-    if eager_reason and config.debug:
-        from certhook import _warnings
-
-        _warnings.debug(f"no compiled store: {eager_reason}")
-    if not trust_set.anchors:
-        eager_reason = eager_reason or "there are no roots"
-    return Trust(config, trust_set.snapshot, problems, store, anchors, eager_reason, trust_set.volatile)
-
-
-def _problem(failure: "Unusable") -> "CerthookError":
-    from certhook.exceptions import SourceError
-
-    return SourceError("compiled store", f"{failure}. It is not used; roots are loaded into each context")
+    start = ColdStart(config, purpose, directory, settings, eager_reason, unsafe)
+    trust_set = start.trust_set
+    return Trust(
+        config, trust_set.snapshot, start.problems, start.store, start.ders, start.eager_reason, trust_set.volatile
+    )
 
 
 def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
@@ -283,32 +255,3 @@ def report(problems: "Sequence[CerthookError]") -> None:
         return  # certhook was uninstalled, or no file descriptor is left. The context is more important.
     for problem in problems:
         _warnings.warn(str(problem))
-
-
-def load_default_certs(context: "ssl.SSLContext", purpose: "Optional[ssl.Purpose]" = None) -> None:
-    """Load default trust into *context*, as ``context.load_default_certs(purpose)`` does if certhook is installed.
-
-    For hosts that do not want an import hook. Without the hook, every root is loaded at once, which
-    takes as long as in stock Python.
-
-    :param context: a context that verifies its peers
-    :param purpose: the peers that it verifies; servers by default
-    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
-    :warns CerthookWarning: otherwise, if a setting or source is wrong
-    """
-    problems = apply(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
-    if STORE in context.__dict__ and not is_hooked(context):
-        load_completely(context)
-    report(problems)
-
-
-def trust_set(purpose: "Optional[ssl.Purpose]" = None) -> "TrustSet":
-    """Read the sources, and return default trust in this process with the sources of every anchor.
-
-    Problems are neither raised nor issued as warnings; see :attr:`TrustSet.problems`.
-
-    :param purpose: the peers to verify; servers by default
-    """
-    from certhook._sources import read_trust_set
-
-    return read_trust_set(_config.current(), SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))

@@ -23,7 +23,7 @@ import sys
 from binascii import crc32
 from time import monotonic, time
 
-from certhook._store.directories import Unusable, beside_package, check_owner, own_directory, resolve, trusted_owners
+from certhook._directories import Unusable, beside_package, check_owner, own_directory, resolve, trusted_owners
 from certhook._watch import MAX_SIZE, MEMBERS_INTERVAL, READ_FLAGS, Snapshot, restore, signature
 
 TYPE_CHECKING = False
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from certhook._config import Config
     from certhook._watch import Observed, Signature
 
-_INDEX = b"certhook index 7"
+#: The first field of every index.
+INDEX = b"certhook index 7"
 _MANIFEST = "certhook store 1"
 MANIFEST = "manifest"
 BUNDLE = "cert.pem"
@@ -72,30 +73,15 @@ class Index:
         self.problems = problems
         self.unreadable = unreadable
 
-    def to_bytes(self) -> bytes:
-        """Encode the index: lists of fields, each list preceded by its length, separated by null characters."""
-        snapshot = self.snapshot
-        header = [self.digest, _encode(self.store_signature), str(int(snapshot.portable))]
-        groups = [
-            [field for thing, seen in group for field in (thing.kind, thing.name, thing.detail, _encode(seen))]
-            for group in (snapshot.direct, snapshot.link_targets, snapshot.members)
-        ]
-        problems = [field for problem in self.problems for field in problem]
-        fields: List[str] = []
-        for part in (self.settings, header, *groups, problems, self.unreadable):
-            fields += [str(len(part)), *part]
-        body = os.fsencode("\0".join(fields))
-        return b"%s\0%08x\0%s" % (_INDEX, crc32(body), body)
-
     @classmethod
     def from_bytes(cls, data: bytes) -> "Index":
-        """Decode the result of :meth:`to_bytes`.
+        """Decode the result of :func:`certhook._store.build.encode`.
 
         :raises ValueError: for anything else
         """
         magic, _, rest = data.partition(b"\0")
         checksum, _, body = rest.partition(b"\0")
-        if magic != _INDEX or checksum != b"%08x" % crc32(body):
+        if magic != INDEX or checksum != b"%08x" % crc32(body):
             raise ValueError("not an index, or a damaged one")
         fields = os.fsdecode(body).split("\0")
         parts = []
@@ -122,10 +108,6 @@ def _observed(fields: "List[str]") -> "Observed":
         (restore(kind, name, detail), _decode(seen))
         for kind, name, detail, seen in zip(fields[::4], fields[1::4], fields[2::4], fields[3::4])
     ]
-
-
-def _encode(seen: "Signature") -> str:
-    return " ".join(map(str, seen or ()))
 
 
 def _decode(field: str) -> "Signature":

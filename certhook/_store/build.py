@@ -14,12 +14,13 @@ import os
 import re
 import shutil
 import sys
+from binascii import crc32
 from time import time
 
 from certhook import _files, _store
 from certhook._certificates import openssl
-from certhook._store import BUNDLE, MANIFEST, Index
-from certhook._store.directories import Unusable, resolve
+from certhook._directories import Unusable, resolve
+from certhook._store import BUNDLE, INDEX, MANIFEST, Index
 from certhook._watch import signature
 from certhook.exceptions import ConfigurationError, SourceError
 
@@ -27,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._certificates.anchor import Anchor
     from certhook._sources.collector import TrustSet
+    from certhook._watch import Signature
 
 _VERSION = b"certhook store 2\0"
 
@@ -144,10 +146,30 @@ def _set_foreign_aside(store: str) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def encode(index: Index) -> bytes:
+    """Encode *index*: lists of fields, each list preceded by its length, separated by null characters."""
+    snapshot = index.snapshot
+    header = [index.digest, _encode_signature(index.store_signature), str(int(snapshot.portable))]
+    groups = [
+        [field for thing, seen in group for field in (thing.kind, thing.name, thing.detail, _encode_signature(seen))]
+        for group in (snapshot.direct, snapshot.link_targets, snapshot.members)
+    ]
+    problems = [field for problem in index.problems for field in problem]
+    fields: list[str] = []
+    for part in (index.settings, header, *groups, problems, index.unreadable):
+        fields += [str(len(part)), *part]
+    body = os.fsencode("\0".join(fields))
+    return b"%s\0%08x\0%s" % (INDEX, crc32(body), body)
+
+
+def _encode_signature(seen: Signature) -> str:
+    return " ".join(map(str, seen or ()))
+
+
 def _write_index(directory: str, index: Index, mode: int) -> None:
     path = _store.index_path(directory, index.settings)
     try:
-        _files.replace(path, index.to_bytes(), mode)
+        _files.replace(path, encode(index), mode)
     except OSError as error:
         raise Unusable(f"{path} cannot be written: {error.strerror}") from None
     with contextlib.suppress(OSError):

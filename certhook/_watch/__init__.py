@@ -10,7 +10,6 @@ creates snapshots, is imported only when sources are read.
 """
 
 import os
-import stat
 import sys
 from binascii import crc32
 from time import monotonic
@@ -58,29 +57,6 @@ else:
         return status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
 
 
-def portable_signature(path: str) -> "Signature":
-    """Return a signature of *path* that survives packing into the layers of a container image.
-
-    Timestamps and inodes may change, so it consists of the mode, the size and a checksum: of a
-    file's content, or of a directory's names and link targets.
-    """
-    try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            with os.scandir(path) as entries:
-                names = sorted((entry.name, os.readlink(entry) if entry.is_symlink() else "") for entry in entries)
-            return status.st_mode, 0, crc32(repr(names).encode()), 0
-        if not stat.S_ISREG(status.st_mode):
-            return status.st_mode, 0, 0, 0
-        descriptor = os.open(path, READ_FLAGS)
-        try:
-            return status.st_mode, status.st_size, crc32(os.read(descriptor, min(status.st_size, MAX_SIZE))), 0
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError):
-        return None
-
-
 class Path:
     """A file or a directory.
 
@@ -97,8 +73,12 @@ class Path:
         self.name = name
 
     def signature(self, portable: bool = False) -> "Signature":
-        """Return the current signature."""
-        return portable_signature(self.name) if portable else signature(self.name)
+        """Return the current signature; see :mod:`certhook._watch.portable`."""
+        if not portable:
+            return signature(self.name)
+        from certhook._watch.portable import portable_signature
+
+        return portable_signature(self.name)
 
 
 # From this number of files on, scanning the directory is cheaper than examining each file by its path.
@@ -130,8 +110,7 @@ class Members:
                 return members_checksum(self._scan(names))
             except OSError:
                 pass  # A file cannot be examined; it may have been removed.
-        see = portable_signature if portable else signature
-        return members_checksum([see(os.path.join(self.name, name)) for name in names])
+        return members_checksum([Path(os.path.join(self.name, name)).signature(portable) for name in names])
 
     def _scan(self, names: "List[str]") -> "List[Signature]":
         found = {}
@@ -174,13 +153,13 @@ def restore(kind: str, name: str, detail: str) -> "Input":
 
 
 def _unchanged(observed: "Observed", portable: bool) -> bool:
+    """Return whether each input has its signature."""
     for thing, seen in observed:
-        # Testing access is half as expensive as the exception that stat() raises for a missing file.
-        if (
-            os.access(thing.name, os.F_OK)
-            if seen is None and thing.kind == Path.kind
-            else thing.signature(portable) != seen
-        ):
+        if seen is None and thing.kind == Path.kind:
+            # Half as expensive as the exception that stat() raises for a missing file.
+            if os.access(thing.name, os.F_OK):
+                return False
+        elif thing.signature(portable) != seen:
             return False
     return True
 
@@ -240,11 +219,7 @@ class Monitor:
 
     def _use(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        observed = [*self._also, *([] if snapshot.portable else snapshot.direct)]
-        # Paths are encoded only once. Windows' stat() is slow for bytes, and its signatures use another timestamp.
-        are_fast = [sys.platform != "win32" and thing.kind == Path.kind for thing, _ in observed]
-        self._paths = [(os.fsencode(thing.name), seen) for (thing, seen), fast in zip(observed, are_fast) if fast]
-        self._others = [pair for pair, fast in zip(observed, are_fast) if not fast]
+        self._paths, self._others = _prepared([*self._also, *([] if snapshot.portable else snapshot.direct)])
 
     def is_current(self) -> bool:
         """Return whether nothing has changed, as far as the intervals allow."""
@@ -252,19 +227,35 @@ class Monitor:
             return False
         now = monotonic()
         snapshot = self._snapshot
-        if now - self._checked <= LINK_TARGETS_INTERVAL and not snapshot.portable:
+        if snapshot.portable:
+            return self._replace_portable(now)
+        if now - self._checked <= LINK_TARGETS_INTERVAL:
             return True
         self._checked = now
-        if now - self._checked_members <= MEMBERS_INTERVAL and not snapshot.portable:
-            return snapshot.is_current(members=False)
-        self._checked_members = now
-        # Taken before the check, so that a change in between is not lost.
-        cheaper = snapshot.retaken(portable=False) if snapshot.portable else None
-        if not self._verify() or not snapshot.is_current(members=True):
+        if not _unchanged(snapshot.link_targets, portable=False):
             return False
-        if cheaper is not None:
-            self._use(cheaper)
+        if now - self._checked_members <= MEMBERS_INTERVAL:
+            return True
+        self._checked_members = now
+        return self._verify() and _unchanged(snapshot.members, portable=False)
+
+    def _replace_portable(self, now: float) -> bool:
+        """Check a portable snapshot once, and replace it by one with cheaper signatures."""
+        # Taken before the check, so that a change in between is not lost.
+        cheaper = self._snapshot.retaken(portable=False)
+        if not self._verify() or not self._snapshot.is_current(members=True):
+            return False
+        self._checked = self._checked_members = now
+        self._use(cheaper)
         return True
+
+
+def _prepared(observed: "Observed") -> "Tuple[List[Tuple[bytes, Signature]], Observed]":
+    """Return the paths of *observed*, encoded so that no check has to do it, and its other inputs."""
+    if sys.platform == "win32":  # stat() is slow for bytes, and signatures contain another timestamp.
+        return [], observed
+    paths = [(os.fsencode(thing.name), seen) for thing, seen in observed if thing.kind == Path.kind]
+    return paths, [pair for pair in observed if pair[0].kind != Path.kind]
 
 
 def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:

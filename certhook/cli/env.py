@@ -13,10 +13,11 @@ import shlex
 import sys
 
 from certhook import _config, _files, _trust
+from certhook import _directories as directories
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, Config
-from certhook._store import build, directories
-from certhook._store.directories import Unusable
+from certhook._directories import Unusable
+from certhook._store import build
 from certhook.cli import _terminal, export
 from certhook.exceptions import SourceError
 

@@ -16,11 +16,12 @@ import tempfile
 import warnings
 
 from certhook import _config, _store
+from certhook import _directories as directories
 from certhook._certificates import openssl
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
+from certhook._directories import Unusable
 from certhook._sources import read_trust_set
-from certhook._store import build, directories
-from certhook._store.directories import Unusable
+from certhook._store import build
 from certhook.cli import _roots_table, _terminal
 
 TYPE_CHECKING = False

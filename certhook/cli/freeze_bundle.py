@@ -10,9 +10,9 @@ import os
 
 from certhook import _certifi, _config, _files
 from certhook._certificates import pem
+from certhook._directories import Unusable
 from certhook._finder import find_package
 from certhook._sources import bundled
-from certhook._store.directories import Unusable
 from certhook.cli import _terminal, export
 from certhook.exceptions import CerthookError, SourceError
 
