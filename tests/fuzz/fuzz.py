@@ -33,6 +33,7 @@ with atheris.instrument_imports(include=["certhook"]):
     from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
     from certhook._sources import distrust, macos
     from certhook._sources.collector import Collector
+    from certhook._store.build import encode
 
 import der
 
@@ -119,13 +120,13 @@ def fuzz_trust_settings(data: bytes) -> None:
 
 def fuzz_index(data: bytes) -> None:
     """Indexes of compiled stores, with a valid and an invalid checksum: they are read completely or rejected."""
-    for text in (data, b"%s\0%08x\0%s" % (_store._INDEX, crc32(data), data)):
+    for text in (data, b"%s\0%08x\0%s" % (_store.INDEX, crc32(data), data)):
         try:
             parsed = _store.Index.from_bytes(text)
         except ValueError:
             continue
         assert os.sep not in parsed.digest
-        assert _store.Index.from_bytes(parsed.to_bytes()).to_bytes() == parsed.to_bytes()
+        assert encode(_store.Index.from_bytes(encode(parsed))) == encode(parsed)
 
 
 def fuzz_config(data: bytes) -> None:
@@ -183,7 +184,7 @@ SEEDS: dict[str, list[bytes]] = {
         _ATTACHED.encode() + der.pem(x509.Certificate(ROOT).key, "PUBLIC KEY"),
     ],
     "trust_settings": [plistlib.dumps(_SETTINGS), plistlib.dumps(_SETTINGS, fmt=plistlib.FMT_BINARY)],
-    "index": [_INDEX.to_bytes(), _INDEX.to_bytes().split(b"\0", 2)[2]],
+    "index": [encode(_INDEX), encode(_INDEX).split(b"\0", 2)[2]],
     "config": [b"/a\0/b\0/c\0\0system,bundled\0chain\0/d:/e\0/f\0certifi,none\0eager\0none\x000\0raise\x001"],
 }
 
