@@ -132,7 +132,7 @@ def test_the_next_sitecustomize_remains_in_sys_modules(plain, drop_in, tmp_path)
 def test_the_drop_in_remains_in_sys_modules_if_it_is_the_only_sitecustomize(plain, drop_in) -> None:
     found = support.run(plain, "import sys; print('sitecustomize' in sys.modules)", env=environ("/nowhere")).stdout
     if found == "True\n":
-        pytest.skip("this Python has a sitecustomize of its own")
+        pytest.skip("this Python has its own sitecustomize")
     done = support.run(plain, PRINT_FILE, env=environ(drop_in))
     assert (done.stdout, done.stderr) == (os.path.join(drop_in, "sitecustomize.py") + "\n", "")
 

@@ -119,16 +119,16 @@ def uwsgi(program: str, *arguments: str) -> str:
 #: Two applications, each in its own subinterpreter, and one in the main interpreter of the process.
 APACHE = """
 ServerName localhost
-ServerRoot {folder}
-PidFile {folder}/pid
-ErrorLog {folder}/log
-Mutex file:{folder}
+ServerRoot {directory}
+PidFile {directory}/pid
+ErrorLog {directory}/log
+Mutex file:{directory}
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule wsgi_module {modules}/mod_wsgi.so
-WSGIScriptAlias /first {folder}/first.wsgi
-WSGIScriptAlias /second {folder}/second.wsgi
-WSGIScriptAlias /main {folder}/main.wsgi application-group=%{{GLOBAL}}
+WSGIScriptAlias /first {directory}/first.wsgi
+WSGIScriptAlias /second {directory}/second.wsgi
+WSGIScriptAlias /main {directory}/main.wsgi application-group=%{{GLOBAL}}
 """
 
 
@@ -138,7 +138,7 @@ def mod_wsgi(user_base: str) -> str:
     for name, group in (("first", "/first"), ("second", "/second"), ("main", "")):
         proof = f"import mod_wsgi\nassert mod_wsgi.application_group.partition('|')[2] == {group!r}\n"
         (MOUNTED / f"{name}.wsgi").write_text(proof + APPLICATION)
-    (MOUNTED / "conf").write_text(APACHE.format(folder=MOUNTED, modules="/usr/lib/apache2/modules"))
+    (MOUNTED / "conf").write_text(APACHE.format(directory=MOUNTED, modules="/usr/lib/apache2/modules"))
     command = ["/usr/sbin/apache2", "-f", str(MOUNTED / "conf"), "-D", "FOREGROUND", "-C"]
     return fetch(lambda port: [*command, f"Listen 127.0.0.1:{port}"], "first", "second", "main")
 
