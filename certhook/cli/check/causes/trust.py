@@ -128,7 +128,7 @@ CAUSES = (
         "no-roots",
         "No root is trusted, because no source contains one. No server can be verified.",
         (
-            "If {empty} is empty by mistake, unset it.",
+            "Unset {empty}, unless the empty value is intended.",
             "Install roots: with the system's package (often called ca-certificates), or with 'pip install certifi'.",
             _SHOW_LOCATIONS,
         ),
