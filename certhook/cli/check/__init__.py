@@ -106,15 +106,15 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
     import ssl
 
     from certhook.cli.check.chain import known_roots
-    from certhook.cli.check.probe import Surroundings, probe
+    from certhook.cli.check.probe import LocalTrust, probe
     from certhook.cli.check.results import describe
 
     config = _config.current()
     trust_set = _trust.trust_set()
-    surroundings = Surroundings(known_roots(trust_set), trust_set.problems, unknown_variables(os.environ))
+    local = LocalTrust(known_roots(trust_set), trust_set.problems, unknown_variables(os.environ))
     checks: list[dict[str, Any]] = []
     for target in targets:
-        checks.append(describe(target, probe(target, surroundings, timeout)))
+        checks.append(describe(target, probe(target, local, timeout)))
         show(checks[-1], len(checks) == 1)
     return {
         "certhook": certhook.__version__,

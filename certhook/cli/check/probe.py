@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from certhook.cli.check.chain import Roots
 
 
-class Surroundings(NamedTuple):
-    """The facts about this process that are the same for all servers.
+class LocalTrust(NamedTuple):
+    """The trust of this process, which is the same for all servers.
 
     :ivar roots: the known roots
     :ivar problems: the problems with settings and sources
@@ -75,7 +75,7 @@ class _Prober:
         return (other if other.step == "verify" else failure), False
 
 
-def probe(target: Target, surroundings: Surroundings, timeout: float) -> Probe:
+def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
     """Connect to *target* with certhook and without it, and diagnose a failure.
 
     :param timeout: the limit for all connections together, in seconds
@@ -102,7 +102,7 @@ def probe(target: Target, surroundings: Surroundings, timeout: float) -> Probe:
         protocol=target.protocol,
         failure=failure or Failure("", ""),
         chain=parse_chain(peer.chain if peer else ()),
-        roots=surroundings.roots,
+        roots=local.roots,
         now=datetime.now(timezone.utc),
         chain_is_complete=peer.is_complete if peer else True,
         valid_without_strict=valid_without_strict,
@@ -110,8 +110,8 @@ def probe(target: Target, surroundings: Surroundings, timeout: float) -> Probe:
         certificate_requested=certificate_requested,
         reply=reply,
         proxy=prober.proxy,
-        problems=surroundings.problems,
-        unknown_variables=surroundings.unknown_variables,
+        problems=local.problems,
+        unknown_variables=local.unknown_variables,
     )
     return Probe(case, diagnose(case) if failure else None, stock_failure if was_compared else None, was_compared)
 

@@ -147,13 +147,13 @@ CAUSES = (
     Cause(
         "name-constraints",
         "{ca} may not issue certificates for {name}{only} (name constraints).",
-        ("Ask the server's administrator to get a certificate from a CA that may issue it.",),
+        ("Ask the server's administrator to get a certificate from a CA that may issue one for {name}.",),
         codes=(47, 48, 49, 51, 52, 53),
         facts=_constraints,
     ),
     Cause(
         "not-a-ca",
-        "The chain of {host} contains a certificate whose issuer may not issue it ({message}).",
+        "A certificate in the chain of {host} is used as a CA without permission ({message}).",
         (
             "Ask the server's administrator to get a certificate from a certificate authority (CA), and to install the "
             "CA's intermediate certificates with it.",
@@ -186,8 +186,8 @@ CAUSES = (
     ),
     Cause(
         "wrong-signature",
-        "A certificate in the chain names {issuer} as its issuer, but is not signed with the key of that CA that is "
-        "known here.",
+        "A certificate in the chain names {issuer} as its issuer, but its signature does not match the known key of "
+        "that CA.",
         (
             "If the CA has a new key, get its current certificate: update the system's certificates, or ask your IT "
             "department.",

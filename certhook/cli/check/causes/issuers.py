@@ -133,7 +133,7 @@ CAUSES = (
     ),
     Cause(
         "self-signed",
-        "{host} uses a self-signed certificate, which proves no identity: such a certificate can contain any name.",
+        "{host} uses a self-signed certificate. Anyone can create such a certificate, so it proves no identity.",
         (
             _CORRECT_NAME,
             "Ask the server's administrator to get a certificate from a certificate authority (CA).",
@@ -169,13 +169,13 @@ CAUSES = (
     Cause(
         "inspection",
         "The connection to {host} is probably intercepted: this is a public name, but its certificate is from "
-        "{issuer}, which is not a known public certificate authority (CA). The proxies of companies and virus scanners "
-        "intercept connections intentionally.{via}",
+        "{issuer}, which is not a known public certificate authority (CA). Company proxies and virus scanners do "
+        "this intentionally.{via}",
         (
             _CORRECT_NAME,
             f"If this is your company's network, ask its IT department for the root certificate of {{issuer}}, and "
             f"{_TRUST_IT}",
-            "Otherwise do not continue: the connection may be under surveillance. Try another network.",
+            "Otherwise do not continue: a third party may read the data. Try another network.",
         ),
         codes=NO_ISSUER,
         facts=interception,
