@@ -16,5 +16,9 @@ def test_only_variables_with_the_prefix_are_reported_with_a_similar_setting() ->
     assert unknown_variables(environ) == {"CERTHOOK_EXTRA_CA_CERT": "CERTHOOK_EXTRA_CA_CERTS", "CERTHOOK_X": ""}
 
 
+def test_a_setting_without_the_prefix_is_suggested() -> None:
+    assert unknown_variables(["CERTHOOK_SSL_CERT_FILE"]) == {"CERTHOOK_SSL_CERT_FILE": "SSL_CERT_FILE"}
+
+
 def test_a_supported_variable_is_not_unknown() -> None:
     assert unknown_variables(["CERTHOOK_DISABLED", "CERTHOOK_EXTRA_CA_CERTS"]) == {}

@@ -20,5 +20,15 @@ def unknown_variables(environ: Iterable[str]) -> dict[str, str]:
     :param environ: the names of the environment variables
     :returns: for each variable, the setting with the most similar name, "" if none is similar
     """
-    names = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in VARIABLES]
-    return {name: next(iter(difflib.get_close_matches(name, VARIABLES, 1)), "") for name in names}
+    # The common prefix would make all names similar.
+    settings = {_without_prefix(name): name for name in VARIABLES}
+    unknown = {}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in VARIABLES:
+            similar = difflib.get_close_matches(_without_prefix(name), settings, 1)
+            unknown[name] = settings[similar[0]] if similar else ""
+    return unknown
+
+
+def _without_prefix(name: str) -> str:
+    return name[len(PREFIX) :] if name.startswith(PREFIX) else name
