@@ -6,15 +6,15 @@ from cases import trusting
 from lab import Lab
 from pki import chain, issue
 
-from certhook import _config, _trust
+from certhook import _api, _config
 from certhook._sources import read_trust_set
 from certhook.cli.check.chain import build_path, known_roots
 
 
 def test_finding_all_known_roots_does_not_change_trust(lab: Lab) -> None:
     lab.trust(chain().root)
-    before = [anchor.der for anchor in _trust.trust_set().anchors]
-    known_roots(_trust.trust_set())
+    before = [anchor.der for anchor in _api.trust_set().anchors]
+    known_roots(_api.trust_set())
     assert [anchor.der for anchor in read_trust_set(_config.current()).anchors] == before
 
 

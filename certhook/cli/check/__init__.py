@@ -7,7 +7,7 @@ import os
 import warnings
 
 import certhook
-from certhook import _config, _trust
+from certhook import _api, _config
 from certhook.cli import _terminal
 from certhook.cli._terminal import wrapped
 from certhook.cli._variables import unknown_variables
@@ -110,7 +110,7 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
     from certhook.cli.check.results import describe
 
     config = _config.current()
-    trust_set = _trust.trust_set()
+    trust_set = _api.trust_set()
     local = LocalTrust(known_roots(trust_set), trust_set.problems, unknown_variables(os.environ))
     checks: list[dict[str, Any]] = []
     for target in targets:
