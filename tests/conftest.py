@@ -24,12 +24,6 @@ try:
 except ImportError:  # Windows, where one process runs all the tests
     fcntl = None
 
-# With its own trust: certhook may be installed in the environment that the tests run in.
-MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
-# What is built for an environment of a test is not for the one that the tests run in.
-MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
-ROOT = Path(__file__).resolve().parent.parent
-
 # Folders of tests are in the user's own cache folder: in /tmp, where everybody can write, no store is used.
 if os.name == "posix" and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
     TEMPORARY = Path.home() / ".cache" / "certhook-tests"
@@ -88,9 +82,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy of the sources."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    support.copy_sources(ROOT, source)
+    support.copy_sources(support.ROOT, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]
-    subprocess.run(command, check=True, env=MACHINE_ENVIRON)
+    subprocess.run(command, check=True, env=support.MACHINE_ENVIRON)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -105,7 +99,7 @@ def pip_install():
     def install(python: Path, *requirements: object, own: bool = False, **kwargs: object) -> None:
         pip = [str(python), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", str(python)]
         command = [*pip, "install", "--quiet", *map(str, requirements)]
-        subprocess.run(command, check=True, env=MACHINE_ENVIRON, **kwargs)
+        subprocess.run(command, check=True, env=support.MACHINE_ENVIRON, **kwargs)
 
     return install
 

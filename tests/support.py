@@ -33,6 +33,14 @@ TRUST_VARIABLES = (
     "SSL_CERT_FILE",
 )
 
+#: The root directory of the project.
+ROOT = Path(__file__).resolve().parent.parent
+
+#: The environment of the machine, which pip needs to reach its index. certhook is disabled in it, and
+#: environments that tests build are independent of the one that runs the tests.
+MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
+MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
+
 #: Where the compiled stores of the tests are; set by conftest.py.
 cache_dir = "none"
 

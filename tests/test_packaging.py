@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import support
-from conftest import MACHINE_ENVIRON, ROOT
+from support import MACHINE_ENVIRON, ROOT
 
 START_FILES = {"certhook.pth"}
 PRINT_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
