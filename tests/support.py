@@ -1,7 +1,6 @@
 """Helpers of the tests: fresh interpreters, certificate authorities and loopback servers."""
 
 from __future__ import annotations
-from certhook._certificates import names, x509
 
 import contextlib
 import io
@@ -139,6 +138,9 @@ def hello_wheel() -> bytes:
 
 def hashed_name(certificate: bytes) -> str:
     """Return the name of the file in which OpenSSL looks up a root."""
+    # Imported here, because the test suites of other projects run in environments without certhook.
+    from certhook._certificates import names, x509
+
     return f"{names.subject_hash(x509.Certificate(certificate).subject)}.0"
 
 
