@@ -147,12 +147,8 @@ class Setting:
     def __init__(
         self, name: str, attribute: str, parse: "Parser", default: "Any", selects_roots: bool, description: str
     ) -> None:
-        self.name = name
-        self.attribute = attribute
-        self.parse = parse
-        self.default = default
-        self.selects_roots = selects_roots
-        self.description = description
+        self.name, self.attribute, self.parse = name, attribute, parse
+        self.default, self.selects_roots, self.description = default, selects_roots, description
 
 
 # fmt: off

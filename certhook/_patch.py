@@ -14,6 +14,7 @@ of certhook, and inside a foreign wrapper. (A flag in the module would survive
 """
 
 import _ssl
+import functools
 import sys
 from _thread import _local
 
@@ -23,11 +24,9 @@ from certhook._state import (
     CALLERS,
     SERVES,
     STORE,
-    clear_strict_of_urllib3,
     context_class_of,
     incomplete,
     is_wrapped,
-    marked,
     process,
     wrap,
 )
@@ -79,6 +78,17 @@ def apply(ssl: "ModuleType") -> None:
         wrap(ssl, "_create_default_https_context", ssl.create_default_context)
 
 
+def _marked(wrapper: "Function", original: "Function") -> "Function":
+    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
+    functools.update_wrapper(wrapper, original)
+    # Methods of the C class have no module; pickle looks them up in ssl.
+    wrapper.__module__ = "ssl"
+    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
+    wrapper.__certhook__ = original
+    wrapper.__certhook_active__ = True
+    return wrapper
+
+
 def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
     context_class = context_class_of(ssl)
 
@@ -90,7 +100,7 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         purposes = getattr(_thread_state, "purposes", {})
         _apply_trust(args[0], purposes.get(id(args[0]), SERVER_AUTH), original, "system")
 
-    wrapper = marked(set_default_verify_paths, original)
+    wrapper = _marked(set_default_verify_paths, original)
     return wrapper
 
 
@@ -113,9 +123,11 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
             finally:
                 purposes.pop(id(self), None)
         if not _config.last().x509_strict:
+            from certhook._strict import clear_strict_of_urllib3
+
             clear_strict_of_urllib3(ssl, self)
 
-    wrapper = marked(load_default_certs, original)
+    wrapper = _marked(load_default_certs, original)
     return wrapper
 
 
@@ -133,7 +145,7 @@ def _create_default_context(ssl: "ModuleType", original: "Function") -> "Functio
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
-    wrapper = marked(create_default_context, original)
+    wrapper = _marked(create_default_context, original)
     return wrapper
 
 
@@ -156,7 +168,7 @@ def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
         load_completely(args)
         return original(*args, **kwargs)
 
-    return marked(query_roots, original)
+    return _marked(query_roots, original)
 
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
@@ -168,6 +180,8 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         context = args[0]
         if wrapper.__certhook_active__:
             if not _config.current().x509_strict:
+                from certhook._strict import clear_strict_of_urllib3
+
                 clear_strict_of_urllib3(ssl, context)
             others = _besides_public_bundle(context, args, kwargs)
             if others is not None:
@@ -179,7 +193,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         context.__dict__[CALLERS] = True
         return original(*args, **kwargs)
 
-    wrapper = marked(load_verify_locations, original)
+    wrapper = _marked(load_verify_locations, original)
     return wrapper
 
 
@@ -212,7 +226,7 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
                     return paths._replace(cafile=store[0], capath=store[1])
         return paths
 
-    wrapper = marked(get_default_verify_paths, original)
+    wrapper = _marked(get_default_verify_paths, original)
     return wrapper
 
 

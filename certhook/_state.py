@@ -140,20 +140,6 @@ def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     setattr(owner, name, wrapper)
 
 
-def marked(wrapper: "Function", original: "Function") -> "Function":
-    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
-    # Imported here, because a disabled certhook imports this module at interpreter start.
-    from functools import update_wrapper
-
-    update_wrapper(wrapper, original)
-    # Methods of the C class have no module; pickle looks them up in ssl.
-    wrapper.__module__ = "ssl"
-    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
-    wrapper.__certhook__ = original
-    wrapper.__certhook_active__ = True
-    return wrapper
-
-
 def is_hooked(context: "Any") -> bool:
     """Return whether the methods of *context*, an ``SSLContext``, are wrapped by certhook."""
     return getattr(type(context).get_ca_certs, "__certhook_active__", False) is True
@@ -175,14 +161,3 @@ def incomplete(owner: object, name: str) -> "Exception":
     from certhook.exceptions import CerthookError
 
     return CerthookError(f"{owner!r} has no {name}; if it is still being imported, call certhook.install() afterwards")
-
-
-def clear_strict_of_urllib3(ssl: "ModuleType", context: "Any") -> None:
-    """Clear ``VERIFY_X509_STRICT`` if urllib3 calls, which sets it before it loads roots.
-
-    Other programs that set the flag do so on purpose.
-    """
-    frame = sys._getframe(1).f_back  # None if C code or a thread calls the method directly.
-    caller = frame and frame.f_globals.get("__name__")
-    if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip vendors a copy.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
