@@ -1,4 +1,4 @@
-"""Trusted certificates: as one file lists them, and as anchors of default trust."""
+"""Anchors of default trust, and the entries of files and stores that they are merged from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PURPOSE_OIDS = {SERVER_AUTH: x509.SERVER_AUTH, CLIENT_AUTH: x509.CLIENT_AUTH}
 
 
 class Entry:
-    """A certificate in one file or store, with the purposes that it is listed for.
+    """A certificate in one file or store, with its purposes in that place.
 
     :ivar certificate: the parsed certificate
     :ivar trusted: the purposes that it is trusted for, as bits
@@ -71,7 +71,7 @@ class Anchor:
 
     @property
     def subject(self) -> str:
-        """The name of the CA in the form of :rfc:`4514`; if it is malformed, ``#`` and its DER in hexadecimal digits."""
+        """The name of the CA in the form of :rfc:`4514`; if it is malformed, ``#`` and its DER in hexadecimal."""
         subject = self.certificate.subject
         try:
             return names.text(subject)
