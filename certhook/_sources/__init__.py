@@ -13,11 +13,11 @@ from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from types import ModuleType
 
     from certhook._config import Config
 
-_READERS = {"system": system.read, "bundled": bundled.read}
+_MODULES = {"system": system, "bundled": bundled}
 
 
 def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
@@ -44,7 +44,7 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
     anchors: the administrator's choice applies to that store.
     """
     collector = Collector(config, purpose)
-    _read(distrust.read, "distrust", collector)
+    _read(distrust, "distrust", collector)
     names = list(config.sources)
     if not collector.blocklist.is_complete:
         names.sort(key="bundled".__eq__)  # The bundle comes last.
@@ -56,18 +56,18 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
             message = "is excluded, because it may contain roots that this system distrusts"
             collector.problems.append(SourceError(name, message))
             continue
-        _read(_READERS[name], name, collector)
+        _read(_MODULES[name], name, collector)
         if config.mode == "fallback" and collector.count() > before:
             break
-    _read(extra.read, "extra", collector)
+    _read(extra, "extra", collector)
     return collector
 
 
-def _read(read: Callable[[Collector], None], name: str, collector: Collector) -> None:
+def _read(module: ModuleType, name: str, collector: Collector) -> None:
     try:
-        read(collector)
+        module.read(collector)
     except Exception as error:
-        # An internal error. Everything that was read before it, and the other sources, remain valid.
+        # An internal error. The other sources, and everything that was read before it, remain valid.
         collector.problems.append(SourceError(name, f"could not be read: {error!r}"))
         collector.recorder.volatile = True
         if name == "distrust":
