@@ -85,7 +85,7 @@ def _report_blocked_choices(collector: Collector) -> None:
         chosen.add("system")
     if config.bundle:
         chosen.add("bundled")
-    for anchor in collector.trust_set().removed:
+    for anchor in collector.removed():
         for source, path in anchor.listed:
             if source in chosen:
                 by = ", ".join(anchor.rejected_by)

@@ -200,6 +200,11 @@ class Collector:
         """Return the number of anchors collected so far."""
         return sum(1 for merged in self._merged.values() if self._is_anchor(merged))
 
+    def removed(self) -> list[Anchor]:
+        """Return the anchors that a source lists and the administrator distrusts."""
+        wanted = self.purpose
+        return [m.anchor() for m in self._merged.values() if m.trusted & wanted and m.rejected & wanted]
+
     def trust_set(self) -> TrustSet:
         """Return the result."""
         wanted = self.purpose
@@ -207,7 +212,7 @@ class Collector:
         return TrustSet(
             self.config,
             anchors=[merged.anchor() for merged in every if self._is_anchor(merged)],
-            removed=[m.anchor() for m in every if m.trusted & wanted and m.rejected & wanted],
+            removed=self.removed(),
             rejected=[m.anchor() for m in [*every, *self._blocked()] if m.rejected & wanted and not m.trusted & wanted],
             distrust_is_known=self.blocklist.is_complete,
             locations=self.locations,
