@@ -10,7 +10,7 @@ from certhook._watch import Members, Path, Snapshot, members_checksum, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._watch import Input, Observed, Signature
+    from certhook._watch import Input, Signature
 
 # These errors last until the signature of the path changes: it does not exist, or is inaccessible.
 _LASTING_ERRORS = (
@@ -55,7 +55,9 @@ class Recorder:
         self._direct: dict[str, Signature] = {}
         self._link_targets: dict[str, Signature] = {}
         self._members: dict[str, dict[str, Signature]] = {}
-        self._special: tuple[Observed, Observed] = ([], [])
+        # Inputs other than paths, by their kinds and names.
+        self._frequent: dict[tuple[str, str], tuple[Input, Signature]] = {}
+        self._infrequent: dict[tuple[str, str], tuple[Input, Signature]] = {}
 
     def snapshot(self) -> Snapshot:
         """Return everything that was recorded."""
@@ -66,7 +68,7 @@ class Recorder:
             (Members(directory, "/".join(files)), members_checksum(list(files.values())))
             for directory, files in self._members.items()
         ]
-        return Snapshot([*direct, *self._special[0]], link_targets, [*members, *self._special[1]])
+        return Snapshot([*direct, *self._frequent.values()], link_targets, [*members, *self._infrequent.values()])
 
     def watch(self, path: str) -> None:
         """Record *path*, which may not exist."""
@@ -88,12 +90,13 @@ class Recorder:
             files[name] = self._settled(path)
 
     def watch_input(self, thing: Input, seen: Signature, frequently: bool) -> None:
-        """Record an input other than a path.
+        """Record an input other than a path. If it was recorded before, its earlier signature counts.
 
         :param seen: its signature when it was read
         :param frequently: whether it is checked for every context, or as rarely as directory members
         """
-        self._special[0 if frequently else 1].append((thing, seen))
+        group = self._frequent if frequently else self._infrequent
+        group.setdefault((thing.kind, thing.name), (thing, seen))
 
     def read_failed(self, error: BaseException | None) -> None:
         """Mark the result volatile if *error* may be transient."""

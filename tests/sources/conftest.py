@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from linux_machine import LinuxMachine
 from root_files import bundle
 
 from certhook import _certifi
@@ -63,3 +64,12 @@ def no_certifi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     yield directory
     forget()
     sys.modules.update(imported)
+
+
+@pytest.fixture(scope="session")
+def linux(root, cas, servers, installed: Path, plain: Path, tmp_path_factory: pytest.TempPathFactory) -> LinuxMachine:
+    """A Linux machine without any trust store, on which a test lays out files."""
+    machine = LinuxMachine(cas, servers, installed, plain, tmp_path_factory.mktemp("machine"))
+    if machine.openssldir in ("/etc/ssl", "/etc/pki/tls"):
+        pytest.skip(f"this interpreter's OpenSSL uses {machine.openssldir}, which must belong to another OpenSSL")
+    return machine

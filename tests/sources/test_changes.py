@@ -200,3 +200,16 @@ def test_the_recorder_waits_until_another_change_would_alter_the_signature(tmp_p
         recorder = Recorder()
         recorder.watch(str(tmp_path))
         assert (slept, recorder.volatile) == (pytest.approx(expected), volatile)
+
+
+def test_an_input_that_is_recorded_twice_is_checked_once_with_its_earlier_signature() -> None:
+    class Thing:
+        kind, name, detail = "thing", "name", ""
+
+    for frequently in (True, False):
+        recorder = Recorder()
+        for number in (1, 2):
+            recorder.watch_input(Thing(), (number, 0, 0, 0), frequently)
+        snapshot = recorder.snapshot()
+        ((_, seen),) = snapshot.direct if frequently else snapshot.members
+        assert seen == (1, 0, 0, 0)

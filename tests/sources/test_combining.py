@@ -95,9 +95,7 @@ def test_the_extra_source_reads_files_and_directories(tmp_path: Path) -> None:
         bundle(directory / name, letter)
     (directory / "f.der").write_bytes(ROOTS["f"])
     file = bundle(tmp_path / "file without a suffix", "a")
-    trust = read_system(
-        SSL_CERT_FILE="", SSL_CERT_DIR="", CERTHOOK_EXTRA_CA_CERTS=f"{file}{os.pathsep}{directory}"
-    )
+    trust = read_system(SSL_CERT_FILE="", SSL_CERT_DIR="", CERTHOOK_EXTRA_CA_CERTS=f"{file}{os.pathsep}{directory}")
     assert sorted(letters_of(trust)) == list("abcdef")
     assert {source for anchor in trust.anchors for source, _ in anchor.listed} == {"extra"}
 
