@@ -15,8 +15,8 @@ import sys
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, Config
-from certhook._store import build, directories
-from certhook._store.directories import Unusable
+from certhook._state import is_shared, own_directory
+from certhook._store import Unusable, build
 from certhook.cli import _terminal, export
 from certhook.exceptions import SourceError
 
@@ -160,12 +160,12 @@ def _exported() -> str:
     :returns: its path
     """
     config = _config.current()
-    folder, _ = directories.own_directory(config)
+    folder, _ = own_directory(config.cache_dir)
     if folder is None:
         raise Unusable(f"there is no cache folder to write to; name a file: {_BY_NAME}")
     try:
         export.safe(folder)  # before anything is made in a place that somebody else can change
-        build.make_directories(folder, directories.is_shared())
+        build.make_directories(folder, is_shared())
         folder = export.safe(folder)
     except Unusable as failure:
         raise Unusable(f"{failure}; or name a file: {_BY_NAME}") from None

@@ -15,12 +15,11 @@ import stat
 import tempfile
 import warnings
 
-from certhook import _config, _store
+from certhook import _config
 from certhook._certificates import openssl
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import read_trust_set
-from certhook._store import build, directories
-from certhook._store.directories import Unusable
+from certhook._store import Unusable, build, resolve, verification
 from certhook.cli import _roots_table, _terminal
 
 TYPE_CHECKING = False
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _PURPOSES = {"server": SERVER_AUTH, "client": CLIENT_AUTH}
 _STANDARD_OUTPUT = "-"
 # What is in a folder that was exported.
-_EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(_store.BUNDLE)}|{_store.MANIFEST}")
+_EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(verification.BUNDLE)}|{verification.MANIFEST}")
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -213,7 +212,7 @@ def _check_directory(path: str) -> None:
     if names:
         safe(path)  # Files are removed in it, and others rely on what stays.
     foreign = [name for name in names if not _EXPORTED.fullmatch(name)]
-    if foreign or (names and _store.MANIFEST not in names):
+    if foreign or (names and verification.MANIFEST not in names):
         found = f", such as {foreign[0]}" if foreign else ""
         raise Unusable(f"{path} has files in it that are not of an export{found}, and is left alone; name a new folder")
 
@@ -225,7 +224,7 @@ def safe(folder: str) -> str:
     :raises Unusable: if somebody can
     """
     try:
-        return directories.resolve(folder)
+        return resolve(folder)
     except Unusable as failure:
         raise Unusable(f"nothing was written: {failure}") from None
 

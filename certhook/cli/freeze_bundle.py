@@ -12,7 +12,7 @@ from certhook import _certifi, _config, _files
 from certhook._certificates import pem
 from certhook._finder import find_package
 from certhook._sources import bundled
-from certhook._store.directories import Unusable
+from certhook._store import Unusable
 from certhook.cli import _terminal, export
 from certhook.exceptions import CerthookError, SourceError
 

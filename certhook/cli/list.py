@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta, timezone
 
-from certhook import _trust
+from certhook import _api
 from certhook._config import EXTRA, SOURCES
 from certhook.cli import _roots_table, _terminal
 
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if any was found, 1 if none was
     """
-    trust = _trust.trust_set()
+    trust = _api.trust_set()
     trusted, trust_problems = _roots_table.accepted(trust)
     roots = [_roots_table.described(anchor) for anchor in trusted if _is_wanted(anchor, options)]
     roots.sort(key=lambda root: _roots_table.short(root["subject"], _terminal.WIDTH).casefold())

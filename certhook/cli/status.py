@@ -88,11 +88,11 @@ def gather() -> dict[str, Any]:
     """Everything this verb knows, ready for JSON."""
     import ssl
 
-    from certhook import _trust
+    from certhook import _api, _trust
 
     config = _config.current()
     given = _trust.current(config, SERVER_AUTH)
-    trust = _trust.trust_set()
+    trust = _api.trust_set()
     # OpenSSL has the last word on each certificate.
     anchors, problems = _roots_table.accepted(trust)
     return {

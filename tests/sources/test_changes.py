@@ -14,7 +14,7 @@ import pytest
 from root_files import REJECTED_BY_OPENSSL, ROOTS, bundle, hash_of, letters_of, read
 
 import certhook
-from certhook import _config, _files, _store, _trust, _watch
+from certhook import _config, _eager, _files, _store, _trust, _watch
 from certhook._config import SERVER_AUTH
 from certhook._watch.recorder import Recorder
 from certhook.exceptions import CerthookWarning
@@ -24,7 +24,7 @@ def loaded() -> int:
     """Return the number of roots that a context contains after default trust was loaded completely."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     certhook.load_default_certs(context)
-    _trust.load_completely(context)
+    _eager.load_completely(context)
     return context.cert_store_stats()["x509"]
 
 
@@ -166,9 +166,9 @@ def test_the_missing_target_of_a_link_is_watched(tmp_path: Path) -> None:
     (tmp_path / "hashed").mkdir()
     (tmp_path / "hashed" / f"{hash_of('a')}.0").symlink_to(tmp_path / "elsewhere" / "a.pem")
     trust = read(CERTHOOK_SOURCES="system", SSL_CERT_DIR=tmp_path / "hashed", SSL_CERT_FILE="")
-    assert letters_of(trust) == "" and trust.snapshot.is_current(members=False)
+    assert letters_of(trust) == "" and trust.snapshot.is_current(thorough=False)
     bundle(tmp_path / "elsewhere" / "a.pem", "a")
-    assert not trust.snapshot.is_current(members=False)
+    assert not trust.snapshot.is_current(thorough=False)
 
 
 def test_the_topmost_missing_directory_of_a_path_is_watched(tmp_path: Path) -> None:
@@ -176,9 +176,9 @@ def test_the_topmost_missing_directory_of_a_path_is_watched(tmp_path: Path) -> N
     for path in ("a/b/c", "a/d", "e"):
         recorder.watch(str(tmp_path / path))
     snapshot = recorder.snapshot()
-    assert [thing.name for thing, _ in snapshot.direct] == [str(tmp_path / "a"), str(tmp_path / "e")]
+    assert [name for _, name, _, _ in snapshot.direct] == [str(tmp_path / "a"), str(tmp_path / "e")]
     (tmp_path / "a").mkdir()
-    assert not snapshot.is_current(members=False)
+    assert not snapshot.is_current(thorough=False)
 
 
 def test_the_recorder_waits_until_another_change_would_alter_the_signature(tmp_path: Path, monkeypatch) -> None:
@@ -211,5 +211,5 @@ def test_an_input_that_is_recorded_twice_is_checked_once_with_its_earlier_signat
         for number in (1, 2):
             recorder.watch_input(Thing(), (number, 0, 0, 0), frequently)
         snapshot = recorder.snapshot()
-        ((_, seen),) = snapshot.direct if frequently else snapshot.members
+        ((*_, seen),) = snapshot.direct if frequently else snapshot.members
         assert seen == (1, 0, 0, 0)

@@ -83,7 +83,7 @@ def test_few_paths_are_watched_for_block_lists_that_do_not_exist(collector, monk
     monkeypatch.setattr(distrust.sys, "platform", "linux")
     monkeypatch.setattr(distrust.os.path, "lexists", lambda path: path in ("/", "/etc", "/usr", "/usr/share"))
     distrust.read(collector)
-    assert [thing.name for thing, _ in collector.recorder.snapshot().direct] == [
+    assert [name for _, name, _, _ in collector.recorder.snapshot().direct] == [
         "/etc/ca-certificates.conf",
         "/etc/pki",
         "/usr/share/pki",
