@@ -37,20 +37,24 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _NO_END = "the END line is missing"
 
 
-def parse(data: bytes, lenient: bool = False) -> tuple[list[Entry], list[str]]:
+def parse(
+    data: bytes, lenient: bool = False, known: dict[bytes, x509.Certificate] | None = None
+) -> tuple[list[Entry], list[str]]:
     """Read the certificates in *data*.
 
     :param lenient: whether to accept also the blocks that only p11-kit accepts. Block lists are
         read this way, so that no distrusted certificate is missed.
+    :param known: certificates by their DER; those in it are not parsed again, and others are added
     :returns: the entries in the order of the file, and a problem for each malformed block, up
         to :data:`MOST_PROBLEMS`
     """
+    known = {} if known is None else known
     if data.startswith(_UTF16_MARKS):
         # PowerShell's ">" writes UTF-16. PEM itself is ASCII.
         data = data.decode("utf-16", "replace").encode("ascii", "replace")
     if data[:1] == b"\x30" and _BEGIN not in data:
         try:
-            return [_entry(data, may_have_settings=True)], []
+            return [_entry(data, True, known)], []
         except ValueError as error:
             return [], [f"not a single DER certificate: {error}"]
     entries: list[Entry] = []
@@ -60,7 +64,7 @@ def parse(data: bytes, lenient: bool = False) -> tuple[list[Entry], list[str]]:
         try:
             if fault:
                 raise ValueError(fault)
-            entries.append(_entry(_base64(body), label == TRUSTED_CERTIFICATE))
+            entries.append(_entry(_base64(body), label == TRUSTED_CERTIFICATE, known))
         except ValueError as error:
             skipped += 1
             if skipped <= MOST_PROBLEMS:
@@ -172,9 +176,12 @@ def _is_base64(digits: bytes) -> bool:
     return digits.replace(b"+", b"").replace(b"/", b"").isalnum()
 
 
-def _entry(data: bytes, may_have_settings: bool) -> Entry:
-    certificate = x509.Certificate(data)
+def _entry(data: bytes, may_have_settings: bool, known: dict[bytes, x509.Certificate]) -> Entry:
+    certificate = known.get(data)
+    if certificate is None:
+        certificate = x509.Certificate(data)
     if not certificate.rest:
+        known[data] = certificate
         return Entry(certificate)
     if not may_have_settings:
         raise ValueError(f"{len(certificate.rest)} bytes follow the certificate")

@@ -142,6 +142,7 @@ class Collector:
     :param purpose: the bit of the purpose that anchors are collected for
     :ivar recorder: records the inputs
     :ivar blocklist: removes certificates, whichever source lists them
+    :ivar certificates: every certificate that was parsed, by its DER, so that each is parsed once
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources
     """
@@ -151,6 +152,7 @@ class Collector:
         self.purpose = purpose
         self.recorder = Recorder()
         self.blocklist = Blocklist()
+        self.certificates: dict[bytes, Certificate] = {}
         self.locations: list[Location] = []
         self.problems: list[CerthookError] = [*config.problems]
         self._merged: dict[bytes, _Merged] = {}
@@ -185,7 +187,7 @@ class Collector:
             for merged in self._merged.values():
                 merged.reject(*self.blocklist.match(merged.certificate))
 
-    def distrust_unknown(self, path: str, reason: object, error: BaseException | None = None) -> None:
+    def report_unknown_distrust(self, path: str, reason: object, error: BaseException | None = None) -> None:
         """Report that *path* cannot be read, so that it is unknown which certificates it distrusts.
 
         :param error: the error that occurred

@@ -147,7 +147,7 @@ def _read_directory(collector: Collector, directory: str, is_blocklist: bool) ->
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        collector.distrust_unknown(directory, f"cannot be read: {error.strerror}", error)
+        collector.report_unknown_distrust(directory, f"cannot be read: {error.strerror}", error)
         return
     for name in names:
         path = os.path.join(directory, name)
@@ -167,7 +167,7 @@ def _content(collector: Collector, path: str) -> bytes | None:
         return _files.read(path)
     except SourceError as error:
         if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
-            collector.distrust_unknown(path, error.message, error.__cause__)
+            collector.report_unknown_distrust(path, error.message, error.__cause__)
         return None
 
 
@@ -198,7 +198,7 @@ def add_list(
         except ValueError as error:
             faults += 1
             if is_list and faults <= pem.MOST_PROBLEMS:
-                collector.distrust_unknown(path, error)
+                collector.report_unknown_distrust(path, error)
     if is_blocklist and not count and is_list:
         message = "distrusts nothing; expected a certificate as PEM or DER, or a p11-kit object"
         collector.problems.append(SourceError(path, message))

@@ -163,7 +163,8 @@ def _certificates(collector: Collector, keychain: str, location: Location | None
         return []
     seen = [signature(keychain)]
     try:
-        entries, skipped = pem.parse(_ask(collector, seen, "find-certificate", "-a", "-p", keychain))
+        output = _ask(collector, seen, "find-certificate", "-a", "-p", keychain)
+        entries, skipped = pem.parse(output, known=collector.certificates)
     except SourceError as error:
         entries, skipped = [], [error.message]
     if location is not None:

@@ -135,7 +135,7 @@ def _load(collector: Collector, path: str, location: Location, setting: str | No
 
 def _parse(collector: Collector, data: bytes) -> tuple[list[Entry], list[str]]:
     collector.block_labelled(data)
-    return pem.parse(data)
+    return pem.parse(data, known=collector.certificates)
 
 
 def _report_empty(collector: Collector, location: Location, setting: str | None, note: str) -> None:

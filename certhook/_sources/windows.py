@@ -42,7 +42,7 @@ def read_distrusted(collector: Collector, enumerate_store: Callable[[str], Itera
         for certificate, _ in _certificates(collector, DISALLOWED, enumerate_store):
             collector.blocklist.add(BlocklistEntry(ANY_PURPOSE, certificate), _name(DISALLOWED))
     except OSError as error:
-        collector.distrust_unknown(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
+        collector.report_unknown_distrust(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
         collector.recorder.volatile = True
 
 

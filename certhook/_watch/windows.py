@@ -38,7 +38,10 @@ _MISSING = (0, 0, 0, 0)
 
 
 class RegistryKey:
-    """A registry key, by its path from the hive on."""
+    """A registry key.
+
+    :ivar name: its path, which begins with the hive
+    """
 
     kind = "registry key"
     detail = ""
@@ -63,7 +66,10 @@ class RegistryKey:
 
 
 class CertificateStore:
-    """The content of a certificate store, by the store's name."""
+    """The content of a certificate store.
+
+    :ivar name: the name of the store
+    """
 
     kind = "certificate store"
     detail = ""

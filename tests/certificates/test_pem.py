@@ -374,3 +374,21 @@ def test_parsing_takes_linear_time(pattern: str) -> None:
 
     small = min(seconds(600_000) for _ in range(3))
     assert seconds(4_800_000) < 32 * max(small, 0.002)
+
+
+def test_a_known_certificate_is_not_parsed_again() -> None:
+    known: dict[bytes, x509.Certificate] = {}
+    (one,), _ = pem.parse(der.pem(ONE), known=known)
+    assert known == {ONE: one.certificate}
+    entries, _ = pem.parse(TWO_BLOCKS, known=known)
+    assert entries[0].certificate is one.certificate
+    assert list(known) == [ONE, TWO]
+
+
+def test_trust_settings_are_read_for_a_known_certificate() -> None:
+    known: dict[bytes, x509.Certificate] = {}
+    pem.parse(der.pem(ONE), known=known)
+    settings = der.auxiliary(rejected=[x509.SERVER_AUTH])
+    (entry,), _ = pem.parse(der.pem(ONE + settings, "TRUSTED CERTIFICATE"), known=known)
+    assert entry.rejected == SERVER_AUTH
+    assert list(known) == [ONE]
