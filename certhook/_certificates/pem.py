@@ -144,7 +144,8 @@ def _lenient_blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
             counted = position
             start = after + len(label) + len(_DASHES)
             limit = following if following >= 0 else len(data)
-            end = data.find(_END + label + _DASHES, start, limit)
+            # The dashes of END and of the next BEGIN may overlap.
+            end = data.find(_END + label + _DASHES, start, limit + len(_DASHES))
             body = data[start : end if end >= 0 else limit]
             if _is_commented_out(body):
                 pass

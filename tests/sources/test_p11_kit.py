@@ -97,6 +97,7 @@ FORMS = {
     "after dashes": b"----" + PEM,
     "after a form feed": b"\f" + PEM,
     "on the last line of another block": der.pem(GOOD).rstrip() + PEM,
+    "with dashes that belong to the next block as well": PEM.rstrip() + b"---BEGIN CERTIFICATE",
     "with headers": LINES[0] + b"Proc-Type: 4\nDEK-Info: none\n\n" + b"".join(LINES[1:]),
     "with headers of Windows": LINES[0] + b"Proc-Type: 4\r\n\r\n" + b"".join(LINES[1:]),
     "vertical tabs": PEM.replace(b"\n", b"\v\n"),
