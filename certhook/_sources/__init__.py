@@ -26,7 +26,7 @@ def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
     :param purpose: the bit of the purpose
     """
     collector = collect(config, purpose)
-    _report_blocked_choices(collector)
+    _report_distrusted_choices(collector)
     if not collector.count() and purpose == SERVER_AUTH:
         collector.problems.append(CerthookError(_no_roots(collector)))
     trust_set = collector.trust_set()
@@ -74,10 +74,10 @@ def _read(module: ModuleType, name: str, collector: Collector) -> None:
             collector.blocklist.is_complete = False
 
 
-def _report_blocked_choices(collector: Collector) -> None:
-    """Report distrusted roots in files that the user named, because they have no effect.
+def _report_distrusted_choices(collector: Collector) -> None:
+    """Report each distrusted root in a file that the user configured, since it is not trusted there either.
 
-    It is normal that the bundle or another location of the system's store contains some.
+    Other locations, such as certifi's bundle, may contain distrusted roots without a problem.
     """
     config = collector.config
     chosen = {"extra"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Callable, Iterable, Iterator
 
     from certhook._sources.collector import Collector
-    from certhook._watch.windows import Entry as StoreItem
+    from certhook._watch.windows import StoreItem
 
 STORES = ("CA", "ROOT")
 DISALLOWED = "Disallowed"
