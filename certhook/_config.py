@@ -144,8 +144,6 @@ class Setting:
     :ivar description: the effect of the variable, as a phrase without a subject
     """
 
-    __slots__ = ("attribute", "default", "description", "name", "parse", "selects_roots")
-
     def __init__(
         self, name: str, attribute: str, parse: "Parser", default: "Any", selects_roots: bool, description: str
     ) -> None:
@@ -216,22 +214,21 @@ class Config:
     :ivar problems: a :class:`ConfigurationError` for each invalid value
     """
 
-    cert_file: "Optional[str]"
-    cert_dir: "Optional[str]"
-    nix_cert_file: "Optional[str]"
-    disabled: bool
-    sources: "Tuple[str, ...]"
-    mode: str
-    extra: "Tuple[str, ...]"
-    bundle: "Optional[str]"
-    adopt: "Tuple[str, ...]"
-    load: str
-    cache_dir: "Optional[str]"
-    x509_strict: bool
-    on_error: str
-    debug: bool
-
-    __slots__ = (*[setting.attribute for setting in SETTINGS], "problems")
+    if TYPE_CHECKING:
+        cert_file: "Optional[str]"
+        cert_dir: "Optional[str]"
+        nix_cert_file: "Optional[str]"
+        disabled: bool
+        sources: "Tuple[str, ...]"
+        mode: str
+        extra: "Tuple[str, ...]"
+        bundle: "Optional[str]"
+        adopt: "Tuple[str, ...]"
+        load: str
+        cache_dir: "Optional[str]"
+        x509_strict: bool
+        on_error: str
+        debug: bool
 
     def __init__(self, environ: "Mapping[str, str]") -> None:
         self.problems: List[ConfigurationError] = []

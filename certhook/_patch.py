@@ -13,6 +13,7 @@ of certhook, and inside a foreign wrapper. (A flag in the module would survive
 ``importlib.reload(ssl)``, whereas the wrappers do not.)
 """
 
+import _ssl
 import functools
 import sys
 from _thread import _local
@@ -25,7 +26,6 @@ from certhook._state import (
     STORE,
     clear_strict_of_urllib3,
     context_class_of,
-    has_tls,
     incomplete,
     process,
 )
@@ -56,8 +56,8 @@ def apply(ssl: "ModuleType") -> None:
 
     :raises CerthookError: if *ssl* lacks one of the functions; nothing is wrapped then
     """
-    if not has_tls():
-        return
+    if not hasattr(_ssl._SSLContext, "protocol"):
+        return  # A stub, in a Python without TLS (Pyodide).
     context_class = context_class_of(ssl)
     targets: List[Target] = [
         (context_class, "set_default_verify_paths", _set_default_verify_paths),

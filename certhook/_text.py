@@ -46,3 +46,15 @@ def without_credentials(text: str) -> str:
     end = text.rfind("@")
     start = _BEFORE_CREDENTIALS.search(text, 0, max(end, 0))
     return f"{text[: start.end()]}...{text[end:]}" if start else text
+
+
+def host_and_port(url: str) -> str:
+    """Return only the host and port of *url*, a URL with or without its scheme.
+
+    The credentials, path, query and fragment may be secret. A password may contain any unescaped
+    character, so everything up to the last ``@`` counts as credentials.
+    """
+    rest = url.rpartition("@")[2]
+    if rest == url:
+        rest = re.sub("^[A-Za-z][A-Za-z0-9+.-]*://", "", url)
+    return re.split("[/?#]", rest, maxsplit=1)[0]

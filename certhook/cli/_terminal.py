@@ -12,7 +12,7 @@ import unicodedata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
+    from typing import Iterable, Iterator, Mapping
 
 #: In columns.
 WIDTH = 80
@@ -158,3 +158,16 @@ def cut(text: str, most: int) -> str:
 def padded(text: str, width: int) -> str:
     """*text*, filled up to *width* columns."""
     return text + " " * (width - columns(text))
+
+
+def coloured(lines: Iterable[str], marks: Mapping[str, str]) -> list[str]:
+    """Return *lines* with the prefix of each line in its colour.
+
+    :param marks: a colour for each prefix
+    """
+    return [_coloured(line, marks) for line in lines]
+
+
+def _coloured(line: str, marks: Mapping[str, str]) -> str:
+    prefix = next(filter(line.startswith, marks), "")
+    return f"{marks[prefix]}{prefix}{PLAIN}{line[len(prefix) :]}" if prefix else line

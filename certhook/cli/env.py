@@ -15,8 +15,7 @@ import sys
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, Config
-from certhook._state import is_shared, own_directory
-from certhook._store import Unusable, build
+from certhook._store import Unusable, build, is_shared, own_directory
 from certhook.cli import _terminal, export
 from certhook.exceptions import SourceError
 
