@@ -14,7 +14,6 @@ of certhook, and inside a foreign wrapper. (A flag in the module would survive
 """
 
 import _ssl
-import functools
 import sys
 from _thread import _local
 
@@ -27,7 +26,10 @@ from certhook._state import (
     clear_strict_of_urllib3,
     context_class_of,
     incomplete,
+    is_wrapped,
+    marked,
     process,
+    wrap,
 )
 
 TYPE_CHECKING = False
@@ -46,9 +48,6 @@ _trust: "Any" = None
 # Per thread: the purpose of the contexts inside load_default_certs() by id (purposes), and whether
 # create_default_context(CLIENT_AUTH) is running (serves).
 _thread_state: "Any" = _local()
-
-#: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
-wrapped: "List[Tuple[Any, str, Function, bool]]" = []
 
 
 def apply(ssl: "ModuleType") -> None:
@@ -74,45 +73,10 @@ def apply(ssl: "ModuleType") -> None:
     # urllib uses this alias, which a program may have replaced (PEP 476).
     has_alias = getattr(ssl, "_create_default_https_context", None) is ssl.create_default_context
     for owner, name, make in targets:
-        if not _is_wrapped(owner, name):
-            _wrap(owner, name, make(ssl, getattr(owner, name)))
+        if not is_wrapped(owner, name):
+            wrap(owner, name, make(ssl, getattr(owner, name)))
     if has_alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
-        _wrap(ssl, "_create_default_https_context", ssl.create_default_context)
-
-
-def _is_wrapped(owner: "Any", name: str) -> bool:
-    current = getattr(owner, name)
-    if hasattr(current, "__certhook__"):
-        _reactivate(owner, name, current)
-        return True
-    # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
-    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
-    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
-
-
-def _reactivate(owner: "Any", name: str, function: "Function") -> None:
-    """Activate our wrapper inside a foreign one, if uninstall() deactivated it."""
-    while function is not None:
-        if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
-            function.__certhook_active__ = True
-            inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
-            wrapped.append((owner, name, function, not inherited))
-        function = getattr(function, "__wrapped__", None)
-
-
-def _wrap(owner: "Any", name: str, wrapper: "Function") -> None:
-    wrapped.append((owner, name, wrapper, name in vars(owner)))
-    setattr(owner, name, wrapper)
-
-
-def _marked(wrapper: "Function", original: "Function") -> "Function":
-    functools.update_wrapper(wrapper, original)
-    # Methods of the C class have no module; pickle looks them up in ssl.
-    wrapper.__module__ = "ssl"
-    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
-    wrapper.__certhook__ = original
-    wrapper.__certhook_active__ = True
-    return wrapper
+        wrap(ssl, "_create_default_https_context", ssl.create_default_context)
 
 
 def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -126,7 +90,7 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         purposes = getattr(_thread_state, "purposes", {})
         _apply_trust(args[0], purposes.get(id(args[0]), SERVER_AUTH), original, "system")
 
-    wrapper = _marked(set_default_verify_paths, original)
+    wrapper = marked(set_default_verify_paths, original)
     return wrapper
 
 
@@ -151,7 +115,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
         if not _config.last().x509_strict:
             clear_strict_of_urllib3(ssl, self)
 
-    wrapper = _marked(load_default_certs, original)
+    wrapper = marked(load_default_certs, original)
     return wrapper
 
 
@@ -169,7 +133,7 @@ def _create_default_context(ssl: "ModuleType", original: "Function") -> "Functio
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
-    wrapper = _marked(create_default_context, original)
+    wrapper = marked(create_default_context, original)
     return wrapper
 
 
@@ -192,7 +156,7 @@ def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
         load_completely(args)
         return original(*args, **kwargs)
 
-    return _marked(query_roots, original)
+    return marked(query_roots, original)
 
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
@@ -215,7 +179,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         context.__dict__[CALLERS] = True
         return original(*args, **kwargs)
 
-    wrapper = _marked(load_verify_locations, original)
+    wrapper = marked(load_verify_locations, original)
     return wrapper
 
 
@@ -248,7 +212,7 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
                     return paths._replace(cafile=store[0], capath=store[1])
         return paths
 
-    wrapper = _marked(get_default_verify_paths, original)
+    wrapper = marked(get_default_verify_paths, original)
     return wrapper
 
 

@@ -1,4 +1,4 @@
-"""State and facts: of this process, and of an ``SSLContext``.
+"""State and facts: of this process, of contexts, and of the functions that certhook wraps.
 
 OpenSSL ignores ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` in programs that are set-uid, set-gid, or
 have file capabilities (secure_getenv(3)). certhook ignores its variables there as well, which
@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Dict, List, Optional, Set, Tuple
+
+    #: A function with any signature, and with attributes of certhook.
+    Function = Any
 
 # Markers in the __dict__ of a context.
 #: The compiled store from which OpenSSL reads the context's roots on demand.
@@ -104,6 +107,51 @@ def _query() -> str:
 
 def _yes_or_no(value: object) -> str:
     return "yes" if value else "no"
+
+
+#: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
+wrapped: "List[Tuple[Any, str, Function, bool]]" = []
+
+
+def is_wrapped(owner: "Any", name: str) -> bool:
+    """Return whether certhook has wrapped the function *name* of *owner*, a class or a module."""
+    current = getattr(owner, name)
+    if hasattr(current, "__certhook__"):
+        _reactivate(owner, name, current)
+        return True
+    # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
+    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
+    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
+
+
+def _reactivate(owner: "Any", name: str, function: "Function") -> None:
+    """Activate our wrapper inside a foreign one, if uninstall() deactivated it."""
+    while function is not None:
+        if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
+            function.__certhook_active__ = True
+            inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
+            wrapped.append((owner, name, function, not inherited))
+        function = getattr(function, "__wrapped__", None)
+
+
+def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
+    """Replace the function *name* of *owner* by *wrapper*."""
+    wrapped.append((owner, name, wrapper, name in vars(owner)))
+    setattr(owner, name, wrapper)
+
+
+def marked(wrapper: "Function", original: "Function") -> "Function":
+    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
+    # Imported here, because a disabled certhook imports this module at interpreter start.
+    from functools import update_wrapper
+
+    update_wrapper(wrapper, original)
+    # Methods of the C class have no module; pickle looks them up in ssl.
+    wrapper.__module__ = "ssl"
+    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
+    wrapper.__certhook__ = original
+    wrapper.__certhook_active__ = True
+    return wrapper
 
 
 def is_hooked(context: "Any") -> bool:
