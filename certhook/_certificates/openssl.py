@@ -1,4 +1,4 @@
-"""Certificates for OpenSSL: its PEM encoding, its hashed directory layout, and its verdict on a certificate."""
+"""Certificates in the forms that OpenSSL reads: PEM text, and directories with hashed names."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from certhook._config import SERVER_AUTH, Config
 from certhook._sources import windows
 from certhook._sources.collector import Collector
 from certhook._watch import windows as watch_windows
-from certhook._watch.windows import CertificateStore, RegistryKey, content_signature, is_in_registry, registry_keys
+from certhook._watch.windows import CertificateStore, RegistryKey, content_signature
 
 MACHINE = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\SystemCertificates"
 A, B = "A" * 40, "B" * 40
@@ -57,17 +57,17 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Key]:
 
 
 def test_the_watched_keys_cover_machine_user_policies_and_authroot() -> None:
-    assert len(registry_keys("ROOT")) == 6
-    assert len(registry_keys("Disallowed")) == 5
-    assert rf"{MACHINE}\AuthRoot\Certificates" in [key.name for key in registry_keys("ROOT")]
+    names = [key.name for key in watch_windows.registry_keys("ROOT")]
+    assert len(names) == 6
+    assert len(watch_windows.registry_keys("Disallowed")) == 5
+    assert rf"{MACHINE}\AuthRoot\Certificates" in names
 
 
 def test_added_removed_and_replaced_certificates_change_the_signature(registry) -> None:
-    watched = RegistryKey(rf"{MACHINE}\ROOT\Certificates")
-    signatures = [watched.signature()]
-    for key in (Key(1, []), Key(2, [A]), Key(3, [B])):
-        registry[watched.name] = key
-        signatures.append(watched.signature())
+    key = RegistryKey(rf"{MACHINE}\ROOT\Certificates")
+    signatures = [key.signature()]
+    for registry[key.name] in (Key(1, []), Key(2, [A]), Key(3, [B])):
+        signatures.append(key.signature())
     assert len(set(signatures)) == 4 and None not in signatures
 
 
@@ -82,10 +82,18 @@ def test_a_portable_signature_ignores_times_and_order(registry) -> None:
 
 
 def test_a_store_with_a_part_from_another_provider_is_not_covered_by_the_keys(registry) -> None:
-    assert is_in_registry("ROOT")
+    assert watch_windows.is_in_registry("ROOT")
     registry[rf"{MACHINE}\AuthRoot\PhysicalStores"] = Key(1, ["another provider"])
-    assert not is_in_registry("ROOT")
-    assert is_in_registry("CA")
+    assert not watch_windows.is_in_registry("ROOT")
+    assert watch_windows.is_in_registry("CA")
+
+
+def test_inputs_are_restored_from_their_attributes() -> None:
+    for thing in (RegistryKey(MACHINE), CertificateStore("ROOT")):
+        restored = watch_windows.restore(thing.kind, thing.name)
+        assert (type(restored), restored.name) == (type(thing), thing.name)
+    with pytest.raises(ValueError, match="unknown kind of input: 'trust settings'"):
+        watch_windows.restore("trust settings", "user's")
 
 
 ENTRIES = [
@@ -114,14 +122,13 @@ def test_an_unreadable_store_counts_as_changed(monkeypatch) -> None:
 def test_the_windows_source_watches_the_keys_and_content_of_each_store(registry, monkeypatch) -> None:
     monkeypatch.setattr(watch_windows, "enumerate_store", lambda store: [])
     collector = Collector(Config({}), SERVER_AUTH)
-    windows.read_disallowed(collector)
+    windows.read_distrusted(collector)
     windows.read(collector)
-    stores = ("ROOT", "CA", "Disallowed")
     snapshot = collector.recorder.snapshot()
-    assert {key.name for key, _ in snapshot.direct} == {key.name for store in stores for key in registry_keys(store)}
-    assert {(store.kind, store.name) for store, _ in snapshot.members} == {
-        (CertificateStore.kind, each) for each in stores
-    }
+    stores = ("ROOT", "CA", "Disallowed")
+    keys = {("registry key", key.name) for store in stores for key in watch_windows.registry_keys(store)}
+    assert {(kind, name) for kind, name, _, _ in snapshot.direct} == keys
+    assert {(kind, name) for kind, name, _, _ in snapshot.members} == {("certificate store", name) for name in stores}
     assert not collector.recorder.volatile
     registry[rf"{MACHINE}\CA\PhysicalStores"] = Key(1, [])
     windows.read(collector)
