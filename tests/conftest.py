@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
+import measuring
 import namespace
 import pytest
 import support
@@ -25,7 +26,7 @@ except ImportError:  # Windows, where one process runs all the tests
     fcntl = None
 
 # With its own trust: certhook may be installed in the environment that the tests run in.
-MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
+MACHINE_ENVIRON = {**measuring.unmeasured(os.environ), "CERTHOOK_DISABLED": "1"}
 # What is built for an environment of a test is not for the one that the tests run in.
 MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,6 +117,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path, pip_install
     python = support.make_environment(tmp_path_factory.mktemp("installed"))
     pip_install(python, wheel)
     support.byte_compile(python)
+    measuring.prepare(support.purelib(python))
     return python
 
 

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Iterator
 
+import measuring
 import trustme
 
 #: Variables by which some library or tool is told whom to trust.
@@ -73,6 +74,7 @@ def purelib(python: Path) -> Path:
 def clean_env(**variables: str) -> dict[str, str]:
     """An environment with nothing in it but what processes need to run, a cache of the tests' own, and *variables*."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+    kept.update(measuring.variables())
     return {**kept, "LANG": "C.UTF-8", "CERTHOOK_CACHE_DIR": cache_dir, **variables}
 
 

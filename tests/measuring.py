@@ -1,0 +1,43 @@
+"""Branch coverage in the interpreters that tests start.
+
+The ``py`` environment of tox runs pytest under ``coverage run`` with ``patch = subprocess``,
+which sets ``COVERAGE_PROCESS_CONFIG`` for child processes. Tests start most interpreters with a
+clean environment, in virtual environments of their own. Both lose the setting, so
+:func:`variables` passes it on and :func:`prepare` makes coverage importable.
+
+Tests of start-up costs and of ``sys.modules`` use :func:`unmeasured`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Mapping
+
+#: The variable that the start-up file of coverage reads.
+CONFIG = "COVERAGE_PROCESS_CONFIG"
+_START_FILE = "a1_coverage.pth"
+
+
+def variables() -> dict[str, str]:
+    """The variables that turn coverage on in a child process; empty unless this process is measured."""
+    return {CONFIG: os.environ[CONFIG]} if CONFIG in os.environ else {}
+
+
+def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
+    """Return *env* without the variables that turn coverage on."""
+    return {name: value for name, value in env.items() if name != CONFIG}
+
+
+def prepare(purelib: Path) -> None:
+    """Make coverage available in the virtual environment with the site-packages directory *purelib*.
+
+    The package is linked, not installed: nothing else of this environment becomes importable.
+    """
+    if CONFIG not in os.environ:
+        return
+    import coverage
+
+    package = Path(coverage.__file__).parent
+    (purelib / "coverage").symlink_to(package, target_is_directory=True)
+    (purelib / _START_FILE).write_bytes((package.parent / _START_FILE).read_bytes())
