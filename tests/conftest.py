@@ -122,6 +122,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path, pip_install
 
 
 @pytest.fixture(scope="session")
+def installed_unmeasured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pip_install) -> Path:
+    """The same, for tests whose result coverage would change: start-up costs, imported modules, sub-interpreters."""
+    if not measuring.variables():
+        return request.getfixturevalue("installed")
+    python = support.make_environment(tmp_path_factory.mktemp("unmeasured"))
+    pip_install(python, request.getfixturevalue("wheel"))
+    support.byte_compile(python)
+    return python
+
+
+@pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh environment without certhook."""
     return support.make_environment(tmp_path_factory.mktemp("plain"))

@@ -5,7 +5,8 @@ which sets ``COVERAGE_PROCESS_CONFIG`` for child processes. Tests start most int
 clean environment, in virtual environments of their own. Both lose the setting, so
 :func:`variables` passes it on and :func:`prepare` makes coverage importable.
 
-Tests of start-up costs and of ``sys.modules`` use :func:`unmeasured`.
+Tests whose result coverage would change use the fixture ``installed_unmeasured``: start-up
+costs, imported modules, sub-interpreters.
 """
 
 from __future__ import annotations
@@ -27,6 +28,19 @@ def variables() -> dict[str, str]:
 def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
     """Return *env* without the variables that turn coverage on."""
     return {name: value for name, value in env.items() if name != CONFIG}
+
+
+def directory() -> str:
+    """The directory that measured processes write their data to; empty unless this process is measured."""
+    if CONFIG not in os.environ:
+        return ""
+    import coverage
+
+    current = coverage.Coverage.current()
+    assert current is not None, "the process has the variables of coverage, but is not measured"
+    path = os.path.dirname(os.path.abspath(str(current.get_option("run:data_file"))))
+    os.makedirs(path, exist_ok=True)
+    return path
 
 
 def prepare(purelib: Path) -> None:

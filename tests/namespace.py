@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, NamedTuple, NoReturn, Union
 
+import measuring
+
 #: Everything of the machine that has to do with trust, and that a command does not see.
 HIDDEN = (
     "/etc/ca-certificates",
@@ -99,6 +101,7 @@ class _Job(NamedTuple):
     over: dict[str, bytes | None]
     hidden: tuple[str, ...]
     command: list[str]
+    writable: str
 
 
 def run(
@@ -123,7 +126,7 @@ def run(
     command = [str(python), "-c", code]
     if not capable:
         command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
-    job = _Job(_namespace(), str(scratch), tree, over or {}, (*HIDDEN, *hidden), command)
+    job = _Job(_namespace(), str(scratch), tree, over or {}, (*HIDDEN, *hidden), command, measuring.directory())
     (folder / "job").write_bytes(pickle.dumps(job))
     # -S: certhook is not to run before the command.
     setup = [sys.executable, "-E", "-S", __file__, str(folder / "job")]
@@ -147,6 +150,9 @@ def _inside(job: _Job) -> NoReturn:
         shared = [line for line in file if "shared:" in line.split(" - ")[0]]
     assert not shared, f"mounts are seen outside of the namespace: {shared}"
     _mount(job.scratch, "-t", "tmpfs", "-o", "mode=755", "tmpfs")
+    if job.writable:
+        # A mount of its own, which stays writable, unlike the rest.
+        subprocess.run(["mount", "--bind", job.writable, job.writable], check=True)
     # From here on, the machine's own files are safe even from a mistake below.
     subprocess.run(["mount", "-o", "remount,bind,ro", "/"], check=True)
     assert os.statvfs("/").f_flag & os.ST_RDONLY
