@@ -6,8 +6,8 @@ import der
 import pytest
 
 # One place to adapt when the reader moves.
-from certhook._anchors import MOST_PROBLEMS
-from certhook._anchors import parse as _parse
+from certhook._certificates.pem import MOST_PROBLEMS
+from certhook._certificates.pem import parse as _parse
 
 ONE, TWO, THREE = (der.certificate(der.common_name(f"Root {number}"), number) for number in (1, 2, 3))
 PEM = der.pem(ONE)
@@ -16,7 +16,7 @@ BASE64 = b"".join(BODY)
 
 
 def lenient(data: bytes) -> tuple[list[bytes], list[str]]:
-    anchors, problems = _parse(data, anywhere=True)
+    anchors, problems = _parse(data, lenient=True)
     return [anchor.der for anchor in anchors], problems
 
 

@@ -10,8 +10,7 @@ import der
 import pytest
 
 # One place to adapt when a function moves.
-from certhook import _x509 as names
-from certhook import _x509 as x509
+from certhook._certificates import names, x509
 
 INTEGER, BIT_STRING, SEQUENCE, SET = 0x02, 0x03, 0x30, 0x31
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
