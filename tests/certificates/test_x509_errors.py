@@ -256,6 +256,7 @@ def test_an_arc_does_not_begin_with_zeros(value: bytes) -> None:
         (b"\x4f", "1.39"),
         (b"\x50", "2.0"),
         (b"\x78", "2.40"),
+        (b"\x81\x80\x01", "2.16305"),
         (b"\x2a\x81\x80\x01", "1.2.16385"),
         (b"\x2a\x81\x80\x80\x01", "1.2.2097153"),
     ],
