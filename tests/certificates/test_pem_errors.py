@@ -11,10 +11,10 @@ import pytest
 from certhook._certificates.pem import MOST_PROBLEMS, parse
 
 #: The part of each message that the tests rely on.
-NOT_BASE64 = "not base64"
+NOT_BASE64 = "invalid base64"
 NO_END = "END line is missing"
 ON_LAST_LINE = "last line"
-OTHER_BLOCK = "does not end"
+OTHER_BLOCK = "so the rest of the file is ignored"
 NOT_DER = "looks like DER"
 
 ONE, TWO, THREE = (der.certificate(der.common_name(f"Root {number}"), number) for number in (1, 2, 3))
