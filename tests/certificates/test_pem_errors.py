@@ -15,7 +15,7 @@ NOT_BASE64 = "invalid base64"
 NO_END = "END line is missing"
 ON_LAST_LINE = "last line"
 OTHER_BLOCK = "so the rest of the file is ignored"
-NOT_DER = "looks like DER"
+NOT_DER = "DER"
 
 ONE, TWO, THREE = (der.certificate(der.common_name(f"Root {number}"), number) for number in (1, 2, 3))
 PEM = der.pem(ONE)
