@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from typing import Callable
 
 import der
@@ -129,6 +130,12 @@ def test_each_field_of_a_certificate_is_the_one_at_its_position(version: list[by
     found = x509.Certificate(certificate(*version, NUMBER, *FIELDS, *extensions))
     assert found.serial == NUMBER
     assert [found.issuer, found.validity, found.subject, found.key] == FIELDS[1:]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\0", WHOLE])
+def test_a_certificate_ends_with_its_element(rest: bytes) -> None:
+    found = x509.Certificate(WHOLE + rest)
+    assert (found.der, found.rest) == (WHOLE, rest)
 
 
 @pytest.mark.parametrize(
@@ -321,6 +328,18 @@ def test_a_text_that_is_not_valid_in_its_encoding_is_refused() -> None:
     for function in FUNCTIONS:
         with pytest.raises(ValueError, match="utf-16"):
             function(der.name([der.attribute(half_a_pair)]))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 9), reason="Python 3.8 has no such parameter")
+def test_a_fips_build_is_told_that_no_digest_is_used_for_security(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = hashlib.new
+
+    def record(algorithm: str, data: bytes, **parameters: object) -> object:
+        assert parameters == {"usedforsecurity": False}
+        return new(algorithm, data, **parameters)
+
+    monkeypatch.setattr(hashlib, "new", record)
+    assert x509.digest("md5", b"data") == new("md5", b"data").digest()
 
 
 # Dates.

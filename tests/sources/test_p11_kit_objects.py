@@ -104,10 +104,13 @@ def test_an_empty_object_of_a_block_list_identifies_nothing() -> None:
     assert described(entry) == (ANY_PURPOSE, None, b"", b"", b"", b"", False)
 
 
-@pytest.mark.parametrize("text", ['"%2A"', '"*"', "%2a", "*"])
-def test_a_value_may_be_quoted_and_escaped(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('"%2A"', b"*"), ('"*"', b"*"), ("%2a", b"*"), ("*", b"*"), ('"X%58X"', b"XXX"), ('"%2"', b"%2")],
+)
+def test_a_value_may_be_quoted_and_escaped(text: str, value: bytes) -> None:
     (entry,) = entries(DISTRUSTED, f"issuer: {text}", f"serial-number: {text}")
-    assert (entry.issuer, entry.serial) == (b"*", b"*")
+    assert (entry.issuer, entry.serial) == (value, value)
 
 
 def test_the_last_of_several_attributes_of_one_name_counts() -> None:
