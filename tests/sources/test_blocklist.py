@@ -88,20 +88,26 @@ def test_only_certificates_that_are_given_themselves_are_kept() -> None:
     assert blocklist.certificates == {BAD.der: BAD}
 
 
+def test_an_entry_contains_nothing_but_its_purposes_by_default() -> None:
+    entry = BlocklistEntry(SERVER_AUTH)
+    assert (entry.purposes, entry.certificate, entry.fault) == (SERVER_AUTH, None, "")
+    assert (entry.issuer, entry.serial, entry.sha1, entry.key) == (b"", b"", b"", b"")
+
+
 @pytest.mark.parametrize(
-    ("entry", "message"),
+    ("parameters", "message"),
     [
-        (BlocklistEntry(ANY_PURPOSE), "neither a certificate nor an issuer"),
-        (BlocklistEntry(ANY_PURPOSE, issuer=NAME), "neither a certificate nor an issuer"),
-        (BlocklistEntry(ANY_PURPOSE, serial=BAD.serial), "neither a certificate nor an issuer"),
-        (BlocklistEntry(ANY_PURPOSE, BAD, fault="a reason"), "^a reason$"),
-        (BlocklistEntry(ANY_PURPOSE, key=der.KEY, fault="a reason"), "^a reason$"),
+        ({}, "neither a certificate nor an issuer"),
+        ({"issuer": NAME}, "neither a certificate nor an issuer"),
+        ({"serial": BAD.serial}, "neither a certificate nor an issuer"),
+        ({"certificate": BAD, "fault": "a reason"}, "^a reason$"),
+        ({"key": der.KEY, "fault": "a reason"}, "^a reason$"),
     ],
 )
-def test_an_entry_that_identifies_nothing_is_an_error(entry: BlocklistEntry, message: str) -> None:
+def test_an_entry_that_identifies_nothing_is_an_error(parameters: dict[str, object], message: str) -> None:
     blocklist = Blocklist()
     with pytest.raises(ValueError, match=message):
-        blocklist.add(entry, "/list")
+        blocklist.add(BlocklistEntry(ANY_PURPOSE, **parameters), "/list")
     assert blocklist.match(BAD) == (0, [])
 
 
