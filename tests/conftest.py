@@ -64,6 +64,12 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
     return support.cache_dir
 
 
+@pytest.fixture(scope="session", autouse=True)
+def coverage_directory() -> None:
+    """Processes of every user can write coverage data, if coverage is measured."""
+    measuring.open_directory()
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory):
     """Have one worker make what is in a folder, while the others wait for it."""

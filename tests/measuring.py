@@ -17,7 +17,9 @@ from typing import Mapping
 
 #: The variable that the start-up file of coverage reads.
 CONFIG = "COVERAGE_PROCESS_CONFIG"
+# Before certhook.pth in the alphabet.
 _START_FILE = "a1_coverage.pth"
+_START = f"import os; os.environ.get({CONFIG!r}) and __import__('coverage').process_startup()\n"
 
 
 def variables() -> dict[str, str]:
@@ -31,16 +33,24 @@ def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def directory() -> str:
-    """The directory that measured processes write their data to; empty unless this process is measured."""
+    """Return the directory that measured processes write their data to; empty unless this process is measured."""
     if CONFIG not in os.environ:
         return ""
     import coverage
 
     current = coverage.Coverage.current()
-    assert current is not None, "the process has the variables of coverage, but is not measured"
+    assert current is not None, "the variables of coverage are set, but this process is not measured"
     path = os.path.dirname(os.path.abspath(str(current.get_option("run:data_file"))))
-    os.makedirs(path, exist_ok=True)
+    assert os.path.basename(path) == "coverage", f"{path} is not a directory for data only"
     return path
+
+
+def open_directory() -> None:
+    """Make the directory, and let any user write to it: some tests start processes as other users."""
+    path = directory()
+    if path:
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, 0o777)
 
 
 def prepare(purelib: Path) -> None:
@@ -54,4 +64,4 @@ def prepare(purelib: Path) -> None:
 
     package = Path(coverage.__file__).parent
     (purelib / "coverage").symlink_to(package, target_is_directory=True)
-    (purelib / _START_FILE).write_bytes((package.parent / _START_FILE).read_bytes())
+    (purelib / _START_FILE).write_text(_START)
