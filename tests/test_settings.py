@@ -84,6 +84,7 @@ VALID = [
     ("SSL_CERT_DIR", LIST, LIST),
     ("NIX_SSL_CERT_FILE", ONE, ONE),
     ("NIX_SSL_CERT_FILE", LIST, LIST),
+    ("NIX_SSL_CERT_FILE", os.path.join(ROOT, "a b"), os.path.join(ROOT, "a b")),
     ("CERTHOOK_BUNDLE", LIST, LIST),
     ("CERTHOOK_EXTRA_CA_CERTS", ONE, (ONE,)),
     ("CERTHOOK_EXTRA_CA_CERTS", f"{os.pathsep}{LIST}{os.pathsep}{os.pathsep}", (ONE, TWO)),

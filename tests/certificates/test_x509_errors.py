@@ -323,6 +323,11 @@ def test_the_old_subject_hash_is_the_md5_of_the_name_as_it_is_encoded() -> None:
     assert names.subject_hash_old(name) == expected
 
 
+def test_the_last_attributes_of_a_name_are_shown_first() -> None:
+    a, b, c = (der.attribute(der.element(0x0C, value)) for value in (b"a", b"b", b"c"))
+    assert names.text(der.name([a], [b, c])) == "CN=b+CN=c,CN=a"
+
+
 def test_a_text_that_is_not_valid_in_its_encoding_is_refused() -> None:
     half_a_pair = der.element(0x1E, b"\xd8\x00")
     for function in FUNCTIONS:
