@@ -135,6 +135,15 @@ def test_a_second_problem_names_its_own_line() -> None:
     assert [f"line {number} " in problem for number, problem in zip((lines + 1, 2 * lines + 2), problems)] == [True] * 2
 
 
+def test_a_block_may_end_with_the_data() -> None:
+    assert lenient(PEM.rstrip(b"\n")) == ([ONE], [])
+    assert lenient(PEM + der.pem(TWO).rstrip(b"\n")) == ([ONE, TWO], [])
+
+
+def test_a_block_ends_with_its_first_end() -> None:
+    assert lenient(PEM + END + der.pem(TWO) + END) == ([ONE, TWO], [])
+
+
 def test_the_end_of_a_block_is_not_searched_behind_the_next_begin() -> None:
     found, problems = lenient(BEGIN + BASE64 + PEM)
     assert (found, len(problems)) == ([ONE], 1)
