@@ -15,6 +15,7 @@ NOT_BASE64 = "invalid base64"
 NO_END = "END line is missing"
 ON_LAST_LINE = "last line"
 OTHER_BLOCK = "so the rest of the file is ignored"
+TRAILING = "follow the certificate"
 NOT_DER = "DER"
 
 ONE, TWO, THREE = (der.certificate(der.common_name(f"Root {number}"), number) for number in (1, 2, 3))
@@ -60,6 +61,8 @@ def test_base64_may_end_with_up_to_two_equals_signs(padding: int) -> None:
         pytest.param(b"AA!A", id="a character that is no digit"),
         pytest.param(b"AA\xc3\xa9", id="a character beyond ASCII"),
         pytest.param(b"", id="nothing"),
+        pytest.param(b"++++", id="only plus signs"),
+        pytest.param(b"////", id="only slashes"),
     ],
 )
 def test_base64_consists_of_groups_of_four_digits(text: bytes) -> None:
@@ -72,6 +75,18 @@ def test_plus_and_slash_are_digits_of_base64() -> None:
     assert b"+" in text
     assert b"/" in text
     assert found(der.pem(certificate)) == ([certificate], [])
+
+
+def test_letters_at_the_end_of_base64_are_digits() -> None:
+    signatures = [der.element(der.BIT_STRING, bytes(length), b"\x5d\x75\xd7") for length in (1, 2, 3)]
+    parts = ONE[3 : ONE.index(b"\x03\x03\x00\x30\x00")]
+    certificates = [der.element(der.SEQUENCE, parts, signature) for signature in signatures]
+    (certificate,) = [one for one in certificates if base64.b64encode(one).endswith(b"XXXX")]
+    assert found(der.pem(certificate)) == ([certificate], [])
+
+
+def test_data_behind_a_certificate_is_reported() -> None:
+    assert_problem(der.pem(ONE + b"\0") + der.pem(TWO), TRAILING, 1, [TWO])
 
 
 # Lines.
@@ -127,6 +142,10 @@ def test_behind_a_block_of_another_kind_without_an_end_nothing_is_read(label: by
 
 def test_the_end_of_a_block_of_another_kind_stands_behind_its_begin() -> None:
     assert_problem(b"-----END PKCS7-----\n-----BEGIN PKCS7-----\n" + PEM, OTHER_BLOCK, 2, [])
+
+
+def test_a_block_of_another_kind_ends_with_its_first_end() -> None:
+    assert found(der.pem(TWO, "PKCS7") + PEM + b"-----END PKCS7-----\n") == ([ONE], [])
 
 
 def test_reading_continues_behind_a_block_of_another_kind() -> None:

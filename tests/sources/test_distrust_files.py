@@ -130,6 +130,26 @@ def test_a_ca_of_the_administrator_remains_trusted(linux, collector, name: str) 
     assert_complete(collector)
 
 
+def test_links_to_directories_of_the_administrators_cas_are_followed(linux, collector) -> None:
+    write(linux / "elsewhere" / "own.crt", der.pem(BAD.der))
+    (linux / "local").mkdir()
+    (linux / "local" / "link").symlink_to(linux / "elsewhere")
+    assert distrust.local_identities(collector) == {identity(BAD)}
+
+
+@pytest.mark.parametrize("name", ["deselected", "certificates/a.crt"])
+def test_an_unreadable_file_of_debian_leaves_the_block_list_incomplete(linux, collector, name: str) -> None:
+    write(linux / "deselected", b"!a.crt\n")
+    path = linux / name
+    if path.exists():
+        path.unlink()
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(path.name)
+    distrust.read(collector)
+    assert problems(collector) == [str(path)]
+    assert not collector.blocklist.is_complete
+
+
 def test_files_with_another_suffix_are_no_cas_of_the_administrator(linux, collector) -> None:
     write(linux / "local" / "own.pem", der.pem(BAD.der))
     write(linux / "local" / "own.crt.bak", der.pem(BAD.der))
@@ -185,6 +205,13 @@ def test_in_block_lists_every_certificate_is_distrusted(linux, collector, direct
     second = write(linux / directory / "b.p11-kit", OBJECT + der.pem(OTHER.der))
     distrust.read(collector)
     assert (lists(collector), lists(collector, OTHER)) == ({first}, {first, second})
+    assert_complete(collector)
+
+
+def test_a_certificate_in_a_block_list_may_begin_within_a_line(linux, collector) -> None:
+    path = write(linux / "one" / "blocklist" / "list", b"  " + der.pem(BAD.der))
+    distrust.read(collector)
+    assert lists(collector) == {path}
     assert_complete(collector)
 
 
@@ -244,6 +271,8 @@ def test_every_directory_and_file_of_p11_kit_is_watched(linux, collector) -> Non
 
 
 def problems(collector: Collector) -> list[str]:
+    """The paths of the problems, each of which gives a reason."""
+    assert [problem for problem in collector.problems if "None" in str(problem)] == []
     return [problem.path for problem in collector.problems]
 
 
@@ -285,6 +314,12 @@ def test_an_entry_that_identifies_nothing_leaves_the_block_list_incomplete(linux
     assert set(problems(collector)) == {path}
     assert not collector.blocklist.is_complete
     assert lists(collector) == {path}
+
+
+def test_a_problem_names_the_line_of_a_malformed_block(linux, collector) -> None:
+    write(linux / "one" / "blocklist" / "list", b"#\n" + der.pem(b"text"))
+    distrust.read(collector)
+    assert ["line 2 " in str(problem) for problem in collector.problems if "nothing" not in str(problem)] == [True]
 
 
 def test_problems_of_one_file_are_limited(linux, collector) -> None:
