@@ -53,7 +53,7 @@ def main() -> int:
     if unknown:
         parser.error(f"not in modules.toml: {', '.join(sorted(unknown))}")
     expected = listed_survivors()
-    # Not sum() of a generator expression over any(): every module runs, whatever the others return.
+    # A list, not a generator: every module runs, whatever the others return.
     failures = [not check(name, modules[name], expected, arguments.jobs) for name in arguments.module or modules]
     return int(any(failures))
 
@@ -85,7 +85,11 @@ def check(module: str, tests: list[str], expected: dict[str, Counter[Mutant]], j
     counts = Counter(mutant["status"] for mutant in mutants)
     listed = expected.get(module, Counter())
     seconds = round(time.monotonic() - started)
-    print(f"{module}: {len(mutants)} mutants in {seconds} s:", ", ".join(f"{n} {s}" for s, n in counts.most_common()))
+    print(
+        f"{module}: {len(mutants)} mutants in {seconds} s:",
+        ", ".join(f"{n} {s}" for s, n in counts.most_common()),
+        flush=True,
+    )
     show("survives and is not listed in survivors.toml", survivors - listed)
     show("is listed in survivors.toml and does not survive", listed - survivors)
     return bool(mutants) and survivors == listed
