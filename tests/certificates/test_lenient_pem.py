@@ -110,7 +110,7 @@ def test_an_empty_block_is_a_problem() -> None:
     assert (found, len(problems)) == ([ONE], 1)
 
 
-@pytest.mark.parametrize("before", [b"", b"# one\n", b"# one\r\n# two\r\n", PEM, PEM + PEM])
+@pytest.mark.parametrize("before", [b"", b"\n", b"# one\n", b"# one\r\n# two\r\n", PEM, PEM + PEM])
 @pytest.mark.parametrize(
     "block",
     [
