@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, NamedTuple, NoReturn, Union
 
+import measuring
+
 #: The paths of the machine that contain certificates. They are hidden from the command.
 HIDDEN = (
     "/etc/ca-certificates",
@@ -98,6 +100,7 @@ class _Job(NamedTuple):
     over: dict[str, bytes | None]
     hidden: tuple[str, ...]
     command: list[str]
+    writable: str
 
 
 def run(
@@ -122,7 +125,7 @@ def run(
     command = [str(python), "-c", code]
     if not privileged:
         command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
-    job = _Job(_namespace(), str(scratch), tree, over or {}, (*HIDDEN, *hidden), command)
+    job = _Job(_namespace(), str(scratch), tree, over or {}, (*HIDDEN, *hidden), command, measuring.directory())
     (directory / "job").write_bytes(pickle.dumps(job))
     # -S: certhook must not run before the command.
     setup = [sys.executable, "-E", "-S", __file__, str(directory / "job")]
@@ -146,6 +149,9 @@ def _inside(job: _Job) -> NoReturn:
         shared = [line for line in file if "shared:" in line.split(" - ")[0]]
     assert not shared, f"mounts are visible outside of the namespace: {shared}"
     _mount(job.scratch, "-t", "tmpfs", "-o", "mode=755", "tmpfs")
+    if job.writable:
+        # A separate mount, which stays writable.
+        subprocess.run(["mount", "--bind", job.writable, job.writable], check=True)
     # From here on, the files of the machine are read-only.
     subprocess.run(["mount", "-o", "remount,bind,ro", "/"], check=True)
     assert os.statvfs("/").f_flag & os.ST_RDONLY

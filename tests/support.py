@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Iterator
 
+import measuring
 import trustme
 
 #: Variables that select the roots of a library or a tool.
@@ -37,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: The environment of the machine, which pip needs to reach its index. certhook is disabled in it, and
 #: environments that tests build are independent of the one that runs the tests.
-MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
+MACHINE_ENVIRON = {**measuring.unmeasured(os.environ), "CERTHOOK_DISABLED": "1"}
 MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 
 #: The directory of the tests' compiled stores; conftest.py sets it.
@@ -80,6 +81,7 @@ def purelib(python: Path) -> Path:
 def clean_env(**variables: str) -> dict[str, str]:
     """Return the variables that a process needs to run, the cache directory of the tests, and *variables*."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+    kept.update(measuring.variables())
     return {**kept, "LANG": "C.UTF-8", "CERTHOOK_CACHE_DIR": cache_dir, **variables}
 
 
