@@ -52,15 +52,16 @@ def _build_parser() -> argparse.ArgumentParser:
     # Imported here, so that an interrupt during the imports causes no traceback.
     from certhook.cli import check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
 
+    program = _program()
     parser = argparse.ArgumentParser(
-        prog=_program(),
+        prog=program,
         description=_terminal.paragraphs(
             "Default TLS trust that simply works: Python programs trust the operating system's root certificates "
             "together with certifi's. certhook is active in every environment that it is installed in; these verbs "
             "show, explain, extend and export the result."
         ),
         epilog=_terminal.paragraphs(
-            "'%(prog)s VERB --help' describes a verb. Without a VERB, 'status' is run.", status.EXIT_STATUS
+            f"'{program} VERB --help' describes a verb. Without a VERB, 'status' is run.", status.EXIT_STATUS
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -46,7 +46,7 @@ VARIABLES = {
 # The files in the directory of compiled stores: one for each combination of settings, which shells may differ in.
 _OWN_FILE = re.compile(r"exported-[0-9a-f]{16}\.pem")
 
-_TWO_STEPS = "certhook export FILE, and then certhook env FILE"
+_TWO_STEPS = "certhook export FILE, then certhook env FILE"
 
 
 class _Shell(NamedTuple):
@@ -90,9 +90,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         (
             "Print shell commands that set the variables by which programs that are not written in Python find a "
             "file of root certificates. Evaluate them in the shell:",
-            '  sh, bash, zsh:  eval "$(certhook env)"\n'
-            "  fish:           certhook env | source\n"
-            "  PowerShell:     certhook env --shell powershell | Out-String | Invoke-Expression",
+            '  bash, zsh:  eval "$(certhook env)"\n'
+            "  fish:       certhook env | source\n"
+            "  PowerShell: certhook env --shell powershell | Out-String | Invoke-Expression",
             "Without FILE, the trusted root certificates are written to a file in the directory of compiled stores. "
             "Run the command again after a change of trust.",
         ),
@@ -189,13 +189,13 @@ def _export() -> str:
 def _own_directory(config: Config) -> str:
     directory, reason = directories.own_directory(config)
     if directory is None:
-        raise CommandError(f"nothing was written: there is no directory to write to ({reason}); run {_TWO_STEPS}")
+        raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:
         _writing.check_safe(directory)  # before creating anything in a directory that another user can modify
         build.make_directories(directory, directories.is_shared())
         return _writing.check_safe(directory)
     except (CommandError, Unusable) as failure:
-        raise CommandError(f"{failure}; or run {_TWO_STEPS}") from None
+        raise CommandError(f"{failure}; or name a file: {_TWO_STEPS}") from None
 
 
 def _explain_refusal(cert_file: str) -> str:
@@ -207,7 +207,7 @@ def _explain_refusal(cert_file: str) -> str:
     except SourceError:
         selects_all = False
     # SSL_CERT_FILE may name no file, or only a part of the trusted root certificates.
-    remedy = f"to use that file, run certhook env {named}" if selects_all else f"run {_TWO_STEPS}"
+    remedy = f"use that file: certhook env {named}" if selects_all else f"name a file: {_TWO_STEPS}"
     return f"SSL_CERT_FILE is already set to {named}, and is not replaced. Unset it, or {remedy}"
 
 

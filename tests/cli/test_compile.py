@@ -14,8 +14,8 @@ from typing import Iterator, NamedTuple
 import pytest
 import support
 
-from certhook._certificates import names, x509
 from certhook import _store
+from certhook._certificates import names, x509
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes are a thing of POSIX")
 

@@ -1,0 +1,175 @@
+"""The command line as a whole: help, errors, JSON, and output in any encoding."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import support
+
+from certhook.cli import _terminal, env
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows, and there is no sh")
+
+VERBS = ("status", "check", "run", "enable", "disable", "list", "diff", "export", "env", "compile", "freezer",
+         "freeze-bundle")  # fmt: skip
+
+
+# Help.
+
+
+def test_help_lists_the_verbs_and_options(certhook) -> None:
+    done = certhook("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: python -m certhook ")
+    for word in (*VERBS, "--json", "--version"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)])
+def test_help_describes_a_verb_and_its_exit_status_in_80_columns(verb, certhook) -> None:
+    shown = certhook(*verb, "--help").stdout
+    _, description, *_ = shown.split("\n\n")
+    assert description.endswith((".", ":"))
+    assert "Exit status: " in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) < 80
+
+
+def test_the_version_is_printed(certhook) -> None:
+    import certhook as package
+
+    done = certhook("--version")
+    assert (done.returncode, done.stdout) == (0, f"certhook {package.__version__}\n")
+
+
+# Invalid arguments.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("enable", "", "--yes"),
+        ("disable", "", "--yes"),
+        ("env", ""),
+        ("export", ""),
+        ("freeze-bundle", ""),
+        ("compile", "--directory", ""),
+        ("diff", "", ""),
+    ],
+)
+def test_an_empty_argument_is_refused(arguments, certhook, tmp_path) -> None:
+    before = sorted(tmp_path.iterdir())
+    done = certhook(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(": must not be empty\n")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [("stats",), ("--yaml",), ("status", "now")])
+def test_an_unknown_argument_is_refused(arguments, certhook) -> None:
+    done = certhook(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert arguments[-1] in done.stderr
+
+
+# JSON.
+
+
+@pytest.mark.parametrize(
+    "arguments, keys",
+    [
+        ("compile --directory {}/store", {"roots", "store"}),
+        ("env bundle.pem", set(env.VARIABLES)),
+        ("env --unset", set(env.VARIABLES)),
+        ("export {}/roots.pem", {"path", "roots"}),
+        ("freeze-bundle {}/module.py", {"path", "roots"}),
+        ("freezer nuitka", {"path"}),
+    ],
+)
+def test_the_result_of_a_verb_is_available_as_json(certhook, tmp_path, arguments, keys) -> None:
+    done = certhook("--json", *arguments.format(tmp_path).split())
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert set(found) == keys
+    for name in {"path", "store"} & keys:
+        assert os.path.exists(found[name])
+    assert found.get("roots") in (None, 2, 4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "check nobody.invalid:0",
+        "compile --directory missing.pem",
+        "diff missing.pem missing.pem",
+        "enable missing",
+        "env missing.pem",
+        "export missing/roots.pem",
+        "freeze-bundle missing/module.py",
+    ],
+)
+def test_a_failure_has_the_same_message_and_exit_status_with_json(certhook, tmp_path, arguments) -> None:
+    (tmp_path / "missing.pem").symlink_to(tmp_path / "nowhere")
+    text, as_json = certhook(*arguments.split()), certhook("--json", *arguments.split())
+    assert (as_json.returncode, as_json.stderr) == (text.returncode, text.stderr)
+    assert as_json.returncode and as_json.stderr.startswith("certhook: ")
+    assert not as_json.stdout or json.loads(as_json.stdout)["message"] in as_json.stderr
+
+
+@pytest.mark.parametrize("verb", ["export", "freeze-bundle"])
+def test_standard_output_cannot_receive_both_the_file_and_json(certhook, verb) -> None:
+    done = certhook(verb, "-", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name a file" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ("status", "--json"), ("--json", "status")])
+def test_the_option_json_may_precede_or_follow_the_verb(arguments, certhook) -> None:
+    assert json.loads(certhook(*arguments).stdout)["active"]
+
+
+# Output.
+
+
+@posix
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "utf-8:strict", "cp1252", "utf-16"])
+def test_a_path_of_any_bytes_is_printed_in_any_encoding(encoding: str, arguments, certhook, tmp_path: Path) -> None:
+    path = os.path.join(str(tmp_path), os.fsdecode("认证 ".encode() + b"\xff.pem"))
+    codec = encoding.partition(":")[0]
+    done = certhook(*arguments, encoding=codec, PYTHONIOENCODING=encoding, CERTHOOK_EXTRA_CA_CERTS=path)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert support.shows(done.stdout, tmp_path, "No such file or directory")
+
+
+@posix
+def test_a_process_without_standard_output_has_its_exit_status(installed: Path, variables, tmp_path: Path) -> None:
+    command = ["sh", "-c", 'exec "$0" -m certhook >&-', str(installed)]
+    environ = support.clean_env(**variables)
+    done = subprocess.run(command, env=environ, cwd=str(tmp_path), stderr=subprocess.PIPE, encoding="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_only_a_terminal_gets_colours(certhook, on_terminal) -> None:
+    assert "\033" not in certhook(TERM="xterm").stdout
+    assert "\033" in on_terminal()
+    assert "\033" not in on_terminal(TERM="dumb")
+    assert "\033" not in on_terminal(NO_COLOR="1")
+
+
+def test_lines_of_wide_characters_fit_80_columns() -> None:
+    text = "認証局" * 50 + " a " + "認証 " * 40 + "Re\u0301seau"
+    lines = _terminal.wrapped(text, "  ", "    ")
+    assert max(map(_terminal.columns, lines)) <= 80
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert len(lines) < 8
+
+
+def test_a_text_of_wide_characters_is_shortened_by_columns() -> None:
+    assert _terminal.cut("認証" * 20, 43) == f"{'認証' * 10}..."
+    assert _terminal.cut("a" * 43, 43) == "a" * 43
