@@ -1,9 +1,9 @@
 """Writing files and directories that the user names.
 
 The target is checked first: a symbolic link is not followed, a device is not written to, and a
-directory with other files is not changed, since another user may have created it to choose what
-is overwritten. :mod:`certhook._files` then replaces the target, so that it keeps its content if
-that fails.
+directory with other files is not changed. Another user may have created any of them to make this
+user overwrite a file. :mod:`certhook._files` then replaces the target atomically; if that fails,
+the target keeps its content.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "compile",
         "build the compiled store in advance, for container images",
         (
-            "Build the compiled store of this environment's default trust, for example in a container image whose "
-            "processes cannot write to the disk or are short-lived. Programs use it as long as the environment "
-            "variables and the files that it was built from are unchanged.",
+            "Build the compiled store of this environment's default trust, for example in an image for containers "
+            "that are read-only or short-lived. Programs use it as long as the environment variables and the files "
+            "that it was built from are unchanged.",
         ),
         (
             "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if --directory is "

@@ -51,7 +51,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "name and key but different certificates, for example after a renewal.",
             "With A and B, compare these files or directories.",
         ),
-        ("Exit status: 0 if both contain the same root certificates, 1 if they differ, 2 for problems.",),
+        (
+            "Exit status: 0 if both contain the same root certificates, 1 if they differ, 2 if one cannot be read "
+            "completely or the arguments are invalid.",
+        ),
+        usage="%(prog)s [-h] [--json] [A B]",
     )
     text = "a file of root certificates, or a directory with such files (*.pem, *.crt, *.cer, *.der, or hashed names)"
     parser.add_argument("a", metavar="A", type=_terminal.not_empty, nargs="?", help=text)

@@ -34,8 +34,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "prints the settings that make programs use it.",
         ),
         (
-            "An existing FILE is replaced atomically. A symbolic link, a device, a directory with other files, and a "
-            "location that root certificates are read from are not changed.",
+            "An existing file is replaced atomically, an exported directory file by file. A symbolic link, a device, a "
+            "directory with other files, and a location that root certificates are read from are not changed.",
             "Exit status: 0 if FILE was written, 1 if it was not, 2 for invalid arguments.",
         ),
     )
@@ -43,8 +43,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("file", metavar="FILE", type=_terminal.not_empty, help=text)
     form = parser.add_mutually_exclusive_group()
     text = (
-        "pem: for most programs (default); pkcs12: a trust store for Java that needs no password, which requires the "
-        "package cryptography"
+        "pem: for most programs (default); pkcs12: a trust store for Java (-Djavax.net.ssl.trustStore=FILE) without a "
+        "password, which requires the package cryptography"
     )
     form.add_argument("--format", choices=("pem", "pkcs12"), default="pem", help=text)
     text = "write FILE as a directory in OpenSSL's hashed layout, with one file for each root certificate"

@@ -26,20 +26,21 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "list",
         "list the trusted root certificates, or those that match a source, a name or an end date",
         (
-            "List the root certificates that are trusted by default, with the name of the CA, the last day of its "
-            "validity, and the sources that list it. With several options, a root certificate must match all of them.",
+            "List the root certificates that are trusted by default: the name of the CA, the last day of the validity, "
+            "and the sources that list the certificate. With several filters, a certificate must match all of them.",
         ),
         ("Exit status: 0 if a root certificate matches, 1 if none does, 2 for invalid arguments.",),
     )
-    listed = parser.add_mutually_exclusive_group()
-    text = "listed by this source: %(choices)s; if the option is repeated, by any of them"
+    filters = parser.add_argument_group("filters", "List only root certificates that")
+    listed = filters.add_mutually_exclusive_group()
+    text = "are listed by this source (%(choices)s); repeat the option to allow several"
     listed.add_argument("--source", metavar="SOURCE", action="append", choices=_SOURCES, default=[], help=text)
-    listed.add_argument("--only", metavar="SOURCE", choices=_SOURCES, help="listed only by this source")
-    text = "with TEXT in its full name, ignoring case"
-    parser.add_argument("--name", metavar="TEXT", default="", help=text)
-    end = parser.add_mutually_exclusive_group()
-    end.add_argument("--expired", action="store_const", const=0, dest="days", help="expired")
-    text = "expired, or expiring within DAYS days"
+    text = "are listed by this source and no other"
+    listed.add_argument("--only", metavar="SOURCE", choices=_SOURCES, help=text)
+    filters.add_argument("--name", metavar="TEXT", default="", help="have TEXT in their full name, ignoring case")
+    end = filters.add_mutually_exclusive_group()
+    end.add_argument("--expired", action="store_const", const=0, dest="days", help="have expired")
+    text = "have expired, or expire within DAYS days"
     end.add_argument("--expires-within", type=_days, metavar="DAYS", dest="days", help=text)
     text = "show the full name, fingerprint, validity and files of each root certificate instead of a table"
     parser.add_argument("--details", action="store_true", help=text)
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     elif roots:
         _show_table(roots)
     elif trusted:
-        _terminal.complain(f"none of the {_roots_table.counted(len(trusted))} matches")
+        _terminal.complain(f"none of the trusted root certificates ({len(trusted)}) matches")
     return 0 if roots else 1
 
 

@@ -103,7 +103,7 @@ def test_the_result_of_a_verb_is_available_as_json(certhook, tmp_path, arguments
 @pytest.mark.parametrize(
     "arguments",
     [
-        "check nobody.invalid:0",
+        "check unknown.invalid:0",
         "compile --directory missing.pem",
         "diff missing.pem missing.pem",
         "enable missing",

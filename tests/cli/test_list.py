@@ -79,11 +79,11 @@ def test_names_of_wide_characters_are_aligned(certhook, tmp_path) -> None:
     assert {_terminal.columns(row) for row in rows} == {45}
 
 
-@pytest.mark.parametrize("arguments", ["--name nobody", "--expired --only system"])
+@pytest.mark.parametrize("arguments", ["--name unknown", "--expired --only system"])
 def test_without_a_match_the_exit_status_is_1(certhook, arguments) -> None:
     done = certhook("list", *arguments.split())
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "certhook: none of the 7 root certificates matches\n"
+    assert done.stderr == "certhook: none of the trusted root certificates (7) matches\n"
 
 
 @pytest.mark.parametrize(
