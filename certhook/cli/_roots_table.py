@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from certhook import _loading
+from certhook._text import printable
 from certhook.cli._terminal import WIDTH, cut, padded, wrapped
 
 TYPE_CHECKING = False
@@ -60,8 +61,8 @@ def detail_lines(root: dict[str, Any]) -> list[str]:
 
 
 def indented(text: str) -> list[str]:
-    """Return *text* as lines below the item that it describes."""
-    return wrapped(text, _INDENTATION, _INDENTATION) if text else []
+    """Return *text*, such as a path, as lines below the item that it describes."""
+    return wrapped(printable(text), _INDENTATION, _INDENTATION) if text else []
 
 
 def row(root: dict[str, Any], width: int) -> str:

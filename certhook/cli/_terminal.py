@@ -13,6 +13,8 @@ import sys
 import textwrap
 import unicodedata
 
+from certhook._text import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, Iterator, Mapping
@@ -113,7 +115,7 @@ def _writing() -> Iterator[None]:
 def complain(message: object) -> None:
     """Print *message* on standard error, wrapped on a terminal, and as one line in a log file."""
     if sys.stderr is not None:
-        text = f"certhook: {message}"
+        text = printable(f"certhook: {message}")  # It may contain a path that another user chose.
         print("\n".join(wrapped(text, then="  ")) if sys.stderr.isatty() else text, file=sys.stderr)
 
 

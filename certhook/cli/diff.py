@@ -13,6 +13,7 @@ from certhook._sources import blocklist, collect
 from certhook._sources.collector import Collector, TrustSet
 from certhook._sources.locations import ANY
 from certhook._sources.reading import read_directory, read_file
+from certhook._text import printable
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 from certhook.exceptions import SourceError
@@ -160,7 +161,7 @@ def _show_report(found: dict[str, Any]) -> None:
         if found[key]:
             lines += ["", f"{heading} {len(found[key])}", *map(_row, found[key])]
             for path in {path: None for root in found[key] for path in root["distrusted_by"]}:
-                lines += _terminal.wrapped(f"* distrusted by {path}", "  ", "    ")
+                lines += _terminal.wrapped(printable(f"* distrusted by {path}"), "  ", "    ")
     if found["other_certificate"]:
         lines += ["", f"{renewed} {len(found['other_certificate'])}"]
     for pair in found["other_certificate"]:

@@ -18,6 +18,7 @@ from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
 from certhook._store import build, directories
 from certhook._store.directories import Unusable
+from certhook._text import presentable
 from certhook.cli import _exporting, _terminal, _writing
 from certhook.cli._terminal import CommandError
 from certhook.exceptions import SourceError
@@ -200,7 +201,7 @@ def _own_directory(config: Config) -> str:
 
 def _explain_refusal(cert_file: str) -> str:
     """Return the message for a shell in which SSL_CERT_FILE is *cert_file*."""
-    named = shlex.quote(cert_file)
+    named = shlex.quote(presentable(cert_file))
     others = [setting.name for setting in SETTINGS if setting.selects_roots and setting.name != "SSL_CERT_FILE"]
     try:
         selects_all = bool(cert_file) and not any(map(os.environ.get, others)) and _check_file(cert_file)

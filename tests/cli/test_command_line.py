@@ -148,6 +148,16 @@ def test_a_path_of_any_bytes_is_printed_in_any_encoding(encoding: str, arguments
 
 
 @posix
+def test_control_characters_in_paths_are_escaped(certhook, tmp_path, cas) -> None:
+    path = tmp_path / "\033[2J.pem"
+    path.write_bytes(cas.pem("extra"))
+    listed = certhook("list", "--details", "--only", "extra", CERTHOOK_EXTRA_CA_CERTS=str(path))
+    assert "\033" not in listed.stdout and support.shows(listed.stdout, r"\x1b[2J.pem")
+    failed = certhook("diff", path, "missing\033[2J.pem")
+    assert "\033" not in failed.stderr and r"missing\x1b[2J.pem" in failed.stderr
+
+
+@posix
 def test_a_process_without_standard_output_has_its_exit_status(installed: Path, variables, tmp_path: Path) -> None:
     command = ["sh", "-c", 'exec "$0" -m certhook >&-', str(installed)]
     environ = support.clean_env(**variables)
