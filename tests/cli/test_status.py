@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import der
 import pytest
@@ -16,7 +15,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from certhook._config import SETTINGS
-from certhook.cli import _libraries
 
 KEYS = {
     "certhook": str,
@@ -345,31 +343,35 @@ def test_a_foreign_sitecustomize_is_listed_and_the_drop_in_is_not(status, instal
     assert "bootstrap" not in str(status(PYTHONPATH=drop_in)["neighbours"])
 
 
+@pytest.fixture
+def neighbours_after(status, tmp_path):
+    """A function that returns the other software in a process that has run *code* at start-up."""
+
+    def run(code: str) -> dict[str, str]:
+        (tmp_path / "sitecustomize.py").write_text(code)
+        found = status(PYTHONPATH=str(tmp_path))["neighbours"]
+        return {one["name"]: one["effect"] for one in found if one["name"] != "sitecustomize"}
+
+    return run
+
+
 @pytest.mark.parametrize(
-    ("module", "patched", "name"),
-    [("gevent.monkey", "ssl", "gevent"), ("eventlet.patcher", "socket", "eventlet")],
+    ("module", "function", "patched", "name"),
+    [
+        ("gevent.monkey", "is_module_patched", "ssl", "gevent"),
+        ("eventlet.patcher", "is_monkey_patched", "socket", "eventlet"),
+    ],
 )
-def test_a_library_that_patched_ssl_is_listed(module, patched, name, monkeypatch) -> None:
-    import ssl
-
-    def listed() -> list[str]:
-        return [one["name"] for one in _libraries.other_software(ssl)]
-
-    def patcher(patched: str) -> SimpleNamespace:
-        return SimpleNamespace(is_module_patched=patched.__eq__, is_monkey_patched=patched.__eq__)
-
-    assert name not in listed()
-    monkeypatch.setitem(sys.modules, module, patcher("another module"))
-    assert name not in listed()
-    monkeypatch.setitem(sys.modules, module, patcher(patched))
-    assert name in listed()
+def test_a_library_that_patched_ssl_is_listed(module, function, patched, name, neighbours_after) -> None:
+    code = "import sys, types; sys.modules[{!r}] = types.SimpleNamespace({}={!r}.__eq__)"
+    assert neighbours_after(code.format(module, function, "another module")) == {}
+    assert list(neighbours_after(code.format(module, function, patched))) == [name]
 
 
 @pytest.mark.parametrize("module", ["truststore._api", "pip._vendor.truststore._api"])
-def test_an_injected_truststore_is_listed(module: str) -> None:
-    injected = SimpleNamespace(SSLContext=type("SSLContext", (), {"__module__": module}))
-    (found,) = (one for one in _libraries.other_software(injected) if one["name"] == "truststore")
-    assert "the operating system verifies" in found["effect"]
+def test_an_injected_truststore_is_listed(module: str, neighbours_after) -> None:
+    code = f"import ssl; ssl.SSLContext = type('SSLContext', (ssl.SSLContext,), {{'__module__': {module!r}}})"
+    assert "the operating system verifies" in neighbours_after(code)["truststore"]
 
 
 # Layout and colours.
