@@ -38,8 +38,8 @@ _MODULES = {
     "Anchor": "certhook._certificates.anchor",
     "Location": "certhook._sources.collector",
     "TrustSet": "certhook._sources.collector",
-    "load_default_certs": "certhook._trust",
-    "trust_set": "certhook._trust",
+    "load_default_certs": "certhook._api",
+    "trust_set": "certhook._api",
 }
 
 TYPE_CHECKING = False
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Optional, Sequence
 
+    from certhook._api import load_default_certs, trust_set
     from certhook._certificates.anchor import Anchor
     from certhook._install import install, is_installed, uninstall
     from certhook._sources.collector import Location, TrustSet
-    from certhook._trust import load_default_certs, trust_set
     from certhook.exceptions import CerthookError, CerthookWarning, ConfigurationError, SourceError
 
 #: The mechanism that installed the import hook in this interpreter; None if it is not installed.

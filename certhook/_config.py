@@ -46,7 +46,7 @@ def purpose_bit(oid: str) -> int:
 
 
 def may_be_paths(value: str) -> bool:
-    """Return whether *value* may consist of paths. A URL or PEM text must not be split into parts that look like paths."""
+    """Return whether *value* may consist of paths, unlike a URL or PEM text."""
     has_credentials = "//" in value and "@" in value
     return not has_credentials and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))
 

@@ -238,7 +238,9 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         paths = original()
         if wrapper.__certhook_active__ and paths.cafile is None:
             try:
-                store = (_trust or _import_trust()).store_in_place_of(paths.capath)
+                from certhook import _eager
+
+                store = _eager.store_in_place_of(paths.capath)
             except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
                 _warn_of_failure("the paths are Python's own", failure)
             else:
@@ -254,7 +256,9 @@ def load_completely(args: "tuple[Any, ...]") -> None:
     """Load the compiled store that the first of *args*, a context, points at, if it points at one."""
     if args and STORE in getattr(args[0], "__dict__", ()):
         try:
-            (_trust or _import_trust()).load_completely(args[0])
+            from certhook import _eager
+
+            _eager.load_completely(args[0])
         except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
             _warn_of_failure("the roots could not be loaded", failure)
 

@@ -24,6 +24,9 @@ CALLERS = "_certhook_callers"
 #: Set if create_default_context() created the context for a server.
 SERVES = "_certhook_serves"
 
+#: The directory of root's stores, which a daemon can still read after it has dropped its privileges.
+ROOTS_DIRECTORY = "/var/cache/certhook"
+
 _AT_SECURE = 23
 
 
@@ -107,6 +110,58 @@ def _query() -> str:
 
 def _yes_or_no(value: object) -> str:
     return "yes" if value else "no"
+
+
+def beside_package() -> "Optional[str]":
+    """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
+    # In memory (frozen into C, PyOxidizer), a module has no __file__.
+    package = os.path.dirname(globals().get("__file__", ""))
+    return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
+
+
+def own_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
+    """Return the directory in which this process builds stores, or None and the reason.
+
+    :param configured: the value of CERTHOOK_CACHE_DIR, empty for none
+    """
+    if configured is not None:
+        return configured or None, "" if configured else "CERTHOOK_CACHE_DIR=none"
+    if is_privileged() or ids_differ():
+        return None, "the process runs with the privileges of another user"
+    directory = _user_directory()
+    return directory, "" if directory else "the user has no cache directory"
+
+
+def _user_directory() -> "Optional[str]":
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", "") if process.use_environment else ""
+        return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
+    if os.geteuid() == 0:
+        return ROOTS_DIRECTORY
+    uses_xdg = process.use_environment and sys.platform != "darwin"
+    base = os.environ.get("XDG_CACHE_HOME", "") if uses_xdg else ""
+    # The XDG base directory specification requires that relative paths are ignored.
+    if not os.path.isabs(base):
+        home = os.path.expanduser("~") if process.use_environment else _home_in_passwd()
+        if not os.path.isabs(home):
+            return None
+        base = os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
+    return os.path.join(base, "certhook")
+
+
+def _home_in_passwd() -> str:
+    """Return the effective user's home directory according to the user database; empty if it has none."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except (ImportError, KeyError):
+        return ""
+
+
+def is_shared() -> bool:
+    """Return whether other users may read the stores of this process: root's, for daemons that drop privileges."""
+    return sys.platform != "win32" and os.geteuid() == 0
 
 
 # The C class's attribute: SSLContext's own returns a member of an enumeration, and a subclass may override it.

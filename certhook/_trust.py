@@ -14,9 +14,9 @@ import os
 import sys
 
 from certhook import __version__, _config, _store
-from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS, purpose_bit
-from certhook._state import CALLERS, LOADED, SERVES, STORE, is_hooked, is_server, process
-from certhook._watch import Monitor, Path, Snapshot, signature
+from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
+from certhook._state import CALLERS, LOADED, SERVES, STORE, is_server, process
+from certhook._watch import Monitor, Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import List, Optional, Sequence, Tuple
 
     from certhook._config import Config
-    from certhook._sources.collector import TrustSet
-    from certhook._store.directories import Unusable
+    from certhook._store import Unusable
+    from certhook._types import Signature
     from certhook.exceptions import CerthookError
 
 # The effective user; Windows has no user IDs.
@@ -34,8 +34,6 @@ _user = getattr(os, "geteuid", int)
 # Not the context's own methods, which a subclass may override and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
-
-_HEXADECIMAL = "0123456789abcdef"
 
 
 class Trust:
@@ -55,6 +53,7 @@ class Trust:
         snapshot: Snapshot,
         problems: "Sequence[CerthookError]",
         store: "Optional[str]" = None,
+        store_signature: "Signature" = None,
         anchors: "Tuple[bytes, ...]" = (),
         eager_reason: str = "",
         volatile: bool = False,
@@ -67,8 +66,8 @@ class Trust:
         # A store is safe for one user only.
         self._user = _user()
         self._lacks_bundle = bool(problems) and _lacks_bundle(self.problems)
-        seen = [] if store is None else [(Path(store), signature(store))]
-        self._monitor = None if volatile else Monitor(snapshot, seen, self._is_store_complete)
+        also = [] if store is None else [("path", store, "", store_signature)]
+        self._monitor = None if volatile else Monitor(snapshot, also, self._is_store_complete)
 
     def is_current(self) -> bool:
         """Return whether all inputs and the store are unchanged."""
@@ -87,7 +86,7 @@ class Trust:
         return reduced
 
     def _is_store_complete(self) -> bool:
-        return self.store is None or _store.is_complete(self.store)
+        return self.store is None or _is_complete(self.store)
 
 
 def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
@@ -130,11 +129,23 @@ def _determine(config: "Config", purpose: int) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
     settings = index_settings(config, purpose)
-    found = _store.lookup(config, settings)
+    found = _store.lookup(config, settings, _verify)
     if found.store is not None and found.index is not None:
         problems = [*config.problems, *_restored(found.index.problems)]
-        return Trust(config, found.index.snapshot, problems, found.store)
-    return _read(config, purpose, found.directory, settings, found.reason, list(map(_problem, found.unsafe)))
+        return Trust(config, found.index.snapshot, problems, found.store, found.index.store_signature)
+    return _read(config, purpose, found.directory, settings, found.reason, found.unsafe)
+
+
+def _verify(store: str) -> None:
+    from certhook._store.verification import check
+
+    check(store)
+
+
+def _is_complete(store: str) -> bool:
+    from certhook._store.verification import is_complete
+
+    return is_complete(store)
 
 
 def _restored(problems: "List[Tuple[str, str]]") -> "List[CerthookError]":
@@ -152,43 +163,23 @@ def _read(
     directory: "Optional[str]",
     settings: "Tuple[str, ...]",
     eager_reason: str,
-    problems: "Sequence[CerthookError]" = (),
+    unsafe: "Sequence[Unusable]" = (),
 ) -> Trust:
-    """Read the sources, and build a store of their anchors.
+    """Read the sources, and build a store in *directory*, unless it is None because of *eager_reason*."""
+    from certhook._cold_start import ColdStart
 
-    :param directory: where to build the store, None to build none because of *eager_reason*
-    :param problems: further problems to report
-    """
-    from certhook._sources import read_trust_set
-
-    trust_set = read_trust_set(config, purpose)
-    problems = [*trust_set.problems, *problems]
-    store = None
-    if trust_set.anchors and directory is not None:
-        from certhook._store.build import compile_store
-        from certhook._store.directories import Unusable, is_shared
-
-        try:
-            store = compile_store(directory, trust_set, settings, is_shared())
-        except Unusable as failure:
-            eager_reason = str(failure)
-            if failure.is_unsafe or (failure.is_public and config.cache_dir):
-                problems.append(_problem(failure))
-    # OpenSSL prefers the first of several roots with one name, so they have the same order as in a store.
-    anchors = () if store is not None else tuple(sorted([anchor.der for anchor in trust_set.anchors]))
-    if eager_reason and config.debug:
-        from certhook import _warnings
-
-        _warnings.debug(f"no compiled store: {eager_reason}")
-    if not trust_set.anchors:
-        eager_reason = eager_reason or "there are no roots"
-    return Trust(config, trust_set.snapshot, problems, store, anchors, eager_reason, trust_set.volatile)
-
-
-def _problem(failure: "Unusable") -> "CerthookError":
-    from certhook.exceptions import SourceError
-
-    return SourceError("compiled store", f"{failure}. It is not used; roots are loaded into each context")
+    start = ColdStart(config, purpose, directory, settings, eager_reason, unsafe)
+    trust_set = start.trust_set
+    return Trust(
+        config,
+        trust_set.snapshot,
+        start.problems,
+        start.store,
+        start.store_signature,
+        start.ders,
+        start.eager_reason,
+        trust_set.volatile,
+    )
 
 
 def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
@@ -226,7 +217,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     from certhook import _loading
 
     if context.__dict__.get(STORE) not in (None, trust.store):
-        _repair(context.__dict__[STORE])
+        repair(context.__dict__[STORE])
     if trust.store is not None:
         _loading.load_store(context, trust.store)
         return trust
@@ -237,42 +228,13 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     return trust
 
 
-def load_completely(context: "ssl.SSLContext") -> None:
-    """Load every root of the compiled store that *context* points at, if it points at one."""
-    from certhook import _loading
-
-    if STORE in context.__dict__:
-        _repair(context.__dict__[STORE])
-    _loading.load_completely(context)
-
-
-def _repair(store: str) -> None:
+def repair(store: str) -> None:
     """Build a damaged store again at the same place, if default trust still has the same content."""
-    if _store.is_complete(store):
+    if _is_complete(store):
         return
     process.trust.clear()
     for purpose in (SERVER_AUTH, CLIENT_AUTH):
         current(_config.current(), purpose)
-
-
-def store_in_place_of(capath: "Optional[str]") -> "Optional[Tuple[Optional[str], str]]":
-    """Return a file and a directory of the compiled store, unless Python's own directory contains a root.
-
-    :param capath: Python's directory, None if there is none
-    """
-    if capath is not None:
-        try:
-            if any(name[8:9] == "." and not name[:8].strip(_HEXADECIMAL) for name in os.listdir(capath)):
-                return None
-        except OSError:
-            pass
-    store = current(_config.current(), SERVER_AUTH).store
-    if store is None:
-        return None
-    from certhook import _loading
-
-    bundle = os.path.join(store, _store.BUNDLE)
-    return (bundle if _loading.is_loadable(bundle) else None), store
 
 
 def report(problems: "Sequence[CerthookError]") -> None:
@@ -283,32 +245,3 @@ def report(problems: "Sequence[CerthookError]") -> None:
         return  # certhook was uninstalled, or no file descriptor is left. The context is more important.
     for problem in problems:
         _warnings.warn(str(problem))
-
-
-def load_default_certs(context: "ssl.SSLContext", purpose: "Optional[ssl.Purpose]" = None) -> None:
-    """Load default trust into *context*, as ``context.load_default_certs(purpose)`` does if certhook is installed.
-
-    For hosts that do not want an import hook. Without the hook, every root is loaded at once, which
-    takes as long as in stock Python.
-
-    :param context: a context that verifies its peers
-    :param purpose: the peers that it verifies; servers by default
-    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
-    :warns CerthookWarning: otherwise, if a setting or source is wrong
-    """
-    problems = apply(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
-    if STORE in context.__dict__ and not is_hooked(context):
-        load_completely(context)
-    report(problems)
-
-
-def trust_set(purpose: "Optional[ssl.Purpose]" = None) -> "TrustSet":
-    """Read the sources, and return default trust in this process with the sources of every anchor.
-
-    Problems are neither raised nor issued as warnings; see :attr:`TrustSet.problems`.
-
-    :param purpose: the peers to verify; servers by default
-    """
-    from certhook._sources import read_trust_set
-
-    return read_trust_set(_config.current(), SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))

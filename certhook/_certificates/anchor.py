@@ -71,7 +71,7 @@ class Anchor:
 
     @property
     def subject(self) -> str:
-        """The name of the CA in the form of :rfc:`4514`; if it is malformed, ``#`` and its DER in hexadecimal digits."""
+        """The name of the CA as :rfc:`4514` writes it; ``#`` and hexadecimal DER if it is malformed."""
         subject = self.certificate.subject
         try:
             return names.text(subject)

@@ -26,7 +26,7 @@ from certhook._certificates import names, pem, x509
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
 from certhook._sources.blocklist import BlocklistEntry
 from certhook._watch import macos as watch_macos
-from certhook._watch import signature
+from certhook._watch.paths import signature
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from certhook._certificates.anchor import Entry
     from certhook._sources.collector import Collector, Location
-    from certhook._watch import Signature
+    from certhook._types import Signature
     from certhook.exceptions import CerthookError
 
 APPLES_ROOTS = "/System/Library/Keychains/SystemRootCertificates.keychain"

@@ -1,9 +1,8 @@
-"""Compiled stores: looking one up, and verifying that it may be used.
+"""Compiled stores: looking one up.
 
 A compiled store is a trust set in OpenSSL's hashed directory layout, which OpenSSL reads on
 demand. Pointing a context at it takes microseconds; loading the roots takes 15 to 20 ms
-(cpython#95031). This module is imported for every first context; :mod:`certhook._store.build`
-creates stores.
+(cpython#95031). :mod:`certhook._store.build` creates stores.
 
 ::
 
@@ -14,7 +13,7 @@ creates stores.
 
 OpenSSL reads a store long after it was verified. A directory is therefore used only if no
 user but root and the owner of this process can modify it or its parents, and root uses
-only root's.
+only root's. This module is imported for every first context.
 """
 
 import os
@@ -23,23 +22,43 @@ import sys
 from binascii import crc32
 from time import monotonic, time
 
-from certhook._store.directories import Unusable, beside_package, check_owner, own_directory, resolve, trusted_owners
-from certhook._watch import MAX_SIZE, MEMBERS_INTERVAL, READ_FLAGS, Snapshot, restore, signature
+from certhook._state import beside_package, own_directory
+from certhook._watch import MEMBERS_INTERVAL, Snapshot, are_unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Tuple
+    from typing import Callable, List, Optional, Tuple
 
     from certhook._config import Config
-    from certhook._watch import Observed, Signature
+    from certhook._types import Rows, Signature
 
-_INDEX = b"certhook index 7"
-_MANIFEST = "certhook store 1"
-MANIFEST = "manifest"
-BUNDLE = "cert.pem"
+#: The first field of every index.
+INDEX = b"certhook index 8"
 
-# The file type, and write permission for group and others. On Windows, the access list decides, not the mode.
-_TYPE_AND_WRITABLE = 0o170000 if sys.platform == "win32" else 0o170000 | stat.S_IWGRP | stat.S_IWOTH
+# The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
+_MAX_SIZE = 1 << 26
+# O_NONBLOCK: opening a FIFO must not block.
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+# The owner of files that belong to users outside the user namespace, user_namespaces(7). A process
+# with this user ID cannot distinguish its own files from theirs.
+_OVERFLOW_UID = 65534
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+# On Windows, the access list decides who may write, not the mode.
+_TYPE_AND_WRITABLE = 0o170000 | (0 if sys.platform == "win32" else _WRITABLE_BY_OTHERS)
+
+
+class Unusable(Exception):
+    """A directory or a store that cannot be used, with the reason.
+
+    :ivar is_unsafe: whether another user can modify it, which is worth a warning
+    :ivar is_public: whether every user can, as in /tmp, which is worth a warning only if it was configured
+    """
+
+    def __init__(self, reason: str, is_unsafe: bool = False, is_public: bool = False) -> None:
+        super().__init__(reason)
+        self.is_unsafe = is_unsafe
+        self.is_public = is_public
 
 
 class Index:
@@ -72,30 +91,15 @@ class Index:
         self.problems = problems
         self.unreadable = unreadable
 
-    def to_bytes(self) -> bytes:
-        """Encode the index: lists of fields, each list preceded by its length, separated by null characters."""
-        snapshot = self.snapshot
-        header = [self.digest, _encode(self.store_signature), str(int(snapshot.portable))]
-        groups = [
-            [field for thing, seen in group for field in (thing.kind, thing.name, thing.detail, _encode(seen))]
-            for group in (snapshot.direct, snapshot.link_targets, snapshot.members)
-        ]
-        problems = [field for problem in self.problems for field in problem]
-        fields: List[str] = []
-        for part in (self.settings, header, *groups, problems, self.unreadable):
-            fields += [str(len(part)), *part]
-        body = os.fsencode("\0".join(fields))
-        return b"%s\0%08x\0%s" % (_INDEX, crc32(body), body)
-
     @classmethod
     def from_bytes(cls, data: bytes) -> "Index":
-        """Decode the result of :meth:`to_bytes`.
+        """Decode the result of :func:`certhook._store.build.encode`.
 
         :raises ValueError: for anything else
         """
         magic, _, rest = data.partition(b"\0")
         checksum, _, body = rest.partition(b"\0")
-        if magic != _INDEX or checksum != b"%08x" % crc32(body):
+        if magic != INDEX or checksum != b"%08x" % crc32(body):
             raise ValueError("not an index, or a damaged one")
         fields = os.fsdecode(body).split("\0")
         parts = []
@@ -106,26 +110,19 @@ class Index:
                 raise ValueError("an index with an invalid length")
             parts.append(fields[start + 1 : end])
             start = end
-        settings, (digest, store_signature, portable), *groups, problems, unreadable = parts
+        settings, (digest, seen, portable), direct, link_targets, members, problems, unreadable = parts
         if not digest or digest.strip("0123456789abcdef"):
             raise ValueError("an index without a digest")
-        direct, link_targets, members = map(_observed, groups)
-        snapshot = Snapshot(direct, link_targets, members, portable == "1")
-        pairs = list(zip(*[iter(problems)] * 2))
-        return cls(tuple(settings), digest, _decode(store_signature), snapshot, pairs, unreadable)
+        snapshot = Snapshot(_rows(direct), _rows(link_targets), _rows(members), portable == "1")
+        pairs = list(zip(problems[::2], problems[1::2]))
+        return cls(tuple(settings), digest, _decode(seen), snapshot, pairs, unreadable)
 
 
-def _observed(fields: "List[str]") -> "Observed":
+def _rows(fields: "List[str]") -> "Rows":
     if len(fields) % 4:
         raise ValueError("an index with an incomplete input")
-    return [
-        (restore(kind, name, detail), _decode(seen))
-        for kind, name, detail, seen in zip(fields[::4], fields[1::4], fields[2::4], fields[3::4])
-    ]
-
-
-def _encode(seen: "Signature") -> str:
-    return " ".join(map(str, seen or ()))
+    signatures = map(_decode, fields[3::4])
+    return list(zip(fields[::4], fields[1::4], fields[2::4], signatures))
 
 
 def _decode(field: str) -> "Signature":
@@ -155,9 +152,9 @@ class Lookup:
         self.unsafe: List[Unusable] = []
 
 
-def lookup(config: "Config", settings: "Tuple[str, ...]") -> Lookup:
+def lookup(config: "Config", settings: "Tuple[str, ...]", verify: "Callable[[str], None]") -> Lookup:
     """Find a current, complete store for *settings*: next to the package, or in the directory of this user."""
-    own, reason = own_directory(config)
+    own, reason = own_directory(config.cache_dir)
     result = Lookup(own, reason)
     if own is None and config.cache_dir == "":
         return result
@@ -167,7 +164,7 @@ def lookup(config: "Config", settings: "Tuple[str, ...]") -> Lookup:
             continue
         try:
             directory = resolve(directory)
-            index = find(directory, settings)
+            index = find(directory, settings, verify)
         except Unusable as failure:
             if failure.is_unsafe and directory != own:
                 result.unsafe.append(failure)
@@ -183,7 +180,7 @@ def index_path(directory: str, settings: "Tuple[str, ...]") -> str:
     return os.path.join(directory, f"index-{crc32(os.fsencode(chr(0).join(settings))):08x}")
 
 
-def find(directory: str, settings: "Tuple[str, ...]") -> "Optional[Index]":
+def find(directory: str, settings: "Tuple[str, ...]", verify: "Callable[[str], None]") -> "Optional[Index]":
     """Return the index for *settings* in *directory*, if its inputs are unchanged and its store is complete.
 
     Hundreds of files can only be modified in place without changing their directory: the
@@ -192,7 +189,7 @@ def find(directory: str, settings: "Tuple[str, ...]") -> "Optional[Index]":
     """
     path = index_path(directory, settings)
     try:
-        data, checked = _read_small(path)
+        data, checked = read_small(path)
         index = Index.from_bytes(data)
         if index.settings != settings or any(map(_is_readable, index.unreadable)):
             return None
@@ -201,10 +198,15 @@ def find(directory: str, settings: "Tuple[str, ...]") -> "Optional[Index]":
         if not index.snapshot.is_current(thorough):
             return None
         store = os.path.join(directory, index.digest)
-        if thorough or signature(store) != index.store_signature:
-            check(store)
-        else:
-            _check_directory(store)
+        check_owner(store, os.lstat(store))
+        is_unchanged = are_unchanged([("path", store, "", index.store_signature)], portable=False)
+        if not is_unchanged:
+            from certhook._watch.paths import signature
+
+            # Taken before verifying, so that a change in between is not lost.
+            index.store_signature = signature(store)
+        if thorough or not is_unchanged:
+            verify(store)
     except (OSError, ValueError, Unusable):
         return None
     if thorough:
@@ -225,76 +227,74 @@ def _is_recent(checked: float) -> bool:
     return 0 <= time() - checked < min(MEMBERS_INTERVAL, monotonic())
 
 
-def check(store: str) -> None:
-    """Verify that *store* consists of exactly the files of its manifest, each with its size.
-
-    :raises Unusable: if it does not
-    """
-    try:
-        _check_directory(store)
-        expected, _ = _read_small(os.path.join(store, MANIFEST))
-        sizes = _sizes(store)
-    except OSError as error:
-        raise Unusable(f"{store} cannot be read: {error.strerror}") from None
-    sizes.pop(MANIFEST, None)
-    if manifest(sizes) != expected:
-        raise Unusable(f"{store} is damaged: files are missing, foreign, or have a wrong size")
-
-
-def is_complete(store: str) -> bool:
-    """Return whether :func:`check` accepts *store*."""
-    try:
-        check(store)
-    except Unusable:
-        return False
-    return True
-
-
-def _check_directory(store: str) -> None:
-    if sys.platform != "win32":
-        check_owner(store, os.lstat(store))
-
-
-def _sizes(store: str) -> "dict[str, int]":
-    """Return the size of every file in *store*, -1 for what is not a file of a trusted owner."""
-    if os.scandir not in os.supports_fd:
-        return _scan(store)
-    # Relative to an open directory, the kernel resolves its path once instead of once per file.
-    descriptor = os.open(store, os.O_RDONLY)
-    try:
-        return _scan(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _scan(directory: "str | int") -> "dict[str, int]":
-    sizes = {}
-    owners = trusted_owners()
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            status = entry.stat(follow_symlinks=False)
-            sizes[entry.name] = status.st_size if _is_protected(status, owners) else -1
-    return sizes
-
-
-def _is_protected(status: os.stat_result, owners: "Tuple[int, ...]") -> bool:
+def is_protected(status: os.stat_result, owners: "Tuple[int, ...]") -> bool:
     """Return whether this is a file of one of *owners* that only its owner can modify."""
     return status.st_mode & _TYPE_AND_WRITABLE == stat.S_IFREG and status.st_uid in owners
 
 
-def _read_small(path: str) -> "Tuple[bytes, float]":
+def read_small(path: str) -> "Tuple[bytes, float]":
     """Return the content of an index or a manifest, and its modification time in seconds."""
-    descriptor = os.open(path, READ_FLAGS)
+    descriptor = os.open(path, _READ_FLAGS)
     try:
         status = os.fstat(descriptor)
-        if status.st_size > MAX_SIZE or not _is_protected(status, trusted_owners()):
+        if status.st_size > _MAX_SIZE or not is_protected(status, trusted_owners()):
             raise OSError(f"{path} is not an index or a manifest")
         return os.read(descriptor, status.st_size), status.st_mtime
     finally:
         os.close(descriptor)
 
 
-def manifest(sizes: "dict[str, int]") -> bytes:
-    """Return the manifest of a store with files of these names and sizes."""
-    names = sorted(sizes)
-    return os.fsencode(f"{_MANIFEST}\n{' '.join(names)}\n{[sizes[name] for name in names]}\n")
+def resolve(directory: str) -> str:
+    """Verify that no other user can modify *directory*, which may not exist, or its parents.
+
+    :returns: its path without symbolic links
+    :raises Unusable: if another user can
+    """
+    if os.path.islink(directory):
+        raise Unusable(f"{directory} is a symbolic link; expected a directory of this user", is_unsafe=True)
+    path = current = os.path.abspath(directory)
+    parent = ""
+    while parent != current:
+        try:
+            status = os.lstat(current)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise Unusable(f"{current} cannot be examined: {error.strerror}") from None
+        else:
+            if stat.S_ISLNK(status.st_mode):
+                return resolve(os.path.realpath(path))
+            check_owner(current, status)
+        parent, current = current, os.path.dirname(current)
+    if os.pathsep in path:
+        raise Unusable(f"{path} contains {os.pathsep!r}, which separates directories for OpenSSL")
+    return path
+
+
+def check_owner(path: str, status: "os.stat_result") -> None:
+    """Verify that *path* is a directory that no other user can modify.
+
+    :raises Unusable: if it is not
+    """
+    if sys.platform == "win32":
+        return  # The access list of the user's directory protects it.
+    if not stat.S_ISDIR(status.st_mode):
+        raise Unusable(f"{path} is not a directory")
+    if status.st_uid not in trusted_owners():
+        if status.st_uid == _OVERFLOW_UID:
+            raise Unusable(f"{path} belongs to a user outside this user namespace (nobody)")
+        reason = f"{path} belongs to user {status.st_uid}; expected the user of this process or root"
+        raise Unusable(reason, is_unsafe=True)
+    if status.st_mode & _WRITABLE_BY_OTHERS:
+        reason = f"{path} is writable by other users (mode {stat.S_IMODE(status.st_mode):o})"
+        if status.st_mode & stat.S_ISVTX:
+            # If this user's directory is deleted, another user may create it again while a program uses it.
+            raise Unusable(f"{reason}; choose a directory that is not", is_public=True)
+        raise Unusable(f"{reason}; run 'chmod go-w {path}'", is_unsafe=True)
+
+
+def trusted_owners() -> "Tuple[int, ...]":
+    """Return the IDs of the users that may own a store: root and the user of this process."""
+    if sys.platform == "win32" or os.geteuid() == _OVERFLOW_UID:
+        return (0,)
+    return 0, os.geteuid()

@@ -14,19 +14,21 @@ import os
 import re
 import shutil
 import sys
+from binascii import crc32
 from time import time
 
 from certhook import _files, _store
 from certhook._certificates import openssl
-from certhook._store import BUNDLE, MANIFEST, Index
-from certhook._store.directories import Unusable, resolve
-from certhook._watch import signature
+from certhook._store import INDEX, Index, Unusable, resolve
+from certhook._store.verification import BUNDLE, MANIFEST, is_complete, manifest
+from certhook._watch.paths import signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._certificates.anchor import Anchor
     from certhook._sources.collector import TrustSet
+    from certhook._types import Rows, Signature
 
 _VERSION = b"certhook store 2\0"
 
@@ -83,7 +85,7 @@ def store_content(anchors: tuple[Anchor, ...]) -> dict[str, bytes]:
     """Return the files of the store of *anchors*, by name."""
     content = openssl.hashed_files([anchor.certificate for anchor in anchors])
     content[BUNDLE] = b"".join(content.values())
-    content[MANIFEST] = _store.manifest({name: len(data) for name, data in content.items()})
+    content[MANIFEST] = manifest({name: len(data) for name, data in content.items()})
     return content
 
 
@@ -118,7 +120,7 @@ def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
     :raises Unusable: if it cannot be written
     """
     store = os.path.join(directory, digest([anchor.der for anchor in anchors]))
-    if _store.is_complete(store):
+    if is_complete(store):
         return store
     try:
         _set_foreign_aside(store)
@@ -128,7 +130,7 @@ def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
             last=MANIFEST,
             mode=mode,
             is_obsolete=lambda name: True,
-            is_complete=lambda: _store.is_complete(store),
+            is_complete=lambda: is_complete(store),
         )
     except OSError as error:
         raise Unusable(f"{store} cannot be written: {error.strerror}") from None
@@ -144,10 +146,31 @@ def _set_foreign_aside(store: str) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def encode(index: Index) -> bytes:
+    """Encode *index*: lists of fields, each list preceded by its length, separated by null characters."""
+    snapshot = index.snapshot
+    header = [index.digest, _encode_signature(index.store_signature), str(int(snapshot.portable))]
+    groups = [_encode_rows(rows) for rows in (snapshot.direct, snapshot.link_targets, snapshot.members)]
+    problems = [field for problem in index.problems for field in problem]
+    fields: list[str] = []
+    for part in (index.settings, header, *groups, problems, index.unreadable):
+        fields += [str(len(part)), *part]
+    body = os.fsencode("\0".join(fields))
+    return b"%s\0%08x\0%s" % (INDEX, crc32(body), body)
+
+
+def _encode_rows(rows: Rows) -> list[str]:
+    return [field for kind, name, detail, seen in rows for field in (kind, name, detail, _encode_signature(seen))]
+
+
+def _encode_signature(seen: Signature) -> str:
+    return " ".join(map(str, seen or ()))
+
+
 def _write_index(directory: str, index: Index, mode: int) -> None:
     path = _store.index_path(directory, index.settings)
     try:
-        _files.replace(path, index.to_bytes(), mode)
+        _files.replace(path, encode(index), mode)
     except OSError as error:
         raise Unusable(f"{path} cannot be written: {error.strerror}") from None
     with contextlib.suppress(OSError):

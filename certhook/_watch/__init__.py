@@ -1,188 +1,33 @@
 """Change detection: has an input of a trust set changed since it was read?
 
-An input is a file, a directory, the members of a directory, a registry key, a Windows
-certificate store or the trust settings of macOS. Each kind is a class with one method,
-``signature()``, which returns a cheap fingerprint. A :class:`Snapshot` pairs inputs with
-the signatures that they had just before they were read.
+An input is a file or directory, the members of a directory, a registry key, a Windows certificate
+store, or the trust settings of macOS. Each kind is a class in :mod:`certhook._watch.inputs`
+with one method, ``signature()``, which returns a cheap fingerprint. A :class:`Snapshot`
+contains the inputs with the signatures that they had just before they were read.
 
-This module is imported for every first context. :mod:`certhook._watch.recorder`, which
-creates snapshots, is imported only when sources are read.
+This module is imported for every first context, and :mod:`certhook._watch.inputs` only for a
+check of inputs other than paths.
 """
 
 import os
-import stat
 import sys
-from binascii import crc32
 from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Tuple
+    from typing import Callable, List, Tuple
 
-    #: Change time in nanoseconds, size in bytes, inode and device of a path; None if the path does not exist.
-    Signature = Optional[Tuple[int, int, int, int]]
-    #: Any class with the attributes of :class:`Path`.
-    Input = Any
-    #: Inputs with their signatures.
-    Observed = List[Tuple[Input, Signature]]
+    from certhook._types import Rows, Signature
 
-# O_NONBLOCK: opening a FIFO must not block.
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-
-#: The largest file that a signature or the store covers, in bytes. An index of 10,000 roots has 1 MB.
-MAX_SIZE = 1 << 26
+# The kind of certhook._watch.inputs.Path.
+_PATH = "path"
 
 #: How long a check of link targets, and one of directory members, stays valid, in seconds. See :class:`Snapshot`.
 LINK_TARGETS_INTERVAL = 0.1
 MEMBERS_INTERVAL = 10
 
-
-def signature(path: str) -> "Signature":
-    """Return the signature of *path*, following symbolic links."""
-    try:
-        return _status_signature(os.stat(path))
-    except (OSError, ValueError):
-        return None
-
-
-if sys.platform == "win32":
-
-    def _status_signature(status: os.stat_result) -> "Signature":
-        return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
-
-else:
-
-    def _status_signature(status: os.stat_result) -> "Signature":
-        # Unlike the modification time, the change time also reflects a changed mode, and tools
-        # that restore the modification time after changing the content.
-        return status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
-
-
-def portable_signature(path: str) -> "Signature":
-    """Return a signature of *path* that survives packing into the layers of a container image.
-
-    Timestamps and inodes may change, so it consists of the mode, the size and a checksum: of a
-    file's content, or of a directory's names and link targets.
-    """
-    try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            with os.scandir(path) as entries:
-                names = sorted((entry.name, os.readlink(entry) if entry.is_symlink() else "") for entry in entries)
-            return status.st_mode, 0, crc32(repr(names).encode()), 0
-        if not stat.S_ISREG(status.st_mode):
-            return status.st_mode, 0, 0, 0
-        descriptor = os.open(path, READ_FLAGS)
-        try:
-            return status.st_mode, status.st_size, crc32(os.read(descriptor, min(status.st_size, MAX_SIZE))), 0
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError):
-        return None
-
-
-class Path:
-    """A file or a directory.
-
-    :ivar kind: the name of this kind of input in an index
-    :ivar name: the absolute path
-    :ivar detail: empty
-    """
-
-    kind = "path"
-    detail = ""
-    __slots__ = ("name",)
-
-    def __init__(self, name: str, detail: str = "") -> None:
-        self.name = name
-
-    def signature(self, portable: bool = False) -> "Signature":
-        """Return the current signature."""
-        return portable_signature(self.name) if portable else signature(self.name)
-
-
-# From this number of files on, scanning the directory is cheaper than examining each file by its path.
-_SCAN_FROM = 8
-
-
-class Members:
-    """Files in one directory, often hundreds.
-
-    Adding, removing or replacing a file changes the directory itself. A file that is
-    overwritten in place changes only this input.
-
-    :ivar name: the directory
-    :ivar detail: the names of the files, separated by slashes
-    """
-
-    kind = "members"
-    __slots__ = ("detail", "name")
-
-    def __init__(self, name: str, detail: str) -> None:
-        self.name = name
-        self.detail = detail
-
-    def signature(self, portable: bool = False) -> "Signature":
-        """Return the checksum and the number of the files' current signatures."""
-        names = self.detail.split("/")
-        if not portable and len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
-            try:
-                return members_checksum(self._scan(names))
-            except OSError:
-                pass  # A file cannot be examined; it may have been removed.
-        see = portable_signature if portable else signature
-        return members_checksum([see(os.path.join(self.name, name)) for name in names])
-
-    def _scan(self, names: "List[str]") -> "List[Signature]":
-        found = {}
-        wanted = set(names)
-        # Relative to an open directory, the kernel resolves its path once instead of once per file.
-        descriptor = os.open(self.name, os.O_RDONLY)
-        try:
-            with os.scandir(descriptor) as entries:
-                for entry in entries:
-                    if entry.name in wanted:
-                        found[entry.name] = _status_signature(entry.stat())
-        finally:
-            os.close(descriptor)
-        return [found.get(name) for name in names]
-
-
-def members_checksum(signatures: "List[Signature]") -> "Signature":
-    """Return the signature of :class:`Members` whose files have these signatures, in their order."""
-    return crc32(repr(signatures).encode()), len(signatures), 0, 0
-
-
-def restore(kind: str, name: str, detail: str) -> "Input":
-    """Create an input from the attributes that an index contains.
-
-    :raises ValueError: if this platform has no such kind
-    """
-    if kind == Path.kind:
-        return Path(name)
-    if kind == Members.kind:
-        return Members(name, detail)
-    if sys.platform == "win32":
-        from certhook._watch import windows
-
-        return windows.restore(kind, name)
-    if sys.platform == "darwin":
-        from certhook._watch import macos
-
-        return macos.restore(kind, name)
-    raise ValueError(f"unknown kind of input: {kind!r}")
-
-
-def _unchanged(observed: "Observed", portable: bool) -> bool:
-    for thing, seen in observed:
-        # Testing access is half as expensive as the exception that stat() raises for a missing file.
-        if (
-            os.access(thing.name, os.F_OK)
-            if seen is None and thing.kind == Path.kind
-            else thing.signature(portable) != seen
-        ):
-            return False
-    return True
+# On Windows, signatures contain another timestamp, and stat() is slow for bytes.
+_HAS_FAST_PATHS = sys.platform != "win32"
 
 
 class Snapshot:
@@ -191,33 +36,33 @@ class Snapshot:
     :ivar direct: files and directories, checked for every context
     :ivar link_targets: the directories to which links in *direct* point, checked every
         :data:`LINK_TARGETS_INTERVAL`: operating system updates also change an input in *direct*
-    :ivar members: the :class:`Members` of both, checked every :data:`MEMBERS_INTERVAL`
-    :ivar portable: whether the signatures are portable ones
+    :ivar members: the files in these directories, checked every :data:`MEMBERS_INTERVAL`
+    :ivar portable: whether the signatures remain valid in a container image
     """
 
     __slots__ = ("direct", "link_targets", "members", "portable")
 
-    def __init__(
-        self, direct: "Observed", link_targets: "Observed", members: "Observed", portable: bool = False
-    ) -> None:
+    def __init__(self, direct: "Rows", link_targets: "Rows", members: "Rows", portable: bool = False) -> None:
         self.direct = direct
         self.link_targets = link_targets
         self.members = members
         self.portable = portable
 
-    def is_current(self, members: bool) -> bool:
+    def is_current(self, thorough: bool) -> bool:
         """Return whether every input still has its signature.
 
-        :param members: whether to check the members of directories as well
+        :param thorough: whether to check the members of directories as well
         """
-        groups = [self.direct, self.link_targets, self.members if members else []]
-        return all(_unchanged(group, self.portable) for group in groups)
+        groups = (self.direct, self.link_targets, self.members if thorough else [])
+        return all(are_unchanged(rows, self.portable) for rows in groups)
 
     def retaken(self, portable: bool) -> "Snapshot":
         """Return a snapshot of the same inputs with their current signatures."""
+        from certhook._watch.inputs import observe
+
         direct, link_targets, members = (
-            [(thing, thing.signature(portable)) for thing, _ in group]
-            for group in (self.direct, self.link_targets, self.members)
+            [observe(kind, name, detail, portable) for kind, name, detail, _ in rows]
+            for rows in (self.direct, self.link_targets, self.members)
         )
         return Snapshot(direct, link_targets, members, portable)
 
@@ -232,7 +77,7 @@ class Monitor:
 
     __slots__ = ("_also", "_checked", "_checked_members", "_others", "_paths", "_snapshot", "_verify")
 
-    def __init__(self, snapshot: Snapshot, also: "Observed", verify: "Callable[[], bool]") -> None:
+    def __init__(self, snapshot: Snapshot, also: "Rows", verify: "Callable[[], bool]") -> None:
         self._also = also
         self._verify = verify
         self._checked = self._checked_members = monotonic()
@@ -240,31 +85,57 @@ class Monitor:
 
     def _use(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        observed = [*self._also, *([] if snapshot.portable else snapshot.direct)]
-        # Paths are encoded only once. Windows' stat() is slow for bytes, and its signatures use another timestamp.
-        are_fast = [sys.platform != "win32" and thing.kind == Path.kind for thing, _ in observed]
-        self._paths = [(os.fsencode(thing.name), seen) for (thing, seen), fast in zip(observed, are_fast) if fast]
-        self._others = [pair for pair, fast in zip(observed, are_fast) if not fast]
+        self._paths, self._others = _separated([*self._also, *([] if snapshot.portable else snapshot.direct)])
 
     def is_current(self) -> bool:
         """Return whether nothing has changed, as far as the intervals allow."""
-        if not _paths_unchanged(self._paths) or not _unchanged(self._others, portable=False):
+        if not _paths_unchanged(self._paths) or (self._others and not are_unchanged(self._others, portable=False)):
             return False
         now = monotonic()
         snapshot = self._snapshot
-        if now - self._checked <= LINK_TARGETS_INTERVAL and not snapshot.portable:
+        if snapshot.portable:
+            return self._replace_portable(now)
+        if now - self._checked <= LINK_TARGETS_INTERVAL:
             return True
         self._checked = now
-        if now - self._checked_members <= MEMBERS_INTERVAL and not snapshot.portable:
-            return snapshot.is_current(members=False)
-        self._checked_members = now
-        # Taken before the check, so that a change in between is not lost.
-        cheaper = snapshot.retaken(portable=False) if snapshot.portable else None
-        if not self._verify() or not snapshot.is_current(members=True):
+        if not are_unchanged(snapshot.link_targets, portable=False):
             return False
-        if cheaper is not None:
-            self._use(cheaper)
+        if now - self._checked_members <= MEMBERS_INTERVAL:
+            return True
+        self._checked_members = now
+        try:
+            return self._verify() and are_unchanged(snapshot.members, portable=False)
+        except ImportError:
+            return True  # certhook was uninstalled while the program runs; its store remains usable.
+
+    def _replace_portable(self, now: float) -> bool:
+        """Check a portable snapshot once, and replace it by one with cheaper signatures."""
+        # Taken before the check, so that a change in between is not lost.
+        cheaper = self._snapshot.retaken(portable=False)
+        if not self._verify() or not self._snapshot.is_current(thorough=True):
+            return False
+        self._checked = self._checked_members = now
+        self._use(cheaper)
         return True
+
+
+def _separated(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":
+    """Return the paths in *rows*, encoded in advance, and the rows of other inputs."""
+    paths = [(os.fsencode(name), seen) for kind, name, _, seen in rows if _HAS_FAST_PATHS and kind == _PATH]
+    return paths, [row for row in rows if not (_HAS_FAST_PATHS and row[0] == _PATH)]
+
+
+def are_unchanged(rows: "Rows", portable: bool) -> bool:
+    """Return whether each input has its signature."""
+    if not portable:
+        paths, rows = _separated(rows)
+        if not _paths_unchanged(paths):
+            return False
+    if not rows:
+        return True
+    from certhook._watch.inputs import restore
+
+    return all(restore(kind, name, detail).signature(portable) == seen for kind, name, detail, seen in rows)
 
 
 def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:

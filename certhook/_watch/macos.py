@@ -14,16 +14,19 @@ from time import monotonic
 
 from certhook import _files
 from certhook._state import is_privileged, process
-from certhook._watch import MEMBERS_INTERVAL, signature
+from certhook._watch.paths import signature
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._watch import Input, Signature
+    from certhook._types import Input, Signature
 
 SECURITY = "/usr/bin/security"
 #: The time limit for one call, in seconds.
 TIMEOUT = 20
+
+# How long the output of one call is reused, in seconds: one context needs it twice.
+_CACHE_SECONDS = 10
 
 #: The directory of trust settings up to macOS 11: one readable file for the administrator and one per user.
 SETTINGS = "/Library/Security/Trust Settings"
@@ -112,7 +115,7 @@ def ask(seen: list[Signature], *arguments: str) -> bytes:
     """
     answers = process.security_answers
     asked, seen_then, answer = answers.get(arguments, (0.0, None, b""))
-    if seen_then != seen or monotonic() - asked > MEMBERS_INTERVAL:
+    if seen_then != seen or monotonic() - asked > _CACHE_SECONDS:
         try:
             answer = run(*arguments)
         except SourceError as error:

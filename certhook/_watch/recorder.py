@@ -6,11 +6,13 @@ import errno
 import os
 from time import sleep, time_ns
 
-from certhook._watch import Members, Path, Snapshot, members_checksum, signature
+from certhook._watch import Snapshot
+from certhook._watch.inputs import Members, Path, members_checksum
+from certhook._watch.paths import signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._watch import Input, Observed, Signature
+    from certhook._types import Input, Row, Rows, Signature
 
 # These errors last until the signature of the path changes: it does not exist, or is inaccessible.
 _LASTING_ERRORS = (
@@ -40,6 +42,10 @@ def _unsettled(seen: Signature) -> float:
     return tick - age if 0 <= age < tick else 0.0
 
 
+def _row(thing: Input, seen: Signature) -> Row:
+    return thing.kind, thing.name, thing.detail, seen
+
+
 class Recorder:
     """The inputs of a trust set, each with its signature just before it was read.
 
@@ -55,15 +61,15 @@ class Recorder:
         self._direct: dict[str, Signature] = {}
         self._link_targets: dict[str, Signature] = {}
         self._members: dict[str, dict[str, Signature]] = {}
-        self._special: tuple[Observed, Observed] = ([], [])
+        self._special: tuple[Rows, Rows] = ([], [])
 
     def snapshot(self) -> Snapshot:
         """Return everything that was recorded."""
         direct, link_targets = (
-            [(Path(path), seen) for path, seen in paths.items()] for paths in (self._direct, self._link_targets)
+            [_row(Path(path), seen) for path, seen in paths.items()] for paths in (self._direct, self._link_targets)
         )
         members = [
-            (Members(directory, "/".join(files)), members_checksum(list(files.values())))
+            _row(Members(directory, "/".join(files)), members_checksum(list(files.values())))
             for directory, files in self._members.items()
         ]
         return Snapshot([*direct, *self._special[0]], link_targets, [*members, *self._special[1]])
@@ -93,7 +99,7 @@ class Recorder:
         :param seen: its signature when it was read
         :param frequently: whether it is checked for every context, or as rarely as directory members
         """
-        self._special[0 if frequently else 1].append((thing, seen))
+        self._special[0 if frequently else 1].append(_row(thing, seen))
 
     def read_failed(self, error: BaseException | None) -> None:
         """Mark the result volatile if *error* may be transient."""

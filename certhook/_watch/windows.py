@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterable, Tuple, Union
 
-    from certhook._watch import Input, Signature
+    from certhook._types import Input, Signature
 
     #: An item of ``ssl.enum_certificates``: the certificate, its encoding, and True or the trusted purposes.
     Entry = Tuple[bytes, str, Union[bool, "frozenset[str]"]]

@@ -7,7 +7,7 @@ import os
 import sys
 
 import certhook
-from certhook._store.directories import Unusable
+from certhook._store import Unusable
 from certhook.cli import _terminal
 from certhook.exceptions import CerthookError
 

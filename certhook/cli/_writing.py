@@ -12,9 +12,9 @@ import os
 import re
 import stat
 
-from certhook import _files, _store
-from certhook._store import build, directories
-from certhook._store.directories import Unusable
+from certhook import _files
+from certhook._store import Unusable, build, resolve
+from certhook._store.verification import BUNDLE, MANIFEST
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MODE = 0o644
 
 # The files of an exported directory.
-_EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(_store.BUNDLE)}|{_store.MANIFEST}")
+_EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(BUNDLE)}|{MANIFEST}")
 
 _KINDS = {stat.S_IFREG: "a file", stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link"}
 
@@ -67,7 +67,7 @@ def write_directory(path: str, anchors: Sequence[Anchor]) -> None:
         _files.write_directory(
             path,
             build.store_content(tuple(anchors)),
-            last=_store.MANIFEST,
+            last=MANIFEST,
             mode=_MODE,
             is_obsolete=lambda name: _EXPORTED.fullmatch(name) is not None,
         )
@@ -82,7 +82,7 @@ def check_safe(directory: str) -> str:
     :raises CommandError: if another user can
     """
     try:
-        return directories.resolve(directory)
+        return resolve(directory)
     except Unusable as failure:
         raise CommandError(f"nothing was written: {failure}") from None
 
@@ -106,7 +106,7 @@ def _check_content(path: str) -> None:
     if names:
         check_safe(path)  # Files are removed from it, and programs rely on the others.
     foreign = [one.name for one in entries if not _EXPORTED.fullmatch(one.name) or one.is_dir(follow_symlinks=False)]
-    if foreign or (names and _store.MANIFEST not in names):
+    if foreign or (names and MANIFEST not in names):
         example = f", such as {foreign[0]}" if foreign else ""
         raise CommandError(f"{path} was not changed: it contains other files{example}; use a new or empty directory")
 

@@ -16,8 +16,8 @@ from typing import Callable, NamedTuple
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
-from certhook._store import build, directories
-from certhook._store.directories import Unusable
+from certhook._state import is_shared, own_directory
+from certhook._store import Unusable, build
 from certhook._text import presentable
 from certhook.cli import _exporting, _terminal, _writing
 from certhook.cli._terminal import CommandError
@@ -188,12 +188,12 @@ def _export() -> str:
 
 
 def _own_directory(config: Config) -> str:
-    directory, reason = directories.own_directory(config)
+    directory, reason = own_directory(config.cache_dir)
     if directory is None:
         raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:
         _writing.check_safe(directory)  # before creating anything in a directory that another user can modify
-        build.make_directories(directory, directories.is_shared())
+        build.make_directories(directory, is_shared())
         return _writing.check_safe(directory)
     except (CommandError, Unusable) as failure:
         raise CommandError(f"{failure}; or name a file: {_TWO_STEPS}") from None

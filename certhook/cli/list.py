@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta, timezone
 
-from certhook import _trust
+import certhook
 from certhook._config import EXTRA, SOURCES
 from certhook.cli import _roots_table, _terminal
 
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if there are any, 1 if there are none
     """
-    trusted, all_problems = _roots_table.accepted(_trust.trust_set())
+    trusted, all_problems = _roots_table.accepted(certhook.trust_set())
     roots = [_roots_table.as_json(anchor) for anchor in trusted if _matches(anchor, options)]
     roots.sort(key=lambda root: _roots_table.sort_key(root["subject"]))
     problems = [str(problem) for problem in all_problems]

@@ -72,7 +72,7 @@ def _read_status() -> dict[str, Any]:
 
     config = _config.current()
     trust = _trust.current(config, SERVER_AUTH)
-    trust_set = _trust.trust_set()
+    trust_set = certhook.trust_set()
     anchors, problems = _roots_table.accepted(trust_set)
     return {
         "certhook": certhook.__version__,
@@ -116,17 +116,18 @@ def _enabled_by() -> str | None:
 
 
 def _read_variables(config: Config) -> list[dict[str, str]]:
-    names = sorted([*filter(os.environ.__contains__, _SETTINGS), *_variables.unknown_variables(os.environ)])
+    effects = {name: _effect(name, os.environ[name], config) for name in _SETTINGS if name in os.environ}
+    for name, similar in _variables.unknown_variables(os.environ).items():
+        suggestion = f"; did you mean {similar}?" if similar else ""
+        effects[name] = f"has no effect: certhook has no such variable{suggestion}"
     return [
-        {"name": name, "value": presentable(os.environ[name]), "effect": _effect(name, os.environ[name], config)}
-        for name in names
+        {"name": name, "value": presentable(os.environ[name]), "effect": effect}
+        for name, effect in sorted(effects.items())
     ]
 
 
 def _effect(name: str, value: str, config: Config) -> str:
     refused = [problem.message for problem in config.problems if problem.setting == name]
-    if name not in _SETTINGS:
-        return "has no effect: certhook has no such variable"
     if is_privileged():
         return "has no effect: the process runs set-uid or set-gid"
     if refused:

@@ -218,10 +218,11 @@ def test_every_setting_that_is_set_is_shown_and_no_other_variable(status) -> Non
     assert all(variable["effect"] for variable in found["variables"])
 
 
-def test_a_misspelt_variable_of_certhook_is_reported_without_an_effect(certhook, status) -> None:
+def test_a_misspelt_variable_of_certhook_is_reported_with_a_suggestion(certhook, status) -> None:
     assert effect(status(CERTHOOK_EXTRA_CERTS="1"), "CERTHOOK_EXTRA_CERTS").startswith("has no effect")
     shown = certhook(CERTHOOK_EXTRA_CERTS="1").stdout
-    assert "  CERTHOOK_EXTRA_CERTS=1\n       has no effect: certhook has no such variable\n" in shown
+    expected = "has no effect: certhook has no such variable; did you mean CERTHOOK_EXTRA_CA_CERTS?"
+    assert support.shows(shown, f"CERTHOOK_EXTRA_CERTS=1 {expected}")
 
 
 # An inactive hook.

@@ -6,7 +6,7 @@ import argparse
 import warnings
 
 import certhook
-from certhook import _config, _trust
+from certhook import _api, _config
 from certhook.cli import _terminal, status
 from certhook.cli._terminal import wrapped
 from certhook.cli._words import several
@@ -98,7 +98,7 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
     from certhook.cli.check.chain import known_here
 
     config = _config.current()
-    here = _trust.trust_set()
+    here = _api.trust_set()
     roots, unknown = known_here(here), status.unknown_variables()
     checks: list[dict[str, Any]] = []
     for target in targets:

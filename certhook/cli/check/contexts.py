@@ -8,7 +8,7 @@ import sys
 import warnings
 from typing import Any
 
-from certhook import _config, _trust
+from certhook import _api, _config
 from certhook._state import context_class_of
 from certhook.exceptions import CerthookWarning
 
@@ -26,7 +26,7 @@ def as_programs_do() -> ssl.SSLContext:
         context = _with_usual_flags(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         if not _config.current().x509_strict:
             without_strictness(context)
-        _trust.load_default_certs(context)
+        _api.load_default_certs(context)
         return context
 
 
