@@ -46,6 +46,32 @@ def test_the_version_is_printed(certhook) -> None:
     assert (done.returncode, done.stdout) == (0, f"certhook {package.__version__}\n")
 
 
+def test_the_command_and_the_module_are_equivalent(installed) -> None:
+    command = installed.parent / ("certhook.exe" if os.name == "nt" else "certhook")
+    for start, name in (([str(command)], "certhook"), ([str(installed), "-m", "certhook"], "python -m certhook")):
+        for arguments, status in ((["--help"], 0), (["check"], 2)):
+            done = subprocess.run(
+                [*start, *arguments], env=support.clean_env(), capture_output=True, encoding="utf-8", timeout=60
+            )
+            assert done.returncode == status
+            assert (done.stdout or done.stderr).startswith(f"usage: {name} ")
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [("certhook.cli.diff", "certhook: stopped\n"), ("certhook.cli._terminal", ""), ("json", "")],
+)
+def test_an_interrupt_during_start_up_causes_no_traceback(module: str, expected: str) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"class Stop:\n def find_spec(name, path, target=None):\n  if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.modules.pop('json', None); sys.meta_path.insert(0, Stop)\n"
+        "runpy.run_module('certhook', run_name='__main__')"
+    )
+    done = support.run(sys.executable, code, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", expected)
+
+
 # Invalid arguments.
 
 
@@ -158,11 +184,33 @@ def test_control_characters_in_paths_are_escaped(certhook, tmp_path, cas) -> Non
 
 
 @posix
-def test_a_process_without_standard_output_has_its_exit_status(installed: Path, variables, tmp_path: Path) -> None:
-    command = ["sh", "-c", 'exec "$0" -m certhook >&-', str(installed)]
-    environ = support.clean_env(**variables)
-    done = subprocess.run(command, env=environ, cwd=str(tmp_path), stderr=subprocess.PIPE, encoding="utf-8")
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["env"], ["export", "-"], ["freeze-bundle", "-"], ["list"], ["status"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("output", ["a closed pipe", "no standard output", "a full disk"])
+def test_unusable_standard_output_causes_no_traceback(arguments, output, certhook) -> None:
+    if output == "a full disk" and not os.path.exists("/dev/full"):
+        pytest.skip("/dev/full does not exist")
+    changed = {"SSL_CERT_FILE": None, "SSL_CERT_DIR": None, "CERTHOOK_SOURCES": "bundled"}
+    if output == "no standard output":
+        done = certhook(*arguments, prefix=("sh", "-c", 'exec "$@" >&-', "sh"), **changed)
+    else:
+        if output == "a closed pipe":
+            reader, writer = os.pipe()
+            os.close(reader)
+        else:
+            writer = os.open("/dev/full", os.O_WRONLY)
+        done = certhook(*arguments, stdout=writer, **changed)
+        os.close(writer)
+    if output == "no standard output" and arguments[0] in ("--help", "--version"):
+        assert "Traceback" not in done.stderr  # argparse prints to standard error instead.
+    elif output == "a full disk":
+        message = "certhook: standard output cannot be written: No space left on device\n"
+        assert (done.returncode, done.stderr) == (1, message)
+    else:
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_only_a_terminal_gets_colours(certhook, on_terminal) -> None:
