@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import ssl
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
 import roots
 import support
+from image import Image
 
 
 @pytest.fixture
@@ -127,3 +131,75 @@ def trusted_by(servers: support.Servers):
         return {name for name, is_trusted in verdicts.items() if is_trusted}
 
     return ask
+
+
+@pytest.fixture
+def status(certhook):
+    """A function that returns the JSON object of ``python -m certhook --json``."""
+
+    def run(**kwargs) -> dict:
+        done = certhook("--json", **kwargs)
+        found = json.loads(done.stdout)
+        assert done.returncode == (0 if found["active"] and not found["problems"] else 1), done.stderr
+        return found
+
+    return run
+
+
+@pytest.fixture
+def metadata(tmp_path: Path):
+    """A function that writes the metadata of installed packages, and returns their directory for PYTHONPATH."""
+
+    def write(**versions: str) -> str:
+        for name, version in versions.items():
+            directory = tmp_path / "packages" / f"{name}-{version}.dist-info"
+            directory.mkdir(parents=True)
+            (directory / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        return str(tmp_path / "packages")
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def image_python(tmp_path_factory, wheel: Path, pip_install) -> Path:
+    """An environment for this module alone, because stores are built in it."""
+    python = support.make_environment(tmp_path_factory.mktemp("image") / "environment")
+    pip_install(python, wheel)
+    support.byte_compile(python)
+    return python
+
+
+@pytest.fixture
+def image(image_python: Path, cas: support.Authorities, servers: support.Servers) -> Image:
+    image = Image(image_python.parent.parent.parent, image_python, cas, servers)
+    image.reset()
+    return image
+
+
+@pytest.fixture
+def compiled(image: Image) -> Image:
+    """An image with a compiled store."""
+    done = image.compile()
+    assert (done.returncode, done.stderr) == (0, "")
+    return image
+
+
+@pytest.fixture
+def packed(compiled: Image, tmp_path: Path) -> Iterator[Image]:
+    """The image after it was packed and unpacked, like the layers of a container image."""
+    archive = tmp_path / "layer.tar"
+    before = compiled.file.stat()
+    with tarfile.open(str(archive), "w", format=tarfile.USTAR_FORMAT) as tar:  # a format with whole seconds
+        tar.add(str(compiled.directory), ".")
+    original = compiled.directory.with_suffix(".original")
+    compiled.directory.rename(original)
+    try:
+        with tarfile.open(str(archive)) as tar:
+            tar.extractall(str(compiled.directory), **({"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}))
+        after = compiled.file.stat()
+        assert after.st_ino != before.st_ino
+        assert after.st_mtime_ns % 10**9 == 0 != before.st_mtime_ns % 10**9
+        yield compiled
+    finally:
+        shutil.rmtree(str(compiled.directory))
+        original.rename(compiled.directory)

@@ -240,10 +240,6 @@ def test_on_windows_the_exit_status_is_that_of_the_child_process(plain) -> None:
 # Failures.
 
 
-def without_permission(path: Path) -> None:
-    path.write_text("pass")
-
-
 def without_interpreter(path: Path) -> None:
     path.write_text("#!/nowhere/python\n")
     path.chmod(0o755)
@@ -257,7 +253,7 @@ def without_interpreter(path: Path) -> None:
         ("", None, 127, "the name of the command is empty"),
         ("./missing", None, 127, "'./missing' does not exist"),
         ("./script", without_interpreter, 127, "the interpreter in its first line does not exist"),
-        ("./app.py", without_permission, 126, "Permission denied; to run a Python program: python ./app.py"),
+        ("./app.py", Path.touch, 126, "Permission denied; to run a Python program: python ./app.py"),
         ("./directory", Path.mkdir, 126, "'./directory' cannot be started: Permission denied"),
     ],
 )
@@ -289,16 +285,6 @@ def test_a_directory_that_pythonpath_cannot_contain_is_reported(installed, tmp_p
     done = support.run(installed, code, "-S", check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"contains {os.pathsep!r}, which separates the entries of PYTHONPATH" in done.stderr
-
-
-# Documentation.
-
-
-def test_a_warning_names_a_command_that_works_with_the_drop_in(run, plain) -> None:
-    done = run(plain, "-c", "import ssl; ssl.create_default_context()", CERTHOOK_MODE="both")
-    (line, *_) = done.stderr.splitlines()
-    assert line.endswith(f". Run 'certhook run {plain} -m certhook' for details")
-    assert "enabled by the sitecustomize drop-in" in run(plain, "-m", "certhook").stdout
 
 
 def test_the_two_ways_to_run_a_program_refer_to_each_other(run, installed) -> None:
