@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from certhook import _warnings
 from certhook._sources import read_trust_set
-from certhook._state import is_shared
-from certhook._store import Unusable
+from certhook._store import Unusable, is_shared
 from certhook._store.build import compile_store
 from certhook._watch.paths import signature
 from certhook.exceptions import SourceError
@@ -25,7 +24,7 @@ class ColdStart:
     :param purpose: the bit of the purpose
     :param directory: where to build a store, None to build none because of *eager_reason*
     :param settings: everything that the trust set depends on besides its inputs
-    :param unsafe: directories that were rejected because other users can modify them
+    :param rejected: why directories with an index were rejected
     :ivar trust_set: the anchors that were read
     :ivar store: the compiled store, None if there is none
     :ivar store_signature: the signature of its directory
@@ -40,13 +39,15 @@ class ColdStart:
         directory: str | None,
         settings: tuple[str, ...],
         eager_reason: str,
-        unsafe: Sequence[Unusable],
+        rejected: Sequence[Unusable],
     ) -> None:
         self.trust_set = read_trust_set(config, purpose)
         self.store: str | None = None
         self.store_signature: Signature = None
         self.eager_reason = eager_reason
-        self.problems: list[CerthookError] = [*self.trust_set.problems, *map(_problem, unsafe)]
+        self.problems: list[CerthookError] = list(self.trust_set.problems)
+        for failure in rejected:
+            self._report(failure, is_configured=False)
         if not self.trust_set.anchors:
             self.eager_reason = eager_reason or "there are no roots"
         elif directory is not None:
@@ -66,10 +67,11 @@ class ColdStart:
             self.store_signature = signature(self.store)
         except Unusable as failure:
             self.eager_reason = str(failure)
-            # The user is not responsible for a public directory that certhook chose itself.
-            if failure.is_unsafe or (failure.is_public and config.cache_dir):
-                self.problems.append(_problem(failure))
+            self._report(failure, is_configured=bool(config.cache_dir))
 
-
-def _problem(failure: Unusable) -> SourceError:
-    return SourceError("compiled store", f"{failure}. It is not used; roots are loaded into each context")
+    def _report(self, failure: Unusable, is_configured: bool) -> None:
+        # The user is not responsible for a public directory that certhook chose itself.
+        if failure.is_unsafe or (failure.is_public and is_configured):
+            problem = SourceError("compiled store", f"{failure}. It is not used; roots are loaded into each context")
+            if str(problem) not in map(str, self.problems):
+                self.problems.append(problem)

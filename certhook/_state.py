@@ -1,11 +1,10 @@
-"""State and facts: of this process, and of an ``SSLContext``.
+"""State and facts: of this process, of contexts, and of the functions that certhook wraps.
 
 OpenSSL ignores ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` in programs that are set-uid, set-gid, or
 have file capabilities (secure_getenv(3)). certhook ignores its variables there as well, which
 :func:`is_privileged` decides.
 """
 
-import _ssl
 import os
 import sys
 
@@ -13,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Dict, List, Optional, Set, Tuple
+
+    #: A function with any signature, and with attributes of certhook.
+    Function = Any
 
 # Markers in the __dict__ of a context.
 #: The compiled store from which OpenSSL reads the context's roots on demand.
@@ -23,9 +25,6 @@ LOADED = "_certhook_loaded"
 CALLERS = "_certhook_callers"
 #: Set if create_default_context() created the context for a server.
 SERVES = "_certhook_serves"
-
-#: The directory of root's stores, which a daemon can still read after it has dropped its privileges.
-ROOTS_DIRECTORY = "/var/cache/certhook"
 
 _AT_SECURE = 23
 
@@ -41,8 +40,6 @@ class Process:
     :ivar warnings: the messages that were already shown
     :ivar security_answers: recent output of macOS' security(1) by its arguments
     """
-
-    __slots__ = ("config", "is_secure", "loadable", "security_answers", "trust", "use_environment", "warnings")
 
     def __init__(self) -> None:
         self.reset()
@@ -112,71 +109,35 @@ def _yes_or_no(value: object) -> str:
     return "yes" if value else "no"
 
 
-def beside_package() -> "Optional[str]":
-    """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
-    # In memory (frozen into C, PyOxidizer), a module has no __file__.
-    package = os.path.dirname(globals().get("__file__", ""))
-    return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
+#: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
+wrapped: "List[Tuple[Any, str, Function, bool]]" = []
 
 
-def own_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
-    """Return the directory in which this process builds stores, or None and the reason.
-
-    :param configured: the value of CERTHOOK_CACHE_DIR, empty for none
-    """
-    if configured is not None:
-        return configured or None, "" if configured else "CERTHOOK_CACHE_DIR=none"
-    if is_privileged() or ids_differ():
-        return None, "the process runs with the privileges of another user"
-    directory = _user_directory()
-    return directory, "" if directory else "the user has no cache directory"
+def is_wrapped(owner: "Any", name: str) -> bool:
+    """Return whether certhook has wrapped the function *name* of *owner*, a class or a module."""
+    current = getattr(owner, name)
+    if hasattr(current, "__certhook__"):
+        _reactivate(owner, name, current)
+        return True
+    # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
+    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
+    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
 
 
-def _user_directory() -> "Optional[str]":
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "") if process.use_environment else ""
-        return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
-    if os.geteuid() == 0:
-        return ROOTS_DIRECTORY
-    uses_xdg = process.use_environment and sys.platform != "darwin"
-    base = os.environ.get("XDG_CACHE_HOME", "") if uses_xdg else ""
-    # The XDG base directory specification requires that relative paths are ignored.
-    if not os.path.isabs(base):
-        home = os.path.expanduser("~") if process.use_environment else _home_in_passwd()
-        if not os.path.isabs(home):
-            return None
-        base = os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
-    return os.path.join(base, "certhook")
+def _reactivate(owner: "Any", name: str, function: "Function") -> None:
+    """Activate our wrapper inside a foreign one, if uninstall() deactivated it."""
+    while function is not None:
+        if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
+            function.__certhook_active__ = True
+            inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
+            wrapped.append((owner, name, function, not inherited))
+        function = getattr(function, "__wrapped__", None)
 
 
-def _home_in_passwd() -> str:
-    """Return the effective user's home directory according to the user database; empty if it has none."""
-    try:
-        import pwd
-
-        return pwd.getpwuid(os.geteuid()).pw_dir
-    except (ImportError, KeyError):
-        return ""
-
-
-def is_shared() -> bool:
-    """Return whether other users may read the stores of this process: root's, for daemons that drop privileges."""
-    return sys.platform != "win32" and os.geteuid() == 0
-
-
-# The C class's attribute: SSLContext's own returns a member of an enumeration, and a subclass may override it.
-# It is missing if the ssl module is a stub, in a Python without TLS (Pyodide).
-_protocol: "Any" = getattr(_ssl._SSLContext, "protocol", None)
-
-
-def has_tls() -> bool:
-    """Return whether this Python supports TLS."""
-    return _protocol is not None
-
-
-def is_server(context: "Any") -> bool:
-    """Return whether *context*, an ``SSLContext``, is for servers, so that it verifies clients."""
-    return _protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
+def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
+    """Replace the function *name* of *owner* by *wrapper*."""
+    wrapped.append((owner, name, wrapper, name in vars(owner)))
+    setattr(owner, name, wrapper)
 
 
 def is_hooked(context: "Any") -> bool:
@@ -200,14 +161,3 @@ def incomplete(owner: object, name: str) -> "Exception":
     from certhook.exceptions import CerthookError
 
     return CerthookError(f"{owner!r} has no {name}; if it is still being imported, call certhook.install() afterwards")
-
-
-def clear_strict_of_urllib3(ssl: "ModuleType", context: "Any") -> None:
-    """Clear ``VERIFY_X509_STRICT`` if urllib3 calls, which sets it before it loads roots.
-
-    Other programs that set the flag do so on purpose.
-    """
-    frame = sys._getframe(1).f_back  # None if C code or a thread calls the method directly.
-    caller = frame and frame.f_globals.get("__name__")
-    if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip vendors a copy.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT

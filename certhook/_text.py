@@ -11,9 +11,10 @@ import re
 #: The longest text that :func:`presentable` returns, in characters.
 MAX_LENGTH = 4000
 
-# Keys and certificates that were pasted into a variable, as PEM or as PEM encoded in base64.
+# Keys and certificates that were pasted into a variable, as PEM or as PEM encoded in base64. Messages quote
+# such a value, so the text ends at a quotation mark, which PEM does not contain.
 _PEM = (
-    (re.compile("-----BEGIN .*(-----END [A-Z0-9 ]+-----|$)", re.DOTALL | re.IGNORECASE), "(PEM text)"),
+    (re.compile("""-----BEGIN [^'"]*""", re.IGNORECASE), "(PEM text)"),
     (re.compile("LS0tLS1CRUdJT[A-Z0-9+/=\\s]*", re.IGNORECASE), "(PEM text in base64)"),
 )
 # The scheme of a URL, also where normalisation reduced "//" to "/"; or "//" alone. A Windows drive has one letter.
@@ -46,3 +47,15 @@ def without_credentials(text: str) -> str:
     end = text.rfind("@")
     start = _BEFORE_CREDENTIALS.search(text, 0, max(end, 0))
     return f"{text[: start.end()]}...{text[end:]}" if start else text
+
+
+def host_and_port(url: str) -> str:
+    """Return only the host and port of *url*, a URL with or without its scheme.
+
+    The credentials, path, query and fragment may be secret. A password may contain any unescaped
+    character, so everything up to the last ``@`` counts as credentials.
+    """
+    rest = url.rpartition("@")[2]
+    if rest == url:
+        rest = re.sub("^[A-Za-z][A-Za-z0-9+.-]*://", "", url)
+    return re.split("[/?#]", rest, maxsplit=1)[0]

@@ -15,13 +15,13 @@ import sys
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
-from certhook._state import CALLERS, LOADED, SERVES, STORE, is_server, process
+from certhook._state import CALLERS, LOADED, SERVES, STORE, process
 from certhook._watch import Monitor, Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import List, Optional, Sequence, Tuple
+    from typing import Any, List, Optional, Sequence, Tuple
 
     from certhook._config import Config
     from certhook._store import Unusable
@@ -34,6 +34,8 @@ _user = getattr(os, "geteuid", int)
 # Not the context's own methods, which a subclass may override and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
+# SSLContext's own attribute returns a member of an enumeration, and a subclass may override it.
+_protocol: "Any" = vars(_ssl._SSLContext)["protocol"]
 
 
 class Trust:
@@ -128,12 +130,16 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
 def _determine(config: "Config", purpose: int) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
+    own, reason = _store.own_directory(config.cache_dir)
+    if own is None and reason != _store.NO_HOME:
+        return _read(config, purpose, None, (), reason)
     settings = index_settings(config, purpose)
-    found = _store.lookup(config, settings, _verify)
-    if found.store is not None and found.index is not None:
-        problems = [*config.problems, *_restored(found.index.problems)]
-        return Trust(config, found.index.snapshot, problems, found.store, found.index.store_signature)
-    return _read(config, purpose, found.directory, settings, found.reason, found.unsafe)
+    directories = [directory for directory in (_store.beside_package(), own) if directory is not None]
+    store, index, rejected = _store.lookup(directories, settings, _verify)
+    if store is not None and index is not None:
+        problems = [*config.problems, *_restored(index.problems)]
+        return Trust(config, index.snapshot, problems, store, index.store_signature)
+    return _read(config, purpose, own, settings, reason, rejected)
 
 
 def _verify(store: str) -> None:
@@ -163,12 +169,12 @@ def _read(
     directory: "Optional[str]",
     settings: "Tuple[str, ...]",
     eager_reason: str,
-    unsafe: "Sequence[Unusable]" = (),
+    rejected: "Sequence[Unusable]" = (),
 ) -> Trust:
     """Read the sources, and build a store in *directory*, unless it is None because of *eager_reason*."""
     from certhook._cold_start import ColdStart
 
-    start = ColdStart(config, purpose, directory, settings, eager_reason, unsafe)
+    start = ColdStart(config, purpose, directory, settings, eager_reason, rejected)
     trust_set = start.trust_set
     return Trust(
         config,
@@ -180,6 +186,11 @@ def _read(
         start.eager_reason,
         trust_set.volatile,
     )
+
+
+def is_server(context: "Any") -> bool:
+    """Return whether *context*, an ``SSLContext``, is for servers, so that it verifies clients."""
+    return _protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
 
 
 def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":

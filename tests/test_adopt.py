@@ -34,7 +34,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from certhook._certificates import names, x509
 import certhook
-from certhook import CerthookError, CerthookWarning, _certifi, _config, _loading, _patch, _public_bundles, _store, _trust
+from certhook import (
+    CerthookError,
+    CerthookWarning,
+    _certifi,
+    _config,
+    _loading,
+    _patch,
+    _public_bundles,
+    _store,
+    _trust,
+)
 
 DEFAULT = {"system", "bundled", "both"}
 #: What is in the bundles, and what is in the files that callers have of their own.
@@ -141,7 +151,9 @@ def machine(tmp_path: Path, cas: support.Authorities, servers: support.Servers, 
 def _forget_packages() -> dict[str, types.ModuleType]:
     """Make this interpreter forget the packages that have public bundles."""
     importlib.invalidate_caches()
-    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in _public_bundles.BUNDLES}
+    return {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in _public_bundles.BUNDLES
+    }
 
 
 def loaded(*args: object, kind: type = ssl.SSLContext, **kwargs: object) -> ssl.SSLContext:

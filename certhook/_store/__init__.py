@@ -22,18 +22,23 @@ import sys
 from binascii import crc32
 from time import monotonic, time
 
-from certhook._state import beside_package, own_directory
-from certhook._watch import MEMBERS_INTERVAL, Snapshot, are_unchanged
+from certhook._state import ids_differ, is_privileged, process
+from certhook._watch import MEMBERS_INTERVAL, Snapshot, are_unchanged, decode_rows, decode_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Optional, Tuple
+    from typing import Callable, List, Optional, Sequence, Tuple
 
-    from certhook._config import Config
-    from certhook._types import Rows, Signature
+    from certhook._types import Signature
 
 #: The first field of every index.
 INDEX = b"certhook index 8"
+
+#: Why a process without a home directory builds no store.
+NO_HOME = "the user has no cache directory"
+
+#: The directory of root's stores, which a daemon can still read after it has dropped its privileges.
+ROOTS_DIRECTORY = "/var/cache/certhook"
 
 # The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
 _MAX_SIZE = 1 << 26
@@ -113,66 +118,33 @@ class Index:
         settings, (digest, seen, portable), direct, link_targets, members, problems, unreadable = parts
         if not digest or digest.strip("0123456789abcdef"):
             raise ValueError("an index without a digest")
-        snapshot = Snapshot(_rows(direct), _rows(link_targets), _rows(members), portable == "1")
+        snapshot = Snapshot(decode_rows(direct), decode_rows(link_targets), decode_rows(members), portable == "1")
         pairs = list(zip(problems[::2], problems[1::2]))
-        return cls(tuple(settings), digest, _decode(seen), snapshot, pairs, unreadable)
+        return cls(tuple(settings), digest, decode_signature(seen), snapshot, pairs, unreadable)
 
 
-def _rows(fields: "List[str]") -> "Rows":
-    if len(fields) % 4:
-        raise ValueError("an index with an incomplete input")
-    signatures = map(_decode, fields[3::4])
-    return list(zip(fields[::4], fields[1::4], fields[2::4], signatures))
+def lookup(
+    directories: "Sequence[str]", settings: "Tuple[str, ...]", verify: "Callable[[str], None]"
+) -> "Tuple[Optional[str], Optional[Index], List[Unusable]]":
+    """Find a current, complete store for *settings* in the first of *directories* that contains one.
 
-
-def _decode(field: str) -> "Signature":
-    if not field:
-        return None
-    changed, size, inode, device = map(int, field.split())
-    return changed, size, inode, device
-
-
-class Lookup:
-    """The result of :func:`lookup`.
-
-    :ivar store: the path of a store that may be used, None if there is none
-    :ivar index: its index
-    :ivar directory: the directory in which to build a store, None if this process builds none
-    :ivar reason: why it builds none
-    :ivar unsafe: directories that were rejected because other users can modify them
+    :param verify: raises :class:`Unusable` if a store is not complete
+    :returns: the path of the store and its index, None if there is none; and the reasons why
+        directories with an index were rejected
     """
-
-    __slots__ = ("directory", "index", "reason", "store", "unsafe")
-
-    def __init__(self, directory: "Optional[str]", reason: str = "") -> None:
-        self.store: Optional[str] = None
-        self.index: Optional[Index] = None
-        self.directory = directory
-        self.reason = reason
-        self.unsafe: List[Unusable] = []
-
-
-def lookup(config: "Config", settings: "Tuple[str, ...]", verify: "Callable[[str], None]") -> Lookup:
-    """Find a current, complete store for *settings*: next to the package, or in the directory of this user."""
-    own, reason = own_directory(config.cache_dir)
-    result = Lookup(own, reason)
-    if own is None and config.cache_dir == "":
-        return result
-    for directory in (beside_package(), own):
+    rejected = []
+    for directory in directories:
         # Tested first, because most directories contain no store.
-        if directory is None or not os.path.exists(index_path(directory, settings)):
-            continue
-        try:
-            directory = resolve(directory)
-            index = find(directory, settings, verify)
-        except Unusable as failure:
-            if failure.is_unsafe and directory != own:
-                result.unsafe.append(failure)
-            continue
-        if index is not None:
-            result.index, result.store = index, os.path.join(directory, index.digest)
-            break
-    return result
+        if os.path.exists(index_path(directory, settings)):
+            try:
+                directory = resolve(directory)
+                index = find(directory, settings, verify)
+            except Unusable as failure:
+                rejected.append(failure)
+                continue
+            if index is not None:
+                return os.path.join(directory, index.digest), index, rejected
+    return None, None, rejected
 
 
 def index_path(directory: str, settings: "Tuple[str, ...]") -> str:
@@ -242,6 +214,58 @@ def read_small(path: str) -> "Tuple[bytes, float]":
         return os.read(descriptor, status.st_size), status.st_mtime
     finally:
         os.close(descriptor)
+
+
+def beside_package() -> "Optional[str]":
+    """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
+    # In memory (frozen into C, PyOxidizer), a module has no __file__.
+    package = os.path.dirname(globals().get("__file__", ""))
+    return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
+
+
+def own_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
+    """Return the directory in which this process builds stores, or None and the reason.
+
+    :param configured: the value of CERTHOOK_CACHE_DIR, empty for none
+    """
+    if configured is not None:
+        return configured or None, "" if configured else "CERTHOOK_CACHE_DIR=none"
+    if is_privileged() or ids_differ():
+        return None, "the process runs with the privileges of another user"
+    directory = _user_directory()
+    return directory, "" if directory else NO_HOME
+
+
+def _user_directory() -> "Optional[str]":
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", "") if process.use_environment else ""
+        return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
+    if os.geteuid() == 0:
+        return ROOTS_DIRECTORY
+    uses_xdg = process.use_environment and sys.platform != "darwin"
+    base = os.environ.get("XDG_CACHE_HOME", "") if uses_xdg else ""
+    # The XDG base directory specification requires that relative paths are ignored.
+    if not os.path.isabs(base):
+        home = os.path.expanduser("~") if process.use_environment else _home_in_passwd()
+        if not os.path.isabs(home):
+            return None
+        base = os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
+    return os.path.join(base, "certhook")
+
+
+def _home_in_passwd() -> str:
+    """Return the effective user's home directory according to the user database; empty if it has none."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except (ImportError, KeyError):
+        return ""
+
+
+def is_shared() -> bool:
+    """Return whether other users may read the stores of this process: root's, for daemons that drop privileges."""
+    return sys.platform != "win32" and os.geteuid() == 0
 
 
 def resolve(directory: str) -> str:

@@ -75,7 +75,7 @@ class Monitor:
     :param verify: called every :data:`MEMBERS_INTERVAL`; returns whether the result is still valid
     """
 
-    __slots__ = ("_also", "_checked", "_checked_members", "_others", "_paths", "_snapshot", "_verify")
+    __slots__ = ("_also", "_checked", "_checked_members", "_direct", "_link_targets", "_snapshot", "_verify")
 
     def __init__(self, snapshot: Snapshot, also: "Rows", verify: "Callable[[], bool]") -> None:
         self._also = also
@@ -85,11 +85,13 @@ class Monitor:
 
     def _use(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._paths, self._others = _separated([*self._also, *([] if snapshot.portable else snapshot.direct)])
+        self._direct = _separated([*self._also, *([] if snapshot.portable else snapshot.direct)])
+        self._link_targets = _separated(snapshot.link_targets)
 
     def is_current(self) -> bool:
         """Return whether nothing has changed, as far as the intervals allow."""
-        if not _paths_unchanged(self._paths) or (self._others and not are_unchanged(self._others, portable=False)):
+        paths, others = self._direct
+        if not _paths_unchanged(paths) or (others and not are_unchanged(others, portable=False)):
             return False
         now = monotonic()
         snapshot = self._snapshot
@@ -98,7 +100,7 @@ class Monitor:
         if now - self._checked <= LINK_TARGETS_INTERVAL:
             return True
         self._checked = now
-        if not are_unchanged(snapshot.link_targets, portable=False):
+        if not _paths_unchanged(self._link_targets[0]) or not are_unchanged(self._link_targets[1], portable=False):
             return False
         if now - self._checked_members <= MEMBERS_INTERVAL:
             return True
@@ -117,6 +119,25 @@ class Monitor:
         self._checked = self._checked_members = now
         self._use(cheaper)
         return True
+
+
+def decode_rows(fields: "List[str]") -> "Rows":
+    """Decode the rows of one group in an index.
+
+    :raises ValueError: if *fields* are malformed
+    """
+    if len(fields) % 4:
+        raise ValueError("an index with an incomplete input")
+    signatures = map(decode_signature, fields[3::4])
+    return list(zip(fields[::4], fields[1::4], fields[2::4], signatures))
+
+
+def decode_signature(field: str) -> "Signature":
+    """Decode a signature in an index."""
+    if not field:
+        return None
+    changed, size, inode, device = map(int, field.split())
+    return changed, size, inode, device
 
 
 def _separated(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":

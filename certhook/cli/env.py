@@ -16,8 +16,7 @@ from typing import Callable, NamedTuple
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
-from certhook._state import is_shared, own_directory
-from certhook._store import Unusable, build
+from certhook._store import Unusable, build, is_shared, own_directory
 from certhook._text import presentable
 from certhook.cli import _exporting, _terminal, _writing
 from certhook.cli._terminal import CommandError

@@ -221,12 +221,18 @@ def test_without_a_root_the_old_file_is_kept(certhook, tmp_path) -> None:
     assert contents(tmp_path) == before
 
 
+@posix
 @pytest.mark.parametrize("arguments", [(), ("--directory",)])
-def test_a_missing_parent_directory_is_not_created(certhook, tmp_path, arguments) -> None:
-    done = certhook("export", *arguments, os.path.join("missing", "exported"))
+@pytest.mark.parametrize(
+    ("parent", "reason"), [("missing", "No such file or directory"), ("system.pem", "Not a directory")]
+)
+def test_a_target_without_a_parent_directory_is_reported(certhook, tmp_path, arguments, parent, reason) -> None:
+    before = contents(tmp_path)
+    path = os.path.join(parent, "exported")
+    done = certhook("export", *arguments, path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "cannot be written: No such file or directory" in done.stderr
-    assert not (tmp_path / "missing").exists()
+    assert done.stderr == f"certhook: {tmp_path / path} cannot be written: {reason}\n"
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("file", ["system.pem", "bundle.pem", "extra.pem", os.path.join("inner", "..", "extra.pem")])

@@ -56,12 +56,13 @@ def chained(locations, cas, servers) -> dict[str, str]:
 def find_python(version: str) -> str | None:
     """Return the path of this Python in PATH, None if there is none."""
     code = "import platform, sys; print(sys.executable); print(platform.python_version())"
-    environ = {**os.environ, "CERTHOOK_DISABLED": "1"}
-    for directory in os.environ.get("PATH", os.defpath).split(os.pathsep):
+    for directory in support.MACHINE_ENVIRON.get("PATH", os.defpath).split(os.pathsep):
         path = shutil.which(f"python{version}", path=directory)
         if path is None:
             continue
-        done = subprocess.run([path, "-c", code], env=environ, cwd=os.sep, capture_output=True, text=True)
+        done = subprocess.run(
+            [path, "-c", code], env=support.MACHINE_ENVIRON, cwd=os.sep, capture_output=True, text=True
+        )
         # A shim of pyenv fails unless pyenv selects this version.
         if done.returncode == 0 and done.stdout.split()[1].startswith(f"{version}."):
             return done.stdout.split()[0]

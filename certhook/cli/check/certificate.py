@@ -1,4 +1,8 @@
-"""What certificates say: names, hosts, who issued them, and what they may do."""
+"""Facts about a certificate: its names, issuer, key and permitted uses.
+
+A server may send malformed certificates. Every function returns a neutral value for a part
+that cannot be parsed.
+"""
 
 from __future__ import annotations
 
@@ -11,82 +15,85 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from certhook._certificates import names as x509_names
-from certhook.cli._words import printable
+from certhook._text import printable
+from certhook.cli.check.wording import MAX_LENGTH
 
-_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+_MAX_HOST_LENGTH = 253  # characters, by RFC 1035
+_ExtensionType = TypeVar("_ExtensionType", bound=x509.ExtensionType)
 
 
-def load(der: bytes) -> x509.Certificate | None:
-    """Read a certificate, None where this is none that can be read."""
+def parse(der: bytes) -> x509.Certificate | None:
+    """Parse a certificate. Return None if it is malformed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of poor form, which others judge
+        warnings.simplefilter("ignore")  # OpenSSL judges poor form.
         try:
             certificate = x509.load_der_x509_certificate(der)
-            # These are read when they are first asked for.
+            # cryptography parses these on first access.
             for name in ("subject", "issuer", "not_valid_before_utc", "not_valid_after_utc"):
                 getattr(certificate, name)
-        except Exception:  # Whoever is asked may send anything, and cryptography has many exceptions for it.
+        except Exception:  # cryptography raises many exceptions for malformed certificates.
             return None
         return certificate
 
 
-def as_der(certificate: x509.Certificate) -> bytes:
-    """The bytes of *certificate*."""
+def to_der(certificate: x509.Certificate) -> bytes:
+    """Return *certificate* as DER."""
     return certificate.public_bytes(Encoding.DER)
 
 
-def folded(name: x509.Name) -> bytes:
-    """*name* as OpenSSL compares it."""
+def normalized_name(name: x509.Name) -> bytes:
+    """Return *name* in the form in which OpenSSL compares names."""
     return x509_names.folded(name.public_bytes())
 
 
-def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether *issuer* signed *certificate*."""
-    if folded(certificate.issuer) != folded(issuer.subject):
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Return whether *issuer* signed *certificate*."""
+    if normalized_name(certificate.issuer) != normalized_name(issuer.subject):
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
     except Exception as error:
-        # A signature of a kind that cryptography no longer knows, such as SHA-1, or a name in another string type:
-        # by name then.
-        is_unknown = type(error).__name__ == "UnsupportedAlgorithm" or "Unsupported" in str(error)
-        return is_unknown or certificate.issuer != issuer.subject
+        # cryptography no longer supports some signatures, such as SHA-1, and compares names byte by byte, so that
+        # another string type makes them differ. Then the comparison of the normalized names decides.
+        is_unsupported = type(error).__name__ == "UnsupportedAlgorithm" or "Unsupported" in str(error)
+        return is_unsupported or certificate.issuer != issuer.subject
     return True
 
 
 def is_self_issued(certificate: x509.Certificate) -> bool:
-    """Whether *certificate* is signed with its own key: a root, or a server that vouches for itself."""
-    return issued(certificate, certificate)
+    """Return whether *certificate* is signed with its own key, as a root or a self-signed server certificate."""
+    return is_issued_by(certificate, certificate)
 
 
-def called(name: x509.Name) -> str:
-    """*name* for a person: the common name, and the organization behind it."""
+def display_name(name: x509.Name) -> str:
+    """Return the common name and organization of *name* for a report."""
     parts: list[str] = []
     for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME):
         parts += [str(attribute.value) for attribute in name.get_attributes_for_oid(kind)][:1]
     if not parts:
         parts = [name.rfc4514_string() or "a certificate without a name"]
-    return printable(parts[0] if len(parts) == 1 or parts[1] in parts[0] else f"{parts[0]} ({parts[1]})")
+    text = parts[0] if len(parts) == 1 or parts[1] in parts[0] else f"{parts[0]} ({parts[1]})"
+    return printable(text, MAX_LENGTH)
 
 
-def quoted(name: x509.Name) -> str:
-    """*name* in a sentence: in quotes, since whoever made the certificate chose its words."""
-    return f'"{called(name)}"'
+def quoted_name(name: x509.Name) -> str:
+    """Return *name* in quotes, for a sentence: a malicious server may choose a misleading name."""
+    return f'"{display_name(name)}"'
 
 
 def organizations(name: x509.Name) -> list[str]:
-    """The organizations in *name*."""
+    """Return the organizations in *name*."""
     return [str(attribute.value) for attribute in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
 
 
-def hosts(certificate: x509.Certificate) -> list[str]:
-    """The names and addresses that *certificate* is for."""
+def host_names(certificate: x509.Certificate) -> list[str]:
+    """Return the host names and IP addresses of *certificate*."""
     names = extension(certificate, x509.SubjectAlternativeName)
-    if names is None:  # OpenSSL then takes the common name for one.
+    if names is None:  # In this case OpenSSL uses the common name.
         found = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     else:
         found = [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
-    return [printable(name, 253) for name in found]  # no host has a longer one
+    return [printable(name, _MAX_HOST_LENGTH) for name in found]
 
 
 def _find(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.Extension[Any] | None:
@@ -94,34 +101,34 @@ def _find(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509
         warnings.simplefilter("ignore")
         try:
             return certificate.extensions.get_extension_for_class(kind)
-        except Exception:  # There is none, or one of them is broken, for which cryptography has many exceptions.
+        except Exception:  # It is missing, or an extension is malformed: cryptography raises many exceptions for that.
             return None
 
 
-def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
-    """The extension of this *kind*, None where there is none that can be read."""
+def extension(certificate: x509.Certificate, kind: type[_ExtensionType]) -> _ExtensionType | None:
+    """Return the extension of this *kind*, None if it is missing or malformed."""
     found = _find(certificate, kind)
     return found.value if found is not None else None
 
 
 def lacks(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
-    """Whether there is no extension of this *kind*."""
+    """Return whether the extension of this *kind* is missing or malformed."""
     return _find(certificate, kind) is None
 
 
 def is_critical(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
-    """Whether whoever reads *certificate* has to heed its extension of this *kind*."""
+    """Return whether the extension of this *kind* is critical."""
     found = _find(certificate, kind)
     return found is not None and found.critical
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
-    """Whether *certificate* says that it may issue others."""
+    """Return whether the basic constraints mark *certificate* as a CA."""
     basic = extension(certificate, x509.BasicConstraints)
     return basic is not None and basic.ca
 
 
-# As RFC 5280 (4.2.1.3) and cryptography call them. The other two say more of one of these.
+# The names in RFC 5280 (4.2.1.3) and in cryptography. encipherOnly and decipherOnly only restrict keyAgreement.
 _USAGES = {
     "digitalSignature": "digital_signature",
     "nonRepudiation": "content_commitment",
@@ -134,37 +141,47 @@ _USAGES = {
 
 
 def key_usages(certificate: x509.Certificate) -> list[str] | None:
-    """What the key may be used for, None where that is not said."""
+    """Return the permitted uses of the key, None if the certificate does not restrict them."""
     usage = extension(certificate, x509.KeyUsage)
     return None if usage is None else [name for name, attribute in _USAGES.items() if getattr(usage, attribute)]
 
 
 def is_from_public_ca(certificate: x509.Certificate) -> bool:
-    """Whether its issuer says that public rules hold for it: a log of certificates, or a policy of the CA/B Forum."""
+    """Return whether *certificate* contains certificate transparency timestamps or a CA/B Forum policy."""
     policies = extension(certificate, x509.CertificatePolicies) or ()
-    logged = not lacks(certificate, x509.PrecertificateSignedCertificateTimestamps)
-    return logged or any(p.policy_identifier.dotted_string.startswith("2.23.140.1.2.") for p in policies)
+    is_logged = not lacks(certificate, x509.PrecertificateSignedCertificateTimestamps)
+    return is_logged or any(policy.policy_identifier.dotted_string.startswith("2.23.140.1.2.") for policy in policies)
 
 
-def address_of_issuer(certificate: x509.Certificate) -> str:
-    """Where *certificate* says that its issuer's own is to be had ("CA Issuers", :rfc:`5280#section-4.2.2.1`)."""
+def issuer_url(certificate: x509.Certificate) -> str:
+    """Return the URL of the issuer's certificate ("CA Issuers", :rfc:`5280#section-4.2.2.1`), "" if there is none."""
     for description in extension(certificate, x509.AuthorityInformationAccess) or ():
-        address = str(description.access_location.value)
-        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS and address.startswith("http"):
-            return printable(address)
+        url = str(description.access_location.value)
+        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS and url.startswith("http"):
+            return printable(url, MAX_LENGTH)
     return ""
 
 
 def permitted_names(certificate: x509.Certificate) -> list[str]:
-    """The names that a CA is limited to."""
+    """Return the names that the name constraints of a CA permit."""
     constraints = extension(certificate, x509.NameConstraints)
-    return [printable(str(name.value)) for name in (constraints and constraints.permitted_subtrees) or ()]
+    permitted = (constraints and constraints.permitted_subtrees) or ()
+    return [printable(str(name.value), MAX_LENGTH) for name in permitted]
 
 
 def key_size(certificate: x509.Certificate) -> int:
-    """The bits of the key, 0 where that says nothing."""
+    """Return the size of the key in bits, 0 if it is unknown."""
     try:
         key = certificate.public_key()
-    except Exception:  # of a kind that cryptography does not know
+    except Exception:  # cryptography does not support this kind of key.
         return 0
     return key.key_size if isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)) else 0
+
+
+def signature_hash(certificate: x509.Certificate) -> str:
+    """Return the name of the signature's hash algorithm, "" if it is unknown."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except Exception:  # cryptography does not support this algorithm.
+        return ""
+    return algorithm.name if algorithm is not None else ""

@@ -1,16 +1,17 @@
-"""One server, connected to as often as it takes to know how it is with it."""
+"""Probing one server: a verdict with and without certhook, and further connections that help to explain a failure."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Mapping, NamedTuple, Sequence
 
-from certhook.cli.check import contexts, handshake, plaintext
+from certhook.cli.check import contexts, handshake
 from certhook.cli.check.causes import Case, Diagnosis, diagnose
-from certhook.cli.check.certificate import load
+from certhook.cli.check.certificate import parse
+from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.handshake import Peer
-from certhook.cli.check.plaintext import Deadline, Failure
-from certhook.cli.check.target import Target, proxy_of
+from certhook.cli.check.plaintext import plaintext_reply
+from certhook.cli.check.target import Target, find_proxy
 
 if TYPE_CHECKING:
     import ssl
@@ -20,79 +21,106 @@ if TYPE_CHECKING:
     from certhook.cli.check.chain import Roots
 
 
-class Visit(NamedTuple):
-    """What was found out about a server.
+class LocalTrust(NamedTuple):
+    """The trust of this process, which is the same for all servers.
 
-    :ivar case: what it showed; without a failure if it is verified
-    :ivar diagnosis: why it is not verified, if so
-    :ivar stock: the failure without certhook, if there is one
-    :ivar compared: whether that is known: before TLS, it is the same with certhook and without
+    :ivar roots: the known roots
+    :ivar problems: the problems with settings and sources
+    :ivar unknown_variables: variables that certhook does not support, each with a similar one or ""
+    """
+
+    roots: Roots
+    problems: Sequence[Exception]
+    unknown_variables: Mapping[str, str]
+
+
+class Probe(NamedTuple):
+    """The result for one server.
+
+    :ivar case: the evidence; its failure is empty if the server is verified
+    :ivar diagnosis: the cause of the failure, None if the server is verified
+    :ivar stock_failure: the failure without certhook, None if it is verified or was not tried
+    :ivar was_compared: whether *stock_failure* is known. Failures before TLS do not depend on certhook.
     """
 
     case: Case
     diagnosis: Diagnosis | None
-    stock: Failure | None
-    compared: bool
+    stock_failure: Failure | None
+    was_compared: bool
 
 
-def visit(target: Target, roots: Roots, problems: Sequence[Exception], unknown: Sequence[str], timeout: float) -> Visit:
-    """Connect to *target* as programs do, with certhook and without, and look closer where that fails.
+class _Prober:
+    """Connects to one server repeatedly within one deadline."""
 
-    :param problems: what is wrong with settings and sources here
-    :param unknown: the variables that certhook does not know
-    :param timeout: for all of it, in seconds
-    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
-    """
-    deadline, proxy = Deadline(timeout), proxy_of(target)
+    def __init__(self, target: Target, timeout: float) -> None:
+        self.target = target
+        self.deadline = Deadline(timeout)
+        self.proxy = find_proxy(target)
 
-    def attempt(context: ssl.SSLContext, talk: bool = False) -> tuple[Peer | None, Failure | None]:
+    def try_context(self, context: ssl.SSLContext, request: bool = False) -> tuple[Peer | None, Failure | None]:
+        """Connect with *context*. Return the peer or the failure."""
         try:
-            return handshake.connect(target, context, deadline, proxy, talk), None
+            return handshake.connect(self.target, context, self.deadline, self.proxy, request), None
         except Failure as failure:
             return None, failure
 
-    context = contexts.as_programs_do()
-    peer, failure = attempt(context, talk=True)
-    lenient, was_asked, words = False, False, b""
+    def without_strict(self, context: ssl.SSLContext, failure: Failure) -> tuple[Failure, bool]:
+        """Retry a failed verification without the strict check.
+
+        :returns: the failure that remains, and whether the strict check was its only cause
+        """
+        other = self.try_context(contexts.disable_strict(context))[1]
+        if other is None or (other.step == "tls" and other.reason != "timeout"):
+            return failure, True
+        return (other if other.step == "verify" else failure), False
+
+
+def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
+    """Connect to *target* with certhook and without it, and diagnose a failure.
+
+    :param timeout: the limit for all connections together, in seconds
+    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
+    """
+    prober = _Prober(target, timeout)
+    context = contexts.default_context()
+    peer, failure = prober.try_context(context, request=True)
+    valid_without_strict, certificate_requested, reply = False, False, b""
     if failure is not None and failure.step in ("verify", "tls") and failure.reason != "timeout":
-        peer, refusal = attempt(contexts.that_accepts_all())
-        was_asked = refusal is not None and refusal.was_asked
+        peer, refusal = prober.try_context(contexts.permissive_context())
+        certificate_requested = refusal is not None and refusal.certificate_requested
         if failure.step == "verify" and contexts.is_strict(context):
-            other = attempt(contexts.without_strictness(context))[1]
-            lenient = other is None or (other.step == "tls" and other.reason != "timeout")
-            if other is not None and other.step == "verify":
-                failure = other  # which stays, whatever is done about strictness
+            failure, valid_without_strict = prober.without_strict(context, failure)
         elif failure.step == "tls" and peer is None and not target.starttls:
-            words = plaintext.first_words(target, deadline, proxy)
-    stock, compared = failure, failure is None or failure.step != "tls"
+            reply = plaintext_reply(target, prober.deadline, prober.proxy)
+    stock_failure, was_compared = failure, failure is None or failure.step != "tls"
     if failure is None or failure.step == "verify":
-        # At last: where a server is slow, its cause matters more.
-        stock = attempt(contexts.as_without_certhook())[1]
+        # This connection comes last: with a slow server, the time is better spent on the cause.
+        stock_failure = prober.try_context(contexts.stock_context())[1]
     case = Case(
         host=target.host,
         port=target.port,
         protocol=target.protocol,
         failure=failure or Failure("", ""),
-        chain=read(peer.chain if peer else ()),
-        roots=roots,
+        chain=parse_chain(peer.chain if peer else ()),
+        roots=local.roots,
         now=datetime.now(timezone.utc),
-        whole=peer.whole if peer else True,
-        lenient=lenient,
+        chain_is_complete=peer.is_complete if peer else True,
+        valid_without_strict=valid_without_strict,
         version=peer.version if peer else "",
-        was_asked=was_asked,
-        words=words,
-        proxy=proxy,
-        problems=problems,
-        unknown=unknown,
+        certificate_requested=certificate_requested,
+        reply=reply,
+        proxy=prober.proxy,
+        problems=local.problems,
+        unknown_variables=local.unknown_variables,
     )
-    return Visit(case, diagnose(case) if failure else None, stock if compared else None, compared)
+    return Probe(case, diagnose(case) if failure else None, stock_failure if was_compared else None, was_compared)
 
 
-def read(chain: Sequence[bytes]) -> list[x509.Certificate]:
-    """The certificates of *chain* up to one that cannot be read: behind it, nobody knows who issued whom."""
-    read: list[x509.Certificate] = []
-    for certificate in map(load, chain):
+def parse_chain(ders: Sequence[bytes]) -> list[x509.Certificate]:
+    """Parse certificates up to the first malformed one. The issuers beyond it cannot be determined."""
+    chain: list[x509.Certificate] = []
+    for certificate in map(parse, ders):
         if certificate is None:
             break
-        read.append(certificate)
-    return read
+        chain.append(certificate)
+    return chain

@@ -1,6 +1,6 @@
-"""What a server says while TLS is being set up, also where that fails.
+"""Recording the server's messages during the TLS handshake, even if the handshake fails.
 
-OpenSSL's callback for debugging tells it.
+Python passes the messages of OpenSSL's message callback to ``SSLContext._msg_callback``.
 """
 
 from __future__ import annotations
@@ -9,50 +9,51 @@ import _ssl
 import ssl
 from typing import Any
 
-# Kinds of content of TLS, and of messages of its handshake (RFC 8446, 5.1 and 4).
+# Content types of TLS records and types of handshake messages (RFC 8446, sections 5.1 and 4).
 _HANDSHAKE = 22
 _CERTIFICATE = 11
 _CERTIFICATE_REQUEST = 13
 
 
-class Heard:
-    """What a server said.
+class Recorder:
+    """The relevant messages of one server, as a message callback.
 
-    :ivar chain: the certificates it sent, its own first, as DER; None if that was not heard
-    :ivar was_asked: whether it asked for a certificate of the client
+    :ivar chain: the certificates that the server sent as DER, its own first; None if its message was not seen
+    :ivar certificate_requested: whether the server requested a client certificate
     """
 
     def __init__(self) -> None:
         self.chain: list[bytes] | None = None
-        self.was_asked = False
+        self.certificate_requested = False
 
     def __call__(
         self, connection: object, direction: str, version: int, content: int, kind: int, message: bytes
     ) -> None:
-        """Take note of a *message*."""
+        """Record *message* if it is relevant."""
         if direction != "read" or content != _HANDSHAKE:
             return
         if kind == _CERTIFICATE_REQUEST:
-            self.was_asked = True
+            self.certificate_requested = True
         elif kind == _CERTIFICATE:
-            self.chain = chain_of(message, with_extensions=version == ssl.TLSVersion.TLSv1_3)
+            self.chain = parse_certificates(message, with_extensions=version == ssl.TLSVersion.TLSv1_3)
 
 
-def listen(context: ssl.SSLContext) -> Heard:
-    """From now on, hear what is said to *context*."""
-    heard = Heard()
-    # The C class's: the property of Python's own looks for its class by a name that may be another one's.
+def record(context: ssl.SSLContext) -> Recorder:
+    """Record the messages of all later handshakes of *context*."""
+    recorder = Recorder()
+    # The attribute of the C class: the property of the Python class calls super() with the global SSLContext,
+    # which truststore replaces.
     callback: Any = vars(_ssl._SSLContext).get("_msg_callback")
     if callback:
-        callback.__set__(context, heard)
-    return heard
+        callback.__set__(context, recorder)
+    return recorder
 
 
-def chain_of(message: bytes, with_extensions: bool) -> list[bytes] | None:
-    """The certificates in a message, with its header of four bytes (:rfc:`5246#section-7.4.2`).
+def parse_certificates(message: bytes, with_extensions: bool) -> list[bytes] | None:
+    """Parse a Certificate message including its header of four bytes (:rfc:`5246#section-7.4.2`).
 
-    :param with_extensions: whether it is one of TLS 1.3 (:rfc:`8446#section-4.4.2`)
-    :returns: as DER, or None if the message is not understood
+    :param with_extensions: whether the message is from TLS 1.3 (:rfc:`8446#section-4.4.2`)
+    :returns: the certificates as DER, or None if the message is malformed
     """
     position = 4
     if with_extensions:

@@ -1,4 +1,4 @@
-"""TLS with a proxy, inside of which TLS with a server can be spoken."""
+"""TLS to a proxy that transports the TLS connection to the server."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import ssl
 import threading
 
 from certhook.cli.check import contexts
+from certhook.cli.check.failure import Deadline
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from certhook.cli.check.plaintext import Deadline
-
-_MOST = 65536  # bytes at a time
+_MAX_READ = 65536  # bytes
 
 
-def inside_tls(raw: socket.socket, host: str, deadline: Deadline) -> socket.socket:
-    """Secure *raw*, whose other end is the proxy *host*, as programs do.
+def open_relay(raw: socket.socket, proxy_host: str, deadline: Deadline) -> socket.socket:
+    """Start TLS on *raw*, a connection to the proxy *proxy_host*, and relay it to a new socket.
 
-    :returns: a socket for what is spoken inside: :mod:`ssl` cannot secure one that it has secured
-    :raises OSError: where that fails, as where the proxy is not verified
-    :raises ValueError: if *host* cannot be the name of a server
+    :mod:`ssl` wraps only plain sockets, so the TLS connection to the server cannot use the
+    wrapped socket directly.
+
+    :returns: a plain socket, whose data a thread transports inside TLS
+    :raises OSError: if the handshake fails or the proxy is not verified
+    :raises ValueError: if *proxy_host* is not a valid server name
     """
     raw.settimeout(deadline.left())
-    secured = contexts.as_programs_do().wrap_socket(raw, server_hostname=host)
-    near, far = socket.socketpair()
-    threading.Thread(target=carry, args=(secured, far, deadline), daemon=True).start()
-    return near
+    secured = contexts.default_context().wrap_socket(raw, server_hostname=proxy_host)
+    local, remote = socket.socketpair()
+    threading.Thread(target=relay, args=(secured, remote, deadline), daemon=True).start()
+    return local
 
 
-def carry(secured: ssl.SSLSocket, far: socket.socket, deadline: Deadline) -> None:
-    """Carry what both sides say to the other one, until one of them ends or nothing is left of the time."""
-    with contextlib.suppress(OSError), secured, far:
+def relay(secured: ssl.SSLSocket, plain: socket.socket, deadline: Deadline) -> None:
+    """Copy data in both directions until one side ends or the deadline passes, then close both sockets."""
+    with contextlib.suppress(OSError), secured, plain:
         while True:
-            ready = [secured] if secured.pending() else select.select([secured, far], [], [], deadline.left())[0]
+            ready = [secured] if secured.pending() else select.select([secured, plain], [], [], deadline.left())[0]
             for source in ready:
-                target = far if source is secured else secured
+                target = plain if source is secured else secured
                 try:
-                    source.settimeout(0)  # What came may be no more than a message of TLS itself.
-                    data = source.recv(_MOST)
+                    source.settimeout(0)  # The data may be only a TLS message such as a session ticket.
+                    data = source.recv(_MAX_READ)
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     continue
                 if not data:

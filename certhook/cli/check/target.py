@@ -1,4 +1,4 @@
-"""Whom to connect to, as a person writes it."""
+"""The server to check, from the command line, and the proxy on the way to it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from certhook.cli._words import printable
+from certhook._text import host_and_port, printable
+from certhook.cli.check.wording import MAX_LENGTH
 
-#: Scheme to the usual port, and what is spoken there: the part before the dash in the clear, up to STARTTLS.
+#: The default port and the protocol of each scheme. The suffix "-starttls" marks protocols that start without TLS.
 SCHEMES = {
     "https": (443, "https"),
     "wss": (443, "https"),
@@ -29,19 +30,19 @@ SCHEMES = {
     "ircs": (6697, "irc"),
     "sips": (5061, "sip"),
 }
-# Where no scheme is given, the port says it.
-_BY_PORT = dict(SCHEMES.values())
-_BY_PORT[587] = _BY_PORT[25]
-# A scheme without all of "://", as in https:/example.org; imap:993 is a host called imap.
-_SLIP = re.compile(rf"(http|{'|'.join(SCHEMES)})((?::/|//|:(?![\d/]|$))/*)(.*)", re.IGNORECASE)
+# Without a scheme, the port selects the protocol.
+_PROTOCOLS_BY_PORT = dict(SCHEMES.values())
+_PROTOCOLS_BY_PORT[587] = _PROTOCOLS_BY_PORT[25]
+# A scheme with an incomplete "://", as in https:/example.org. In imap:993, imap is a host.
+_INCOMPLETE_SCHEME = re.compile(rf"(http|{'|'.join(SCHEMES)})((?::/|//|:(?![\d/]|$))/*)(.*)", re.IGNORECASE)
 
 
 class Target(NamedTuple):
-    """Whom to connect to.
+    """A server to check.
 
-    :ivar text: as the person wrote it, as far as the port: what follows, and a name before it, may be secret
-    :ivar protocol: what is spoken inside TLS
-    :ivar starttls: whether it begins in the clear
+    :ivar text: the scheme, host and port as the user typed them; the rest may be secret
+    :ivar protocol: the protocol inside TLS
+    :ivar starttls: whether the connection starts without TLS
     """
 
     text: str
@@ -51,68 +52,72 @@ class Target(NamedTuple):
     starttls: bool
 
     @property
-    def ascii(self) -> str:
-        """The host as protocols write it: in ASCII (IDNA), an IPv6 address in brackets."""
+    def ascii_host(self) -> str:
+        """The host as in protocols: in ASCII (IDNA), an IPv6 address in brackets."""
         return f"[{self.host}]" if ":" in self.host else self.host.encode("idna").decode()
 
 
 def parse(text: str) -> Target:
-    """Understand ``HOST``, ``HOST:PORT`` or a URL.
+    """Parse ``HOST``, ``HOST:PORT`` or a URL.
 
-    :raises ValueError: with a sentence that says what would be right, and repeats no password
+    :raises ValueError: with a message for the user that contains no credentials
     """
     scheme, separator, rest = text.partition("://")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):  # It may be a name and a password.
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):  # This may be a user name and a password.
         separator = ""
     scheme, rest = (scheme.lower(), rest) if separator else ("", text)
-    bare = printable(_bare(rest))
-    shown = f"'{scheme}{separator}{bare}'"
-    if not text.isprintable():
-        raise ValueError(f"{shown} has a character in it that cannot be printed; none is in the name of a host")
-    slip = None if separator else _SLIP.fullmatch(text)
-    if slip:
-        bare = printable(_bare(slip[3]))
-        meant = "https" if slip[1].lower() == "http" else slip[1].lower()
-        raise ValueError(f"'{slip[1]}{slip[2]}{bare}' is not a host; did you mean {meant}://{bare}?")
-    if scheme == "http":
-        raise ValueError(f"{shown}: http:// has no certificates; did you mean https://{bare}?")
-    if scheme and scheme not in SCHEMES:
-        raise ValueError(f"{shown}: {scheme}:// is not known here; known are {', '.join(SCHEMES)}")
+    _refuse_invalid(text, scheme, separator, rest)
+    shown = f"'{scheme}{separator}{_shown_host(rest)}'"
     if not scheme and text.count(":") > 1 and "[" not in text and "@" not in text:
         rest = f"[{text}]"  # an IPv6 address
     try:
         parts = urlsplit(f"//{rest}")
-        host = _host(parts.hostname or "")
+        host = _validate_host(parts.hostname or "")
     except (ValueError, OSError):
-        right = "example.org, example.org:8443, [::1]:8443 or https://example.org"
-        raise ValueError(f"{shown} is not a host; right would be {right}") from None
-    usual, protocol = SCHEMES[scheme or "https"]
+        expected = "example.org, example.org:8443, [::1]:8443 or https://example.org"
+        raise ValueError(f"{shown} is not a host (expected for example {expected})") from None
+    default_port, protocol = SCHEMES[scheme or "https"]
     try:
-        port = usual if parts.port is None else parts.port
+        port = default_port if parts.port is None else parts.port
         if not port:
             raise ValueError
     except ValueError:
-        raise ValueError(f"{shown}: the port is not a number from 1 to 65535") from None
-    protocol = protocol if scheme else _BY_PORT.get(port, protocol)
+        raise ValueError(f"{shown}: the port must be a number from 1 to 65535") from None
+    protocol = protocol if scheme else _PROTOCOLS_BY_PORT.get(port, protocol)
     protocol, dash, _ = protocol.partition("-")
     shown = parts.netloc.rpartition("@")[2]
     return Target(f"{scheme}://{shown}" if scheme else shown, host, port, protocol, bool(dash))
 
 
-def _bare(text: str) -> str:
-    """*text* without what may be secret: a name and password before the host, and whatever follows it."""
-    # The password may have any of these in it, unquoted.
-    behind = text.rpartition("@")[2]
-    for mark in "/?#":
-        behind = behind.partition(mark)[0]
-    return behind
+def _refuse_invalid(text: str, scheme: str, separator: str, rest: str) -> None:
+    """Refuse non-printable characters, and schemes that are incomplete or not supported.
+
+    :raises ValueError: with a message for the user that contains no credentials
+    """
+    bare = _shown_host(rest)
+    shown = f"'{scheme}{separator}{bare}'"
+    if not text.isprintable():
+        raise ValueError(f"{shown} contains a non-printable character, which no host name may contain")
+    incomplete = None if separator else _INCOMPLETE_SCHEME.fullmatch(text)
+    if incomplete:
+        typed, marks, bare = incomplete[1], incomplete[2], _shown_host(incomplete[3])
+        meant = "https" if typed.lower() == "http" else typed.lower()
+        raise ValueError(f"'{typed}{marks}{bare}' is not a host; did you mean {meant}://{bare}?")
+    if scheme == "http":
+        raise ValueError(f"{shown}: http:// does not use certificates; did you mean https://{bare}?")
+    if scheme and scheme not in SCHEMES:
+        raise ValueError(f"{shown}: the scheme {scheme}:// is not supported (expected one of {', '.join(SCHEMES)})")
 
 
-def _host(host: str) -> str:
-    """Check *host*, as far as that can be done without asking anybody.
+def _shown_host(text: str) -> str:
+    return printable(host_and_port(text), MAX_LENGTH)
 
-    :raises ValueError: if it is none
-    :raises OSError: if it is no IPv6 address, but looks like one
+
+def _validate_host(host: str) -> str:
+    """Return *host* without its final dot. This does not resolve it.
+
+    :raises ValueError: if it is not valid
+    :raises OSError: if it contains a colon and is not an IPv6 address
     """
     host = host.rstrip(".")
     if not host or not host.isprintable() or " " in host:
@@ -124,13 +129,13 @@ def _host(host: str) -> str:
     return host
 
 
-def proxy_of(target: Target) -> str | None:
-    """The HTTP proxy that programs would use, as ``HTTPS_PROXY`` and the system's settings say."""
+def find_proxy(target: Target) -> str | None:
+    """Return the HTTP proxy that urllib would use, from ``HTTPS_PROXY`` or the system's settings."""
     if target.protocol != "https" or proxy_bypass(f"{target.host}:{target.port}"):
         return None
     return getproxies().get("https") or None
 
 
-def without_login(proxy: str) -> str:
-    """The address of *proxy*, without a name and password."""
-    return printable(proxy.rpartition("@")[2].rpartition("://")[2].rstrip("/"))
+def proxy_address(proxy: str) -> str:
+    """Return the host and port of *proxy* for a message."""
+    return printable(host_and_port(proxy), MAX_LENGTH)

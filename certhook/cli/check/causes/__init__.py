@@ -1,32 +1,42 @@
-"""Why a server was not verified: the one cause, in plain words, and what to do.
+"""Diagnosis: the one cause of a failed connection, and how to correct it.
 
-Pure: from what the server showed, what OpenSSL said, what is trusted here, the
-settings and the time, to a :class:`Diagnosis`. Nothing is read or asked. OpenSSL's
-verdict is never doubted; the certificates only say what is behind it. The causes
-are tables, tried in order; the first that applies ends the search.
+:func:`diagnose` is a pure function of a :class:`Case`: the server's certificates, OpenSSL's
+error, the known roots, the settings and the time. It performs no I/O. It never overrides
+OpenSSL's verdict; the certificates only explain it. The causes are tables, and the first cause
+that applies is the result.
 """
 
 from __future__ import annotations
 
-from certhook.cli.check.causes import certificates, handshake, reaching, trust
-from certhook.cli.check.causes.case import Case, Cause, Diagnosis
+from certhook.cli.check.causes import certificates, connection, dates, form, handshake, issuers, trust
+from certhook.cli.check.causes.case import Case
+from certhook.cli.check.causes.cause import Cause, Diagnosis
 
 __all__ = ["CAUSES", "Case", "Cause", "Diagnosis", "diagnose"]
 
 _OTHER = Cause(
     "other",
-    "The connection to {host}, port {port}, failed, and why is not clear: {message}.",
+    "The connection to {host}, port {port}, failed for an unknown reason: {message}.",
     (
-        "Show this to whoever runs the server.",
-        "More can be seen with: openssl s_client -connect {host}:{port} -servername {host}",
+        "Show this message to the server's administrator.",
+        "For more information, run:\nopenssl s_client -connect {host}:{port} -servername {host}",
     ),
     steps=("name", "connect", "proxy", "starttls", "tls", "verify"),
 )
 
-#: All of them, in the order in which they are tried. The last one always applies.
-CAUSES = (*reaching.CAUSES, *handshake.CAUSES, *certificates.CAUSES, *trust.CAUSES, _OTHER)
+#: All causes, in the order in which they are tried. The last one always applies.
+CAUSES = (
+    *connection.CAUSES,
+    *handshake.CAUSES,
+    *form.CAUSES,
+    *dates.CAUSES,
+    *certificates.CAUSES,
+    *trust.CAUSES,
+    *issuers.CAUSES,
+    _OTHER,
+)
 
 
 def diagnose(case: Case) -> Diagnosis:
-    """The one cause of *case*."""
+    """Return the cause of the failure of *case*."""
     return next(filter(None, (cause.diagnose(case) for cause in CAUSES)))

@@ -1,8 +1,8 @@
-/* A program with an interpreter in it that is told what of its surroundings counts, and runs CODE.
+/* Embeds Python with the given settings of PyConfig and runs CODE.
 
-   environment USE_ENVIRONMENT ISOLATED SITE_IMPORT PROGRAM_NAME CODE
+   pyconfig_host USE_ENVIRONMENT ISOLATED SITE_IMPORT PROGRAM_NAME CODE
 
-   The first three are 0 or 1, and go into PyConfig as they are. */
+   The first three arguments are 0 or 1 and set the members of PyConfig with these names. */
 
 #include <Python.h>
 

@@ -1,14 +1,14 @@
-"""How the programs of these tests ask the servers in SERVERS ("name:port ..."), by several clients.
+"""Connect to the servers in SERVERS ("name:port ...") with several clients.
 
-Installed as a module beside the neighbours. It imports nothing of what it uses before it is used: who
-imports ``ssl`` first, and who is installed at that time, is what many of the tests are about.
+This module is installed next to the neighbours. It imports other modules only inside functions, since
+many tests depend on the order of ``import ssl`` and the activation of certhook.
 """
 
 import os
 
 
 def handshake(port, context=None):
-    """The answer of a server over a socket, in a default context unless another is given."""
+    """Return a server's response over a socket with *context*, by default a default context."""
     import socket
     import ssl
 
@@ -31,8 +31,8 @@ def default(port):
 def urllib(port):
     import urllib.request
 
-    with urllib.request.urlopen(f"https://127.0.0.1:{port}/", timeout=20) as answer:
-        return answer.read()
+    with urllib.request.urlopen(f"https://127.0.0.1:{port}/", timeout=20) as response:
+        return response.read()
 
 
 def requests(port):
@@ -56,7 +56,7 @@ def asyncio(port):
 
 
 async def stream(port, context=True):
-    """The answer of a server, on whichever event loop this runs."""
+    """Return a server's response, on the running event loop."""
     import asyncio
 
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
@@ -67,8 +67,8 @@ async def stream(port, context=True):
         writer.close()
 
 
-def is_refusal(error):
-    """Whether *error* is, or comes of, a certificate that OpenSSL did not verify."""
+def is_verification_error(error):
+    """Whether *error* is a failed verification or was caused by one."""
     import ssl
 
     while error is not None:
@@ -80,22 +80,25 @@ def is_refusal(error):
 
 
 def ports():
-    """The servers by name."""
+    """Return the ports of the servers, by name."""
     return {name: int(port) for name, port in (pair.split(":") for pair in os.environ["SERVERS"].split())}
 
 
 def verdict(client, port):
-    """Whether *client* has the answer of the server at *port*: "yes", or "no" for a certificate it refused."""
+    """Return "yes" if *client* gets a response from the server at *port*, "no" if the verification fails."""
     try:
         return {b"hello": "yes"}[client(port)]
     except Exception as error:
-        if not is_refusal(error):
+        if not is_verification_error(error):
             raise
         return "no"
 
 
-def answers(*clients):
-    """A line for each of *clients*, functions or the names of those above: whom it trusts."""
+def verdicts(*clients):
+    """Return a line for each of *clients* with its verdict on each server.
+
+    :param clients: functions, or the names of functions in this module
+    """
     lines = []
     for client in clients:
         call = globals()[client] if isinstance(client, str) else client
@@ -104,16 +107,16 @@ def answers(*clients):
     return "\n".join(lines)
 
 
-def say(*clients):
-    """Print :func:`answers`, by one write, as several processes may."""
+def print_verdicts(*clients):
+    """Print :func:`verdicts` with a single write, since several processes can do so at the same time."""
     import sys
 
-    sys.stdout.write(answers(*clients) + "\n")
+    sys.stdout.write(verdicts(*clients) + "\n")
     sys.stdout.flush()
 
 
-def layers(owner, name):
-    """How many of certhook's wrappers lie around the function *name* of *owner*, others of somebody else's between."""
+def count_wrappers(owner, name):
+    """Count certhook's wrappers around the function *name* of *owner*, also below wrappers of other libraries."""
     function, originals = getattr(owner, name), set()
     while function is not None:
         if hasattr(function, "__certhook__"):
@@ -122,8 +125,8 @@ def layers(owner, name):
     return len(originals)
 
 
-def hooked():
-    """How many of certhook's finders there are, and how many wrappers lie around each function it wraps."""
+def hook_counts():
+    """Return the number of certhook's finders, and the numbers of its wrappers per function without duplicates."""
     import ssl
     import sys
 
@@ -131,6 +134,6 @@ def hooked():
     base = next(base for base in ssl.SSLContext.__mro__ if base.__module__ == "ssl")
     methods = [(base, name) for name in ("load_default_certs", "set_default_verify_paths", "load_verify_locations")]
     functions = [(ssl, name) for name in ("create_default_context", "get_default_verify_paths")]
-    # eventlet puts a function of its own in the place of one of these, and calls what was there.
-    ours = [(owner, name) for owner, name in functions if getattr(owner, name).__module__ == "ssl"]
-    return (finders, *sorted({layers(*each) for each in methods + ours}))
+    # eventlet replaces one of these with a function that calls the previous one.
+    wrapped = [(owner, name) for owner, name in functions if getattr(owner, name).__module__ == "ssl"]
+    return (finders, *sorted({count_wrappers(*each) for each in methods + wrapped}))

@@ -1,7 +1,7 @@
-"""The clients: how each asks a server on loopback for a greeting, and how its caller chooses whom it trusts.
+"""The clients: code that fetches "hello" from a loopback server, and the TLS options that callers can set.
 
-The code of a client defines ``reach(port, ...)``, which returns the server's
-"hello". What it is called with besides the port is a choice of the caller's.
+The code of each client defines ``fetch(port, ...)``, which returns the server's "hello". The
+other arguments represent a choice of the caller.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
-# The choices. In the expressions that say how a client takes them,
-UNVERIFIED = "nobody is verified"
-FILE = "the roots of a file"  # FILE is its path;
-CERTIFICATE = "a certificate of its own"  # PAIR is the path of its key and itself.
+# The choices. The expressions for the arguments of fetch() can use two names: FILE, the path of a bundle, and
+# PAIR, the path of a file with a private key and a client certificate.
+UNVERIFIED = "no verification"
+FILE = "the roots in a file"
+CERTIFICATE = "a client certificate"
 NO_ROOTS = "a context without roots"
 STOCK = "no context"
 
@@ -20,31 +21,34 @@ STOCK = "no context"
 class Client(NamedTuple):
     """A client.
 
-    *bare* says whose roots it trusts without certhook on Debian. *choices* are the keyword
-    arguments of ``reach`` for each choice that it offers, *default* those for default trust.
-    A client that *adds* trusts the operating system's roots besides those of a file it is given.
+    :ivar code: the code that defines ``fetch``
+    :ivar server: the protocol of the server
+    :ivar stock_roots: the CAs that it trusts on Debian without certhook, separated by spaces
+    :ivar choices: the keyword arguments of ``fetch`` for each choice that it offers
+    :ivar default: the keyword arguments of ``fetch`` for the default trust
+    :ivar adds_system_roots: whether it adds the operating system's roots to the roots of a file
     """
 
     code: str
     server: str = "https"
-    bare: str = "system"
+    stock_roots: str = "system"
     choices: dict[str, str] = {}
     default: str = ""
-    adds: bool = False
+    adds_system_roots: bool = False
 
 
 def _contexts(keyword: str) -> dict[str, str]:
-    """The choices of a client that is handed a context in the argument *keyword*."""
+    """Return the choices of a client that accepts a context as the argument *keyword*."""
     return {
         UNVERIFIED: f"{keyword}=ssl._create_unverified_context()",
         FILE: f"{keyword}=ssl.create_default_context(cafile=FILE)",
-        CERTIFICATE: f"{keyword}=certified(ssl.create_default_context())",
+        CERTIFICATE: f"{keyword}=with_certificate(ssl.create_default_context())",
         NO_ROOTS: f"{keyword}=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)",
     }
 
 
 def _mail(code: str, server: str, keyword: str = "context") -> Client:
-    """A client of the standard library that verifies nobody unless it is handed a context."""
+    """Return a client of the standard library, which verifies servers only if the caller passes a context."""
     choices = {**_contexts(keyword), STOCK: ""}
     return Client(code, server, "system", choices, f"{keyword}=ssl.create_default_context()")
 
@@ -52,23 +56,23 @@ def _mail(code: str, server: str, keyword: str = "context") -> Client:
 _HTTPX = {
     **_contexts("verify"),
     UNVERIFIED: "verify=False",
-    CERTIFICATE: "verify=certified(httpx.create_ssl_context())",
+    CERTIFICATE: "verify=with_certificate(httpx.create_ssl_context())",
 }
 _REQUESTS = {UNVERIFIED: "verify=False", FILE: "verify=FILE", CERTIFICATE: "cert=PAIR"}
 
-# pip has a copy of truststore on Python 3.10 and later: the places that OpenSSL looks at, besides its bundle.
-_TRUSTSTORE = sys.version_info >= (3, 10)
+# On Python 3.10 and later, pip uses a copy of truststore, which adds OpenSSL's verify locations to its bundle.
+_HAS_TRUSTSTORE = sys.version_info >= (3, 10)
 _PIP = """
 import subprocess, sys, tempfile
-def reach(port, arguments=()):
-    with tempfile.TemporaryDirectory() as folder:
+def fetch(port, arguments=()):
+    with tempfile.TemporaryDirectory() as directory:
         index = f"https://localhost:{port}/simple/"
-        options = ["--no-deps", "--no-cache-dir", "--retries=0", "--index-url", index, "--dest", folder]
+        options = ["--no-deps", "--no-cache-dir", "--retries=0", "--index-url", index, "--dest", directory]
         command = [sys.executable, "-m", "pip", "download", *options, *arguments, "hello"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
         if done.returncode:
             raise RuntimeError(done.stdout)
-        return os.listdir(folder)[0].partition("-")[0]
+        return os.listdir(directory)[0].partition("-")[0]
 """
 _PIPS = {
     UNVERIFIED: "arguments=['--trusted-host=localhost']",
@@ -86,7 +90,7 @@ CLIENTS = {
     "urllib": Client(
         """
 import urllib.request
-def reach(port, **options):
+def fetch(port, **options):
     with urllib.request.urlopen(f"https://localhost:{port}/hello", timeout=60, **options) as reply:
         return reply.read()
 """,
@@ -95,7 +99,7 @@ def reach(port, **options):
     "http.client": Client(
         """
 import http.client
-def reach(port, **options):
+def fetch(port, **options):
     connection = http.client.HTTPSConnection("localhost", port, timeout=60, **options)
     connection.request("GET", "/hello")
     return connection.getresponse().read()
@@ -105,7 +109,7 @@ def reach(port, **options):
     "asyncio": Client(
         """
 import asyncio
-async def reach(port, ssl=True):
+async def fetch(port, ssl=True):
     reader, writer = await asyncio.open_connection("localhost", port, ssl=ssl)
     writer.write(b"GET /hello HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
     reply = await reader.read()
@@ -117,7 +121,7 @@ async def reach(port, ssl=True):
     "smtplib.SMTP_SSL": _mail(
         """
 import smtplib
-def reach(port, **options):
+def fetch(port, **options):
     with smtplib.SMTP_SSL("localhost", port, local_hostname="localhost", timeout=60, **options) as client:
         return client.noop()[1]
 """,
@@ -126,7 +130,7 @@ def reach(port, **options):
     "smtplib, STARTTLS": _mail(
         """
 import smtplib
-def reach(port, **options):
+def fetch(port, **options):
     client = smtplib.SMTP("localhost", port, local_hostname="localhost", timeout=60)
     client.starttls(**options)
     return client.noop()[1]
@@ -136,7 +140,7 @@ def reach(port, **options):
     "imaplib.IMAP4_SSL": _mail(
         """
 import imaplib
-def reach(port, **options):
+def fetch(port, **options):
     with imaplib.IMAP4_SSL("localhost", port, **options) as client:
         return client.noop()[1][0]
 """,
@@ -146,7 +150,7 @@ def reach(port, **options):
     "imaplib, STARTTLS": _mail(
         """
 import imaplib
-def reach(port, **options):
+def fetch(port, **options):
     client = imaplib.IMAP4("localhost", port)
     client.starttls(**options)
     return client.noop()[1][0]
@@ -157,7 +161,7 @@ def reach(port, **options):
     "ftplib.FTP_TLS": _mail(
         """
 import ftplib
-def reach(port, **options):
+def fetch(port, **options):
     client = ftplib.FTP_TLS(timeout=60, **options)
     client.connect("localhost", port)
     client.login()
@@ -168,7 +172,7 @@ def reach(port, **options):
     "urllib3": Client(
         """
 import urllib3
-def reach(port, **options):
+def fetch(port, **options):
     pool = urllib3.PoolManager(**options)
     return pool.request("GET", f"https://localhost:{port}/hello", timeout=60, retries=False).data
 """,
@@ -182,58 +186,58 @@ def reach(port, **options):
     "requests": Client(
         """
 import requests
-def reach(port, **options):
+def fetch(port, **options):
     return requests.get(f"https://localhost:{port}/hello", timeout=60, **options).text
 """,
-        bare="bundled",
+        stock_roots="bundled",
         choices=_REQUESTS,
     ),
     "requests.Session": Client(
         """
 import requests
-def reach(port, **options):
+def fetch(port, **options):
     with requests.Session() as session:
         vars(session).update(options)
         return session.get(f"https://localhost:{port}/hello", timeout=60).text
 """,
-        bare="bundled",
+        stock_roots="bundled",
         choices=_REQUESTS,
     ),
     "httpx": Client(
         """
 import httpx
-def reach(port, **options):
+def fetch(port, **options):
     return httpx.get(f"https://localhost:{port}/hello", timeout=60, **options).text
 """,
-        bare="bundled",
+        stock_roots="bundled",
         choices=_HTTPX,
     ),
     "httpx, HTTP/2": Client(
         """
 import httpx
-def reach(port, **options):
+def fetch(port, **options):
     with httpx.Client(http2=True, timeout=60, **options) as client:
         reply = client.get(f"https://localhost:{port}/hello")
         assert reply.http_version == "HTTP/2", reply.http_version
         return reply.text
 """,
-        bare="bundled",
+        stock_roots="bundled",
         choices=_HTTPX,
     ),
     "httpx.AsyncClient": Client(
         """
 import httpx
-async def reach(port, **options):
+async def fetch(port, **options):
     async with httpx.AsyncClient(timeout=60, **options) as client:
         return (await client.get(f"https://localhost:{port}/hello")).text
 """,
-        bare="bundled",
+        stock_roots="bundled",
         choices=_HTTPX,
     ),
     "aiohttp": Client(
         """
 import aiohttp
-async def reach(port, **options):
+async def fetch(port, **options):
     async with aiohttp.ClientSession() as session:
         async with session.get(f"https://localhost:{port}/hello", **options) as reply:
             return await reply.text()
@@ -243,7 +247,7 @@ async def reach(port, **options):
     "websockets": Client(
         """
 import websockets
-async def reach(port, **options):
+async def fetch(port, **options):
     async with websockets.connect(f"wss://localhost:{port}/hello", **options) as socket:
         return await socket.recv()
 """,
@@ -252,7 +256,7 @@ async def reach(port, **options):
     "websockets.sync": Client(
         """
 import websockets.sync.client
-def reach(port, **options):
+def fetch(port, **options):
     with websockets.sync.client.connect(f"wss://localhost:{port}/hello", **options) as socket:
         return socket.recv()
 """,
@@ -263,25 +267,25 @@ def reach(port, **options):
 import botocore.config, botocore.session
 session = botocore.session.Session()
 session.set_credentials("id", "secret")
-def reach(port, client_cert=None, **options):
+def fetch(port, client_cert=None, **options):
     config = botocore.config.Config(retries={"total_max_attempts": 1}, client_cert=client_cert)
     url = f"https://localhost:{port}"
     sts = session.create_client("sts", region_name="us-east-1", endpoint_url=url, config=config, **options)
     return sts.get_caller_identity()["Account"]
 """,
-        bare="bundled",
+        stock_roots="bundled",
         choices={UNVERIFIED: "verify=False", FILE: "verify=FILE", CERTIFICATE: "client_cert=PAIR"},
     ),
     "httplib2": Client(
         """
 import httplib2
-def reach(port, pair=None, **options):
+def fetch(port, pair=None, **options):
     http = httplib2.Http(timeout=60, **options)
     if pair:
         http.add_certificate(pair, pair, "")
     return http.request(f"https://localhost:{port}/hello")[1]
 """,
-        bare="bundled",
+        stock_roots="bundled",
         choices={
             UNVERIFIED: "disable_ssl_certificate_validation=True",
             FILE: "ca_certs=FILE",
@@ -291,7 +295,7 @@ def reach(port, pair=None, **options):
     "tornado": Client(
         """
 import tornado.httpclient
-async def reach(port, **options):
+async def fetch(port, **options):
     client = tornado.httpclient.AsyncHTTPClient(force_instance=True)
     request = dict(connect_timeout=60, request_timeout=60, **options)
     return (await client.fetch(f"https://localhost:{port}/hello", **request)).body
@@ -303,15 +307,17 @@ async def reach(port, **options):
             CERTIFICATE: "client_cert=PAIR, client_key=PAIR",
         },
     ),
-    # Its bundle is a copy of certifi's of its own, which has none of the tests' roots.
-    "pip": Client(_PIP, bare="system" if _TRUSTSTORE else "", choices=_PIPS, adds=_TRUSTSTORE),
+    # pip contains its own copy of certifi's bundle, which does not contain the roots of the tests.
+    "pip": Client(
+        _PIP, stock_roots="system" if _HAS_TRUSTSTORE else "", choices=_PIPS, adds_system_roots=_HAS_TRUSTSTORE
+    ),
     "pip, legacy-certs": Client(
-        _PIP.replace("*options", "*options, '--use-deprecated=legacy-certs'"), bare="", choices=_PIPS
+        _PIP.replace("*options", "*options, '--use-deprecated=legacy-certs'"), stock_roots="", choices=_PIPS
     ),
     "paho-mqtt": Client(
         """
 import paho.mqtt.client
-def reach(port, **options):
+def fetch(port, **options):
     client = paho.mqtt.client.Client(paho.mqtt.client.CallbackAPIVersion.VERSION2)
     if "context" in options:
         client.tls_set_context(**options)
@@ -336,31 +342,31 @@ def reach(port, **options):
     "redis": Client(
         """
 import redis, redis.backoff, redis.retry
-def reach(port, **options):
+def fetch(port, **options):
     once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     with redis.Redis(port=port, ssl=True, retry=once, **options) as client:
         return client.echo("hello")
 """,
         "redis",
         choices=_REDIS,
-        adds=True,
+        adds_system_roots=True,
     ),
     "redis.asyncio": Client(
         """
 import redis.asyncio, redis.asyncio.retry, redis.backoff
-async def reach(port, **options):
+async def fetch(port, **options):
     once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
     async with redis.asyncio.Redis(port=port, ssl=True, retry=once, **options) as client:
         return await client.echo("hello")
 """,
         "redis",
         choices=_REDIS,
-        adds=True,
+        adds_system_roots=True,
     ),
     "asyncpg": Client(
         """
 import asyncpg
-async def reach(port, ssl=True):
+async def fetch(port, ssl=True):
     connection = await asyncpg.connect(host="localhost", port=port, user="postgres", ssl=ssl)
     try:
         return await connection.fetchval("SELECT 'hello'")
@@ -378,7 +384,7 @@ class Heartbeats(queue.Queue, pymongo.monitoring.ServerHeartbeatListener):
     def started(self, event): pass
     def succeeded(self, event): self.put(None)
     def failed(self, event): self.put(event.reply)
-def reach(port, **options):
+def fetch(port, **options):
     heartbeats = Heartbeats()
     with pymongo.MongoClient("localhost", port, tls=True, event_listeners=[heartbeats], **options) as client:
         failure = heartbeats.get(timeout=60)
@@ -396,31 +402,32 @@ def reach(port, **options):
     "elasticsearch": Client(
         """
 import elasticsearch
-def reach(port, **options):
+def fetch(port, **options):
     with elasticsearch.Elasticsearch(f"https://localhost:{port}", max_retries=0, **options) as client:
         return client.info()["name"]
 """,
-        bare="system bundled",
-        # It loads certifi's bundle into a context that it is handed, too.
+        stock_roots="system bundled",
+        # elasticsearch also loads certifi's bundle into contexts that the caller passes.
         choices={
             UNVERIFIED: "verify_certs=False",
             FILE: "ca_certs=FILE",
             CERTIFICATE: "client_cert=PAIR, client_key=PAIR",
         },
-        adds=True,
+        adds_system_roots=True,
     ),
 }
 
-#: Gathers roots itself, from the files of the system, and hands them over as a text. It has no other urllib3 beside it.
+#: Collects roots from the files of the system and passes them to OpenSSL as a string. It requires a fork of urllib3,
+#: so it has its own environment.
 NIQUESTS = Client(
     """
 import niquests
-def reach(port):
+def fetch(port):
     return niquests.get(f"https://localhost:{port}/hello", timeout=60).text
 """
 )
 
-#: Variables that name a file of roots, and who obeys them.
+#: The variables that name a bundle, and a client that respects each.
 VARIABLES = {
     "AWS_CA_BUNDLE": "botocore",
     "CURL_CA_BUNDLE": "requests",

@@ -1,10 +1,10 @@
-"""Starts a program with Python in it, has it run the code in CODE, and prints what that printed.
+"""Start a program that embeds Python, run the code in CODE in it, and print the output of that code.
 
-    /usr/bin/python3 -I -S hosts_start.py HOST ARGUMENT ...
+    /usr/bin/python3 -I -S run_host.py HOST ARGUMENT ...
 
-As the first process of a PID namespace, so that nothing it started outlives it, and in a
-mount namespace, in which it has /mnt for itself. What belongs to somebody else than root
-runs from there: the folders of the tests are closed to everybody else.
+This script is the first process of a PID namespace, so that its child processes end with it.
+It also has its own mount namespace and uses /mnt there. Programs that run as a user other
+than root run from /mnt, because only root can enter the directories of the tests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.request import urlopen
 SECONDS = 60
 MOUNTED = Path("/mnt")
 
-#: Runs the code in CODE, with what it prints in *output*.
+#: Runs the code in CODE and captures its output in the variable *output*.
 CAPTURED = """
 import contextlib, io, os
 output = io.StringIO()
@@ -32,10 +32,10 @@ with contextlib.redirect_stdout(output):
     exec(os.environ["CODE"], {})
 """
 
-#: Does so, and prints it even where sys.stdout is something else.
+#: Runs :data:`CAPTURED` and writes the output to file descriptor 1, even if the host has replaced sys.stdout.
 MACRO = f"{CAPTURED}os.write(1, output.getvalue().encode())\n"
 
-#: A web application that does so.
+#: A WSGI application that runs :data:`CAPTURED` and returns the output.
 APPLICATION = f"""
 def application(environ, start_response):
     exec({CAPTURED!r}, globals())
@@ -45,8 +45,8 @@ def application(environ, start_response):
 """
 
 
-def become(user: str, user_base: str) -> None:
-    """Go on as *user*, with a copy of *user_base*, in which certhook is, and which the variables of Python name."""
+def switch_user(user: str, user_base: str) -> None:
+    """Switch to *user*, copy *user_base*, which contains certhook, to /mnt and update Python's variables."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(MOUNTED)], check=True)
     entry = pwd.getpwnam(user)
     os.chown(MOUNTED, entry.pw_uid, entry.pw_gid)
@@ -65,16 +65,16 @@ def become(user: str, user_base: str) -> None:
 
 
 def postgresql(user_base: str, programs: str) -> str:
-    """In a function of PL/Python."""
-    become("postgres", user_base)
+    """Run the code in a PL/Python function."""
+    switch_user("postgres", user_base)
     quiet = {"stdout": subprocess.DEVNULL, "check": True}
     initdb = ("--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", "--pgdata=data")
     subprocess.run([f"{programs}/initdb", *initdb], **quiet)
     options = f"-c listen_addresses= -c unix_socket_directories={MOUNTED} -c fsync=off -c shared_buffers=1MB"
     start = ("--pgdata=data", "--log=log", "--wait", f"--timeout={SECONDS}", f"--options={options}", "start")
     subprocess.run([f"{programs}/pg_ctl", *start], **quiet)
-    function = f"CREATE FUNCTION said() RETURNS text LANGUAGE plpython3u AS $${CAPTURED}return output.getvalue()$$;"
-    script = f"CREATE EXTENSION plpython3u; {function} SELECT said();"
+    function = f"CREATE FUNCTION run_code() RETURNS text LANGUAGE plpython3u AS $${CAPTURED}return output.getvalue()$$;"
+    script = f"CREATE EXTENSION plpython3u; {function} SELECT run_code();"
     psql = [f"{programs}/psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", f"--host={MOUNTED}"]
     done = subprocess.run(
         [*psql, "--set=ON_ERROR_STOP=1", "postgres"], input=script, stdout=subprocess.PIPE, encoding="utf-8", check=True
@@ -82,8 +82,8 @@ def postgresql(user_base: str, programs: str) -> str:
     return done.stdout
 
 
-def ask(command: Callable[[int], list[str]], *paths: str) -> str:
-    """What the pages at *paths* say, all the same, of the server that is started with *command* of a port."""
+def fetch(command: Callable[[int], list[str]], *paths: str) -> str:
+    """Start the server ``command(port)`` and return the content of the pages at *paths*, which must be equal."""
     for _ in range(5):
         with socket.socket() as chosen:
             chosen.bind(("127.0.0.1", 0))
@@ -91,74 +91,74 @@ def ask(command: Callable[[int], list[str]], *paths: str) -> str:
         with open(Path(os.environ["TMPDIR"]) / "log", "w+") as log:
             server = subprocess.Popen(command(port), stdout=log, stderr=log)
             end = time.monotonic() + SECONDS
-            # Somebody else may have taken the port: it is tried again with another one then.
+            # If another process has taken the port in the meantime, the server exits, and the loop tries another port.
             while server.poll() is None and time.monotonic() < end:
                 try:
-                    answers = {urlopen(f"http://127.0.0.1:{port}/{path}", timeout=SECONDS).read() for path in paths}
+                    pages = {urlopen(f"http://127.0.0.1:{port}/{path}", timeout=SECONDS).read() for path in paths}
                 except HTTPError as error:
                     log.seek(0)
                     sys.exit(f"{error}\n{log.read()}")
                 except URLError:
                     time.sleep(0.05)
                     continue
-                (answer,) = answers
-                return answer.decode()
+                (page,) = pages
+                return page.decode()
             log.seek(0)
-            said = log.read()
-    sys.exit(f"{command(port)[0]} does not start:\n{said}")
+            output = log.read()
+    sys.exit(f"{command(port)[0]} does not start:\n{output}")
 
 
 def uwsgi(program: str, *arguments: str) -> str:
-    """In an application of uWSGI."""
+    """Run the code in a uWSGI application."""
     application = Path(os.environ["TMPDIR"], "application.py")
     application.write_text(APPLICATION)
-    where = ("--wsgi-file", str(application), "--need-app", "--http-socket")
-    return ask(lambda port: [program, *arguments, *where, f"127.0.0.1:{port}"], "")
+    options = ("--wsgi-file", str(application), "--need-app", "--http-socket")
+    return fetch(lambda port: [program, *arguments, *options, f"127.0.0.1:{port}"], "")
 
 
-#: Two applications in interpreters of their own, and one in the first of the process.
+#: Two applications, each in its own subinterpreter, and one in the main interpreter of the process.
 APACHE = """
 ServerName localhost
-ServerRoot {folder}
-PidFile {folder}/pid
-ErrorLog {folder}/log
-Mutex file:{folder}
+ServerRoot {directory}
+PidFile {directory}/pid
+ErrorLog {directory}/log
+Mutex file:{directory}
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule wsgi_module {modules}/mod_wsgi.so
-WSGIScriptAlias /first {folder}/first.wsgi
-WSGIScriptAlias /second {folder}/second.wsgi
-WSGIScriptAlias /main {folder}/main.wsgi application-group=%{{GLOBAL}}
+WSGIScriptAlias /first {directory}/first.wsgi
+WSGIScriptAlias /second {directory}/second.wsgi
+WSGIScriptAlias /main {directory}/main.wsgi application-group=%{{GLOBAL}}
 """
 
 
 def mod_wsgi(user_base: str) -> str:
-    """In three applications of Apache's mod_wsgi."""
-    become("www-data", user_base)
+    """Run the code in three applications of Apache's mod_wsgi."""
+    switch_user("www-data", user_base)
     for name, group in (("first", "/first"), ("second", "/second"), ("main", "")):
         proof = f"import mod_wsgi\nassert mod_wsgi.application_group.partition('|')[2] == {group!r}\n"
         (MOUNTED / f"{name}.wsgi").write_text(proof + APPLICATION)
-    (MOUNTED / "conf").write_text(APACHE.format(folder=MOUNTED, modules="/usr/lib/apache2/modules"))
+    (MOUNTED / "conf").write_text(APACHE.format(directory=MOUNTED, modules="/usr/lib/apache2/modules"))
     command = ["/usr/sbin/apache2", "-f", str(MOUNTED / "conf"), "-D", "FOREGROUND", "-C"]
-    return ask(lambda port: [*command, f"Listen 127.0.0.1:{port}"], "first", "second", "main")
+    return fetch(lambda port: [*command, f"Listen 127.0.0.1:{port}"], "first", "second", "main")
 
 
 def libreoffice() -> str:
-    """In a macro."""
+    """Run the code in a macro of LibreOffice."""
     profile = Path(os.environ["TMPDIR"], "profile")
     macros = profile / "user" / "Scripts" / "python"
     macros.mkdir(parents=True, exist_ok=True)
-    (macros / "macro.py").write_text(f"def said():\n    exec({MACRO!r}, {{}})\n")
+    (macros / "macro.py").write_text(f"def run_code():\n    exec({MACRO!r}, {{}})\n")
     arguments = ("--headless", "--nologo", "--norestore", f"-env:UserInstallation={profile.as_uri()}")
     command = ["/usr/lib/libreoffice/program/soffice.bin", *arguments]
-    command.append("vnd.sun.star.script:macro.py$said?language=Python&location=user")
+    command.append("vnd.sun.star.script:macro.py$run_code?language=Python&location=user")
     for _ in range(2):
         done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
-        # It asks to be started again when it has made a new profile.
+        # Exit status 81 requests a restart after LibreOffice has created a new profile.
         if done.returncode != 81:
             done.check_returncode()
             return done.stdout
-    sys.exit("LibreOffice does not get beyond making a profile")
+    sys.exit("LibreOffice does not start after creating a profile")
 
 
 if __name__ == "__main__":

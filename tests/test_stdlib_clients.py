@@ -1,4 +1,4 @@
-"""Real handshakes by every client of the standard library that can speak TLS."""
+"""Handshakes by every client in the standard library that supports TLS."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import support
 
 
 class Protocol(NamedTuple):
-    """As much of a protocol as its client needs to say hello, change to TLS, and go.
+    """The part of a protocol that a client needs to connect, start TLS and disconnect.
 
-    :ivar greeting: what the server says first
-    :ivar replies: what it answers to a command, by a word in it; ``{tag}`` is the command's first word
-    :ivar upgrade: the word of the command after which TLS begins, None where it began before the greeting
+    :ivar greeting: the first line from the server
+    :ivar replies: the reply to each command, by a word in the command; ``{tag}`` is the first word of the command
+    :ivar upgrade: a word in the command that starts TLS, None if TLS starts before the greeting
     """
 
     greeting: str
@@ -48,38 +48,38 @@ PROTOCOLS = {
 }
 
 
-class _Talk(socketserver.BaseRequestHandler):
-    """Answers the lines of one client."""
+class _Handler(socketserver.BaseRequestHandler):
+    """Replies to the commands of one client."""
 
     def handle(self) -> None:
         self.request.settimeout(20)
         protocol = self.server.protocol
         try:
             if protocol.upgrade is None:
-                self._begin_tls()
-            self._say(protocol.greeting)
+                self._start_tls()
+            self._send(protocol.greeting)
             while self._answer(protocol):
                 pass
         except OSError:
-            pass  # The client did not trust it, which is what many tests are about.
+            pass  # The client refused the certificate.
         finally:
             self.request.close()
 
-    def _begin_tls(self) -> None:
+    def _start_tls(self) -> None:
         self.request = self.server.context.wrap_socket(self.request, server_side=True)
 
-    def _say(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         self.request.sendall(f"{line}\r\n".encode())
 
     def _answer(self, protocol: Protocol) -> bool:
-        # A client waits for the answer to each of its lines, so one line is all that can come.
+        # A client waits for the reply to each command, so at most one command is received.
         words = self.request.recv(1024).decode().upper().split()
         known = [word for word in words if word in protocol.replies]
         if not known:
             return False
-        self._say(protocol.replies[known[0]].replace("{tag}", words[0]))
+        self._send(protocol.replies[known[0]].replace("{tag}", words[0]))
         if known[0] == protocol.upgrade:
-            self._begin_tls()
+            self._start_tls()
         return True
 
 
@@ -90,41 +90,41 @@ class _Server(socketserver.ThreadingTCPServer):
     def __init__(self, protocol: Protocol, context: ssl.SSLContext) -> None:
         self.protocol = protocol
         self.context = context
-        super().__init__(("127.0.0.1", 0), _Talk)
+        super().__init__(("127.0.0.1", 0), _Handler)
 
 
 @pytest.fixture(scope="module")
 def ports(cas: support.Authorities, servers: support.Servers):
-    """The ports of loopback servers: by protocol, as :data:`support.VERDICTS` wants them."""
+    """The ports of the servers of each protocol, in the format of :data:`support.VERDICTS`."""
     running: dict[str, dict[str, _Server]] = {name: {} for name in PROTOCOLS}
     for name in cas.names:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         getattr(cas, name).issue_cert("localhost", "127.0.0.1").configure_cert(context)
         for protocol in PROTOCOLS:
             running[protocol][name] = _Server(PROTOCOLS[protocol], context)
-    every = [server for of_protocol in running.values() for server in of_protocol.values()]
-    for server in every:
+    all_servers = [server for by_authority in running.values() for server in by_authority.values()]
+    for server in all_servers:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     listed = {
-        protocol: " ".join(f"{name}:{server.server_address[1]}" for name, server in of_protocol.items())
-        for protocol, of_protocol in running.items()
+        protocol: " ".join(f"{name}:{server.server_address[1]}" for name, server in by_authority.items())
+        for protocol, by_authority in running.items()
     }
     yield {**listed, "https": support.server_list(servers)}
-    for server in every:
+    for server in all_servers:
         server.shutdown()
         server.server_close()
 
 
 class Client(NamedTuple):
-    """What speaks with the server at *port*.
+    """A client that connects to *port*.
 
-    :ivar protocol: in which protocol
-    :ivar careful: whether it verifies the server without being given a context
-    :ivar code: the body of a function that is true of an answer; CONTEXT is None or a context
+    :ivar protocol: the protocol, a key of :data:`PROTOCOLS` or "https"
+    :ivar verifies_by_default: whether it verifies the server without a context from the caller
+    :ivar code: the body of a function that returns a true value after a reply; CONTEXT is an expression
     """
 
     protocol: str
-    careful: bool
+    verifies_by_default: bool
     code: str
 
 
@@ -145,8 +145,8 @@ CLIENTS = {
         True,
         """
         import urllib.request
-        with urllib.request.urlopen(f"https://localhost:{port}/", timeout=20, context=CONTEXT) as answer:
-            return answer.read() == b"hello"
+        with urllib.request.urlopen(f"https://localhost:{port}/", timeout=20, context=CONTEXT) as reply:
+            return reply.read() == b"hello"
         """,
     ),
     "http.client": Client(
@@ -167,13 +167,13 @@ CLIENTS = {
         True,
         """
         import asyncio
-        async def ask():
+        async def exchange():
             reader, writer = await asyncio.open_connection("localhost", port, ssl=CONTEXT or True)
             writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
-            answer = await reader.read()
+            reply = await reader.read()
             writer.close()
-            return answer.endswith(b"hello")
-        return asyncio.run(ask())
+            return reply.endswith(b"hello")
+        return asyncio.run(exchange())
         """,
     ),
     "smtplib.SMTP_SSL": Client(
@@ -251,15 +251,15 @@ CLIENTS = {
         """,
     ),
 }
-#: Run in an interpreter: which of SERVERS a client trusts.
-ASK = """
+#: A program that prints for each of SERVERS whether a client trusts it.
+PROGRAM = """
 import os, ssl
 
-def ask(port):{body}
+def connect(port):{body}
 
 def verdict(port):
     try:
-        answer = ask(port)
+        reply = connect(port)
     except Exception as error:
         while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
             error = getattr(error, "reason", None) or error.__cause__ or error.__context__
@@ -267,34 +267,33 @@ def verdict(port):
         if error is None:
             raise
         return "no"
-    return "yes" if answer else repr(answer)
+    return "yes" if reply else repr(reply)
 
 print(*(name + ":" + verdict(int(port)) for name, port in (s.split(":") for s in os.environ["SERVERS"].split())))
 """
 
 
 def program(client: Client, context: str) -> str:
-    return ASK.replace("{body}", textwrap.indent(textwrap.dedent(client.code), "    ").replace("CONTEXT", context))
+    return PROGRAM.replace("{body}", textwrap.indent(textwrap.dedent(client.code), "    ").replace("CONTEXT", context))
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, cas: support.Authorities) -> dict[str, str]:
-    """Variables that stand for a system's store, a bundle and an extra certificate of the tests' own."""
-    folder = tmp_path_factory.mktemp("handshake")
-    (folder / "system.pem").write_bytes(cas.pem("system", "both"))
-    (folder / "bundle.pem").write_bytes(cas.pem("bundled", "both"))
-    (folder / "extra.pem").write_bytes(cas.pem("extra"))
-    (folder / "directory").mkdir()
+def variables(tmp_path_factory: pytest.TempPathFactory, cas: support.Authorities) -> dict[str, str]:
+    """Environment variables for a system store, a bundle and an extra root."""
+    directory = tmp_path_factory.mktemp("clients")
+    (directory / "system.pem").write_bytes(cas.pem("system", "both"))
+    (directory / "bundle.pem").write_bytes(cas.pem("bundled", "both"))
+    (directory / "extra.pem").write_bytes(cas.pem("extra"))
     return {
-        "SSL_CERT_FILE": str(folder / "system.pem"),
+        "SSL_CERT_FILE": str(directory / "system.pem"),
         "CERTHOOK_SOURCES": "system,bundled",
-        "CERTHOOK_BUNDLE": str(folder / "bundle.pem"),
-        "CERTHOOK_EXTRA_CA_CERTS": str(folder / "extra.pem"),
+        "CERTHOOK_BUNDLE": str(directory / "bundle.pem"),
+        "CERTHOOK_EXTRA_CA_CERTS": str(directory / "extra.pem"),
     }
 
 
-def ask(python: Path, code: str, places: dict[str, str], servers: str) -> dict[str, bool]:
-    done = support.run(python, code, env=support.clean_env(**places, SERVERS=servers))
+def verdicts_of(python: Path, code: str, variables: dict[str, str], servers: str) -> dict[str, bool]:
+    done = support.run(python, code, env=support.clean_env(**variables, SERVERS=servers))
     assert done.stderr == ""
     return support.verdicts(done.stdout)
 
@@ -304,45 +303,45 @@ DEFAULT = "ssl.create_default_context()"
 
 
 @every_client
-def test_each_client_trusts_the_systems_roots_the_bundles_and_the_extra_one(installed, ports, places, client) -> None:
-    code = program(client, "None" if client.careful else DEFAULT)
-    verdicts = ask(installed, code, places, ports[client.protocol])
+def test_a_client_trusts_all_sources_by_default(installed, ports, variables, client) -> None:
+    code = program(client, "None" if client.verifies_by_default else DEFAULT)
+    verdicts = verdicts_of(installed, code, variables, ports[client.protocol])
     assert verdicts == {"system": True, "bundled": True, "both": True, "extra": True, "stranger": False}
 
 
 @every_client
-def test_without_certhook_it_trusts_the_systems_alone(plain, ports, places, client) -> None:
-    code = program(client, "None" if client.careful else DEFAULT)
-    verdicts = ask(plain, code, places, ports[client.protocol])
+def test_a_client_trusts_only_the_system_store_without_certhook(plain, ports, variables, client) -> None:
+    code = program(client, "None" if client.verifies_by_default else DEFAULT)
+    verdicts = verdicts_of(plain, code, variables, ports[client.protocol])
     assert verdicts == {"system": True, "bundled": False, "both": True, "extra": False, "stranger": False}
 
 
 @every_client
-def test_a_client_that_was_given_a_root_trusts_that_one_alone(installed, ports, places, client) -> None:
+def test_a_client_with_its_own_root_trusts_only_that_root(installed, ports, variables, client) -> None:
     code = program(client, "ssl.create_default_context(cafile=os.environ['CERTHOOK_EXTRA_CA_CERTS'])")
-    verdicts = ask(installed, code, places, ports[client.protocol])
+    verdicts = verdicts_of(installed, code, variables, ports[client.protocol])
     assert verdicts == {name: name == "extra" for name in support.Authorities.names}
 
 
 @every_client
-def test_a_client_that_was_told_not_to_verify_does_not(installed, plain, ports, places, client) -> None:
-    # Without a context, the careless ones do not either: that is theirs to decide.
-    code = program(client, "ssl._create_unverified_context()" if client.careful else "None")
+def test_a_client_does_not_verify_if_verification_is_off(installed, plain, ports, variables, client) -> None:
+    # Without a context, some clients do not verify. certhook does not change that.
+    code = program(client, "ssl._create_unverified_context()" if client.verifies_by_default else "None")
     for python in installed, plain:
-        assert all(ask(python, code, places, ports[client.protocol]).values())
+        assert all(verdicts_of(python, code, variables, ports[client.protocol]).values())
 
 
-@pytest.mark.parametrize(("host", "right"), [("localhost", True), ("127.0.0.1", True), ("elsewhere.example", False)])
-def test_the_name_in_the_certificate_still_counts(installed, ports, places, host, right) -> None:
+@pytest.mark.parametrize(("host", "matches"), [("localhost", True), ("127.0.0.1", True), ("elsewhere.example", False)])
+def test_host_names_are_still_verified(installed, ports, variables, host, matches) -> None:
     code = program(CLIENTS["ssl"], "None").replace('server_hostname="localhost"', f"server_hostname={host!r}")
-    verdicts = ask(installed, code, places, ports["https"])
-    assert verdicts == {name: right and name != "stranger" for name in support.Authorities.names}
+    verdicts = verdicts_of(installed, code, variables, ports["https"])
+    assert verdicts == {name: matches and name != "stranger" for name in support.Authorities.names}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-@pytest.mark.parametrize("way", ["lazy", "eager"])
-def test_a_context_works_in_a_child_that_was_forked(installed, ports, places, way) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not support fork")
+@pytest.mark.parametrize("load", ["lazy", "eager"])
+def test_a_context_works_in_a_forked_child(installed, ports, variables, load) -> None:
     fork = "import os, ssl\ncontext = ssl.create_default_context()\nif os.fork():\n    sys.exit(os.wait()[1] != 0)\n"
     code = "import sys\n" + fork + program(CLIENTS["ssl"], "context")
-    verdicts = ask(installed, code, {**places, "CERTHOOK_LOAD": way}, ports["https"])
+    verdicts = verdicts_of(installed, code, {**variables, "CERTHOOK_LOAD": load}, ports["https"])
     assert verdicts == {name: name != "stranger" for name in support.Authorities.names}
