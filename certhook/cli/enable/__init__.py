@@ -1,0 +1,186 @@
+"""``python -m certhook enable`` and ``disable``: certhook for a Python that pip cannot install into."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from certhook.cli import _output
+from certhook.cli._words import printable
+from certhook.cli.enable import deployment, installed, plans, report
+from certhook.cli.enable.interpreter import Refused, Target, find_target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_STATUS = (
+    "Exit status: 0 if the change was made or is not necessary, 1 if it was not made (as with --dry-run), 2 if TARGET "
+    "is not a Python"
+)
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add both verbs to the command line."""
+    parser = verbs.add_parser(
+        "enable",
+        help="install certhook into a Python without pip, such as the one of an application",
+        description=(
+            "Install certhook, and certifi unless it is present, into a Python without pip, such as the one of an "
+            "application. If it has a ._pth file, like the embeddable Python for Windows, the necessary lines are "
+            "appended to that file. The changes are shown before they are made."
+        ),
+        epilog=f"'disable' undoes the changes. {_STATUS} or the package 'installer' is missing.",
+    )
+    _add_arguments(parser)
+    parser.add_argument("--force", action="store_true", help="also change a Python that pip or the system manages")
+    parser.set_defaults(run=run, verb="enable")
+    parser = verbs.add_parser(
+        "disable",
+        help="remove the files that 'enable' installed",
+        description=(
+            "Remove the files that 'enable' installed. Files that were changed since are kept and listed. Use pip "
+            "to remove a certhook that pip installed. Set CERTHOOK_DISABLED=1 to disable certhook in one process."
+        ),
+        epilog=f"{_STATUS}.",
+    )
+    _add_arguments(parser)
+    parser.set_defaults(run=run, verb="disable")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    text = "a Python interpreter or the directory that contains it (default: this interpreter)"
+    parser.add_argument("target", metavar="TARGET", type=_output.not_empty, nargs="?", help=text)
+    parser.add_argument("--yes", action="store_true", help="make the changes without confirmation")
+    parser.add_argument("--dry-run", action="store_true", help="only show the changes")
+    _output.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the changes, and make them if the user agrees.
+
+    :returns: 0 if they were made or are not necessary, 1 if they were not made, 2 for a usage error
+    """
+    # Each step adds its results, so that JSON output contains them even if a later step fails.
+    results: dict[str, Any] = {"verb": options.verb, "target": options.target or sys.executable, "done": False}
+    try:
+        results["message"] = (_enable if options.verb == "enable" else _disable)(options, results)
+        status = 0
+    except Refused as refusal:
+        results["message"], status = str(refusal), refusal.status
+    except OSError as error:
+        results["message"], status = f"'{options.verb}' failed: {error}", 1
+    if _output.wants_json(options):
+        _output.show_json(results)
+    elif status == 0:
+        _output.show("\n".join(_output.wrapped(_printable(results["message"]))))
+    if status:
+        _output.complain(_printable(results["message"]))
+    return status
+
+
+def _enable(options: argparse.Namespace, results: dict[str, Any]) -> str:
+    try:
+        import installer  # noqa: F401
+    except ImportError as error:
+        raise Refused(f"'enable' needs installer ({error}): pip install 'certhook[enable]'", 2) from None
+    target = _find(options, results)
+    is_pips = installed.has_other(target.site_packages, "certhook")
+    plan = None if is_pips else plans.plan_installation(target)
+    results.update(report.enable_changes(target, plan))
+    if plan is None:
+        reason = "pip installed certhook" if is_pips else "certhook is enabled"
+        return f"{target.name}: {reason}; no change is necessary"
+    if not plan.replaced:
+        _refuse_unsuitable(target, options.force)
+    _confirm(options, report.enable_text(plan, is_done=False))
+    deployment.install(plan)
+    results.update(done=True, left=[])
+    _show_done(options, report.enable_text(plan, is_done=True))
+    return f"Done. To see the trusted roots, run '{target.name} -m certhook'. 'disable' undoes the changes."
+
+
+def _disable(options: argparse.Namespace, results: dict[str, Any]) -> str:
+    target = _find(options, results)
+    if installed.has_other(target.site_packages, "certhook"):
+        raise Refused(
+            f"pip installed certhook in {target.site_packages}; to remove it, run {target.name} -m pip uninstall "
+            "certhook. To disable it in one process, set CERTHOOK_DISABLED=1"
+        )
+    plan = plans.plan_removal(target)
+    results.update(report.disable_changes(target, plan))
+    if plan is None:
+        return f"{target.name}: certhook is not enabled; no change is necessary"
+    _confirm(options, report.disable_text(plan, is_done=False))
+    results["left"] = deployment.remove(target)
+    results["done"] = not results["left"]
+    _show_done(options, report.disable_text(plan, is_done=True))
+    if results["left"]:
+        raise Refused(report.advice(plan, results["left"]))
+    return "Done. certhook is disabled."
+
+
+def _find(options: argparse.Namespace, results: dict[str, Any]) -> Target:
+    if not results["target"]:
+        raise Refused("the path of this interpreter is unknown; name a TARGET", 2)
+    target = find_target(results["target"])
+    results.update(target=target.name, site_packages=target.site_packages, python=target.version)
+    return target
+
+
+def _refuse_unsuitable(target: Target, force: bool) -> None:
+    """Refuse a *target* that is not writable, or that pip or the operating system manages.
+
+    :param force: ignore pip and the operating system
+    """
+    directory = target.site_packages
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    for path in (directory, target.pth):
+        if path and not os.access(path, os.W_OK):
+            raise Refused(f"{path} is not writable for this user; run 'enable' as its owner")
+    if target.is_managed and not force:
+        raise Refused(
+            f"the operating system manages {target.name}; create a virtual environment ({target.name} -m venv "
+            "DIRECTORY) and install certhook there with pip, or use --force"
+        )
+    if target.has_pip and not force:
+        raise Refused(
+            f"{target.name} has pip, which also updates certhook; run {target.name} -m pip install certhook, or use "
+            "--force"
+        )
+
+
+def _confirm(options: argparse.Namespace, text: str) -> None:
+    """Show the changes and ask the user, as far as *options* require it.
+
+    :raises Refused: if the changes must not be made
+    """
+    as_json = _output.wants_json(options)
+    if not as_json and (options.dry_run or not options.yes):
+        _output.show(_printable(text))
+    if options.dry_run:
+        raise Refused("nothing was changed")
+    if not options.yes and (as_json or not _agrees()):
+        raise Refused("nothing was changed; to make the changes, add --yes")
+
+
+def _agrees() -> bool:
+    """Ask the user for confirmation; without a terminal, the answer is no."""
+    if sys.stdin is None or not sys.stdin.isatty() or not sys.stdout.isatty():
+        return False
+    try:
+        return input("Make these changes? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _show_done(options: argparse.Namespace, text: str) -> None:
+    if options.yes and not _output.wants_json(options):
+        _output.show(_printable(text))
+
+
+def _printable(text: str) -> str:
+    """Escape control characters: another user may have chosen the names of the files."""
+    return "\n".join(printable(line, len(line)) for line in text.split("\n"))
