@@ -84,7 +84,7 @@ def remove(target: Target) -> list[str]:
             return []
         if has_stage(target):
             _discard_stage(target)
-        left = [*plan.left, *_remove_files(plan)]
+        left = list(dict.fromkeys([*plan.left, *_remove_files(plan)]))
     if not left:
         _remove_made_directories(target, plan.made_directories)
     return left
@@ -131,23 +131,28 @@ def _move_back(original: str, moved: str) -> None:
 
 
 def _remove_files(plan: Removal) -> list[str]:
-    """Remove the files of *plan* and the byte code compiled from them.
+    """Remove the files of *plan*, the byte code compiled from them, and the directories that are empty then.
 
-    :returns: the absolute paths of the files that were changed meanwhile
+    :returns: the absolute paths of the changed files
     """
     root, pth_file = plan.target.site_packages, plan.target.pth
-    metadata = [name for each in plan.distributions for name in _metadata(each) if name in plan.paths]
-    packages = sorted({*plan.paths} - {START_FILE, *metadata})
+    # Missing files are included: an interrupted run may have left their byte code and directories.
     hashes = {name: value for each in plan.distributions for name, value in each.hashes.items()}
-    changed = _remove_each(root, [name for name in plan.paths if name == START_FILE], hashes)
+    metadata = [name for each in plan.distributions for name in _metadata(each)]
+    changed = _remove_each(root, [START_FILE], hashes)
     if pth_file and plan.edit:
         pth.undo(pth_file, plan.edit)
-    changed += _remove_each(root, packages, hashes)
-    if not changed:
-        changed = _remove_each(root, metadata, hashes)
-    for each in plan.distributions:
-        files.remove_empty_directory(root, each.dist_info)
-    return [os.path.join(root, *name.split("/")) for name in changed]
+    elif pth_file and plan.distributions:
+        pth.discard_temporary(pth_file)
+    changed += _remove_each(root, sorted({*hashes} - {START_FILE, *metadata}), hashes)
+    if not {*_absolute(plan, changed)} - {*plan.left}:
+        removable = [name for name in metadata if name.split("/")[0] not in plan.kept_records]
+        changed += _remove_each(root, removable, hashes)
+    return _absolute(plan, changed)
+
+
+def _absolute(plan: Removal, names: list[str]) -> list[str]:
+    return [os.path.join(plan.target.site_packages, *name.split("/")) for name in names]
 
 
 def _metadata(distribution: Distribution) -> list[str]:
@@ -168,9 +173,9 @@ def _remove_each(root: str, names: list[str], hashes: dict[str, str]) -> list[st
     changed = []
     directories = set()
     for name in names:
-        if name not in hashes:  # RECORD contains no hash of itself.
+        if name.endswith(".dist-info/RECORD"):  # It contains no hash of itself.
             files.remove(root, name)
-        elif not files.remove_if_unchanged(root, name, hashes[name]):
+        elif name in hashes and not files.remove_if_unchanged(root, name, hashes[name]):
             changed.append(name)
             continue
         directories |= _parents(name) | _remove_byte_code(root, name)

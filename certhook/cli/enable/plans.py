@@ -46,6 +46,7 @@ class Removal(NamedTuple):
     :ivar distributions: the distributions that ``enable`` installed
     :ivar paths: the files to remove, below site-packages
     :ivar left: the absolute paths of the files that were changed since, which stay
+    :ivar kept_records: the dist-info directories of distributions with such files, which stay as well
     :ivar edit: the edit of the ``._pth`` file to undo
     :ivar has_stage: whether an interrupted ``enable`` left the directory :data:`STAGE`
     :ivar made_directories: how many directories ``enable`` created, see :class:`~.installed.Details`
@@ -55,6 +56,7 @@ class Removal(NamedTuple):
     distributions: tuple[Distribution, ...]
     paths: tuple[str, ...]
     left: tuple[str, ...]
+    kept_records: frozenset[str]
     edit: pth.Edit | None
     has_stage: bool
     made_directories: int
@@ -99,23 +101,18 @@ def plan_removal(target: Target) -> Removal | None:
         return None
     paths: list[str] = []
     left: list[str] = []
-    for distribution in found:
-        removed, kept = _plan_distribution(target, distribution)
+    kept = set()
+    for each in found:
+        verified = installed.verify(target.site_packages, each)
+        changed = _absolute(target, verified.changed) + _changed_pth(target, each)
+        removed = [*verified.unchanged, *([each.record] if _exists(target, each.record) else [])]
+        if changed:
+            kept.add(each.dist_info)
+            removed = [name for name in removed if not name.startswith(f"{each.dist_info}/")]
         paths += removed
-        left += kept
+        left += changed
     edit, made = _applied_edit(target, found), _recorded_directories(target, found)
-    return Removal(target, found, tuple(paths), tuple(left), edit, has_stage(target), made)
-
-
-def _plan_distribution(target: Target, distribution: Distribution) -> tuple[list[str], list[str]]:
-    """Return the files to remove, below site-packages, and the absolute paths of the changed files."""
-    verified = installed.verify(target.site_packages, distribution)
-    changed = _absolute(target, verified.changed) + _changed_pth(target, distribution)
-    removed = [*verified.unchanged, *([distribution.record] if _exists(target, distribution.record) else [])]
-    if changed:
-        # The dist-info directory stays as long as a file that its RECORD lists.
-        removed = [name for name in removed if not name.startswith(f"{distribution.dist_info}/")]
-    return removed, changed
+    return Removal(target, found, tuple(paths), tuple(left), frozenset(kept), edit, has_stage(target), made)
 
 
 def _has_own_certifi(target: Target, found: Mapping[str, Distribution]) -> bool:

@@ -111,23 +111,21 @@ def undo(path: str, edit: Edit) -> None:
     original = without(edit, content)
     if original != content:
         _replace(path, original)
-    else:
-        _discard(path + _TEMPORARY)
 
 
 def _replace(path: str, content: bytes) -> None:
     """Replace the file at *path* in one step."""
     temporary = path + _TEMPORARY
-    # An interrupted run may have left it. If another process creates it again, create() fails.
-    _discard(temporary)
+    discard_temporary(path)
     try:
         files.create(temporary, content, stat.S_IMODE(os.lstat(path).st_mode))
         os.replace(temporary, path)
     except BaseException:
-        _discard(temporary)
+        discard_temporary(path)
         raise
 
 
-def _discard(path: str) -> None:
+def discard_temporary(path: str) -> None:
+    """Remove the temporary file that an interrupted run left beside the file at *path*."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        os.unlink(path + _TEMPORARY)

@@ -85,8 +85,6 @@ def disable(directory: Path) -> list[str]:
     return deployment.remove(find_target(str(directory)))
 
 
-
-
 def interrupt(step: int, action: Callable[[], None], patch: Callable[[object, str, object], None] = setattr) -> None:
     """Run *action* instead of the call number *step* of those functions that move or remove a file."""
     count = itertools.count()
