@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-from typing import Mapping, NamedTuple
+from typing import Iterable, Mapping, NamedTuple
 
 from certhook.cli.enable import files
 from certhook.cli.enable.installed import DETAILS, INSTALLER
@@ -36,34 +36,44 @@ class Wheel(NamedTuple):
 def read_wheel(name: str) -> Wheel:
     """Read the files of the distribution *name* that is installed in this interpreter.
 
-    :raises Refused: if *name* is not an installed distribution, or its files differ from its ``RECORD``
+    :raises Refused: if *name* is not installed from a wheel, or its files differ from its ``RECORD``
     """
-    try:
-        distribution = importlib.metadata.distribution(name)
-        paths = distribution.files or []
-    except importlib.metadata.PackageNotFoundError:
-        paths = []
-    records = [path for path in paths if path.name == "RECORD" and path.parent.name.endswith(".dist-info")]
-    _check_import(name, paths)
-    dist_info = str(records[0].parent)
+    distribution = _find_distribution(name)
+    paths = distribution.files or []
+    dist_info = _dist_info(paths)
     contents = {path.as_posix(): _verified(path) for path in paths if _belongs_in_wheel(path, dist_info)}
     return Wheel(name, distribution.version, dist_info, contents)
 
 
-def _check_import(name: str, paths: list[importlib.metadata.PackagePath]) -> None:
-    """Check that the package *name* is imported from the files in *paths*.
+def _find_distribution(name: str) -> importlib.metadata.Distribution:
+    """Find the distribution that contains the package *name* as it is imported.
 
-    It is not if the package is in a source tree, in an archive, or installed as editable.
+    There is none if the package is in a source tree, in an archive, or installed as editable.
     """
     spec = importlib.util.find_spec(name)
     origin = spec.origin if spec else None
-    located = [path.locate() for path in paths if path.as_posix() == f"{name}/__init__.py"]
-    if origin and os.path.exists(origin) and any(os.path.samefile(path, origin) for path in located):
-        return
+    for distribution in importlib.metadata.distributions(name=name):
+        paths = distribution.files or []
+        located = [path.locate() for path in paths if path.as_posix() == f"{name}/__init__.py"]
+        if origin and _dist_info(paths) and any(_is_same_file(str(path), origin) for path in located):
+            return distribution
     raise Refused(
         f"{name} is not installed here from a wheel (found: {origin or 'nothing'}), so its files cannot be verified; "
         f"run 'enable' from a Python in which pip installed {name}"
     )
+
+
+def _dist_info(paths: Iterable[importlib.metadata.PackagePath]) -> str:
+    """Return the dist-info directory among *paths*; an older format, such as egg-info, has none."""
+    metadata = [path for path in paths if len(path.parts) == 2 and path.match("*.dist-info/METADATA")]
+    return metadata[0].parts[0] if metadata else ""
+
+
+def _is_same_file(path: str, origin: str) -> bool:
+    try:
+        return os.path.samefile(path, origin)
+    except OSError:  # A path in an archive does not exist.
+        return False
 
 
 def _belongs_in_wheel(path: importlib.metadata.PackagePath, dist_info: str) -> bool:

@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Callable
+from unittest import mock
 
 import pytest
 
@@ -73,11 +74,11 @@ def enable_small(directory: Path, version: str = "1.0") -> bool:
 
     :returns: whether a change was necessary
     """
-    plans.read_wheel = lambda name: small_wheel(name, version)
-    plan = plans.plan_installation(find_target(str(directory)))
-    if plan is not None:
-        deployment.install(plan)
-    return plan is not None
+    with mock.patch.object(plans, "read_wheel", lambda name: small_wheel(name, version)):
+        plan = plans.plan_installation(find_target(str(directory)))
+        if plan is not None:
+            deployment.install(plan)
+        return plan is not None
 
 
 def disable(directory: Path) -> list[str]:
