@@ -2,9 +2,9 @@
 
 Distributions are unpacked into a staging directory and then moved into place, so a file is
 either complete or missing. At every moment, the ``RECORD`` files in the target list every
-file that was moved there. An interrupted run can therefore be repeated or undone, and what
-it left in the staging directory can be deleted. The file that starts certhook is moved
-into place last, and removed first.
+file that was moved there. An interrupted run can therefore be repeated or undone, and its
+staging directory can be deleted. The file that starts certhook is moved into place last,
+and removed first.
 """
 
 from __future__ import annotations

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import support
-from enabling import PTH, replace_recorded
+from enabling import PTH, replace_recorded, small_wheel
+
+from certhook.cli import main
+from certhook.cli.enable import plans
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +52,22 @@ def certhook(source: Path, tmp_path: Path):
             timeout=60,
             **kwargs,
         )
+
+    return run
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run ``python -m certhook`` in this process; ``enable`` installs the distributions of :func:`small_wheel`."""
+    monkeypatch.setattr(plans, "read_wheel", lambda name: small_wheel(name, "1.0"))
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as error:  # argparse
+            status = error.code
+        output, errors = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, status, output, errors)
 
     return run
 

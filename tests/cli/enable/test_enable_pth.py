@@ -13,16 +13,16 @@ from certhook.cli.enable.interpreter import Refused, find_target
 
 
 @pytest.mark.parametrize("given", ["directory", "python.exe"])
-def test_the_required_lines_are_appended_and_removed_again(given, certhook, embeddable) -> None:
+def test_the_required_lines_are_appended_and_removed_again(given, run_here, embeddable) -> None:
     before = snapshot(embeddable)
     target = embeddable if given == "directory" else embeddable / given
-    done = certhook("enable", target, "--yes")
+    done = run_here("enable", target, "--yes")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(f"  {line}\n" in done.stdout for line in ADDED.decode().split("\r\n")[:-1])
     assert (embeddable / "python311._pth").read_bytes() == PTH + ADDED
     names = {name.split("-")[0] for name in os.listdir(embeddable / "Lib" / "site-packages")}
     assert names == {"certhook", "certifi", "certhook.pth"}
-    assert certhook("disable", target, "--yes").returncode == 0
+    assert run_here("disable", target, "--yes").returncode == 0
     assert snapshot(embeddable) == before
 
 
@@ -63,11 +63,11 @@ def test_lines_that_the_user_removed_are_appended_again(embeddable) -> None:
     assert (embeddable / "python311._pth").read_bytes() == PTH + ADDED
 
 
-def test_a_changed_pth_file_is_kept_and_named(certhook, embeddable) -> None:
+def test_a_changed_pth_file_is_kept_and_named(run_here, embeddable) -> None:
     path = embeddable / "python311._pth"
-    certhook("enable", embeddable, "--yes")
+    run_here("enable", embeddable, "--yes")
     path.write_bytes(PTH + ADDED + b"..\\app\r\n")
-    done = certhook("disable", embeddable, "--yes")
+    done = run_here("disable", embeddable, "--yes")
     assert done.returncode == 1
     assert f"remove the lines 'Lib\\site-packages' and 'import site' from {path}" in done.stderr
     assert path.read_bytes() == PTH + ADDED + b"..\\app\r\n"
@@ -75,7 +75,7 @@ def test_a_changed_pth_file_is_kept_and_named(certhook, embeddable) -> None:
     (record,) = os.listdir(embeddable / "Lib" / "site-packages")
     assert record.startswith("certhook-") and record.endswith(".dist-info")
     path.write_bytes(PTH + b"..\\app\r\n")
-    assert certhook("disable", embeddable, "--yes").returncode == 0
+    assert run_here("disable", embeddable, "--yes").returncode == 0
     assert path.read_bytes() == PTH + b"..\\app\r\n"
     assert not (embeddable / "Lib").exists()
 

@@ -1,11 +1,10 @@
-"""The targets and sources that ``enable`` and ``disable`` refuse."""
+"""The targets that ``enable`` and ``disable`` refuse, and the library that ``enable`` needs."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,55 +61,58 @@ def shell_script(directory: Path) -> Path:
     ],
 )
 @pytest.mark.parametrize("verb", ["enable", "disable"])
-def test_a_target_that_is_not_a_supported_python_is_refused(verb, make, status, message, certhook, tmp_path) -> None:
+def test_a_target_that_is_not_a_supported_python_is_refused(verb, make, status, message, run_here, tmp_path) -> None:
     (tmp_path / "directory").mkdir()
-    done = certhook(verb, make(tmp_path / "directory"), "--yes")
+    done = run_here(verb, make(tmp_path / "directory"), "--yes")
     assert (done.returncode, done.stdout) == (status, "")
     assert message in done.stderr
-    as_json = certhook(verb, make(tmp_path / "directory"), "--json")
+    as_json = run_here(verb, make(tmp_path / "directory"), "--json")
     assert (as_json.returncode, as_json.stderr) == (status, done.stderr)
     found = json.loads(as_json.stdout)
     assert found["done"] is False and found["message"] in as_json.stderr
 
 
 @posix
-def test_a_python_with_pip_is_refused_without_force(certhook, target) -> None:
+def test_a_python_with_pip_is_refused_without_force(run_here, target) -> None:
     (support.purelib(target) / "pip").mkdir()
-    done = certhook("enable", target, "--yes")
+    done = run_here("enable", target, "--yes")
     assert (done.returncode, f"{target} -m pip install certhook" in done.stderr) == (1, True)
-    assert certhook("enable", target, "--yes", "--force").returncode == 0
+    assert run_here("enable", target, "--yes", "--force").returncode == 0
 
 
 @posix
-def test_the_python_of_the_operating_system_is_refused_without_force(certhook, private) -> None:
+def test_the_python_of_the_operating_system_is_refused_without_force(run_here, private) -> None:
     library = support.run(private, "import sysconfig; print(sysconfig.get_path('stdlib'))").stdout.strip()
     Path(library, "EXTERNALLY-MANAGED").touch()
-    done = certhook("enable", private, "--yes")
+    done = run_here("enable", private, "--yes")
     assert (done.returncode, "the operating system manages" in done.stderr) == (1, True)
-    assert certhook("enable", private, "--yes", "--force").returncode == 0
+    assert run_here("enable", private, "--yes", "--force").returncode == 0
 
 
 @pytest.mark.parametrize("name", ["certhook", "certhook.pth"])
-def test_a_file_that_exists_is_not_overwritten(name, certhook, embeddable) -> None:
+def test_a_file_that_exists_is_not_overwritten(name, run_here, embeddable) -> None:
     packages = embeddable / "Lib" / "site-packages"
     packages.mkdir(parents=True)
     (packages / name).write_text("other")
     before = snapshot(embeddable)
-    done = certhook("enable", embeddable, "--yes")
+    done = run_here("enable", embeddable, "--yes")
     assert (done.returncode, f"{packages / name} exists and was not installed" in done.stderr) == (1, True)
     assert snapshot(embeddable) == before
 
 
-def test_a_directory_that_is_not_writable_is_refused(source, embeddable) -> None:
-    code = (
-        "import os, sys; os.access = lambda path, mode: False\n"
-        f"from certhook.cli import main; sys.exit(main(['enable', {str(embeddable)!r}, '--yes', '--force']))"
-    )
-    done = support.run(source, code, check=False)
+def test_a_directory_that_is_not_writable_is_refused(run_here, embeddable, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    done = run_here("enable", embeddable, "--yes", "--force")
     assert (done.returncode, f"{embeddable} is not writable for this user" in done.stderr) == (1, True)
 
 
-# The distributions to install.
+def test_an_interpreter_without_a_path_is_refused_without_a_target(run_here, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "executable", "")
+    done = run_here("enable")
+    assert (done.returncode, "name a TARGET" in done.stderr) == (2, True)
+
+
+# The library.
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -127,51 +129,3 @@ def test_disable_does_not_need_the_installer_library(certhook, installed, embedd
     certhook("enable", embeddable, "--yes")
     assert certhook("disable", embeddable, "--yes", python=installed).returncode == 0
     assert snapshot(embeddable) == before
-
-
-@pytest.mark.parametrize("name", ["certifi/cacert.pem", "certhook/auto.py", "certhook.pth"])
-def test_a_source_that_differs_from_its_record_is_refused(name, certhook, make_source, cas, embeddable) -> None:
-    source = make_source(cas.pem("bundled"))
-    with open(support.purelib(source) / name, "ab") as file:
-        file.write(b"\n# changed\n")
-    before = snapshot(embeddable)
-    done = certhook("enable", embeddable, "--yes", python=source)
-    assert done.returncode == 1
-    assert f"{support.purelib(source) / name} differs from the hash in RECORD" in done.stderr
-    assert snapshot(embeddable) == before
-
-
-def test_a_source_with_a_missing_file_is_refused(certhook, make_source, cas, embeddable) -> None:
-    source = make_source(cas.pem("bundled"))
-    (support.purelib(source) / "certhook" / "auto.py").unlink()
-    done = certhook("enable", embeddable, "--yes", python=source)
-    assert (done.returncode, "auto.py, which RECORD lists, cannot be read" in done.stderr) == (1, True)
-
-
-@pytest.mark.parametrize("kind", ["source tree", "archive"])
-def test_a_certhook_that_is_not_installed_is_refused(kind, source, embeddable, tmp_path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(support.purelib(source) / "certhook", copy / "certhook")
-    if kind == "archive":
-        copy = Path(shutil.make_archive(str(tmp_path / "certhook"), "zip", copy))
-    command = [str(source), "-m", "certhook", "enable", str(embeddable), "--yes"]
-    env = support.clean_env(PYTHONPATH=str(copy), CERTHOOK_DISABLED="1")
-    done = subprocess.run(command, env=env, cwd=os.sep, capture_output=True, encoding="utf-8", timeout=60)
-    assert (done.returncode, "certhook is not installed here from a wheel" in done.stderr) == (1, True), done.stderr
-
-
-def test_an_editable_installation_is_refused(certhook, make_source, cas, embeddable) -> None:
-    source = make_source(cas.pem("bundled"))
-    packages = support.purelib(source)
-    (record,) = packages.glob("certhook-*.dist-info/RECORD")
-    lines = record.read_text().splitlines(keepends=True)
-    record.write_text("".join(line for line in lines if not line.startswith("certhook/")))
-    done = certhook("enable", embeddable, "--yes", python=source)
-    assert (done.returncode, "certhook is not installed here from a wheel" in done.stderr) == (1, True)
-
-
-def test_metadata_in_the_working_directory_is_ignored(certhook, embeddable, tmp_path) -> None:
-    """A source tree contains it after a build."""
-    (tmp_path / "certhook.egg-info").mkdir()
-    (tmp_path / "certhook.egg-info" / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: certhook\nVersion: 0\n")
-    assert certhook("enable", embeddable, "--yes").returncode == 0

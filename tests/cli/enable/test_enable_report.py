@@ -16,11 +16,11 @@ KEYS = ("verb", "target", "done", "site_packages", "python", "nothing_to_do", "f
 @posix
 @pytest.mark.parametrize("options", [(), ("--dry-run",), ("--dry-run", "--yes"), ("--json",)])
 @pytest.mark.parametrize("verb", ["enable", "disable"])
-def test_without_consent_the_changes_are_shown_and_not_made(verb, options, certhook, target) -> None:
+def test_without_consent_the_changes_are_shown_and_not_made(verb, options, run_here, target) -> None:
     if verb == "disable":
-        certhook("enable", target, "--yes")
+        run_here("enable", target, "--yes")
     before = snapshot(target.parent.parent)
-    done = certhook(verb, target, *options)
+    done = run_here(verb, target, *options)
     assert done.returncode == 1
     assert "nothing was changed" in done.stdout + done.stderr
     assert snapshot(target.parent.parent) == before
@@ -29,9 +29,9 @@ def test_without_consent_the_changes_are_shown_and_not_made(verb, options, certh
 
 
 @posix
-def test_changes_that_were_made_are_reported_in_the_past_tense(certhook, target) -> None:
+def test_changes_that_were_made_are_reported_in_the_past_tense(run_here, target) -> None:
     for verb, words in (("enable", "Added to "), ("disable", "Removed from ")):
-        shown = certhook(verb, target, "--yes").stdout
+        shown = run_here(verb, target, "--yes").stdout
         assert words in shown and "certhook/  (" in shown
         assert "ould" not in shown
 
@@ -56,42 +56,42 @@ def test_the_user_is_asked_at_a_terminal(answer, status, source, target) -> None
     assert (support.purelib(target) / "certhook.pth").exists() is (status == 0)
 
 
-def test_the_json_output_has_these_keys(certhook, embeddable) -> None:
-    found = json.loads(certhook("enable", embeddable, "--json").stdout)
+def test_the_json_output_has_these_keys(run_here, embeddable) -> None:
+    found = json.loads(run_here("enable", embeddable, "--json").stdout)
     assert set(found) == set(KEYS)
     assert found["lines"] == {str(embeddable / "python311._pth"): ADDED.decode().split("\r\n")[:-1]}
     assert (found["python"], found["nothing_to_do"], found["done"]) == ([3, 11], False, False)
-    found = json.loads(certhook("enable", embeddable, "--json", "--yes").stdout)
+    found = json.loads(run_here("enable", embeddable, "--json", "--yes").stdout)
     assert set(found) == {*KEYS, "left"}
     assert (found["done"], found["left"]) == (True, [])
-    found = json.loads(certhook("enable", embeddable, "--json").stdout)
+    found = json.loads(run_here("enable", embeddable, "--json").stdout)
     assert (found["nothing_to_do"], found["files"], found["lines"], found["done"]) == (True, [], {}, False)
 
 
-def test_the_output_fits_a_terminal_of_80_columns(certhook, tmp_path, embeddable) -> None:
+def test_the_output_fits_a_terminal_of_80_columns(run_here, tmp_path, embeddable) -> None:
     deep = tmp_path / ("a long name " * 6)
     embeddable.rename(deep)
     for verb in ("enable", "disable"):
-        done = certhook(verb, deep, "--yes")
+        done = run_here(verb, deep, "--yes")
         assert max(map(len, done.stdout.splitlines())) < 80
 
 
 @posix
-def test_control_characters_in_file_names_are_escaped(certhook, tmp_path, embeddable) -> None:
+def test_control_characters_in_file_names_are_escaped(run_here, tmp_path, embeddable) -> None:
     hostile = tmp_path / "\x1b[2Jtarget"
     embeddable.rename(hostile)
-    done = certhook("enable", hostile, "--yes")
+    done = run_here("enable", hostile, "--yes")
     assert (done.returncode, "\x1b" in done.stdout + done.stderr) == (0, False)
     (hostile / "\x1b]0;x\x07._pth").touch()
-    done = certhook("disable", hostile, "--yes")
+    done = run_here("disable", hostile, "--yes")
     assert (done.returncode, "\x1b" in done.stdout + done.stderr) == (2, False)
 
 
 @posix
-def test_the_rest_of_an_interrupted_run_is_reported(certhook, embeddable) -> None:
+def test_the_rest_of_an_interrupted_run_is_reported(run_here, embeddable) -> None:
     packages = embeddable / "Lib" / "site-packages"
     (packages / ".certhook-enable" / "new").mkdir(parents=True)
-    shown = certhook("disable", embeddable, "--dry-run").stdout
+    shown = run_here("disable", embeddable, "--dry-run").stdout
     assert "Would remove the directory of an interrupted 'enable'" in " ".join(shown.split())
-    assert certhook("disable", embeddable, "--yes").returncode == 0
+    assert run_here("disable", embeddable, "--yes").returncode == 0
     assert os.listdir(packages) == []
