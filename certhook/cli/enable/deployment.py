@@ -82,7 +82,7 @@ def remove(target: Target) -> list[str]:
         plan = plan_removal(target)
         if plan is None:
             return []
-        if has_stage(target):
+        if plan.has_stage:
             _discard_stage(target)
         left = list(dict.fromkeys([*plan.left, *_remove_files(plan)]))
     if not left:

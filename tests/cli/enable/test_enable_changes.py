@@ -73,6 +73,24 @@ def test_an_upgrade_does_not_delete_files_of_other_users(embeddable) -> None:
     assert snapshot(embeddable) == before
 
 
+def test_an_upgrade_does_not_overwrite_changed_files(embeddable) -> None:
+    enable_small(embeddable, "1.0")
+    changed = embeddable / "Lib" / "site-packages" / "certhook" / "core" / "module.py"
+    changed.write_text("x = 2\n")
+    before = snapshot(embeddable)
+    with pytest.raises(Refused, match="changed since certhook was enabled: .*module.py; run 'disable' first"):
+        enable_small(embeddable, "2.0")
+    assert snapshot(embeddable) == before
+
+
+def test_two_records_of_one_distribution_are_refused(embeddable) -> None:
+    enable_small(embeddable)
+    packages = embeddable / "Lib" / "site-packages"
+    shutil.copytree(packages / "certhook-1.0.dist-info", packages / "certhook-2.0.dist-info")
+    with pytest.raises(Refused, match="'enable' installed certhook more than once"):
+        disable(embeddable)
+
+
 def test_byte_code_is_removed_with_its_source(embeddable) -> None:
     enable_small(embeddable)
     package = embeddable / "Lib" / "site-packages" / "certhook" / "core"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 import support
-from enabling import ADDED, posix, snapshot
+from enabling import ADDED, enable_small, posix, snapshot
 
 KEYS = ("verb", "target", "done", "site_packages", "python", "nothing_to_do", "files", "lines", "message")
 
@@ -37,7 +39,7 @@ def test_changes_that_were_made_are_reported_in_the_past_tense(run_here, target)
 
 
 @posix
-@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"YES\n", 0), (b"n\n", 1), (b"\n", 1), (b"\4", 1)])
+@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"\4", 1)])
 def test_the_user_is_asked_at_a_terminal(answer, status, source, target) -> None:
     import pty
 
@@ -54,6 +56,38 @@ def test_the_user_is_asked_at_a_terminal(answer, status, source, target) -> None
     assert done.returncode == status, shown
     assert "Make these changes? [y/N]" in shown
     assert (support.purelib(target) / "certhook.pth").exists() is (status == 0)
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), (" YES ", 0), ("n", 1), ("", 1), ("yellow", 1), (None, 1)])
+def test_only_yes_is_consent(answer, status, run_here, embeddable, monkeypatch) -> None:
+    def reply(prompt: str) -> str:
+        if answer is None:
+            raise EOFError
+        return answer
+
+    monkeypatch.setattr("builtins.input", reply)
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    assert run_here("enable", embeddable).returncode == status
+    assert (embeddable / "Lib").exists() is (status == 0)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_failure_of_the_operating_system_is_reported(as_json, run_here, embeddable, monkeypatch) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "rename", fail)
+    done = run_here("enable", embeddable, "--yes", *["--json"][:as_json])
+    assert done.returncode == 1
+    assert done.stderr == "certhook: 'enable' failed: [Errno 28] No space left on device\n"
+    assert not as_json or json.loads(done.stdout)["done"] is False
+
+
+def test_a_replaced_version_is_named(run_here, embeddable) -> None:
+    enable_small(embeddable, "0.9")
+    shown = run_here("enable", embeddable, "--dry-run").stdout
+    assert "Would replace certifi 0.9 and certhook 0.9, installed by an earlier 'enable'." in " ".join(shown.split())
 
 
 def test_the_json_output_has_these_keys(run_here, embeddable) -> None:
