@@ -84,9 +84,9 @@ def _belongs_in_wheel(path: importlib.metadata.PackagePath, dist_info: str) -> b
 
 
 def _verified(path: importlib.metadata.PackagePath) -> bytes:
-    located = str(path.locate())
+    located = path.locate()
     try:
-        content = files.read_path(located)
+        content: bytes = path.read_binary()
     except OSError as error:
         raise Refused(f"{located}, which RECORD lists, cannot be read: {error.strerror}") from None
     if path.hash is None or files.digest(content) != f"{path.hash.mode}={path.hash.value}":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import support
-from enabling import record_hash, snapshot
+from enabling import posix, record_hash, snapshot
 
 from certhook.cli.enable import sources
 from certhook.cli.enable.interpreter import Refused
@@ -54,14 +54,20 @@ def test_a_distribution_that_pip_installed_can_be_read() -> None:
     assert b"BEGIN CERTIFICATE" in wheel.contents["certifi/cacert.pem"]
 
 
+@posix
+def test_links_to_files_are_followed(sample, tmp_path) -> None:
+    """uv can install packages as links into its cache."""
+    shutil.move(sample / "sample" / "__init__.py", tmp_path / "cached.py")
+    (sample / "sample" / "__init__.py").symlink_to(tmp_path / "cached.py")
+    assert sources.read_wheel("sample").contents["sample/__init__.py"] == b"x = 1\n"
+
+
 def change(packages: Path) -> None:
     (packages / "sample" / "__init__.py").write_bytes(b"x = 2\n")
 
 
-def link(packages: Path) -> None:
-    (packages / "sample" / "__init__.py").unlink()
-    (packages / "sample" / "__init__.py").symlink_to("elsewhere.py")
-    (packages / "sample" / "elsewhere.py").write_bytes(b"x = 1\n")
+def remove(packages: Path) -> None:
+    (packages / "sample-1.0.dist-info" / "entry_points.txt").unlink()
 
 
 def remove_hash(packages: Path) -> None:
@@ -74,7 +80,7 @@ def remove_hash(packages: Path) -> None:
     [
         (change, r"__init__\.py differs from the hash in RECORD; reinstall"),
         (remove_hash, r"__init__\.py differs from the hash in RECORD; reinstall"),
-        (link, r"__init__\.py, which RECORD lists, cannot be read"),
+        (remove, r"entry_points\.txt, which RECORD lists, cannot be read"),
     ],
 )
 def test_a_file_that_does_not_match_the_record_is_refused(damage, message, sample) -> None:
