@@ -1,9 +1,9 @@
-"""Builds certhook; all metadata is in setup.cfg.
+"""Build script of certhook; all metadata is in setup.cfg.
 
-What setup.cfg cannot say: ``certhook.pth`` belongs at the top of site-packages, in
-wheels, source distributions and editable installs, and has to go when certhook is
-uninstalled. ``data_files`` would bake the build machine's layout in, ``package_data``
-is missing from editable installs.
+setup.cfg cannot express that ``certhook.pth`` belongs at the top of site-packages, in
+wheels, source distributions and editable installs, and that pip removes it together with
+certhook. ``data_files`` would fix the build machine's layout, and editable installs lack
+``package_data``.
 """
 
 import os
@@ -11,34 +11,34 @@ import os
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-# No certhook.start (PEP 829): for one, site of Python 3.15 imports pkgutil and re at every start, which
-# nearly doubles it. Lines that import are read in .pth files up to Python 3.17.
+# There is no certhook.start (PEP 829): it would make site in Python 3.15 import pkgutil and re at every
+# start, which nearly doubles start-up time. Python executes import lines in .pth files up to version 3.17.
 START_FILE = "certhook.pth"
 
 
 class BuildPyWithStartFile(build_py):
-    """Copies the start-up file beside the package, and owns up to it."""
+    """Copy the start-up file next to the package, and list it among the outputs."""
 
     editable_mode = False
 
     def run(self):
         super().run()
-        self.copy_file(START_FILE, self._target(), preserve_mode=False)
+        self.copy_file(START_FILE, self._start_file_path(), preserve_mode=False)
 
     def get_source_files(self):
         return [*super().get_source_files(), START_FILE]
 
     def get_outputs(self, *args, **kwargs):
-        return [*super().get_outputs(*args, **kwargs), self._target()]
+        return [*super().get_outputs(*args, **kwargs), self._start_file_path()]
 
     def get_output_mapping(self):
-        return {**super().get_output_mapping(), self._target(): START_FILE}
+        return {**super().get_output_mapping(), self._start_file_path(): START_FILE}
 
-    def _target(self):
-        folder = self.build_lib
+    def _start_file_path(self):
+        directory = self.build_lib
         if self.editable_mode:
-            folder = self.get_finalized_command("install_lib").install_dir
-        return os.path.join(folder, START_FILE)
+            directory = self.get_finalized_command("install_lib").install_dir
+        return os.path.join(directory, START_FILE)
 
 
 setup(cmdclass={"build_py": BuildPyWithStartFile})

@@ -1,4 +1,4 @@
-"""Bundles of as many certificate authorities as one likes, generated in seconds."""
+"""Generate bundles with any number of certificate authorities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOT_AFTER = datetime.datetime(2049, 1, 1)
 
 
 def write(path: str, count: int) -> None:
-    """Write *count* self-signed roots of different names to *path*, as PEM; they share one key (EC, P-256)."""
+    """Write *count* self-signed roots to *path*, as PEM, with different names and the same key (EC, P-256)."""
     key = ec.generate_private_key(ec.SECP256R1())
     with open(path, "wb") as bundle:
         for number in range(count):

@@ -1,6 +1,6 @@
-"""What programs do with contexts, timed by pyperf: connections, and three HTTP clients.
+"""Time typical uses of contexts with pyperf: connections, and three HTTP clients.
 
-requests and httpx name certifi's file themselves, which certhook adopts.
+requests and httpx pass certifi's file, which certhook adopts.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from figures import Figure, compare
 
 CLIENTS = "clients, and connections to a server on loopback"
 
-#: What ``inside/clients.py`` does, how the table calls it, whether it is told to trust the bundle
-#: through ``SSL_CERT_FILE``, how often it is measured (in rounds), and what is wanted of the ratio.
-_WHAT: tuple[tuple[str, str, bool, int, float | None], ...] = (
+#: The function in ``inside/clients.py``, its name in the table, whether ``SSL_CERT_FILE`` names the
+#: bundle, a factor for the number of rounds, and the target for the ratio.
+_BENCHMARKS: tuple[tuple[str, str, bool, int, float | None], ...] = (
     ("default_context", "create_default_context()", False, 1, None),
     ("certifi_context", "create_default_context(cafile=certifi.where())", False, 1, None),
     ("existing_context", "one connection on an existing context", True, 4, 1.05),
@@ -29,27 +29,27 @@ _WHAT: tuple[tuple[str, str, bool, int, float | None], ...] = (
 
 
 def measure(stock: Environment, certhook: Environment, rounds: int, port: int, work: Path) -> list[Figure]:
-    """All figures of this module.
+    """Return all figures of this module.
 
-    :param rounds: how many pyperf processes of each kind, at least
-    :param port: of the loopback server, whose authority is in certifi's bundle
+    :param rounds: the minimum number of pyperf processes of each kind
+    :param port: the port of the loopback server; certifi's bundle contains its authority
     """
     figures = []
-    for what, name, named, often, wanted in _WHAT:
-        if what.startswith("truststore") and not _has_truststore(stock):
-            print(f"Left out: {name}; truststore needs Python 3.10.")
+    for function, name, sets_cert_file, factor, target in _BENCHMARKS:
+        if function.startswith("truststore") and not _has_truststore(stock):
+            print(f"Skipped: {name} (truststore needs Python 3.10)")
             continue
         timers = []
         for environment in (stock, certhook):
             variables = {"CERTHOOK_SOURCES": "system,bundled"}
-            if named:
+            if sets_cert_file:
                 variables["SSL_CERT_FILE"] = certifi_bundle(environment)
-            timers.append(_Timer(environment, what, port, variables, work))
+            timers.append(_Timer(environment, function, port, variables, work))
         values: tuple[list[float], list[float]] = ([], [])
-        for number in range(rounds * often):
-            for place in (0, 1) if number % 2 else (1, 0):
-                values[place].append(timers[place].time())
-        figures.append(compare(CLIENTS, name, *values, wanted=wanted))
+        for number in range(rounds * factor):
+            for index in (0, 1) if number % 2 else (1, 0):
+                values[index].append(timers[index].time())
+        figures.append(compare(CLIENTS, name, *values, target=target))
     return figures
 
 
@@ -59,17 +59,19 @@ def _has_truststore(environment: Environment) -> bool:
 
 
 class _Timer:
-    """Has pyperf time one thing in one environment, a process at a time."""
+    """Run one benchmark in one environment with pyperf, one process at a time."""
 
-    def __init__(self, environment: Environment, what: str, port: int, variables: dict[str, str], work: Path) -> None:
+    def __init__(
+        self, environment: Environment, function: str, port: int, variables: dict[str, str], work: Path
+    ) -> None:
         self._environment = environment
-        self._arguments = [what, str(port)]
+        self._arguments = [function, str(port)]
         self._variables = variables
         self._result = work / "pyperf.json"
         self._loops: list[str] = []
 
     def time(self) -> float:
-        """The median of the values of one process, in seconds."""
+        """Return the median of the values of one process, in seconds."""
         script = str(HERE / "inside" / "clients.py")
         settings = ["--copy-env", "--quiet", "--processes=1", "--values=8", "--warmups=1", "--min-time=0.04"]
         settings += ["-o", str(self._result), *self._loops]
@@ -78,6 +80,6 @@ class _Timer:
             benchmark = pyperf.Benchmark.load(str(self._result))
         finally:
             self._result.unlink(missing_ok=True)
-        # Found by the first process for all of them.
+        # The first process determines the number of loops for all of them.
         self._loops = [f"--loops={benchmark.get_loops()}"]
         return median(benchmark.get_values())

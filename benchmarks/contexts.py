@@ -1,4 +1,4 @@
-"""What contexts cost: each further one, its memory, a thousand of them, and stores of many anchors."""
+"""Measure contexts: time and memory of each further one, a thousand contexts, and stores with many anchors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from environments import Environment
 from figures import BYTES, Figure, compare
 
 FURTHER = "further contexts"
-MANY = "many contexts: seconds until there were that many, import ssl included"
-ANCHORS = "stores of many anchors"
+MANY = "many contexts: seconds to create that many, including import ssl"
+ANCHORS = "stores with many anchors"
 
-# Those made within a blink, and those that take stock seconds: each in processes of their own.
+# Small numbers, and numbers that take stock seconds, in separate processes.
 COUNTS = ((1, 10), (100, 1000))
 SIZES = (100, 1000, 10000)
 LIVE = 200
@@ -22,9 +22,9 @@ MEMORY = f"memory of each of {LIVE} live contexts"
 
 
 def measure(stock: Environment, certhook: Environment, rounds: int, work: Path) -> list[Figure]:
-    """All figures of this module.
+    """Return all figures of this module.
 
-    :param rounds: how many processes of each kind, where one takes seconds
+    :param rounds: the number of processes of each kind, if one takes seconds
     """
     return [
         *_further(stock, certhook, 5 * rounds),
@@ -37,39 +37,39 @@ def measure(stock: Environment, certhook: Environment, rounds: int, work: Path) 
 def _further(stock: Environment, certhook: Environment, rounds: int) -> list[Figure]:
     bare: list[float] = []
     default: list[float] = []
-    stocks: list[float] = []
-    medians: list[float] = []
+    stock_medians: list[float] = []
+    certhook_medians: list[float] = []
     for _ in range(rounds):
-        theirs = stock.inside("further.py", "3", "5")
-        mine = certhook.inside("further.py", "50", "50")
-        bare += [pair[0] for pair in mine]
-        default += [pair[1] for pair in mine]
-        stocks.append(median(pair[1] for pair in theirs))
-        medians.append(median(pair[1] for pair in mine))
+        stock_pairs = stock.inside("further.py", "3", "5")
+        certhook_pairs = certhook.inside("further.py", "50", "50")
+        bare += [pair[0] for pair in certhook_pairs]
+        default += [pair[1] for pair in certhook_pairs]
+        stock_medians.append(median(pair[1] for pair in stock_pairs))
+        certhook_medians.append(median(pair[1] for pair in certhook_pairs))
     return [
-        compare(FURTHER, "a default context; for stock: a bare SSLContext", bare, default, wanted=1.25),
-        compare(FURTHER, "a default context", stocks, medians, wanted=0.01),
+        compare(FURTHER, "a default context, relative to a bare SSLContext", bare, default, target=1.25),
+        compare(FURTHER, "a default context", stock_medians, certhook_medians, target=0.01),
     ]
 
 
 def _memory(stock: Environment, certhook: Environment, rounds: int) -> Figure:
-    theirs, mine = [], []
+    stock_sizes, certhook_sizes = [], []
     for _ in range(rounds):
-        theirs.append(stock.inside("memory.py", str(LIVE)))
-        mine.append(certhook.inside("memory.py", str(LIVE)))
-    return compare(FURTHER, MEMORY, theirs, mine, unit=BYTES, wanted=0.03)
+        stock_sizes.append(stock.inside("memory.py", str(LIVE)))
+        certhook_sizes.append(certhook.inside("memory.py", str(LIVE)))
+    return compare(FURTHER, MEMORY, stock_sizes, certhook_sizes, unit=BYTES, target=0.03)
 
 
 def _many(stock: Environment, certhook: Environment, rounds: int) -> list[Figure]:
     figures = []
-    for counts, often in zip(COUNTS, (5 * rounds, rounds)):
+    for counts, repetitions in zip(COUNTS, (5 * rounds, rounds)):
         arguments = [str(count) for count in counts]
-        theirs, mine = [], []
-        for _ in range(often):
-            theirs.append(stock.inside("many.py", *arguments))
-            mine.append(certhook.inside("many.py", *arguments))
-        for place, count in enumerate(counts):
-            columns = ([times[place] for times in side] for side in (theirs, mine))
+        stock_times, certhook_times = [], []
+        for _ in range(repetitions):
+            stock_times.append(stock.inside("many.py", *arguments))
+            certhook_times.append(certhook.inside("many.py", *arguments))
+        for index, count in enumerate(counts):
+            columns = ([times[index] for times in side] for side in (stock_times, certhook_times))
             figures.append(compare(MANY, f"{count:,}", *columns))
     return figures
 
@@ -79,19 +79,19 @@ def _anchors(stock: Environment, certhook: Environment, rounds: int, work: Path)
     for size in SIZES:
         bundle = str(work / f"{size}.pem")
         anchors.write(bundle, size)
-        # Stock reads the first, certhook the second alone: so that both trust the same.
+        # Stock reads only the first variable, certhook only the second, so that both trust the same roots.
         variables = {"SSL_CERT_FILE": bundle, "CERTHOOK_BUNDLE": bundle, "CERTHOOK_SOURCES": "bundled"}
-        theirs, cold, warm, further = [], [], [], []
+        stock_times, cold, warm, further = [], [], [], []
         for _ in range(rounds):
             import_ssl, context = stock.inside("first.py", **variables)
-            theirs.append(context)
+            stock_times.append(context)
             shutil.rmtree(certhook.cache, ignore_errors=True)
             cold.append(sum(certhook.inside("first.py", **variables)) - import_ssl)
             warm.append(sum(certhook.inside("first.py", **variables)) - import_ssl)
             further.append(median(pair[1] for pair in certhook.inside("further.py", "20", "20", **variables)))
         figures += [
-            compare(ANCHORS, f"{size:,}, first context, no store yet", theirs, cold),
-            compare(ANCHORS, f"{size:,}, first context, warm store", theirs, warm),
-            compare(ANCHORS, f"{size:,}, a further context", theirs, further),
+            compare(ANCHORS, f"{size:,}, first context, no store yet", stock_times, cold),
+            compare(ANCHORS, f"{size:,}, first context, warm store", stock_times, warm),
+            compare(ANCHORS, f"{size:,}, a further context", stock_times, further),
         ]
     return figures

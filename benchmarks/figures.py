@@ -1,4 +1,4 @@
-"""A figure: what was measured side by side, and what it comes to."""
+"""A figure: the result of a measurement with and without certhook."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ INSTRUCTIONS = "instructions"
 class Figure:
     """One line of the table.
 
-    :ivar group: what it belongs to, a heading of the table
-    :ivar name: what was measured
-    :ivar unit: of *stock* and *certhook*
-    :ivar stock: median without certhook, or of what *name* says it is compared with
-    :ivar certhook: median with certhook
-    :ivar ratio: median of the ratios of values measured right after each other
+    :ivar group: the heading in the table
+    :ivar name: the measured operation
+    :ivar unit: the unit of *stock* and *certhook*
+    :ivar stock: the median without certhook, or of the reference that *name* contains
+    :ivar certhook: the median with certhook
+    :ivar ratio: the median of the ratios of values measured directly after each other
     :ivar spread: the first and the third quartile of these ratios
-    :ivar rounds: how many ratios there are
-    :ivar wanted: what the ratio should be at most, None where nothing is said
+    :ivar rounds: the number of ratios
+    :ivar target: the maximum intended ratio, or None
     """
 
     group: str
@@ -34,7 +34,7 @@ class Figure:
     ratio: float
     spread: tuple[float, float]
     rounds: int
-    wanted: float | None = None
+    target: float | None = None
 
 
 def compare(
@@ -43,12 +43,12 @@ def compare(
     stock: Sequence[float],
     certhook: Sequence[float],
     unit: str = SECONDS,
-    wanted: float | None = None,
+    target: float | None = None,
 ) -> Figure:
-    """The figure of *stock* and *certhook*, whose values at one place were measured in one round."""
+    """Return the figure for *stock* and *certhook*; values with the same index come from the same round."""
     if len(stock) != len(certhook) or not stock:
         raise ValueError(f"{name}: {len(stock)} values cannot be compared with {len(certhook)}")
-    ratios = sorted(mine / theirs for theirs, mine in zip(stock, certhook))
+    ratios = sorted(after / before for before, after in zip(stock, certhook))
     last = len(ratios) - 1
     spread = (ratios[round(last * 0.25)], ratios[round(last * 0.75)])
-    return Figure(group, name, unit, median(stock), median(certhook), median(ratios), spread, len(ratios), wanted)
+    return Figure(group, name, unit, median(stock), median(certhook), median(ratios), spread, len(ratios), target)

@@ -1,7 +1,7 @@
-"""The plot that the README shows: many contexts, many anchors, and all ratios.
+"""The plot in the README: many contexts, many anchors, and all ratios.
 
-The two colours differ in lightness too, and every line and dot is labelled where
-it stands, so the plot is read without telling colours apart.
+The two colours differ in lightness, and every line and bar has a label next to it, so that the plot
+is readable without distinguishing colours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 from starting import FIRST, START
 
-# Of the colour-blind safe palette of Okabe and Ito.
+# From the colour-blind safe palette of Okabe and Ito.
 _STOCK = "#D55E00"
 _CERTHOOK = "#0072B2"
 _GREY = "#666666"
@@ -36,28 +36,28 @@ _STYLE = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "svg.fonttype": "path",
-    # The same file for the same figures.
+    # The same figures result in the same file.
     "svg.hashsalt": "certhook",
 }
 
-#: The bars: which figures, by group and name, and what they are called in the plot.
+#: The bars: the group and the name of a figure, and the label in the plot.
 _BARS = (
     (START, "interpreter start", "interpreter start"),
     (START, "import ssl", "import ssl"),
     (FIRST, "no store yet", "first default context of a process, no store yet"),
-    (FIRST, "warm store, not used for an hour", "the same, with a store that was not used for an hour"),
-    (FIRST, "warm store, used seconds ago", "the same, with a store that was used seconds ago"),
+    (FIRST, "warm store, not used for an hour", "the same, with a store not used for an hour"),
+    (FIRST, "warm store, used seconds ago", "the same, with a store used seconds ago"),
     (FURTHER, "a default context", "each further default context"),
     (FURTHER, MEMORY, "memory of a default context"),
     (CLIENTS, "one connection on an existing context", "one connection on an existing context"),
     (CLIENTS, "a new default context, and one connection on it", "a new default context and one connection"),
     (CLIENTS, "urllib.request.urlopen", "urllib.request.urlopen"),
     (CLIENTS, "one connection on an existing truststore.SSLContext", "one connection through truststore"),
-    (CLIENTS, "requests.get", "requests.get, which names certifi's file"),
-    (CLIENTS, "httpx.Client()", "httpx.Client(), which names certifi's file"),
+    (CLIENTS, "requests.get", "requests.get, which passes certifi's file"),
+    (CLIENTS, "httpx.Client()", "httpx.Client(), which passes certifi's file"),
 )
 
-#: How the lines over the number of roots are called.
+#: The lines over the number of roots: a part of the figure's name, the marker and the label.
 _KINDS = (
     ("no store yet", "D", "certhook,\nfirst, no store yet"),
     ("warm store", "^", "certhook,\nfirst, warm store"),
@@ -66,17 +66,17 @@ _KINDS = (
 
 
 def write(path: Path, facts: dict[str, Any], figures: list[Figure]) -> None:
-    """Draw *figures* into *path*, in the format that its name says."""
+    """Draw *figures* to *path*, in the format of its extension."""
     with pyplot.rc_context(_STYLE):
         drawing = pyplot.figure(figsize=(9.6, 7.2), layout="constrained", facecolor="white")
-        # Apart, so that the long labels of the bars do not push the lines aside.
+        # Separate subfigures, so that the long labels of the bars do not shift the lines.
         upper, lower = drawing.subfigures(2, 1, height_ratios=(1, 1.15), hspace=0.06)
         many, anchors = upper.subplots(1, 2, gridspec_kw={"wspace": 0.08})
         _draw_many(many, figures)
         _draw_anchors(anchors, figures)
         _draw_ratios(lower.subplots(), figures)
-        what = f"certhook {facts['certhook']}, Python {facts['python']}, {facts['openssl']}"
-        note = f"{what}, {facts['processors']} processors; medians of one run"
+        versions = f"certhook {facts['certhook']}, Python {facts['python']}, {facts['openssl']}"
+        note = f"{versions}, {facts['processors']} processors; medians of one run"
         drawing.supxlabel(note, fontsize=8, color=_GREY)
         metadata = {"Date": None} if path.suffix == ".svg" else None
         drawing.savefig(path, dpi=150, metadata=metadata)
@@ -84,16 +84,16 @@ def write(path: Path, facts: dict[str, Any], figures: list[Figure]) -> None:
 
 
 def _draw_ratios(axes: Axes, figures: list[Figure]) -> None:
-    """One bar a figure, from 1, which is stock, to its ratio."""
-    found = {(figure.group, figure.name): figure.ratio for figure in figures}
-    bars = [(label, found[group, name]) for group, name, label in _BARS if (group, name) in found]
-    for place, (_, ratio) in enumerate(bars):
-        axes.barh(place, ratio - 1, left=1, height=0.6, color=_CERTHOOK if ratio < 1 else _STOCK)
-        # At the end of the bar; where there is no bar to speak of, behind the line.
+    """Draw one bar for each figure, from 1 (stock) to its ratio."""
+    ratios_by_name = {(figure.group, figure.name): figure.ratio for figure in figures}
+    bars = [(label, ratios_by_name[group, name]) for group, name, label in _BARS if (group, name) in ratios_by_name]
+    for position, (_, ratio) in enumerate(bars):
+        axes.barh(position, ratio - 1, left=1, height=0.6, color=_CERTHOOK if ratio < 1 else _STOCK)
+        # At the end of the bar, or next to the line if the bar is too short.
         left = ratio < 0.9
         axes.annotate(
             _rounded(ratio),
-            (ratio if left else max(ratio, 1.0), place),
+            (ratio if left else max(ratio, 1.0), position),
             xytext=(-4 if left else 4, 0),
             textcoords="offset points",
             ha="right" if left else "left",
@@ -111,7 +111,7 @@ def _draw_ratios(axes: Axes, figures: list[Figure]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="x", color=_LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_title("Time and memory with certhook, as a multiple of what stock Python needs")
+    axes.set_title("Time and memory with certhook, relative to stock Python")
     axes.set_xlabel("ratio, logarithmic; 1 is stock Python")
     axes.spines["left"].set_visible(False)
 
@@ -126,8 +126,8 @@ def _draw_many(axes: Axes, figures: list[Figure]) -> None:
     _line(axes, counts, [figure.stock for figure in many], _STOCK, "o", "stock")
     _line(axes, counts, [figure.certhook for figure in many], _CERTHOOK, "s", "certhook")
     _both_logarithmic(axes, counts)
-    axes.set_title("Time until there were n default contexts")
-    axes.set_xlabel("n, in one process, import ssl included")
+    axes.set_title("Time to create n default contexts")
+    axes.set_xlabel("n, in one process, including import ssl")
 
 
 def _draw_anchors(axes: Axes, figures: list[Figure]) -> None:
@@ -139,7 +139,7 @@ def _draw_anchors(axes: Axes, figures: list[Figure]) -> None:
         _line(axes, sizes, times, _CERTHOOK, marker, label)
     _both_logarithmic(axes, sizes)
     axes.set_title("Time of one default context")
-    axes.set_xlabel("roots that it trusts")
+    axes.set_xlabel("number of trusted roots")
 
 
 def _size(figure: Figure) -> int:

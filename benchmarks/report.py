@@ -1,4 +1,4 @@
-"""The figures as a table for a person, and as JSON."""
+"""The figures as a text table and as JSON."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _SCALES = {
 }
 
 
-def surroundings(stock: Environment, certhook: Environment) -> dict[str, Any]:
-    """What the figures depend on, and how many roots are trusted in each environment."""
-    found = {}
+def system_facts(stock: Environment, certhook: Environment) -> dict[str, Any]:
+    """Return versions, platform and load, and the number of trusted roots in each environment."""
+    root_counts = {}
     for environment in (stock, certhook):
         roots, openssl, python = environment.inside("roots.py")
-        found[environment.name] = roots
+        root_counts[environment.name] = roots
     return {
         "certhook": _revision(),
         "python": python,
         "openssl": openssl,
-        "roots": found,
+        "roots": root_counts,
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        # Above the number of processors: others are at work here, and times are not worth much.
+        # If the load exceeds the number of processors, other processes distort the times.
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
 
 
 def _revision() -> str:
-    """Which certhook this is; "-dirty" where the checkout has changes of its own."""
+    """Return the revision of certhook; the suffix "-dirty" marks uncommitted changes."""
     try:
         return run(["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--tags"]).strip()
     except (OSError, RuntimeError):
@@ -45,24 +45,24 @@ def _revision() -> str:
 
 
 def heading(facts: dict[str, Any]) -> str:
-    """Two lines that stand over the table."""
+    """Return the two lines above the table."""
     roots = facts["roots"]
-    what = f"certhook {facts['certhook']}, Python {facts['python']}, {facts['openssl']}"
+    versions = f"certhook {facts['certhook']}, Python {facts['python']}, {facts['openssl']}"
     return (
-        f"{what}, {facts['platform']}, {facts['processors']} processors, load {facts['load']}\n"
+        f"{versions}, {facts['platform']}, {facts['processors']} processors, load {facts['load']}\n"
         f"Roots of a default context: {roots['stock']} for stock, {roots['certhook']} with certhook"
     )
 
 
 def table(figures: list[Figure]) -> str:
-    """The table: medians, the median of the ratios with its quartiles, and what is wanted of it."""
-    rows = [("", "stock", "certhook", "ratio", "quartiles", "wanted")]
+    """Return the table: medians, the median and the quartiles of the ratios, and the target."""
+    rows = [("", "stock", "certhook", "ratio", "quartiles", "target")]
     for figure in figures:
         ratio = _ratio(figure.ratio)
         quartiles = "–".join(map(_ratio, figure.spread)) if figure.rounds > 1 else ""
-        wanted = "" if figure.wanted is None else f"≤ {figure.wanted:g}"
+        target = "" if figure.target is None else f"≤ {figure.target:g}"
         stock, certhook = (amount(value, figure.unit) for value in (figure.stock, figure.certhook))
-        rows.append((f"  {figure.name}", stock, certhook, ratio, quartiles, wanted))
+        rows.append((f"  {figure.name}", stock, certhook, ratio, quartiles, target))
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = [_line(rows[0], widths)]
     group = ""
@@ -84,12 +84,12 @@ def _ratio(value: float) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """*value* with three digits, in a multiple of *unit* that suits it."""
+    """Return *value* with three digits, in a suitable multiple of *unit*."""
     scale, name = next((pair for pair in _SCALES[unit] if value >= pair[0]), _SCALES[unit][-1])
     value /= scale
     return f"{value:.{max(0, 2 - len(str(int(value))) + 1)}f} {name}"
 
 
 def to_json(facts: dict[str, Any], figures: list[Figure]) -> str:
-    """Everything, for programs."""
+    """Return all facts and figures as JSON."""
     return json.dumps({**facts, "figures": [dataclasses.asdict(figure) for figure in figures]}, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""An HTTPS server on loopback, in a process of its own so that it shares no lock with who is measured."""
+"""An HTTPS server on loopback, in a separate process, so that it shares no lock with the measured process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import sys
 from pathlib import Path
 
 REQUEST_LIMIT = 65536
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 TIMEOUT = 20
 
 
 class Server:
-    """The server, from ``with`` to its end.
+    """The server, which runs inside a ``with`` statement.
 
-    :param work: where its key and certificates go
+    :param work: the directory for its key and certificates
 
-    :ivar authority: the certificate that vouches for it, as PEM
-    :ivar port: where it listens on 127.0.0.1
+    :ivar authority: the certificate of its authority, as PEM
+    :ivar port: its port on 127.0.0.1
     """
 
     def __init__(self, work: Path) -> None:
@@ -49,9 +49,9 @@ class _Connection(socketserver.BaseRequestHandler):
         try:
             with self.server.context.wrap_socket(self.request, server_side=True) as secured:
                 if secured.recv(REQUEST_LIMIT):
-                    secured.sendall(ANSWER)
+                    secured.sendall(RESPONSE)
         except OSError:
-            pass  # The client had all it wanted.
+            pass  # The client closed the connection.
 
 
 class _Loopback(socketserver.ThreadingTCPServer):
@@ -60,7 +60,7 @@ class _Loopback(socketserver.ThreadingTCPServer):
 
 
 def main() -> None:
-    """Serve with the key and certificates in the file that is the argument; print the port."""
+    """Run the server with the key and certificates in the file ``sys.argv[1]``, and print the port."""
     with _Loopback(("127.0.0.1", 0), _Connection) as server:
         server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.context.load_cert_chain(sys.argv[1])

@@ -1,7 +1,7 @@
-"""What certhook costs a process that starts: the interpreter, ``import ssl``, the first default context.
+"""Measure process start-up: the interpreter, ``import ssl``, and the first default context.
 
-Nothing here can be measured twice in one process, so fresh processes are started
-alternately, and those that measure a part of themselves do so with ``perf_counter``.
+None of these can be measured twice in one process. The benchmarks start new processes alternately in
+both environments; processes that measure a part of their run use ``perf_counter``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from figures import INSTRUCTIONS, Figure, compare
 START = "start of a process"
 FIRST = "first default context of a process"
 
-# Longer ago than certhook takes the last look at every file to hold.
+# In seconds; longer than the interval in which certhook skips the check of every file.
 _PAUSE = 3600.0
 
 
 def measure(stock: Environment, certhook: Environment, rounds: int) -> list[Figure]:
-    """All figures of this module.
+    """Return all figures of this module.
 
-    :param rounds: how many processes of each kind
+    :param rounds: the number of processes of each kind
     """
     return [
         *_instructions(stock, certhook),
@@ -41,44 +41,44 @@ def measure(stock: Environment, certhook: Environment, rounds: int) -> list[Figu
 def _instructions(stock: Environment, certhook: Environment) -> list[Figure]:
     valgrind = shutil.which("valgrind")
     if valgrind is None:
-        print("Instructions are not counted: there is no valgrind here.")
+        print("Skipped: instruction counts (valgrind is not installed)")
         return []
     figures = []
-    for name, code, wanted in (("interpreter start", "pass", 1.05), ("import ssl", "import ssl", None)):
+    for name, code, target in (("interpreter start", "pass", 1.05), ("import ssl", "import ssl", None)):
         counts: dict[str, list[int]] = {"stock": [], "certhook": []}
         for _ in range(3):
             for environment in (stock, certhook):
                 counts[environment.name].append(_count(valgrind, environment, code))
-        # Each is the same to a thousandth in every run, so the median is as good as pairs.
+        # Runs differ by less than 0.1 %, so that medians are as good as pairs.
         pairs = [[median(counts[environment.name])] for environment in (stock, certhook)]
-        figures.append(compare(START, f"{name}, in instructions", *pairs, unit=INSTRUCTIONS, wanted=wanted))
+        figures.append(compare(START, f"{name}, in instructions", *pairs, unit=INSTRUCTIONS, target=target))
     return figures
 
 
 def _count(valgrind: str, environment: Environment, code: str) -> int:
     command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={os.devnull}", str(environment.python), "-c", code]
-    # The order of sets and dictionaries is part of the count.
+    # A fixed seed, because the order of sets affects the count.
     variables = environment.variables(PYTHONHASHSEED="0")
     done = subprocess.run(command, env=variables, capture_output=True, encoding="utf-8", check=True)
     counted = re.search(r"Collected : (\d+)", done.stderr)
     if counted is None:
-        raise RuntimeError(f"valgrind says no count:\n{done.stderr}")
+        raise RuntimeError(f"no instruction count in valgrind's output:\n{done.stderr}")
     return int(counted[1])
 
 
 def _wall(stock: Environment, certhook: Environment, rounds: int) -> list[Figure]:
-    """Whole processes, from outside."""
+    """Measure whole processes from outside."""
     figures = []
     for name, code in (
         ("interpreter start", "pass"),
-        ("a process that makes one default context, from start to end", "import ssl; ssl.create_default_context()"),
+        ("a process that creates one default context, from start to end", "import ssl; ssl.create_default_context()"),
     ):
         times: dict[str, list[float]] = {"stock": [], "certhook": []}
         for number in range(rounds + 1):
             for environment in (stock, certhook) if number % 2 else (certhook, stock):
-                taken = _timed(environment, code)
-                if number:  # The first ones read from the disk, and make the store.
-                    times[environment.name].append(taken)
+                duration = _timed(environment, code)
+                if number:  # The first processes read from the disk and build the store.
+                    times[environment.name].append(duration)
         figures.append(compare(START, name, times["stock"], times["certhook"]))
     return figures
 
@@ -93,48 +93,49 @@ def _timed(environment: Environment, code: str) -> float:
 def _first(stock: Environment, certhook: Environment, rounds: int) -> list[Figure]:
     prebuilt = certhook.cache.with_name("prebuilt")
     certhook.run("-m", "certhook", "compile", "--directory", str(prebuilt))
-    # What the store is like when the process starts, how it is brought about, and the variables of the process.
+    # Name, function that prepares the store, variables of the process, and target for the ratio.
     situations: list[tuple[str, Callable[[], None], dict[str, str], float | None]] = [
         ("warm store, not used for an hour", lambda: _age(certhook.cache), {}, None),
         ("warm store, used seconds ago", lambda: _refresh(certhook.cache), {}, 0.15),
         ("prebuilt store", lambda: None, {"CERTHOOK_CACHE_DIR": str(prebuilt)}, None),
-        # The last one: it leaves a store for the first one.
+        # In last position, because it leaves a store for the first one.
         ("no store yet", lambda: _empty(certhook.cache), {}, 2.5),
     ]
     imports: dict[str, list[float]] = {"stock": [], "certhook": []}
     firsts: dict[str, list[float]] = {name: [] for name, *_ in situations}
-    stocks: list[float] = []
+    stock_firsts: list[float] = []
     for number in range(rounds + 1):
         import_ssl, context = stock.inside("first.py")
         if number:
             imports["stock"].append(import_ssl)
-            stocks.append(context)
+            stock_firsts.append(context)
         for name, prepare, variables, _ in situations:
             prepare()
             imported, first = certhook.inside("first.py", **variables)
             if number:
-                # Certhook's share of "import ssl" belongs to it.
+                # Includes the time that certhook adds to "import ssl".
                 firsts[name].append(imported + first - import_ssl)
                 if prepare is situations[0][1]:
                     imports["certhook"].append(imported)
     return [
         compare(START, "import ssl", imports["stock"], imports["certhook"]),
-        *(compare(FIRST, name, stocks, firsts[name], wanted=wanted) for name, _, _, wanted in situations),
+        *(compare(FIRST, name, stock_firsts, firsts[name], target=target) for name, _, _, target in situations),
     ]
 
 
 def _empty(cache: Path) -> None:
-    # Moved away and not removed: ext4 is slow to make files where many were just deleted.
+    # Renamed instead of removed, because ext4 creates files slowly where many were just deleted.
     if cache.exists():
         cache.rename(tempfile.mkdtemp(prefix="used-", dir=cache.parent))
 
 
 def _age(cache: Path) -> None:
-    """Have the next process look at every file, as one does that starts after a pause."""
+    """Make the next process check every file, like one that starts after a pause."""
     _touch(cache, time.time() - _PAUSE)
 
 
 def _refresh(cache: Path) -> None:
+    """Make the next process skip the check of every file."""
     _touch(cache, time.time())
 
 

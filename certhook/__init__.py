@@ -1,14 +1,13 @@
 """Default TLS trust that simply works: the operating system's roots chained with certifi's.
 
-This module is what runs at every interpreter start: ``certhook.pth`` calls
-:func:`start` while :mod:`site` is still at work, before ``sitecustomize``, before any code of the
-program, and in a plain virtual environment twice (gh-75723). So nothing here may
-raise, print, or import what :mod:`site` has not imported anyway: that is ``sys``
-and ``os``. It is one module, since each further one would cost every start half
-a million instructions, one in a hundred.
+This module runs at every interpreter start. ``certhook.pth`` calls :func:`start` while
+:mod:`site` is running: before ``sitecustomize``, before any code of the program, and twice in a
+plain virtual environment (gh-75723). Code that runs at that time must not raise, must not
+print, and may import only ``sys`` and ``os``, which :mod:`site` has imported already. It is a
+single module because each further one would add half a million instructions, 1 %, to
+every interpreter start.
 
-The public names are fetched from the modules that define them when somebody
-first asks for them (:pep:`562`).
+The public names are imported from their modules on first access (:pep:`562`).
 """
 
 import os
@@ -21,7 +20,7 @@ __all__ = [
     "CerthookError",
     "CerthookWarning",
     "ConfigurationError",
-    "Place",
+    "Location",
     "SourceError",
     "TrustSet",
     "__version__",
@@ -32,15 +31,15 @@ __all__ = [
     "uninstall",
 ]
 
-_DEFINED_IN = {
+_MODULES = {
     "install": "certhook._install",
     "is_installed": "certhook._install",
     "uninstall": "certhook._install",
-    "Anchor": "certhook._anchors",
-    "Place": "certhook._sources.reader",
-    "TrustSet": "certhook._sources",
-    "load_default_certs": "certhook._trust",
-    "trust_set": "certhook._trust",
+    "Anchor": "certhook._certificates.anchor",
+    "Location": "certhook._sources.collector",
+    "TrustSet": "certhook._sources.collector",
+    "load_default_certs": "certhook._api",
+    "trust_set": "certhook._api",
 }
 
 TYPE_CHECKING = False
@@ -49,21 +48,20 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Optional, Sequence
 
-    from certhook._anchors import Anchor
+    from certhook._api import load_default_certs, trust_set
+    from certhook._certificates.anchor import Anchor
     from certhook._install import install, is_installed, uninstall
-    from certhook._sources import TrustSet
-    from certhook._sources.reader import Place
-    from certhook._trust import load_default_certs, trust_set
+    from certhook._sources.collector import Location, TrustSet
     from certhook.exceptions import CerthookError, CerthookWarning, ConfigurationError, SourceError
 
-#: What installed the import hook of this interpreter, None until something did.
+#: The mechanism that installed the import hook in this interpreter; None if it is not installed.
 enabled_by = None  # type: Optional[str]
 
 
 class Finder:
-    """A meta-path finder that knows one name; :mod:`certhook._finder` does the rest."""
+    """A meta-path finder for ``ssl``; :mod:`certhook._finder` does the work."""
 
-    # Read instead of isinstance(): a second copy of certhook has a class of its own.
+    # Tested instead of isinstance(), because a second copy of certhook has its own class.
     __certhook__ = True
 
     def find_spec(
@@ -75,61 +73,78 @@ class Finder:
         try:
             from certhook._finder import find
         except Exception as error:
-            # Uninstalled under the program, or broken: ssl is imported all the same.
-            _say(f"ssl is left as it is, it could not be patched: {error!r}")
+            # certhook was uninstalled while the program runs, or is damaged; ssl must still be importable.
+            _print_error(f"cannot patch ssl, so it remains unchanged: {error!r}")
             return None
-        return find(self, path, target)
+        return find(self, path, target, _activate)
 
 
 def start(caller: str = "site-packages") -> None:
     """Install the import hook, unless ``CERTHOOK_DISABLED`` is set.
 
-    Never raises: an interpreter starts with or without certhook.
+    Never raises, so that the interpreter always starts.
 
-    :param caller: what enabled certhook, for ``python -m certhook`` to show
+    :param caller: the mechanism that calls this function, shown by ``python -m certhook``
     """
     try:
         if os.environ.get("CERTHOOK_DISABLED"):
-            from certhook._config import disabled
+            from certhook._config import is_disabled
 
-            if disabled():
+            if is_disabled():
                 return
         _hook(caller)
     except Exception as error:
         if os.environ.get("CERTHOOK_DEBUG", "").strip().lower() not in ("", "0", "false", "no", "off"):
-            _say(f"not installed: {error!r}")
+            _print_error(f"not installed: {error!r}")
 
 
-def _say(message: str) -> None:
-    """Write one line to standard error, where the process has one."""
+def _print_error(message: str) -> None:
+    """Write one line to standard error, if the process has one."""
     try:
         sys.stderr.write(f"certhook: {message}\n")
     except Exception:
-        pass  # None, closed, or somebody's own.
+        pass  # It is None, closed, or was replaced by the program.
 
 
 def _hook(caller: str) -> None:
-    """Put a finder first on ``sys.meta_path``, once, and patch ``ssl`` if it is there already."""
+    """Insert a finder at the start of ``sys.meta_path``, unless there is one, and patch ``ssl`` if it is imported."""
     global enabled_by
     for finder in sys.meta_path:
         try:
             if getattr(finder, "__certhook__", None) is True:
                 break
         except Exception:
-            pass  # Somebody's own, which answers no question but those it knows.
+            pass  # A foreign finder that raises for unknown attributes.
     else:
         sys.meta_path.insert(0, Finder())
         enabled_by = caller
     if "ssl" in sys.modules:
-        from certhook._finder import patch_imported
+        _activate_imported()
 
-        patch_imported()
+
+def _activate_imported() -> None:
+    # Imported instead of read from sys.modules, to wait for a thread that is still importing it.
+    try:
+        import ssl
+    except ImportError:
+        return  # sys.modules contains None, so that importing ssl fails.
+    _activate(ssl)
+
+
+def _activate(module: "ModuleType") -> None:
+    """Patch *module*, an executed ``ssl``. Never raises, so that ``import ssl`` always works."""
+    try:
+        from certhook._patch import apply
+
+        apply(module)
+    except Exception as error:
+        _print_error(f"cannot patch ssl, so it remains unchanged: {error!r}")
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'certhook' has no attribute {name!r}")
-    module = __import__(_DEFINED_IN.get(name, "certhook.exceptions"), fromlist=[name])
+    module = __import__(_MODULES.get(name, "certhook.exceptions"), fromlist=[name])
     value = globals()[name] = getattr(module, name)
     return value
 

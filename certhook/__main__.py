@@ -6,5 +6,5 @@ if __name__ == "__main__":
     try:
         from certhook.cli import main
     except KeyboardInterrupt:
-        sys.exit(130)  # as main() does
+        sys.exit(130)  # the exit status that main() uses
     sys.exit(main())

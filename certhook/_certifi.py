@@ -1,6 +1,6 @@
-"""Where certifi's bundle is, known without importing certifi.
+"""The location of certifi's bundle, found without importing certifi.
 
-Importing it would import ``importlib.resources``: 25 ms that nearly nobody needs to pay.
+Importing certifi imports ``importlib.resources``, which takes 25 ms.
 """
 
 import os
@@ -14,51 +14,54 @@ if TYPE_CHECKING:
 
 PACKAGE = "certifi"
 FILE = "cacert.pem"
-#: The module that holds the bundle where nothing can read certifi's file.
+#: The module that contains the bundle in a program that cannot read certifi's file.
 FROZEN = "certhook_bundle"
 
 
-def folders(spec: "ModuleSpec | None") -> "list[str]":
-    """Where the files of certifi would be, if it were on a disk."""
+def directories(spec: "ModuleSpec | None") -> "list[str]":
+    """Return the directories that may contain certifi's files.
+
+    :param spec: certifi's spec, None if certifi is not installed
+    """
     if spec is not None:
         return list(spec.submodule_search_locations or ())
-    # The drop-in serves interpreters in which certifi is not installed: it lies beside certhook.
+    # The drop-in serves interpreters without certifi, which is then next to certhook.
     # In memory (frozen into C, PyOxidizer), a module has no __file__.
     here = globals().get("__file__")
     return [os.path.join(os.path.dirname(os.path.dirname(here)), PACKAGE)] if here else []
 
 
-def key(spec: "ModuleSpec | None") -> str:
-    """What tells this bundle from every other one, in the :func:`settings` of an index."""
-    places = folders(spec)
-    if any(unpacked(os.path.join(folder, FILE)) for folder in places):
+def index_key(spec: "ModuleSpec | None") -> str:
+    """Return a text that identifies this bundle in the settings of an index."""
+    found = directories(spec)
+    if any(is_unpacked(os.path.join(directory, FILE)) for directory in found):
         return f"unpacked from {sys.executable}"
-    return f"{spec and spec.origin} {places}"
+    return f"{spec and spec.origin} {found}"
 
 
 def is_missing() -> bool:
-    """Whether certifi is neither installed nor beside certhook, nor frozen into the program."""
+    """Return whether certifi is neither installed, nor next to certhook, nor frozen into the program."""
     spec = find_package(PACKAGE)
-    if spec is not None or file(spec) is not None:
+    if spec is not None or bundle_path(spec) is not None:
         return False
     from importlib.util import find_spec
 
     return find_spec(FROZEN) is None
 
 
-def file(spec: "ModuleSpec | None") -> "str | None":
-    """The path of the bundle, None where it is no file."""
-    for folder in folders(spec):
-        path = os.path.join(folder, FILE)
+def bundle_path(spec: "ModuleSpec | None") -> "str | None":
+    """Return the path of the bundle, None if the bundle is not a file."""
+    for directory in directories(spec):
+        path = os.path.join(directory, FILE)
         if os.path.isfile(path):
             return path
     return None
 
 
-def unpacked(path: str) -> bool:
-    """Whether *path* is inside a program that unpacks itself at every start, as PyInstaller's single files do."""
-    folder = getattr(sys, "_MEIPASS", None)
-    if not isinstance(folder, str) or not path.startswith(folder + os.sep):
+def is_unpacked(path: str) -> bool:
+    """Return whether the running program unpacks *path* at every start, as PyInstaller's one-file programs do."""
+    directory = getattr(sys, "_MEIPASS", None)
+    if not isinstance(directory, str) or not path.startswith(directory + os.sep):
         return False
-    stays = os.path.dirname(sys.executable)
-    return folder != stays and not folder.startswith(stays + os.sep)
+    permanent = os.path.dirname(sys.executable)
+    return directory != permanent and not directory.startswith(permanent + os.sep)

@@ -1,48 +1,36 @@
-"""Environment to :class:`Config`: the one place where variables are read.
+"""Settings: the environment variables and their values.
 
-======================== ==================================================
-SSL_CERT_FILE            the file and the directories of the operating
-SSL_CERT_DIR             system's store, as OpenSSL reads them
-NIX_SSL_CERT_FILE        one more well-known place of that store (nixpkgs)
-CERTHOOK_DISABLED        do nothing (:func:`disabled`)
-CERTHOOK_SOURCES         the sources, in order: ``system,bundled``
-CERTHOOK_MODE            ``chain`` or ``fallback``
-CERTHOOK_EXTRA_CA_CERTS  files and directories that are always added
-CERTHOOK_BUNDLE          a PEM file in place of certifi's
-CERTHOOK_ADOPT           whose public bundles mean default trust
-CERTHOOK_LOAD            ``lazy`` (by compiled store) or ``eager``
-CERTHOOK_CACHE_DIR       where compiled stores live; ``none``: nowhere
-CERTHOOK_X509_STRICT     ``0``: without ``VERIFY_X509_STRICT``
-CERTHOOK_ON_ERROR        ``warn`` or ``raise``
-CERTHOOK_DEBUG           one line a step on standard error
-======================== ==================================================
+:data:`SETTINGS` describes every variable. The parser, ``status``, the documentation and their
+tests are generated from it.
 
-A set ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` counts even when it is empty, as it
-does for OpenSSL; a ``CERTHOOK_*`` variable that is empty counts as unset. A value that
-cannot be understood is named in a warning. Its default holds, unless the variable
-says what to trust: a typing mistake never widens that, so there holds what was
-understood, or what trusts least.
+A set ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` counts even if it is empty, as in OpenSSL. An empty
+``CERTHOOK_*`` variable counts as unset. An invalid value is reported, and the default applies.
+If the variable selects roots, the valid part or the most restrictive value applies instead, so
+that a typing error never widens trust.
 """
 
 import os
-import sys
+
+from certhook._state import is_privileged, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Callable, List, Mapping, Optional, Tuple
 
     from certhook.exceptions import ConfigurationError
+
+    #: Reports an invalid value.
+    Refuse = Callable[[str], None]
+    #: Converts the value of a set variable.
+    Parser = Callable[[str, Refuse], Any]
 
 #: Purposes of trust, as bits.
 SERVER_AUTH = 1
 CLIENT_AUTH = 2
 ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
 
-#: Whether this process listens to its environment; see :func:`certhook.install`.
-use_environment = True
-
 SOURCES = ("system", "bundled")
-#: Added whatever the sources are, so naming it leaves out the others.
+#: This source is always added. Naming it in CERTHOOK_SOURCES therefore excludes the others.
 EXTRA = "extra"
 PUBLIC_BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 MODES = ("chain", "fallback")
@@ -51,263 +39,249 @@ ON_ERROR = ("warn", "raise")
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 
-#: Every variable that :class:`Config` reads.
-VARIABLES = (
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NIX_SSL_CERT_FILE",
-    "CERTHOOK_SOURCES",
-    "CERTHOOK_MODE",
-    "CERTHOOK_EXTRA_CA_CERTS",
-    "CERTHOOK_BUNDLE",
-    "CERTHOOK_ADOPT",
-    "CERTHOOK_LOAD",
-    "CERTHOOK_CACHE_DIR",
-    "CERTHOOK_X509_STRICT",
-    "CERTHOOK_ON_ERROR",
-    "CERTHOOK_DEBUG",
-)
-
-
-def may_be_paths(value: str) -> bool:
-    """Whether *value* may be paths, and is neither a URL nor PEM text: of these, no part is to be taken for one."""
-    has_login = "//" in value and "@" in value
-    return not has_login and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))
-
 
 def purpose_bit(oid: str) -> int:
-    """The bit of a purpose. Whatever is not server authentication gets no more than client authentication."""
+    """Return the bit of a purpose. Everything but server authentication counts as client authentication."""
     return SERVER_AUTH if oid == "1.3.6.1.5.5.7.3.1" else CLIENT_AUTH
 
 
-class Config:
-    """What the environment says, understood.
+def may_be_paths(value: str) -> bool:
+    """Return whether *value* may consist of paths, unlike a URL or PEM text."""
+    has_credentials = "//" in value and "@" in value
+    return not has_credentials and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))
 
-    :param environ: names to values; nothing else is looked at
-    """
 
-    __slots__ = (
-        "adopt",
-        "bundle",
-        "cache_dir",
-        "cert_dir",
-        "cert_file",
-        "debug",
-        "extra",
-        "load",
-        "mode",
-        "nix_cert_file",
-        "on_error",
-        "problems",
-        "sources",
-        "x509_strict",
-    )
+# Parsers. Each is called with the value of a set variable, and a function that reports an invalid value.
 
-    def __init__(self, environ: "Mapping[str, str]") -> None:
-        #: a :class:`ConfigurationError` for each value that could not be understood
-        self.problems: list[ConfigurationError] = []
-        #: the values of SSL_CERT_FILE and SSL_CERT_DIR, None where unset
-        self.cert_file = environ.get("SSL_CERT_FILE")
-        self.cert_dir = environ.get("SSL_CERT_DIR")
-        self.nix_cert_file = "".join(self._paths(environ, "NIX_SSL_CERT_FILE", separator=None)) or None
-        # Who set SSL_CERT_FILE said what to trust: the bundle stays out unless it is named.
-        default = SOURCES[:1] if self.explicit else SOURCES
-        named = self._names((*SOURCES, EXTRA), environ, "CERTHOOK_SOURCES", default)
-        self.sources = tuple([name for name in named if name != EXTRA])
-        self.mode = self._one_of(MODES, environ, "CERTHOOK_MODE", otherwise="fallback")
-        self.on_error = self._one_of(ON_ERROR, environ, "CERTHOOK_ON_ERROR")
-        self.extra = self._paths(environ, "CERTHOOK_EXTRA_CA_CERTS", os.pathsep)
-        #: a path in place of certifi's, "" for one that was refused, None where unset
-        self.bundle = self._bundle(environ)
-        #: whose public bundles are adopted
-        self.adopt = self._adopt(environ)
-        self.load = self._one_of(LOADS, environ, "CERTHOOK_LOAD")
-        #: a path, "" for nowhere, None for the user's cache folder
-        self.cache_dir = self._cache_dir(environ)
-        self.x509_strict = self._flag(environ, "CERTHOOK_X509_STRICT", default=True)
-        self.debug = self._flag(environ, "CERTHOOK_DEBUG", default=False)
 
-    @property
-    def explicit(self) -> bool:
-        """Whether somebody said what the operating system's store is."""
-        return self.cert_file is not None or self.cert_dir is not None
+def _verbatim(value: str, refuse: "Refuse") -> str:
+    return value
 
-    def _refuse(self, setting: str, message: str) -> None:
-        # Imported only here: with good settings nobody needs it.
-        from certhook.exceptions import ConfigurationError
 
-        self.problems.append(ConfigurationError(setting, message))
-
-    def _names(
-        self, allowed: "tuple[str, ...]", environ: "Mapping[str, str]", setting: str, default: "tuple[str, ...]"
-    ) -> "tuple[str, ...]":
-        value = environ.get(setting, "")
-        names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
-        unknown = [name for name in names if name not in allowed]
-        if not names and value.strip():
-            unknown = [""]  # Only commas: of "$A,$B", neither was set.
-        if unknown:
-            known = tuple(dict.fromkeys([name for name in names if name in allowed]))
-            self._refuse(
-                setting,
-                f"{value!r} names {unknown[0]!r}; allowed are {_enumerate(allowed)}, separated by commas. "
-                f"Without it: {','.join(known) or 'none'}",
-            )
-            return known
-        return tuple(dict.fromkeys(names)) or default
-
-    def _adopt(self, environ: "Mapping[str, str]") -> "tuple[str, ...]":
-        names = self._names((*PUBLIC_BUNDLES, "none"), environ, "CERTHOOK_ADOPT", PUBLIC_BUNDLES)
-        # With other names beside it: who says "none" wants less.
-        return () if "none" in names else names
-
-    def _one_of(
-        self, allowed: "tuple[str, ...]", environ: "Mapping[str, str]", setting: str, otherwise: str = ""
-    ) -> str:
-        value = environ.get(setting, "")
+def _choice(allowed: "Tuple[str, ...]", otherwise: str) -> "Parser":
+    def parse(value: str, refuse: "Refuse") -> str:
         choice = value.strip().lower() or allowed[0]
         if choice in allowed:
             return choice
-        otherwise = otherwise or allowed[0]
-        self._refuse(setting, f"{value!r} is not allowed; {_enumerate(allowed)} is. Instead, this holds: {otherwise}")
+        refuse(f"invalid value {value!r} (expected {' or '.join(allowed)}); using {otherwise}")
         return otherwise
 
-    def _flag(self, environ: "Mapping[str, str]", setting: str, default: bool) -> bool:
-        value = environ.get(setting, "")
+    return parse
+
+
+def _flag(default: bool) -> "Parser":
+    def parse(value: str, refuse: "Refuse") -> bool:
         word = value.strip().lower()
         if not word:
             return default
         if word not in _YES and word not in _NO:
-            self._refuse(setting, f"{value!r} is not allowed; 0 or 1 is. Instead, this holds: {int(default)}")
+            refuse(f"invalid value {value!r} (expected 0 or 1); using {int(default)}")
             return default
         return word in _YES
 
-    def _paths(self, environ: "Mapping[str, str]", setting: str, separator: "str | None") -> "tuple[str, ...]":
-        value = environ.get(setting, "")
-        if not may_be_paths(value):
-            self._refuse(setting, f"{value!r} is not a path; that of a file with certificates was expected")
-            return ()
-        paths = []
-        for path in value.split(separator) if separator else [value]:
-            if os.path.isabs(path):
-                paths.append(path)
-            elif path:
-                # The working directory, which another user may own, is not to choose the roots.
-                self._refuse(setting, f"{path!r} is a relative path and was left out; give it from the root on")
-        return tuple(paths)
-
-    def _bundle(self, environ: "Mapping[str, str]") -> "str | None":
-        if not environ.get("CERTHOOK_BUNDLE"):
-            return None
-        return "".join(self._paths(environ, "CERTHOOK_BUNDLE", separator=None))
-
-    def _cache_dir(self, environ: "Mapping[str, str]") -> "str | None":
-        if environ.get("CERTHOOK_CACHE_DIR", "").strip().lower() == "none":
-            return ""
-        return "".join(self._paths(environ, "CERTHOOK_CACHE_DIR", separator=None)) or None
+    return parse
 
 
-def disabled() -> bool:
-    """Whether ``CERTHOOK_DISABLED`` switches certhook off in this process."""
-    value = os.environ.get("CERTHOOK_DISABLED", "").strip().lower()
-    return bool(value) and value not in _NO and not privileged()
+def _is_disabled(value: str, refuse: "Refuse") -> bool:
+    word = value.strip().lower()
+    return bool(word) and word not in _NO
 
 
-_secure: "str | None" = None
+def _names(allowed: "Tuple[str, ...]") -> "Parser":
+    def parse(value: str, refuse: "Refuse") -> "Optional[Tuple[str, ...]]":
+        names = tuple(dict.fromkeys([name.strip().lower() for name in value.split(",") if name.strip()]))
+        unknown = [name for name in names if name not in allowed]
+        if not names and value.strip():
+            unknown = [""]  # Only commas: both variables in "$A,$B" were unset.
+        if not unknown:
+            return names or None
+        known = tuple([name for name in names if name in allowed])
+        refuse(
+            f"{value!r} contains {unknown[0]!r} (expected {' or '.join(allowed)}, separated by commas); "
+            f"using {','.join(known) or 'none'}"
+        )
+        return known
+
+    return parse
 
 
-def privileged() -> bool:
-    """Whether this program is set-uid or set-gid, or has file capabilities: OpenSSL ignores the environment there.
+def _paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep) -> "Tuple[str, ...]":
+    if not may_be_paths(value):
+        refuse(f"{value!r} is not a path; expected the path of a file with certificates")
+        return ()
+    paths = []
+    for path in value.split(separator) if separator else [value]:
+        if os.path.isabs(path):
+            paths.append(path)
+        elif path:
+            # The working directory may belong to another user, who must not choose the roots.
+            refuse(f"{path!r} is a relative path and is ignored; use an absolute path")
+    return tuple(paths)
 
-    Linux says so of its start. A daemon that takes on another user's rights later still
-    means the variables that it was started with.
+
+def _path(value: str, refuse: "Refuse") -> "Optional[str]":
+    """Return an absolute path, "" for an invalid value, None for an empty one."""
+    return "".join(_paths(value, refuse, separator=None)) if value else None
+
+
+def _path_or_unset(value: str, refuse: "Refuse") -> "Optional[str]":
+    return _path(value, refuse) or None
+
+
+def _directory_or_none(value: str, refuse: "Refuse") -> "Optional[str]":
+    """Return "" for ``none``, and None for an empty or invalid value."""
+    return "" if value.strip().lower() == "none" else _path_or_unset(value, refuse)
+
+
+class Setting:
+    """An environment variable.
+
+    :ivar name: the variable
+    :ivar attribute: the attribute of :class:`Config` with its value
+    :ivar parse: converts the value of a set variable
+    :ivar default: the attribute's value if the variable is unset
+    :ivar selects_roots: whether the variable affects which roots are trusted
+    :ivar description: the effect of the variable, as a phrase without a subject
     """
-    global _secure
-    if not hasattr(os, "getuid"):
-        return False
-    secure = _secure or _starts_secure()
-    if secure != "not now":
-        _secure = secure
-    return acts_for_another() if secure == "unknown" else secure != "no"
+
+    def __init__(
+        self, name: str, attribute: str, parse: "Parser", default: "Any", selects_roots: bool, description: str
+    ) -> None:
+        self.name = name
+        self.attribute = attribute
+        self.parse = parse
+        self.default = default
+        self.selects_roots = selects_roots
+        self.description = description
 
 
-def acts_for_another() -> bool:
-    """Whether the effective user or group of this process is another one than the real one."""
-    return hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid())
+# fmt: off
+_ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
+    ("SSL_CERT_FILE", "cert_file", _verbatim, None, True,
+     "replaces the operating system's file of roots"),
+    ("SSL_CERT_DIR", "cert_dir", _verbatim, None, True,
+     "replaces the operating system's directory of roots"),
+    ("NIX_SSL_CERT_FILE", "nix_cert_file", _path_or_unset, None, True,
+     "adds a well-known file of roots"),
+    ("CERTHOOK_DISABLED", "disabled", _is_disabled, False, False,
+     "disables certhook, unless the value is 0, false, no or off"),
+    # The default depends on SSL_CERT_FILE and SSL_CERT_DIR.
+    ("CERTHOOK_SOURCES", "sources", _names((*SOURCES, EXTRA)), None, True,
+     "selects the sources and their order; extra alone excludes the others"),
+    ("CERTHOOK_MODE", "mode", _choice(MODES, "fallback"), "chain", True,
+     "combines all sources (chain) or uses the first that contains a root (fallback)"),
+    ("CERTHOOK_EXTRA_CA_CERTS", "extra", _paths, (), True,
+     "adds roots from files and directories, separated by the path separator"),
+    ("CERTHOOK_BUNDLE", "bundle", _path, None, True,
+     "replaces certifi's bundle by another PEM file"),
+    ("CERTHOOK_ADOPT", "adopt", _names((*PUBLIC_BUNDLES, "none")), PUBLIC_BUNDLES, True,
+     "selects the packages with public bundles to adopt; none disables adoption"),
+    ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
+     "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
+    ("CERTHOOK_CACHE_DIR", "cache_dir", _directory_or_none, None, False,
+     "sets the directory of compiled stores; none disables them"),
+    ("CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False,
+     "0 disables the strict checks of Python 3.13 and later"),
+    ("CERTHOOK_ON_ERROR", "on_error", _choice(ON_ERROR, "warn"), "warn", False,
+     "reports invalid settings and sources as warnings (warn) or exceptions (raise)"),
+    ("CERTHOOK_DEBUG", "debug", _flag(False), False, False,
+     "prints each step to standard error"),
+)
+# fmt: on
+
+#: Every variable that certhook reads.
+SETTINGS = tuple([Setting(*row) for row in _ROWS])
+
+VARIABLES = tuple([setting.name for setting in SETTINGS])
 
 
-_AT_SECURE = 23
+class Config:
+    """The values of all settings; see :data:`SETTINGS` for the attributes.
 
-
-def _starts_secure() -> str:
-    """What Linux says of the start of this program: AT_SECURE, see getauxval(3).
-
-    :returns: "yes" or "no"; "unknown" on other systems, and where nothing can say it; "not now" where something
-        may later on: who starts a program chooses how many files it may open
+    :param environ: names and values of variables
+    :ivar problems: a :class:`ConfigurationError` for each invalid value
     """
-    if not sys.platform.startswith("linux"):
-        return "unknown"
-    try:
-        with open("/proc/self/auxv", "rb", buffering=0) as file:
-            vector = memoryview(file.read(4096)).cast("L")
-        return _yes_or_no(any(kind == _AT_SECURE and value for kind, value in zip(vector[::2], vector[1::2])))
-    except FileNotFoundError:
-        otherwise = "unknown"  # There is no /proc, whoever this is.
-    except PermissionError:
-        otherwise = "yes"  # A process that changed its user, or gained rights, may not read it: proc(5).
-    except (OSError, ValueError, TypeError):
-        otherwise = "not now"
-    try:
-        from ctypes import CDLL, c_ulong
 
-        getauxval = CDLL(None).getauxval
-        getauxval.restype, getauxval.argtypes = c_ulong, (c_ulong,)
-        return _yes_or_no(getauxval(_AT_SECURE))
-    except Exception:
-        return otherwise  # There is no ctypes, or not now.
+    if TYPE_CHECKING:
+        cert_file: "Optional[str]"
+        cert_dir: "Optional[str]"
+        nix_cert_file: "Optional[str]"
+        disabled: bool
+        sources: "Tuple[str, ...]"
+        mode: str
+        extra: "Tuple[str, ...]"
+        bundle: "Optional[str]"
+        adopt: "Tuple[str, ...]"
+        load: str
+        cache_dir: "Optional[str]"
+        x509_strict: bool
+        on_error: str
+        debug: bool
 
+    def __init__(self, environ: "Mapping[str, str]") -> None:
+        self.problems: List[ConfigurationError] = []
+        for setting in SETTINGS:
+            value = environ.get(setting.name)
+            parsed = None if value is None else setting.parse(value, self._refuse(setting.name))
+            setattr(self, setting.attribute, setting.default if parsed is None else parsed)
+        if self.sources is None:
+            # A user who sets SSL_CERT_FILE chooses the roots; the bundle is excluded unless it is named.
+            self.sources = SOURCES[:1] if self.overrides_system else SOURCES
+        self.sources = tuple([name for name in self.sources if name != EXTRA])
+        if "none" in self.adopt:
+            self.adopt = ()
 
-def _yes_or_no(value: object) -> str:
-    return "yes" if value else "no"
+    @property
+    def overrides_system(self) -> bool:
+        """Whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store."""
+        return self.cert_file is not None or self.cert_dir is not None
 
+    def _refuse(self, name: str) -> "Refuse":
+        def refuse(message: str) -> None:
+            # Imported only here: valid settings need no exception.
+            from certhook.exceptions import ConfigurationError
 
-def _enumerate(words: "tuple[str, ...]") -> str:
-    return " or ".join(words)
+            self.problems.append(ConfigurationError(name, message))
+
+        return refuse
 
 
 # The keys of the mapping below os.environ.
-_keys: "list[Any]" = [getattr(os.environ, "encodekey", str)(name) for name in VARIABLES]
-_UNSET: "list[Any]" = [None for _ in VARIABLES]
-
-_last: "tuple[list[Any], Config] | None" = None
+_keys: "List[Any]" = [getattr(os.environ, "encodekey", str)(name) for name in VARIABLES]
+_UNSET: "List[Any]" = [None for _ in VARIABLES]
 
 
-def current() -> "Config":
-    """The configuration as the environment of this process says now.
+def current() -> Config:
+    """Return the settings in the environment of this process.
 
-    Looked at anew for each context, since a program may set a variable after it
-    started; the same object as long as nothing changed.
+    Programs may set a variable at any time, so every context reads the environment. The same
+    object is returned as long as nothing changes.
     """
-    global _last
-    if not use_environment:
+    if not process.use_environment:
         values = _UNSET
     elif hasattr(os.environ, "_data"):
-        # os.environ.get() raises and catches for a variable that is not set: a microsecond for each.
+        # os.environ.get() takes a microsecond for each unset variable, because of an exception.
         data = os.environ._data
         values = _UNSET if data.keys().isdisjoint(_keys) else [data.get(key) for key in _keys]
     else:
         values = [os.environ.get(name) for name in VARIABLES]
-    if values is not _UNSET and privileged():
+    if values is not _UNSET and is_privileged():
         values = _UNSET
-    last = _last
+    last = process.config
     if last is None or last[0] != values:
-        # What is no text is somebody's mapping in the place of os.environ.
+        # A program may have replaced os.environ by a mapping with values of other types.
         found = {name: value for name, value in zip(VARIABLES, values) if isinstance(value, (str, bytes))}
         environ = {name: os.fsdecode(value) for name, value in found.items()}
-        _last = last = (values, Config(environ))
+        process.config = last = (values, Config(environ))
     return last[1]
 
 
-def last() -> "Config":
-    """The configuration of the last look at the environment, which a context that was just made has had."""
-    return current() if _last is None else _last[1]
+def last() -> Config:
+    """Return the settings that the latest context was created with."""
+    return current() if process.config is None else process.config[1]
+
+
+def is_disabled() -> bool:
+    """Return whether ``CERTHOOK_DISABLED`` disables certhook in this process."""
+    value = os.environ.get("CERTHOOK_DISABLED", "")
+    return _is_disabled(value, lambda message: None) and not is_privileged()

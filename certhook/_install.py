@@ -1,42 +1,74 @@
-"""Installing and removing the hook from code, for hosts that run without ``site``."""
+"""Installing and removing the import hook from code, for hosts that run without ``site``."""
 
 from __future__ import annotations
 
+import _ssl
+import gc
 import sys
 
 import certhook
 from certhook import _config, _finder
+from certhook._state import STORE, process, wrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def install(*, use_environment: bool = True) -> None:
-    """Install the import hook in this interpreter; patch ``ssl`` if it is imported already.
+    """Install the import hook in this interpreter, and patch ``ssl`` if it is already imported.
 
-    Harmless where it is installed. Does nothing where ``CERTHOOK_DISABLED`` is set.
+    A second call has no effect. Nothing is installed if ``CERTHOOK_DISABLED`` is set.
 
-    :param use_environment: False: neither ``CERTHOOK_*`` nor ``SSL_CERT_FILE``
-        and ``SSL_CERT_DIR`` have a say, for a host that locks its environment out;
-        who installs the hook once more, while it is, does not let it in again
+    :param use_environment: False makes certhook ignore ``CERTHOOK_*``, ``SSL_CERT_FILE`` and
+        ``SSL_CERT_DIR``, for hosts that exclude the environment; a later call cannot reverse
+        this while the hook is installed
     """
-    if use_environment and _config.disabled():
+    if use_environment and _config.is_disabled():
         return
-    _config.use_environment = use_environment and (_config.use_environment or not is_installed())
+    process.use_environment = use_environment and (process.use_environment or not is_installed())
     certhook._hook("certhook.install()")
 
 
 def uninstall() -> None:
-    """Remove the import hook and put back the functions of ``ssl``.
+    """Remove the import hook and restore the functions of ``ssl``.
 
-    Contexts keep the trust they were given.
+    Existing contexts keep their roots.
     """
     for finder in list(sys.meta_path):
         if _finder.is_ours(finder):
             sys.meta_path.remove(finder)
     certhook.enabled_by = None
-    patch = sys.modules.get("certhook._patch")
-    if patch is not None:
-        patch.remove()
+    if "certhook._patch" in sys.modules:
+        _unwrap()
 
 
 def is_installed() -> bool:
-    """Whether the import hook is installed in this interpreter."""
+    """Return whether the import hook is installed in this interpreter."""
     return any(_finder.is_ours(finder) for finder in sys.meta_path)
+
+
+def _unwrap() -> None:
+    """Restore the functions of ``ssl``. A wrapper that other code still holds calls the real function from now on."""
+    from certhook._patch import load_completely
+
+    for context in _contexts_with_store():
+        # Without the wrappers, nothing would load the store when the context is asked for its roots.
+        load_completely((context,))
+    while wrapped:
+        owner, name, wrapper, is_own = wrapped.pop()
+        wrapper.__certhook_active__ = False
+        if vars(owner).get(name) is wrapper:
+            if is_own:
+                setattr(owner, name, wrapper.__certhook__)
+            else:
+                delattr(owner, name)
+
+
+def _contexts_with_store() -> list[Any]:
+    """Return the contexts of this process that point at a compiled store."""
+    found = []
+    for candidate in gc.get_objects():
+        if issubclass(type(candidate), _ssl._SSLContext) and STORE in getattr(candidate, "__dict__", ()):
+            found.append(candidate)
+    return found

@@ -1,8 +1,8 @@
-"""``import certhook.auto`` installs the import hook, where :mod:`site` does not.
+"""``import certhook.auto`` installs the import hook where :mod:`site` does not run.
 
-For embedded interpreters, zip applications and ``python -S``: one line, before or
-after ``import ssl``. It never raises, and does nothing where ``CERTHOOK_DISABLED``
-is set; a host that wants to choose calls :func:`certhook.install`.
+Use it in embedded interpreters, zip applications and with ``python -S``, either before
+or after ``import ssl``. The import never raises, and has no effect if
+``CERTHOOK_DISABLED`` is set. Hosts that need options call :func:`certhook.install`.
 """
 
 from certhook import start

@@ -1,9 +1,9 @@
 """``python -m certhook.run SCRIPT [ARG...]`` and ``python -m certhook.run -m MODULE [ARG...]``.
 
-Runs a program as ``python SCRIPT`` and ``python -m MODULE`` do, with the import hook
-installed before its first line: for interpreters in which :mod:`site` installs none
-(``-S``, an embedded Python). Processes that the program starts do not inherit it;
-``python -m certhook run COMMAND`` is for these.
+Runs a program in the same way as ``python SCRIPT`` or ``python -m MODULE``, but installs
+the import hook before the program's first line. Use it where :mod:`site` does not install
+the hook: with ``-S`` or in an embedded Python. Child processes of the program do not
+inherit the hook; use ``python -m certhook run COMMAND`` to include them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _USAGE = "usage: python -m certhook.run SCRIPT [ARG...]\n       python -m certho
 
 _HELP = f"""{_USAGE}
 
-Run a program in this Python, in this process, with certhook at work before its
-first line: also where -S, or a host, switched off what starts certhook.
-Processes that the program starts do not inherit it. For any command, with
-certhook in every Python that it starts: python -m certhook run COMMAND"""
+Enable certhook and then run a program in this process. This works even if -S or
+an embedding application prevents certhook from starting automatically.
+Child processes do not inherit certhook. To run any command and enable certhook
+in every Python process that it starts, use: python -m certhook run COMMAND"""
 
-# The module that was __main__ until the program took its place: its code is still being run.
-_replaced: list[ModuleType] = []
+# The original __main__ module. This reference keeps it alive, because its code is still running.
+_original_main: list[ModuleType] = []
 
 
 def main() -> None:
-    """Run the program that ``sys.argv`` names, in place of this one."""
+    """Run the program named in ``sys.argv`` as ``__main__``."""
     arguments = sys.argv[1:]
     if arguments[:1] in (["-h"], ["--help"]):
         print(_HELP)
@@ -44,11 +44,11 @@ def main() -> None:
         sys.exit(2)
     certhook.start("python -m certhook.run")
     sys.argv[:] = arguments
-    _replaced.append(sys.modules["__main__"])
+    _original_main.append(sys.modules["__main__"])
     sys.modules["__main__"] = ModuleType("__main__")
     sys.modules["__main__"].__dict__["__builtins__"] = sys.modules["builtins"]
     if is_module:
-        # The working directory is first on the path: python put it there for this module.
+        # sys.path[0] is already the working directory: Python inserted it for ``-m certhook.run``.
         del sys.argv[1]
         runpy._run_module_as_main(name)  # type: ignore[attr-defined]
     else:
@@ -56,14 +56,14 @@ def main() -> None:
 
 
 def _run_script(path: str) -> None:
-    # As python does, which from 3.9 on makes it absolute, and no more than that.
+    # Like Python, make the path absolute from 3.9 on, without normalizing it.
     file = path if sys.version_info < (3, 9) else os.path.join(os.getcwd(), path)
-    # Under -I and -P it puts nothing first on the path.
+    # With -I and -P, Python does not insert the script's directory.
     is_safe = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
     if not is_safe:
         del sys.path[0]
     if get_importer(file) is not None:
-        # A folder or an archive, which is on the path even then.
+        # Python inserts a directory or an archive that it runs even with -I and -P.
         sys.path.insert(0, file)
         runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
         return
@@ -88,7 +88,7 @@ def _run_script(path: str) -> None:
 
 
 if __name__ == "__main__":
-    # By its real name: this instance, __main__, makes room for the program, and takes its globals with it.
+    # Run the function of the module certhook.run: the program replaces this instance, __main__.
     from certhook.run import main as run
 
     run()

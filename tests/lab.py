@@ -1,8 +1,9 @@
-"""What the tests of ``certhook check`` share: servers on loopback in every state, and the verb, asked about them."""
+"""Servers on loopback in any state, trusted roots, and the command ``certhook check``."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -15,44 +16,48 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 
 import pytest
 import support
-from pki import Issued
+from pki import Issued, issue
 
-from certhook.cli import _contexts, check, main
-from certhook.cli._clear import Deadline
-from certhook.cli._relay import carry
+from certhook.cli import main
+from certhook.cli.check import contexts
+from certhook.cli.check.failure import Deadline
+from certhook.cli.check.relay import relay
+from certhook.cli.check.report import render
 
-#: Says what is to be said on a connection; an OSError is the client's going, which is what many tests are about.
-Answer = Callable[[socket.socket], object]
-Answered = Tuple[Dict[str, Any], str]
+#: Handles one connection. An OSError is ignored, because a client that refuses the certificate disconnects.
+Handler = Callable[[socket.socket], object]
+#: The JSON object of one server, and the report as text.
+Result = Tuple[Dict[str, Any], str]
 
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
-    def __init__(self, answer: Answer, address: str) -> None:
+    def __init__(self, handler: Handler, address: str) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.answer = answer
+        self.handler = handler
         super().__init__((address, 0), socketserver.BaseRequestHandler)
 
     def finish_request(self, request: Any, client_address: object) -> None:
         request.settimeout(60)
         with contextlib.suppress(OSError):
-            self.answer(request)
+            self.handler(request)
 
 
 def answer_tls(context: ssl.SSLContext, raw: socket.socket) -> None:
-    """Hear one word in TLS, and answer it."""
+    """Complete the handshake, read one request and answer it."""
     with context.wrap_socket(raw, server_side=True) as secured:
         secured.recv(1024)
         secured.sendall(b"good bye\r\n")
 
 
-def say_http(raw: socket.socket) -> None:
+def answer_http(raw: socket.socket) -> None:
+    """Answer any request without TLS."""
     raw.recv(1024)
     raw.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
-def smtp(context: ssl.SSLContext, raw: socket.socket) -> None:
+def _smtp(context: ssl.SSLContext, raw: socket.socket) -> None:
     raw.sendall(b"220-mail\r\n220 mail.example\r\n")
     assert raw.recv(1024).startswith(b"EHLO")
     raw.sendall(b"250-mail\r\n250 STARTTLS\r\n")
@@ -61,49 +66,50 @@ def smtp(context: ssl.SSLContext, raw: socket.socket) -> None:
     answer_tls(context, raw)
 
 
-def imap(context: ssl.SSLContext, raw: socket.socket) -> None:
+def _imap(context: ssl.SSLContext, raw: socket.socket) -> None:
     raw.sendall(b"* OK hello\r\n")
     assert raw.recv(1024) == b"c0 STARTTLS\r\n"
     raw.sendall(b"* an aside\r\nc0 OK go ahead\r\n")
     answer_tls(context, raw)
 
 
-def postgres(context: ssl.SSLContext, raw: socket.socket) -> None:
+def _postgres(context: ssl.SSLContext, raw: socket.socket) -> None:
     assert raw.recv(8) == bytes.fromhex("0000000804d2162f")
     raw.sendall(b"S")
     answer_tls(context, raw)
 
 
-STARTTLS = {"smtp": smtp, "imap": imap, "postgres": postgres}
+#: The handlers of servers with STARTTLS.
+STARTTLS = {"smtp": _smtp, "imap": _imap, "postgres": _postgres}
 
 
-def _inside_tls(context: ssl.SSLContext, answer: Answer, raw: socket.socket) -> None:
-    """Have *answer* be given inside TLS."""
+def _inside_tls(context: ssl.SSLContext, handler: Handler, raw: socket.socket) -> None:
+    """Call *handler* with a plain socket whose data is transported inside TLS."""
     secured = context.wrap_socket(raw, server_side=True)
-    near, far = socket.socketpair()
-    with near:
-        threading.Thread(target=carry, args=(secured, far, Deadline(60)), daemon=True).start()
-        answer(near)
+    local, remote = socket.socketpair()
+    with local:
+        threading.Thread(target=relay, args=(secured, remote, Deadline(60)), daemon=True).start()
+        handler(local)
 
 
-def _tunnel(port: int, seen: list[str], raw: socket.socket) -> None:
-    """Answer CONNECT as a proxy does that sends everybody to the server at *port*."""
+def _tunnel(port: int, requests: list[str], raw: socket.socket) -> None:
+    """Act as an HTTP proxy that requires "name:secret" and connects every client to *port*."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += raw.recv(1)
-    seen.append(head.decode())
+    requests.append(head.decode())
     if b"Proxy-Authorization: Basic bmFtZTpzZWNyZXQ=" not in head:
         raw.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
         return
     raw.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as onward:
-        back = threading.Thread(target=_pump, args=(onward, raw), daemon=True)
-        back.start()
-        _pump(raw, onward)
-        back.join(60)
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as upstream:
+        replies = threading.Thread(target=_copy, args=(upstream, raw), daemon=True)
+        replies.start()
+        _copy(raw, upstream)
+        replies.join(60)
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while True:
             data = source.recv(65536)
@@ -115,56 +121,70 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 class Lab:
-    """Servers on loopback, the roots that are trusted, and the verb."""
+    """Servers on loopback, trusted roots and the command.
 
-    def __init__(self, request: pytest.FixtureRequest, stack: contextlib.ExitStack) -> None:
+    :ivar directory: an empty directory
+    :ivar patch: the monkeypatch fixture
+    :ivar stack: closes everything after the test
+    """
+
+    def __init__(self, request: pytest.FixtureRequest, patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> None:
         self._request = request
-        self.folder: Path = request.getfixturevalue("tmp_path")
-        self.patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        self.directory: Path = request.getfixturevalue("tmp_path")
+        self.patch = patch
         self.stack = stack
 
-    def as_root(self) -> None:
-        """Skip the test where there are no rights to mount, except in CI."""
+    def require_root(self) -> None:
+        """Skip the test if the user is not root, except in CI."""
         self._request.getfixturevalue("root")
 
-    # Whom to trust.
+    def write(self, name: str, content: bytes) -> str:
+        """Write a file and return its path."""
+        (self.directory / name).write_bytes(content)
+        return str(self.directory / name)
+
+    def event(self) -> threading.Event:
+        """Return an event that is set after the test, for servers that wait."""
+        event = threading.Event()
+        self.stack.callback(event.set)
+        return event
+
+    # Trust.
 
     def trust(self, *roots: Issued, **variables: str) -> None:
-        """Have the system's store be these roots, and no source have another one."""
-        file = self.folder / "roots.pem"
-        file.write_bytes(b"".join(root.pem for root in roots) or b"none\n")
-        defaults = {"SSL_CERT_FILE": str(file), "SSL_CERT_DIR": "", "CERTHOOK_CACHE_DIR": support.cache_dir}
+        """Trust only *roots*, as the system's store, and set environment variables."""
+        path = self.write("roots.pem", b"".join(root.pem for root in roots) or b"none\n")
+        defaults = {"SSL_CERT_FILE": path, "SSL_CERT_DIR": "", "CERTHOOK_CACHE_DIR": support.cache_dir}
         for name, value in {**defaults, **variables}.items():
             self.patch.setenv(name, value)
 
-    def file(self, name: str, content: bytes) -> str:
-        """The path of a new file."""
-        (self.folder / name).write_bytes(content)
-        return str(self.folder / name)
+    def trust_unrelated(self, **variables: str) -> None:
+        """Trust only a root that issued no server's certificate."""
+        self.trust(issue("another root", ca=True, organization="another"), **variables)
 
-    def flags(self, on: int = 0, off: int = 0) -> None:
-        """Have contexts verify with these flags, as in another release of Python."""
-        real = _contexts.as_programs_do
+    def set_verify_flags(self, on: int = 0, off: int = 0) -> None:
+        """Change the flags of default contexts to those of another Python version."""
+        default_context = contexts.default_context
 
         def changed() -> ssl.SSLContext:
-            context = real()
+            context = default_context()
             context.verify_flags = (context.verify_flags | on) & ~off
             return context
 
-        self.patch.setattr(_contexts, "as_programs_do", changed)
+        self.patch.setattr(contexts, "default_context", changed)
 
     # Servers.
 
-    def context(self, sent: tuple[Issued, ...]) -> ssl.SSLContext:
-        """A server's context that sends the certificates *sent*, however weak they are."""
+    def server_context(self, sent: tuple[Issued, ...]) -> ssl.SSLContext:
+        """Return a server's context that sends the certificates *sent* and accepts weak keys."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.load_cert_chain(self.file("server.pem", sent[0].secret + b"".join(one.pem for one in sent)))
+        context.load_cert_chain(self.write("server.pem", sent[0].secret + b"".join(one.pem for one in sent)))
         return context
 
-    def listen(self, answer: Answer, address: str = "127.0.0.1") -> int:
-        """The port of a server that gives each connection to *answer*."""
-        server = self.stack.enter_context(_Server(answer, address))
+    def listen(self, handler: Handler, address: str = "127.0.0.1") -> int:
+        """Start a server that passes each connection to *handler*, and return its port."""
+        server = self.stack.enter_context(_Server(handler, address))
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.stack.callback(server.shutdown)
         return server.server_address[1]
@@ -173,67 +193,113 @@ class Lab:
         self,
         sent: tuple[Issued, ...],
         adjust: Callable[[ssl.SSLContext], object] = lambda context: None,
-        answer: Callable[[ssl.SSLContext, socket.socket], object] = answer_tls,
+        handler: Callable[[ssl.SSLContext, socket.socket], object] = answer_tls,
         address: str = "127.0.0.1",
     ) -> int:
-        """The port of a server of TLS with the certificates *sent*."""
-        context = self.context(sent)
+        """Start a TLS server that sends the certificates *sent*, and return its port."""
+        context = self.server_context(sent)
         adjust(context)
-        return self.listen(partial(answer, context), address)
+        return self.listen(partial(handler, context), address)
 
-    def nobody(self) -> int:
-        """A port where nobody listens, and that nobody else gets."""
+    def closed_port(self) -> int:
+        """Return a port that no process listens on or will listen on during the test."""
         taken = self.stack.enter_context(socket.socket())
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
-    def proxy(self, port: int, login: str = "name:secret@", sent: tuple[Issued, ...] = ()) -> list[str]:
-        """Have HTTPS_PROXY lead every connection to the server at *port*; the list gets what the proxy was asked.
+    def use_proxy(self, port: int, credentials: str = "name:secret@", sent: tuple[Issued, ...] = ()) -> list[str]:
+        """Start a proxy that connects every client to *port*, and set HTTPS_PROXY.
 
-        :param sent: the certificates of a proxy that speaks TLS itself
+        :param sent: the certificates of the proxy, which uses TLS if they are given
+        :returns: the list of requests to the proxy, which grows
         """
-        seen: list[str] = []
-        answer = partial(_tunnel, port, seen)
+        requests: list[str] = []
+        handler = partial(_tunnel, port, requests)
         if sent:
-            place = f"localhost:{self.listen(partial(_inside_tls, self.context(sent), answer))}"
-            self.patch.setenv("HTTPS_PROXY", f"https://{login}{place}")
+            address = f"localhost:{self.listen(partial(_inside_tls, self.server_context(sent), handler))}"
+            self.patch.setenv("HTTPS_PROXY", f"https://{credentials}{address}")
         else:
-            self.patch.setenv("HTTPS_PROXY", f"http://{login}127.0.0.1:{self.listen(answer)}")
-        return seen
+            self.patch.setenv("HTTPS_PROXY", f"http://{credentials}127.0.0.1:{self.listen(handler)}")
+        return requests
 
-    # The verb.
+    def use_proxy_handler(self, handler: Handler) -> None:
+        """Start a proxy with this handler, and set HTTPS_PROXY."""
+        self.patch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{self.listen(handler)}")
 
-    def ask(self, target: object, *arguments: str) -> Answered:
-        """What ``check --json`` says of one target, of "localhost" if that is a port, and the same for a person."""
+    # The command.
+
+    def check(self, target: object, *arguments: str) -> Result:
+        """Run ``check --json`` for one target. A port means localhost."""
         target = f"localhost:{target}" if isinstance(target, int) else target
         status = main(["check", "--json", *arguments, str(target)])
-        return told(self._request.getfixturevalue("capsys").readouterr().out, status)
+        return parse_output(self._request.getfixturevalue("capsys").readouterr().out, status)
 
 
-def told(output: str, status: int) -> Answered:
-    """What ``check --json`` printed of one target, and the same for a person."""
+def parse_output(output: str, status: int) -> Result:
+    """Return the result in the output of ``check --json`` for one target."""
     found = json.loads(output)
     (result,) = found["checks"]
     assert status == (0 if result["verified"] else 1)
     assert (result["cause"] is None) == result["verified"]
-    text = check.render(result)
+    text = render(result)
     assert all(len(line) < 80 and line.isprintable() for line in text.split("\n")), text
     return result, text
 
 
-def assert_cause(answer: Answered, identifier: str, *words: str) -> None:
-    """The cause is *identifier*, and what a person reads has these *words*."""
-    result, text = answer
-    assert result["cause"] and result["cause"]["id"] == identifier, text
-    said = " ".join(text.split())
-    for word in words:
-        assert word in said, text
+def assert_cause(result: Result, identifier: str, *phrases: str) -> None:
+    """Assert that the cause is *identifier*, and that the report contains *phrases*."""
+    found, text = result
+    assert found["cause"] and found["cause"]["id"] == identifier, text
+    words = " ".join(text.split())
+    for phrase in phrases:
+        assert phrase in words, text
 
 
-def open_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capsys: object) -> Iterator[Lab]:
-    """The fixture ``lab`` of the test files that have one."""
+class Scenarios:
+    """Tests that show the causes of one module with real servers.
+
+    The decorated function sets up a situation and returns the result of the check.
+
+    :ivar identifiers: the causes that are shown
+    """
+
+    def __init__(self) -> None:
+        self.identifiers: set[str] = set()
+
+    def shows(self, identifier: str, *phrases: str) -> Callable[[Any], Any]:
+        """Make a function a test that expects the cause *identifier* and *phrases* in the report."""
+        self.identifiers.add(identifier)
+
+        def decorate(scenario: Any) -> Any:
+            @functools.wraps(scenario)
+            def test(*args: Any, **kwargs: Any) -> None:
+                assert_cause(scenario(*args, **kwargs), identifier, *phrases)
+
+            return test
+
+        return decorate
+
+
+def require_client_certificate(root: Issued, version: ssl.TLSVersion | None = None) -> Callable[[ssl.SSLContext], None]:
+    """Return a function that makes a server's context require a client certificate from *root*.
+
+    :param version: the latest TLS version that the server supports
+    """
+
+    def adjust(context: ssl.SSLContext) -> None:
+        if version is not None:
+            context.maximum_version = version
+        context.load_verify_locations(cadata=root.pem.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    return adjust
+
+
+@contextlib.contextmanager
+def open_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """Open a lab without proxies or terminal settings in the environment."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in ("NO_COLOR", "TERM"):
             monkeypatch.delenv(name)
     with contextlib.ExitStack() as stack:
-        yield Lab(request, stack)
+        yield Lab(request, monkeypatch, stack)

@@ -1,4 +1,4 @@
-"""Certificates in every state that a real one can be in, good or bad; trustme makes only good ones."""
+"""Certificates with any property, valid or not. trustme creates only valid ones."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from cryptography.x509.oid import NameOID
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
 
-_ALL = (
-    "content_commitment",
-    "data_encipherment",
-    "key_encipherment",
-    "key_agreement",
-    "encipher_only",
-    "decipher_only",
-)
+#: Extensions, each with its criticality; None omits the extension.
+Extensions = Mapping["type[x509.ExtensionType]", "tuple[x509.ExtensionType, bool] | None"]
+
+_USAGES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+           "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
 
 
 class Issued(NamedTuple):
@@ -52,42 +49,49 @@ def issue(
     days: tuple[int, int] = (-30, 300),
     organization: str = "certhook tests",
     key: Any = None,
-    changed: Mapping[type[x509.ExtensionType], tuple[x509.ExtensionType, bool] | None] | None = None,
+    changed: Extensions | None = None,
 ) -> Issued:
-    """Make a certificate, of itself unless there is an *issuer*.
+    """Issue a certificate, self-signed without an *issuer*.
 
-    :param days: from when until when it is valid, from now
-    :param changed: extensions, and whether they are critical, instead of those that :rfc:`5280` asks for; None: none
+    :param days: the start and end of its validity, relative to now
+    :param changed: extensions that replace or add to those that :rfc:`5280` requires
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization), x509.NameAttribute(NameOID.COMMON_NAME, name)]
     )
-    above, signer = (issuer.certificate.subject, issuer.key) if issuer else (subject, key)
-    builder = x509.CertificateBuilder(above, subject, key.public_key(), x509.random_serial_number())
+    issuer_name, signer = (issuer.certificate.subject, issuer.key) if issuer else (subject, key)
+    builder = x509.CertificateBuilder(issuer_name, subject, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(NOW + days[0] * DAY).not_valid_after(NOW + days[1] * DAY)
-    usage = x509.KeyUsage(digital_signature=not ca, crl_sign=ca, key_cert_sign=ca, **dict.fromkeys(_ALL, False))
-    extensions: dict[type, tuple[x509.ExtensionType, bool] | None] = {
+    usages = ("key_cert_sign", "crl_sign") if ca else ("digital_signature",)
+    extensions: dict[type[x509.ExtensionType], tuple[x509.ExtensionType, bool] | None] = {
         x509.BasicConstraints: (x509.BasicConstraints(ca=ca, path_length=None), True),
-        x509.KeyUsage: (usage, True),
+        x509.KeyUsage: (key_usage(*usages), True),
         x509.SubjectKeyIdentifier: (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
-        x509.AuthorityKeyIdentifier: (identifier(signer), False),
+        x509.AuthorityKeyIdentifier: (authority_key_identifier(signer), False),
     }
     if not ca and hosts:
-        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
-        extensions[x509.SubjectAlternativeName] = (names, False)
+        extensions[x509.SubjectAlternativeName] = (dns_names(*hosts), False)
     for extension, critical in filter(None, {**extensions, **(changed or {})}.values()):
         builder = builder.add_extension(extension, critical)
     return Issued(builder.sign(signer, hashes.SHA256()), key)
 
 
-def identifier(signer: Any) -> x509.AuthorityKeyIdentifier:
-    """What says that the key *signer* signed."""
+def dns_names(*hosts: str) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
+
+
+def key_usage(*usages: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{usage: usage in usages for usage in _USAGES})
+
+
+def authority_key_identifier(signer: Any) -> x509.AuthorityKeyIdentifier:
+    """Return the extension that identifies the key *signer*."""
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
 
 
-#: Of a certificate of the last century: nothing but who it is.
-BARE = dict.fromkeys((x509.KeyUsage, x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier))
+#: Omits all extensions that certificates of the 1990s lack.
+BARE: Extensions = dict.fromkeys((x509.KeyUsage, x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier))
 
 
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
@@ -95,7 +99,7 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 
 def with_sha1(issued: Issued, issuer: Issued) -> Issued:
-    """The same certificate, signed with SHA-1 by an RSA key, which cryptography itself no longer does."""
+    """Return *issued* with a SHA-1 signature by an RSA key, which cryptography no longer creates."""
     new, old = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")  # OIDs of equal length
     content = issued.certificate.tbs_certificate_bytes
     signature = issuer.key.sign(content.replace(new, old), padding.PKCS1v15(), hashes.SHA1())
@@ -104,14 +108,14 @@ def with_sha1(issued: Issued, issuer: Issued) -> Issued:
 
 
 class Chain(NamedTuple):
-    """What a server sends, its own first, and the root that vouches for it."""
+    """The certificates that a server sends, its own first, and their root."""
 
     sent: tuple[Issued, ...]
     root: Issued
 
 
-def chain(**changed: Any) -> Chain:
-    """A root, an intermediate and a server's certificate, this one *changed*."""
+def chain(**leaf: Any) -> Chain:
+    """Issue a root, an intermediate, and a server's certificate with the arguments *leaf* of :func:`issue`."""
     root = issue("the root", ca=True)
-    middle = issue("the middle", root, ca=True)
-    return Chain((issue("localhost", middle, **changed), middle), root)
+    intermediate = issue("the middle", root, ca=True)
+    return Chain((issue("localhost", intermediate, **leaf), intermediate), root)

@@ -1,4 +1,4 @@
-"""Helpers of the tests: fresh interpreters, certificate authorities, loopback servers."""
+"""Helpers of the tests: fresh interpreters, certificate authorities and loopback servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Iterator
 
 import trustme
 
-#: Variables by which some library or tool is told whom to trust.
+#: Variables that select the roots of a library or a tool.
 TRUST_VARIABLES = (
     "AWS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
@@ -32,45 +32,53 @@ TRUST_VARIABLES = (
     "SSL_CERT_FILE",
 )
 
-#: Where the compiled stores of the tests are; set by conftest.py.
+#: The root directory of the project.
+ROOT = Path(__file__).resolve().parent.parent
+
+#: The environment of the machine, which pip needs to reach its index. certhook is disabled in it, and
+#: environments that tests build are independent of the one that runs the tests.
+MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
+MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
+
+#: The directory of the tests' compiled stores; conftest.py sets it.
 cache_dir = "none"
 
 
 def copy_sources(root: Path, target: Path) -> None:
-    """Copy the project without what builds and tests leave behind."""
+    """Copy the project without the results of builds and tests."""
     ignored = shutil.ignore_patterns(".git", ".*_cache", ".tox", ".venv", "__pycache__", "build", "*.egg-info", "dist")
     shutil.copytree(root, target, ignore=ignored)
 
 
-def make_environment(folder: Path) -> Path:
-    """Make a virtual environment without pip, and return its interpreter.
+def make_environment(directory: Path) -> Path:
+    """Create a virtual environment without pip, and return its interpreter.
 
-    Of the interpreter that this environment was made from, so that a symbolic
-    link through two environments never decides what is on the path.
+    It is based on the interpreter that the current environment is based on, so that its path does
+    not depend on a chain of symbolic links through two environments.
     """
     base = getattr(sys, "_base_executable", sys.executable)
-    subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True, env=clean_env())
-    return interpreter_of(folder)
+    subprocess.run([base, "-m", "venv", "--without-pip", str(directory)], check=True, env=clean_env())
+    return interpreter_of(directory)
 
 
 def interpreter_of(environment: Path) -> Path:
-    """The interpreter of a virtual environment."""
+    """Return the interpreter of a virtual environment."""
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def byte_compile(python: Path) -> None:
-    """Write the byte code of everything installed in the environment of *python*."""
+    """Compile all packages in the environment of *python* to byte code."""
     command = [str(python), "-S", "-m", "compileall", "-q", str(purelib(python))]
     subprocess.run(command, check=True, env=clean_env(CERTHOOK_DISABLED="1"))
 
 
 def purelib(python: Path) -> Path:
-    """The site-packages of *python*."""
+    """Return the site-packages directory of *python*."""
     return Path(run(python, "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip())
 
 
 def clean_env(**variables: str) -> dict[str, str]:
-    """An environment with nothing in it but what processes need to run, a cache of the tests' own, and *variables*."""
+    """Return the variables that a process needs to run, the cache directory of the tests, and *variables*."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "LANG": "C.UTF-8", "CERTHOOK_CACHE_DIR": cache_dir, **variables}
 
@@ -83,9 +91,12 @@ def run(
     check: bool = True,
     **kwargs: object,
 ) -> subprocess.CompletedProcess[str]:
-    """Run *code* in a new interpreter with *flags* and the environment *env*, clean unless given.
+    """Run *code* in a new interpreter.
 
-    In the root folder unless *cwd* is given: with ``-c``, the working directory is on the path.
+    :param flags: command line options of the interpreter
+    :param env: the environment, by default that of :func:`clean_env`
+    :param kwargs: arguments of :func:`subprocess.run`. The working directory is on the path with
+        ``-c``, so it is the root directory by default.
     """
     kwargs.setdefault("cwd", os.sep)
     done = subprocess.run(
@@ -102,21 +113,21 @@ def run(
 
 
 def squeezed(text: str) -> str:
-    """*text* without its spaces and ends of lines: a path that is too long for a line is cut."""
+    """Return *text* without white space, because the command line breaks long paths."""
     return "".join(text.split())
 
 
 def shows(output: str, *texts: object) -> bool:
-    """Whether *output* has each of *texts*, cut or not."""
+    """Return whether *output* contains each of *texts*, wherever lines are broken."""
     return all(squeezed(str(text)) in squeezed(output) for text in texts)
 
 
-#: A distribution that pip can download, and what is in it.
+#: The file name of a distribution that pip can download.
 HELLO_WHEEL = "hello-1.0-py3-none-any.whl"
 
 
 def hello_wheel() -> bytes:
-    """The content of :data:`HELLO_WHEEL`."""
+    """Return the content of :data:`HELLO_WHEEL`."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("hello-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: hello\nVersion: 1.0\n")
@@ -126,19 +137,18 @@ def hello_wheel() -> bytes:
 
 
 def hashed_name(certificate: bytes) -> str:
-    """The name of the file in which OpenSSL looks for a root."""
-    # Only here: other people's tests are run from environments without certhook.
-    from certhook import _x509
+    """Return the name of the file in which OpenSSL looks up a root."""
+    # Imported here, because the test suites of other projects run in environments without certhook.
+    from certhook._certificates import names, x509
 
-    return f"{_x509.subject_hash(_x509.Certificate(certificate).subject)}.0"
+    return f"{names.subject_hash(x509.Certificate(certificate).subject)}.0"
 
 
 class Authorities:
-    """A certificate authority for each place a root can be listed in.
+    """One certificate authority per location of its root.
 
-    *system*: only in the operating system's store; *bundled*: only in certifi's
-    bundle; *both*; *extra*: only where ``CERTHOOK_EXTRA_CA_CERTS`` points;
-    *stranger*: nowhere.
+    *system*: only the operating system's store; *bundled*: only certifi's bundle; *both*: both of
+    them; *extra*: only ``CERTHOOK_EXTRA_CA_CERTS``; *stranger*: no source.
     """
 
     names = ("system", "bundled", "both", "extra", "stranger")
@@ -148,24 +158,24 @@ class Authorities:
             setattr(self, name, trustme.CA(organization_name=f"certhook tests {name}"))
 
     @classmethod
-    def in_folder(cls, folder: Path, is_first: bool) -> Authorities:
-        """Those that are kept in *folder*, where the first to come makes them."""
+    def in_directory(cls, directory: Path, is_first: bool) -> Authorities:
+        """Load the authorities from *directory*, or create them there if this is the first worker."""
         if is_first:
             for name, ca in vars(cls()).items():
-                (folder / f"{name}.pem").write_bytes(ca.cert_pem.bytes())
-                (folder / f"{name}.key").write_bytes(ca.private_key_pem.bytes())
+                (directory / f"{name}.pem").write_bytes(ca.cert_pem.bytes())
+                (directory / f"{name}.key").write_bytes(ca.private_key_pem.bytes())
         kept = cls.__new__(cls)
         for name in cls.names:
-            parts = [(folder / f"{name}.{kind}").read_bytes() for kind in ("pem", "key")]
+            parts = [(directory / f"{name}.{kind}").read_bytes() for kind in ("pem", "key")]
             setattr(kept, name, trustme.CA.from_pem(*parts))
         return kept
 
     def pem(self, *names: str) -> bytes:
-        """The certificates of the named authorities as one bundle."""
+        """Return the certificates of the named authorities as one bundle."""
         return b"".join(getattr(self, name).cert_pem.bytes() for name in names)
 
     def der(self, name: str) -> bytes:
-        """The certificate of the named authority."""
+        """Return the certificate of the named authority as DER."""
         return ssl.PEM_cert_to_DER_cert(self.pem(name).decode())
 
 
@@ -191,13 +201,13 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Hello)
 
     def finish_request(self, request, client_address) -> None:
-        # In the connection's thread: a client that refuses the certificate must not hold up the others.
+        # In the connection's thread, so that a client that rejects the certificate does not delay others.
         request.settimeout(20)
         try:
             with self.context.wrap_socket(request, server_side=True) as secured:
                 super().finish_request(secured, client_address)
         except OSError:
-            pass  # The client did not trust it, which is what many tests are about.
+            pass  # The client rejected the certificate, as many tests expect.
 
     def handle_error(self, request, client_address) -> None:
         pass
@@ -205,7 +215,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def serving(context: ssl.SSLContext) -> Iterator[int]:
-    """The port of an HTTPS server on loopback, with a context of the test's own."""
+    """Run an HTTPS server on loopback with *context*, and return its port."""
     with _Server(context) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         yield server.server_address[1]
@@ -213,9 +223,9 @@ def serving(context: ssl.SSLContext) -> Iterator[int]:
 
 
 class Servers:
-    """HTTPS servers on loopback, whose certificates come from each of the authorities.
+    """HTTPS servers on loopback, one with a certificate of each authority.
 
-    ``servers.port("system")`` is the port of the one that *system* vouches for.
+    ``servers.port("system")`` is the port of the server with a certificate of *system*.
     """
 
     def __init__(self, authorities: Authorities) -> None:
@@ -236,11 +246,11 @@ class Servers:
             server.server_close()
 
     def port(self, name: str) -> int:
-        """The port of the server that the named authority vouches for."""
+        """Return the port of the server with a certificate of the named authority."""
         return self._servers[name].server_address[1]
 
 
-#: Run in an interpreter: which of the servers in ARGUMENTS ("name:port ...") a default context trusts.
+#: A program that prints which of the servers in SERVERS ("name:port ...") a default context verifies.
 VERDICTS = """
 import os, socket, ssl
 def verdict(port, context):
@@ -263,11 +273,11 @@ print(*(name + ":" + verdict(port, context) for name, port in (s.split(":") for 
 
 
 def server_list(servers: Servers) -> str:
-    """The value of SERVERS for :data:`VERDICTS`."""
+    """Return the value of SERVERS for :data:`VERDICTS`."""
     return " ".join(f"{name}:{servers.port(name)}" for name in Authorities.names)
 
 
 def verdicts(output: str) -> dict[str, bool]:
-    """What :data:`VERDICTS` printed: the name of each authority, and whether it is trusted."""
+    """Parse the output of :data:`VERDICTS`: the name of each authority, and whether its server is verified."""
     words = {"yes": True, "no": False}
     return {name: words[word] for name, word in (pair.split(":") for pair in output.split())}

@@ -32,8 +32,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from certhook._certificates import names, x509
 import certhook
-from certhook import CerthookError, CerthookWarning, _adopt, _certifi, _config, _context, _patch, _store, _trust, _x509
+from certhook import (
+    CerthookError,
+    CerthookWarning,
+    _certifi,
+    _config,
+    _loading,
+    _patch,
+    _public_bundles,
+    _store,
+    _trust,
+)
 
 DEFAULT = {"system", "bundled", "both"}
 #: What is in the bundles, and what is in the files that callers have of their own.
@@ -68,11 +79,11 @@ class Machine:
 
     def hash_of(self, name: str) -> str:
         """The name of the file in which OpenSSL looks for a root."""
-        return f"{_x509.subject_hash(_x509.Certificate(self.cas.der(name)).subject)}.0"
+        return f"{names.subject_hash(x509.Certificate(self.cas.der(name)).subject)}.0"
 
     def package(self, owner: str, folder: str = "packages") -> Path:
         """Make a package of the name *owner* with a public bundle, and return the path of that."""
-        package, inner = _adopt.BUNDLES[owner]
+        package, inner = _public_bundles.BUNDLES[owner]
         self.write(f"{folder}/{package}/__init__.py", set())
         bundle = self.write(f"{folder}/{package}/{inner}", BUNDLE)
         if bundle.name == "cacert.pem" and bundle.parent.name == "certifi":
@@ -140,7 +151,9 @@ def machine(tmp_path: Path, cas: support.Authorities, servers: support.Servers, 
 def _forget_packages() -> dict[str, types.ModuleType]:
     """Make this interpreter forget the packages that have public bundles."""
     importlib.invalidate_caches()
-    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in _adopt.BUNDLES}
+    return {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in _public_bundles.BUNDLES
+    }
 
 
 def loaded(*args: object, kind: type = ssl.SSLContext, **kwargs: object) -> ssl.SSLContext:
@@ -791,7 +804,7 @@ def test_what_cannot_be_told_to_be_public_is_loaded(machine, monkeypatch, fault)
     if fault == "in it":
         monkeypatch.setattr(_adopt, "is_public_file", fail)
     else:
-        monkeypatch.setitem(sys.modules, "certhook._adopt", None)
+        monkeypatch.setitem(sys.modules, "certhook._public_bundles", None)
     with pytest.warns(CerthookWarning, match="certhook failed, roots are loaded as they were named: "):
         context = loaded(bundle)
     assert machine.trusted(context) == BUNDLE

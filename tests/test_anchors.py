@@ -14,9 +14,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from certhook import _anchors, _config, _x509
+from certhook._certificates import pem, x509
+from certhook._certificates.anchor import Anchor
+from certhook import _config
 from certhook._anchors import parse
-from certhook._sources import places
+from certhook._sources import locations
 
 ONE, TWO, THREE = (der.certificate(der.common_name(f"Root {number}"), number) for number in (1, 2, 3))
 
@@ -50,7 +52,7 @@ def roots() -> list[bytes]:
 
 def public_bundles() -> list[Path]:
     """The real bundles of this machine."""
-    files, _ = places.of()
+    files, _ = locations.of()
     return [Path(certifi.where()), *(Path(file) for file in files if os.path.isfile(file))]
 
 
@@ -125,7 +127,7 @@ def test_der_is_read_as_it_is() -> None:
 
 
 def test_der_with_trust_settings_is_read() -> None:
-    (anchor,), problems = parse(ONE + der.auxiliary([_x509.SERVER_AUTH]))
+    (anchor,), problems = parse(ONE + der.auxiliary([x509.SERVER_AUTH]))
     assert (anchor.der, anchor.trusted, problems) == (ONE, _config.SERVER_AUTH, [])
 
 
@@ -190,7 +192,7 @@ BROKEN = {
     "DER that is no certificate": der.pem(der.common_name("Root 3")),
     "a certificate and more": der.pem(THREE + b"\0"),
     "two certificates in one": der.pem(THREE + THREE),
-    "trust settings under a label that has none": der.pem(THREE + der.auxiliary([_x509.SERVER_AUTH])),
+    "trust settings under a label that has none": der.pem(THREE + der.auxiliary([x509.SERVER_AUTH])),
     "a certificate that lacks its end": der.pem(THREE[:-1]),
     "trust settings that are none": der.pem(THREE + b"\x30\x01\0", "TRUSTED CERTIFICATE"),
     "two certificates for one with trust settings": der.pem(THREE + ONE, "TRUSTED CERTIFICATE"),
@@ -254,8 +256,8 @@ def test_der_that_is_not_one_certificate_is_named_and_gives_nothing(data: bytes)
 # OpenSSL's trust settings.
 
 PURPOSES = {
-    "server": _x509.SERVER_AUTH,
-    "client": _x509.CLIENT_AUTH,
+    "server": x509.SERVER_AUTH,
+    "client": x509.CLIENT_AUTH,
     "any": "2.5.29.37.0",
     "email": "1.3.6.1.5.5.7.3.4",
 }
@@ -319,8 +321,8 @@ JUNK = st.one_of(
 def test_of_a_flood_of_broken_blocks_the_first_are_named_and_the_rest_counted() -> None:
     anchors, problems = parse(b"-----BEGIN CERTIFICATE-----\n" * 5000 + GOOD)
     assert len(anchors) == 1
-    assert len(problems) == _anchors.MOST_PROBLEMS + 1
-    assert problems[-1] == f"{5000 - _anchors.MOST_PROBLEMS} more certificates were skipped"
+    assert len(problems) == pem.MOST_PROBLEMS + 1
+    assert problems[-1] == f"{5000 - pem.MOST_PROBLEMS} more certificates were skipped"
 
 
 @settings(max_examples=200)
@@ -340,7 +342,7 @@ def test_of_any_mixture_the_good_ones_are_found_in_their_order(parts: list[int |
 @settings(max_examples=300)
 @given(st.data())
 def test_no_change_of_a_bundle_brings_up_an_anchor_that_was_not_whole_in_it(data: st.DataObject) -> None:
-    bundle = bytearray(TWO_BLOCKS + der.pem(THREE + der.auxiliary([_x509.SERVER_AUTH]), "TRUSTED CERTIFICATE"))
+    bundle = bytearray(TWO_BLOCKS + der.pem(THREE + der.auxiliary([x509.SERVER_AUTH]), "TRUSTED CERTIFICATE"))
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.integers(0, len(bundle) - 1))
         bundle[start : start + data.draw(st.integers(0, 70))] = data.draw(
@@ -353,7 +355,7 @@ def test_no_change_of_a_bundle_brings_up_an_anchor_that_was_not_whole_in_it(data
     for anchor in parse(bytes(bundle))[0]:
         # Up to the last group of base64, in which its last octets may stand with what follows.
         assert base64.b64encode(anchor.der)[:-4] in without_space
-        _x509.Certificate(anchor.der)
+        x509.Certificate(anchor.der)
 
 
 @settings(max_examples=300)
@@ -394,6 +396,6 @@ def test_parsing_takes_linear_time(what: str) -> None:
 
 
 def test_an_anchor_says_who_listed_it() -> None:
-    anchor = _anchors.Anchor(ONE)
+    anchor = Anchor(ONE)
     anchor.listed.append(("system", "/some/file.pem"))
     assert repr(anchor) == "<Anchor CN=Root 1, listed by system>"

@@ -14,7 +14,7 @@ import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from certhook.cli import _output, env
+from certhook.cli import _terminal, env
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows")
 
@@ -355,13 +355,13 @@ def test_a_warning_ends_with_a_command_that_explains_it(installed, tmp_path) -> 
 def test_where_the_interpreter_has_no_name_of_its_own_the_command_is_the_usual_one(
     executable, frozen, command, monkeypatch
 ) -> None:
-    from certhook import _report
+    from certhook import _warnings
 
     monkeypatch.setattr(sys, "executable", executable)
     if frozen:
         monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.warns(UserWarning) as shown:
-        _report.warn("CERTHOOK_MODE: that is wrong.")
+        _warnings.warn("CERTHOOK_MODE: that is wrong.")
     assert str(shown[0].message) == (f"CERTHOOK_MODE: that is wrong. Run '{command}' to see what is trusted, and why")
 
 
@@ -475,8 +475,8 @@ def test_it_fits_a_terminal_of_80_columns(arguments, certhook, beside, tmp_path)
 
 def test_text_of_characters_that_are_twice_as_wide_fits_as_well() -> None:
     text = "認証局" * 50 + " a " + "認証 " * 40 + "Re\u0301seau"
-    lines = _output.wrapped(text, "  ", "    ")
-    assert max(map(_output.columns, lines)) <= 80
+    lines = _terminal.wrapped(text, "  ", "    ")
+    assert max(map(_terminal.columns, lines)) <= 80
     assert "".join("".join(lines).split()) == "".join(text.split())
     assert len(lines) < 8
 

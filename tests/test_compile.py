@@ -14,7 +14,8 @@ from typing import Iterator, NamedTuple
 import pytest
 import support
 
-from certhook import _store, _x509
+from certhook._certificates import names, x509
+from certhook import _store
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes are a thing of POSIX")
 
@@ -78,7 +79,7 @@ class Image:
 
     def hashed(self, name: str) -> Path:
         """Where the root of an authority is in the hashed directory."""
-        return self.roots / f"{_x509.subject_hash(_x509.Certificate(self.cas.der(name)).subject)}.0"
+        return self.roots / f"{names.subject_hash(x509.Certificate(self.cas.der(name)).subject)}.0"
 
     def environment(self, **variables: str | None) -> dict[str, str]:
         return {name: value for name, value in {**self.env, **variables}.items() if value is not None}

@@ -1,28 +1,35 @@
-"""The variables: what each value means, and that a bad one is named and its default holds."""
+"""Settings: the meaning of each value, and the report and fallback for an invalid one."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
+from typing import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook import _config
+from certhook import _config, _state
 from certhook._config import SOURCES, Config
+from certhook._state import process
 from certhook.exceptions import CerthookError, ConfigurationError
 
 #: An absolute path of this platform.
 ROOT = os.path.abspath(os.sep)
 ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two")
 
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux reports whether a process started with raised privileges"
+)
+
 DEFAULTS = {
     "cert_file": None,
     "cert_dir": None,
     "nix_cert_file": None,
-    "explicit": False,
+    "overrides_system": False,
+    "disabled": False,
     "sources": ("system", "bundled"),
     "mode": "chain",
     "extra": (),
@@ -37,15 +44,19 @@ DEFAULTS = {
 
 
 def read(**variables: str) -> Config:
-    """The configuration of an environment with nothing wrong in it."""
+    """Return the configuration for *variables*, all of which are valid."""
     config = Config(variables)
     assert config.problems == []
     return config
 
 
-def test_without_variables_the_defaults_hold() -> None:
-    config = read(PATH="/bin", HOME="/")
+def assert_defaults(config: Config) -> None:
+    """Assert that every setting of *config* has its default."""
     assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
+
+
+def test_without_variables_the_defaults_apply() -> None:
+    assert_defaults(read(PATH="/bin", HOME="/"))
 
 
 @pytest.mark.parametrize(
@@ -87,14 +98,13 @@ def test_without_variables_the_defaults_hold() -> None:
         *(("CERTHOOK_DEBUG", value, "debug", False) for value in ("0", "false", "no", "off")),
     ],
 )
-def test_a_good_value_is_understood(variable: str, value: str, name: str, expected: object) -> None:
+def test_a_valid_value_is_parsed(variable: str, value: str, name: str, expected: object) -> None:
     assert getattr(read(**{variable: value}), name) == expected
 
 
 @pytest.mark.parametrize("variable", [name for name in _config.VARIABLES if name.startswith("CERTHOOK_")])
 def test_an_empty_variable_counts_as_unset(variable: str) -> None:
-    config = read(**{variable: ""})
-    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
+    assert_defaults(read(**{variable: ""}))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +121,7 @@ def test_an_empty_variable_counts_as_unset(variable: str) -> None:
         ("NIX_SSL_CERT_FILE", "corporate.pem", "nix_cert_file", ["'corporate.pem'", "relative"]),
     ],
 )
-def test_a_bad_value_is_named_with_what_is_allowed_and_its_default_holds(variable, value, name, allowed) -> None:
+def test_an_invalid_value_is_reported_and_the_default_applies(variable, value, name, allowed) -> None:
     config = Config({variable: value})
     assert getattr(config, name) == DEFAULTS[name]
     (problem,) = config.problems
@@ -124,74 +134,73 @@ def test_a_bad_value_is_named_with_what_is_allowed_and_its_default_holds(variabl
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "name", "holds", "words"),
+    ("variable", "value", "name", "expected", "words"),
     [
-        ("CERTHOOK_SOURCES", "sytem", "sources", (), ["'sytem'", "system or bundled or extra", "Without it: none"]),
+        ("CERTHOOK_SOURCES", "sytem", "sources", (), ["'sytem'", "system or bundled or extra", "using none"]),
         ("CERTHOOK_SOURCES", "system;bundled", "sources", (), ["'system;bundled'", "separated by commas"]),
-        ("CERTHOOK_SOURCES", ",", "sources", (), ["','", "system or bundled or extra", "Without it: none"]),
-        ("CERTHOOK_SOURCES", "certifi,system", "sources", ("system",), ["'certifi'", "Without it: system"]),
-        ("CERTHOOK_MODE", "chained", "mode", "fallback", ["'chained'", "chain or fallback", "this holds: fallback"]),
+        ("CERTHOOK_SOURCES", ",", "sources", (), ["','", "system or bundled or extra", "using none"]),
+        ("CERTHOOK_SOURCES", "certifi,system", "sources", ("system",), ["'certifi'", "using system"]),
+        ("CERTHOOK_MODE", "chained", "mode", "fallback", ["'chained'", "chain or fallback", "using fallback"]),
         ("CERTHOOK_ADOPT", "requests", "adopt", (), ["'requests'", "certifi or pip or botocore or httplib2 or none"]),
-        ("CERTHOOK_ADOPT", "pip,requests", "adopt", ("pip",), ["'requests'", "Without it: pip"]),
+        ("CERTHOOK_ADOPT", "pip,requests", "adopt", ("pip",), ["'requests'", "using pip"]),
     ],
 )
-def test_a_bad_value_of_what_to_trust_never_widens_it(variable, value, name, holds, words) -> None:
+def test_an_invalid_value_never_adds_trust(variable, value, name, expected, words) -> None:
     config = Config({variable: value})
-    assert getattr(config, name) == holds
+    assert getattr(config, name) == expected
     (problem,) = config.problems
     assert problem.setting == variable
     assert all(word in problem.message for word in words), problem.message
 
 
-def test_a_bundle_that_is_refused_is_not_replaced_by_certifis() -> None:
-    """Who named one does not want another."""
+def test_an_invalid_bundle_is_not_replaced_by_certifis_bundle() -> None:
     config = Config({"CERTHOOK_BUNDLE": "bundle.pem"})
     assert config.bundle == ""
     assert [problem.setting for problem in config.problems] == ["CERTHOOK_BUNDLE"]
 
 
-def test_the_good_paths_of_a_list_are_kept_and_each_bad_one_is_named() -> None:
+def test_the_valid_paths_of_a_list_are_kept_and_each_invalid_one_is_reported() -> None:
     value = os.pathsep.join(["a.pem", ONE, os.path.join(".", "b.pem"), TWO])
     config = Config({"CERTHOOK_EXTRA_CA_CERTS": value})
     assert config.extra == (ONE, TWO)
     assert len(config.problems) == 2
 
 
-def test_every_bad_value_is_named() -> None:
-    bad = {"CERTHOOK_SOURCES": "x", "CERTHOOK_MODE": "x", "CERTHOOK_ON_ERROR": "x", "CERTHOOK_BUNDLE": "x"}
-    assert {problem.setting for problem in Config(bad).problems} == set(bad)
+def test_every_invalid_value_is_reported() -> None:
+    variables = {"CERTHOOK_SOURCES": "x", "CERTHOOK_MODE": "x", "CERTHOOK_ON_ERROR": "x", "CERTHOOK_BUNDLE": "x"}
+    assert {problem.setting for problem in Config(variables).problems} == set(variables)
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 @pytest.mark.parametrize("value", [ONE, ""])
-def test_who_says_what_the_systems_store_is_has_the_bundle_left_out(variable: str, value: str) -> None:
+def test_a_variable_that_replaces_the_system_store_excludes_the_bundle(variable: str, value: str) -> None:
     config = read(**{variable: value})
-    assert config.explicit
+    assert config.overrides_system
     assert config.sources == ("system",)
 
 
-def test_the_bundle_stays_where_it_is_named_as_well() -> None:
+def test_the_bundle_is_included_with_ssl_cert_file_if_the_sources_name_it() -> None:
     assert read(SSL_CERT_FILE=ONE, CERTHOOK_SOURCES="system,bundled").sources == ("system", "bundled")
 
 
-def test_a_bad_list_of_sources_does_not_bring_the_bundle_back() -> None:
+def test_an_invalid_list_of_sources_does_not_include_the_bundle() -> None:
     assert Config({"SSL_CERT_FILE": ONE, "CERTHOOK_SOURCES": "everything"}).sources == ()
 
 
-def test_nixs_variable_does_not_leave_the_bundle_out() -> None:
+def test_nix_ssl_cert_file_does_not_exclude_the_bundle() -> None:
     assert read(NIX_SSL_CERT_FILE=ONE).sources == ("system", "bundled")
 
 
-# The environment of this process.
+# The process environment.
 
 
-def test_the_same_environment_gives_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_environment_returns_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CERTHOOK_MODE", "fallback")
     assert _config.current() is _config.current()
 
 
 @pytest.mark.parametrize("variable", _config.VARIABLES)
-def test_a_change_of_any_variable_is_seen(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_of_any_variable_is_detected(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _config.current()
     monkeypatch.setenv(variable, "1")
     during = _config.current()
@@ -200,30 +209,30 @@ def test_a_change_of_any_variable_is_seen(variable: str, monkeypatch: pytest.Mon
     assert before is not during is not after
 
 
-def test_every_variable_that_counts_is_looked_at_for_a_change() -> None:
-    class Environ(dict):
+def test_variables_lists_every_variable_that_the_configuration_reads() -> None:
+    class RecordingEnviron(dict):
         def get(self, name: str, default: object = None) -> object:
             self[name] = default
             return default
 
-    environ = Environ()
+    environ = RecordingEnviron()
     Config(environ)
     assert set(environ) == set(_config.VARIABLES)
 
 
-def test_any_other_variable_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_variable_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     before = _config.current()
     monkeypatch.setenv("CERTHOOK_UNKNOWN", "1")
     assert _config.current() is before
 
 
-def test_an_environment_that_a_program_replaced_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_os_environ_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"CERTHOOK_MODE": "fallback"})
     assert _config.current().mode == "fallback"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="variables are text on Windows")
-def test_a_path_of_any_bytes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_of_arbitrary_bytes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     path = os.fsdecode(b"/\xff\xfe.pem")
     monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", path)
     assert [os.fsencode(path) for path in _config.current().extra] == [b"/\xff\xfe.pem"]
@@ -235,93 +244,89 @@ def every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, ONE)
     monkeypatch.setenv("CERTHOOK_DISABLED", "1")
     assert _config.current().problems
-    assert _config.disabled()
+    assert _config.is_disabled()
 
 
-def test_a_host_can_lock_its_environment_out(every_variable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_config, "use_environment", False)
-    config = _config.current()
-    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
-    assert config.problems == []
+def test_a_host_can_exclude_the_environment(every_variable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "use_environment", False)
+    assert_defaults(_config.current())
+    assert _config.current().problems == []
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there is no set-uid on this platform")
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this platform has no set-uid")
 @pytest.mark.parametrize("identity", ["geteuid", "getegid"])
 def test_a_set_uid_or_set_gid_process_reads_no_variable(every_variable, identity, monkeypatch) -> None:
-    """Where the system does not say how a program was started."""
-    monkeypatch.setattr(_config, "_secure", "unknown")
+    """On a system that does not report whether a process started with raised privileges."""
+    monkeypatch.setattr(process, "is_secure", "unknown")
     other = getattr(os, identity)() + 1
     monkeypatch.setattr(os, identity, lambda: other)
-    config = _config.current()
-    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
-    assert not _config.disabled()
+    assert_defaults(_config.current())
+    assert not _config.is_disabled()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
+def raising(number: int) -> Callable[..., None]:
+    """Return a function that raises the :exc:`OSError` with this error number."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@linux
 @pytest.mark.parametrize("identity", ["geteuid", "getegid"])
-def test_a_daemon_that_changed_its_user_still_means_its_variables(every_variable, identity, monkeypatch) -> None:
+def test_a_daemon_that_switched_its_user_keeps_its_variables(every_variable, identity, monkeypatch) -> None:
     other = getattr(os, identity)() + 1
     monkeypatch.setattr(os, identity, lambda: other)
-    assert _config.acts_for_another() and not _config.privileged()
+    assert _state.ids_differ() and not _state.is_privileged()
     assert _config.current().mode == "fallback"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
-def test_a_process_that_may_not_read_how_it_was_started_is_told_by_the_c_library(monkeypatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(_config, "open", refuse, raising=False)
-    assert _config._starts_secure() == "no"
+@linux
+def test_without_access_to_proc_the_c_library_reports_the_privileges(monkeypatch) -> None:
+    monkeypatch.setattr(_state, "open", raising(errno.EACCES), raising=False)
+    assert _state._query() == "no"
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _config._starts_secure() == "yes"
+    assert _state._query() == "yes"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
-def test_who_leaves_a_process_no_descriptor_does_not_have_it_listen_for_ever(monkeypatch) -> None:
-    """Whoever starts a set-uid program chooses how many files it may open, and /proc is a file."""
-
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(_config, "_secure", None)
+@linux
+def test_a_process_without_free_descriptors_reads_no_variables_until_it_can_check_its_privileges(monkeypatch) -> None:
+    """The caller of a set-uid program can limit its number of open files, so that /proc cannot be read."""
     with monkeypatch.context() as patch:
-        patch.setattr(_config, "open", refuse, raising=False)
-        assert _config._starts_secure() == "no"  # The C library knows it as well.
+        patch.setattr(_state, "open", raising(errno.EMFILE), raising=False)
+        assert _state._query() == "no"  # from the C library
         patch.setitem(sys.modules, "ctypes", None)
-        assert _config.privileged() and _config._secure is None
-    assert not _config.privileged() and _config._secure == "no"
+        assert _state.is_privileged() and process.is_secure == ""
+    assert not _state.is_privileged() and process.is_secure == "no"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux says how a program was started")
+@linux
 def test_without_proc_and_the_c_library_the_identities_decide(monkeypatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
-
-    monkeypatch.setattr(_config, "open", refuse, raising=False)
+    monkeypatch.setattr(_state, "open", raising(errno.ENOENT), raising=False)
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _config._starts_secure() == "unknown"
+    assert _state._query() == "unknown"
 
 
-def test_what_is_no_text_in_the_place_of_the_environment_is_passed_over(monkeypatch) -> None:
+def test_a_value_in_a_replaced_os_environ_that_is_not_text_is_ignored(monkeypatch) -> None:
     monkeypatch.setattr(os, "environ", {"SSL_CERT_FILE": 5, "CERTHOOK_MODE": "fallback"})
     assert (_config.current().cert_file, _config.current().mode) == (None, "fallback")
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "anything", " 1 "])
-def test_certhook_is_switched_off_by_any_word_that_does_not_mean_no(value: str, monkeypatch) -> None:
+def test_any_value_except_a_negative_one_disables_certhook(value: str, monkeypatch) -> None:
     monkeypatch.setenv("CERTHOOK_DISABLED", value)
-    assert _config.disabled()
+    assert _config.is_disabled()
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "No", "OFF", " 0 ", " "])
-def test_certhook_is_not_switched_off_by_a_word_that_means_no(value: str, monkeypatch) -> None:
+def test_a_negative_value_does_not_disable_certhook(value: str, monkeypatch) -> None:
     monkeypatch.setenv("CERTHOOK_DISABLED", value)
-    assert not _config.disabled()
+    assert not _config.is_disabled()
 
 
-def test_certhook_is_not_switched_off_by_default() -> None:
-    assert not _config.disabled()
+def test_certhook_is_enabled_by_default() -> None:
+    assert not _config.is_disabled()
 
 
 WORDS = st.sampled_from(["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *SOURCES, *_config.PUBLIC_BUNDLES])
@@ -331,11 +336,11 @@ VALUES = st.lists(st.one_of(WORDS, st.text(st.characters(exclude_characters="\0"
 
 
 @given(st.dictionaries(st.sampled_from(_config.VARIABLES), VALUES))
-def test_whatever_is_in_the_variables_there_is_a_configuration_that_widens_nothing(environ) -> None:
+def test_any_environment_results_in_a_configuration_without_additional_trust(environ) -> None:
     config = Config(environ)
     named = {name.strip().lower() for name in environ.get("CERTHOOK_SOURCES", "").split(",")} - {""}
     assert set(config.sources) <= (named or set(SOURCES)) & set(SOURCES)
-    if config.explicit and "bundled" not in named:
+    if config.overrides_system and "bundled" not in named:
         assert "bundled" not in config.sources
     adopted = {name.strip().lower() for name in environ.get("CERTHOOK_ADOPT", "").split(",")} - {""}
     assert set(config.adopt) <= (adopted or set(_config.PUBLIC_BUNDLES))

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certhook import _files, _trust
-from certhook._anchors import Anchor
+from certhook._certificates.anchor import Anchor
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet, distrust, windows
 from certhook._sources.distrust import Block, Distrust
-from certhook._sources.reader import Reader
+from certhook._sources.collector import Reader
 from certhook._x509 import SERVER_AUTH as SERVER
 from certhook._x509 import Certificate
 from certhook.exceptions import SourceError

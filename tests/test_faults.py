@@ -1,4 +1,4 @@
-"""Whatever happens to a compiled store, trust is the same and nothing half-built is ever used.
+"""Faults of compiled stores: trust stays the same, and an incomplete store is never used.
 
 Each test ends with real handshakes.
 """
@@ -16,45 +16,46 @@ import certifi
 import pytest
 import support
 
-from certhook import _store
+from certhook import _store, _watch
 
-#: How often a builder is killed, and half as often one that repairs.
+#: The number of builders to kill; half as many repairs are killed.
 KILLS = int(os.environ.get("CERTHOOK_TEST_KILLS", "200"))
 
-RIGHT = {"system": True, "bundled": False, "both": True, "extra": False, "stranger": False}
+EXPECTED = {"system": True, "bundled": False, "both": True, "extra": False, "stranger": False}
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
+#: A user in the user database whose home does not exist, and a user that is not in the database.
 NOBODY = 65534
-SOMEBODY = 54321
+UNKNOWN_USER = 54321
 
 
 class Machine:
-    """A computer whose system trusts *system*, *both*, and some of certifi's roots."""
+    """A machine with a system store that contains *system*, *both* and some of certifi's roots."""
 
-    def __init__(self, python: Path, folder: Path, cas: support.Authorities, servers: support.Servers) -> None:
+    def __init__(self, python: Path, directory: Path, cas: support.Authorities, servers: support.Servers) -> None:
         self.python = python
-        self.folder = folder
-        self.file = folder / "system.pem"
-        self.cache = folder / "cache"
+        self.directory = directory
+        self.file = directory / "system.pem"
+        self.cache = directory / "cache"
         self.name = support.hashed_name(cas.der("system"))
         self.file.write_bytes(cas.pem("system") + some_roots())
-        (folder / "hashed").mkdir()
-        (folder / "hashed" / support.hashed_name(cas.der("both"))).write_bytes(cas.pem("both"))
+        (directory / "hashed").mkdir()
+        (directory / "hashed" / support.hashed_name(cas.der("both"))).write_bytes(cas.pem("both"))
         self.env = support.clean_env(
             SSL_CERT_FILE=str(self.file),
-            SSL_CERT_DIR=str(folder / "hashed"),
+            SSL_CERT_DIR=str(directory / "hashed"),
             CERTHOOK_CACHE_DIR=str(self.cache),
             SERVERS=support.server_list(servers),
         )
 
     def environment(self, **variables: str | None) -> dict[str, str]:
-        """The environment with *variables*, and without those that are None."""
+        """Return the environment with *variables*; a value of None removes a variable."""
         return {name: value for name, value in {**self.env, **variables}.items() if value is not None}
 
     def run(self, *prefix: str, code: str = support.VERDICTS, **variables: str | None) -> Outcome:
-        """Run a new process, as *prefix* says."""
-        command = [*prefix, str(self.python), "-c", LOADED + code]
+        """Run *code* in a new process, started by the command *prefix* if given."""
+        command = [*prefix, str(self.python), "-c", PRINT_LOADED + code]
         done = subprocess.run(
             command, env=self.environment(**variables), capture_output=True, encoding="utf-8", timeout=60
         )
@@ -77,19 +78,19 @@ class Machine:
 
     @property
     def root(self) -> Path:
-        """The file in the store that makes *system* trusted."""
+        """The file in the store with the root of *system*."""
         return self.store / self.name
 
 
 class Outcome(NamedTuple):
-    """What a process says."""
+    """The output of a process."""
 
-    #: Whether a fresh context has no root loaded.
+    #: Whether a fresh context has no loaded roots.
     lazy: bool
-    #: Whom it trusts.
+    #: The trusted authorities.
     verdicts: dict[str, bool]
-    #: What it warned of.
-    warned: str
+    #: The warnings.
+    stderr: str
 
     @classmethod
     def of(cls, stdout: str, stderr: str) -> Outcome:
@@ -97,19 +98,19 @@ class Outcome(NamedTuple):
         return cls(loaded == "0", support.verdicts(" ".join(pairs)), stderr)
 
 
-# How many certificates a fresh context has loaded.
-LOADED = """
+# Prints the number of certificates that a fresh context has loaded.
+PRINT_LOADED = """
 import ssl, _ssl
 print(_ssl._SSLContext.cert_store_stats(ssl.create_default_context())["x509"])
 """
-LAZY = Outcome(True, RIGHT, "")
-EAGER = Outcome(False, RIGHT, "")
+LAZY = Outcome(True, EXPECTED, "")
+EAGER = Outcome(False, EXPECTED, "")
 
 
 def some_roots() -> bytes:
-    """Enough of certifi's roots for a build to take a while."""
-    end = b"-----END CERTIFICATE-----\n"
-    return b"".join(block + end for block in Path(certifi.where()).read_bytes().split(end)[:40])
+    """Return enough of certifi's roots to slow down a build."""
+    footer = b"-----END CERTIFICATE-----\n"
+    return b"".join(block + footer for block in Path(certifi.where()).read_bytes().split(footer)[:40])
 
 
 def _is_digest(name: str) -> bool:
@@ -123,190 +124,189 @@ def machine(installed: Path, tmp_path: Path, cas: support.Authorities, servers: 
 
 @pytest.fixture
 def warm(machine: Machine) -> Machine:
-    """A machine with a store."""
+    """A machine with a compiled store."""
     assert machine.run() == LAZY
     return machine
 
 
 def mounted(setup: str) -> list[str]:
-    """What runs a command behind it in a mount namespace of its own, after *setup*, a script."""
+    """Return the prefix of a command that runs it in a private mount namespace, after the script *setup*."""
     return ["unshare", "-m", "--propagation", "private", "sh", "-ec", f'{setup}\nexec "$@"', "sh"]
 
 
 def as_user(user: int) -> list[str]:
-    """What runs a command behind it as *user*, who may read everything (the interpreter may be root's alone)."""
+    """Return the prefix of a command that runs it as *user*.
+
+    The process can read all files, because the interpreter may be readable only by root.
+    """
     ids = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     return ["setpriv", *ids, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 
 
-def assert_whole(machine: Machine) -> None:
-    """One whole store, and nothing else but its index."""
+def assert_complete(machine: Machine) -> None:
+    """Assert that the cache contains exactly one complete store and its index."""
     _store.check(str(machine.store))
     assert sorted(machine.cache.iterdir()) == sorted([machine.store, machine.index])
 
 
-# Many at once.
+# Concurrent processes.
 
-RACER = "import ssl, sys; print('ready', flush=True); sys.stdin.read()\n"
+WAIT_FOR_START = "import ssl, sys; print('ready', flush=True); sys.stdin.read()\n"
 
 
 def race(machine: Machine, count: int) -> list[Outcome]:
-    """What *count* processes say that all ask for a context when the last of them is ready."""
-    read, write = os.pipe()
-    command = [str(machine.python), "-c", RACER + LOADED + support.VERDICTS]
+    """Return the outcomes of *count* processes that all request a context at the same time."""
+    start_reader, start_writer = os.pipe()
+    command = [str(machine.python), "-c", WAIT_FOR_START + PRINT_LOADED + support.VERDICTS]
     pipe = subprocess.PIPE
-    racers = [
-        subprocess.Popen(command, env=machine.env, stdin=read, stdout=pipe, stderr=pipe, encoding="utf-8")
+    processes = [
+        subprocess.Popen(command, env=machine.env, stdin=start_reader, stdout=pipe, stderr=pipe, encoding="utf-8")
         for _ in range(count)
     ]
-    os.close(read)
-    for racer in racers:
-        assert racer.stdout.readline() == "ready\n"
-    os.close(write)
-    return [Outcome.of(*racer.communicate(timeout=120)) for racer in racers]
+    os.close(start_reader)
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    os.close(start_writer)
+    return [Outcome.of(*process.communicate(timeout=120)) for process in processes]
 
 
-def test_64_processes_race_for_a_store_that_is_not_there(machine) -> None:
+def test_64_processes_that_race_to_build_a_store_use_it(machine) -> None:
     assert race(machine, 64) == [LAZY] * 64
-    assert_whole(machine)
+    assert_complete(machine)
     assert machine.run() == LAZY
 
 
-def test_16_processes_race_to_repair_a_store(warm) -> None:
+def test_16_processes_that_race_to_repair_a_store_trust_the_same_roots(warm) -> None:
     warm.root.unlink()
     (warm.store / "foreign").write_bytes(b"")
     for outcome in race(warm, 16):
-        assert outcome.verdicts == RIGHT
+        assert outcome.verdicts == EXPECTED
     assert warm.run() == LAZY
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-# A builder that is killed.
+# Killed builders.
 
-# Forks builders and kills each at a random moment of the time that it needs to write a whole store.
-KILLER = """
+# Forks builders, and kills each at a random moment within the time that it takes to write a store.
+KILL_BUILDERS = """
 import json, os, random, shutil, signal, time
-from certhook import _anchors, _compiler, _config, _files, _report, _sources, _store, _trust
-folder = os.environ["CERTHOOK_CACHE_DIR"]
-begun, begins = os.pipe()
-compile_into = _compiler.compile_into
-def told(*args, **kwargs):
-    os.write(begins, b"!")
-    return compile_into(*args, **kwargs)
+from certhook import _config, _files, _sources, _store, _trust, _warnings
+from certhook._state import process
+from certhook._store.build import compile_store
+cache = os.environ["CERTHOOK_CACHE_DIR"]
+started_reader, started_writer = os.pipe()
+write_directory = _files.write_directory
+def signal_start(*args, **kwargs):
+    os.write(started_writer, b"!")
+    return write_directory(*args, **kwargs)
 def build():
-    _trust.forget()
+    process.reset()
     return _trust.current(_config.current(), _config.SERVER_AUTH).store
 def prepare():
     if os.environ["START"] == "nothing":
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(cache, ignore_errors=True)
         return
-    if is_damaged():
+    if not _store.is_complete(store):
         build()
     for name in random.sample(os.listdir(store), 20):
         os.unlink(os.path.join(store, name))
-def is_damaged():
-    try:
-        _store.check(store)
-    except _store.Unusable:
-        return True
-    return False
 def sizes():
     names = os.listdir(store) if os.path.isdir(store) else []
     return {name: os.path.getsize(os.path.join(store, name)) for name in names}
 def start():
     child = os.fork()
     if child == 0:
-        _compiler.compile_into = told
+        _files.write_directory = signal_start
         build()
         os._exit(0)
-    os.read(begun, 1)
+    os.read(started_reader, 1)
     return child, time.perf_counter()
 store = build()
-whole = sizes()
+complete = sizes()
 prepare()
-child, since = start()
+child, started = start()
 os.waitpid(child, 0)
-needed = time.perf_counter() - since
-found = []
+duration = time.perf_counter() - started
+results = []
 for _ in range(int(os.environ["KILLS"])):
     prepare()
-    child, since = start()
-    time.sleep(random.uniform(0, needed))
+    child, started = start()
+    time.sleep(random.uniform(0, duration))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    left = sizes()
-    assert left.items() <= whole.items()
-    half = any(name.startswith(".") for name in os.listdir(folder)) if os.path.isdir(folder) else False
-    found.append([half, bool(left), not is_damaged()])
-    for name in os.listdir(folder) if half else ():
-        if name.startswith("."):
-            path = os.path.join(folder, name)
-            os.unlink(path) if os.path.isfile(path) else shutil.rmtree(path)
-print(json.dumps(found))
+    remaining = sizes()
+    assert remaining.items() <= complete.items()
+    temporary = [name for name in os.listdir(cache) if name.startswith(".")] if os.path.isdir(cache) else []
+    results.append([bool(temporary), bool(remaining), _store.is_complete(store)])
+    for name in temporary:
+        path = os.path.join(cache, name)
+        os.unlink(path) if os.path.isfile(path) else shutil.rmtree(path)
+print(json.dumps(results))
 """
 
 
-def killings(machine: Machine, count: int, start: str) -> list[tuple[bool, bool, bool]]:
-    """Kill *count* builders, and see now and then that a new process is right.
+def kill_builders(machine: Machine, count: int, start: str) -> list[tuple[bool, bool, bool]]:
+    """Kill *count* builders, and verify every 25 kills that a new process has the expected trust.
 
-    :param start: what they find: "nothing", or a "damaged" store
-    :returns: for each whether it left something half-built, whether a store was there, and whether that was whole
+    :param start: the initial state of the cache: "nothing", or a "damaged" store
+    :returns: for each builder, whether it left temporary files, whether a store exists, and whether it is complete
     """
-    found = []
-    while len(found) < count:
-        env = {**machine.env, "START": start, "KILLS": str(min(25, count - len(found)))}
-        found += map(tuple, json.loads(support.run(machine.python, KILLER, env=env).stdout))
+    results = []
+    while len(results) < count:
+        env = {**machine.env, "START": start, "KILLS": str(min(25, count - len(results)))}
+        results += map(tuple, json.loads(support.run(machine.python, KILL_BUILDERS, env=env).stdout))
         assert machine.run() == LAZY
         _store.check(str(machine.store))
-    return found
+    return results
 
 
 @needs_fork
-def test_a_builder_killed_at_any_moment_leaves_no_half_of_a_store(machine) -> None:
-    found = killings(machine, KILLS, "nothing")
-    assert not any(there and not whole for _, there, whole in found)
-    assert any(half for half, _, _ in found), "none was killed while it built"
+def test_a_builder_killed_at_any_moment_leaves_no_incomplete_store(machine) -> None:
+    results = kill_builders(machine, KILLS, "nothing")
+    assert not any(exists and not is_complete for _, exists, is_complete in results)
+    assert any(temporary for temporary, _, _ in results), "no builder was killed during a build"
 
 
 @needs_fork
-def test_a_store_whose_repair_was_killed_at_any_moment_is_repaired_by_the_next_process(machine) -> None:
-    found = killings(machine, KILLS // 2, "damaged")
-    assert any(half for half, _, _ in found), "none was killed while it repaired"
+def test_after_a_killed_repair_the_next_process_repairs_the_store(machine) -> None:
+    results = kill_builders(machine, KILLS // 2, "damaged")
+    assert any(temporary for temporary, _, _ in results), "no builder was killed during a repair"
 
 
-# Places that cannot be written.
+# Locations that are not writable.
 
 
-def test_no_file_of_a_store_fits_on_a_full_disk(machine, root) -> None:
+def test_on_a_full_disk_roots_are_loaded_into_contexts(machine, root) -> None:
     machine.cache.mkdir(mode=0o700)
     for size in range(4, 40, 4):
         assert machine.run(*mounted(f"mount -t tmpfs -o mode=700,size={size}k tmpfs {machine.cache}")) == EAGER
 
 
-# What a process left in the folder behind its verdicts.
-LEFT = support.VERDICTS + "print(*(f'{name}:no' for name in os.listdir(os.environ['CERTHOOK_CACHE_DIR'])))"
+# Prints the verdicts, and the names in the cache directory in the same format.
+LIST_CACHE = support.VERDICTS + "print(*(f'{name}:no' for name in os.listdir(os.environ['CERTHOOK_CACHE_DIR'])))"
 
 
-def test_a_disk_may_be_full_at_any_file(machine, cas, root) -> None:
-    """Every file takes an inode: the folder, the temporary directory, two roots, both in one, manifest, and index."""
+def test_a_disk_that_becomes_full_at_any_file_does_not_change_trust(machine, cas, root) -> None:
+    """Each needs an inode: cache directory, temporary directory, two roots, PEM file of both, manifest, index."""
     machine.file.write_bytes(cas.pem("system"))
     machine.cache.mkdir(mode=0o700)
     outcomes = []
     for inodes in range(2, 10):
         setup = f"mount -t tmpfs -o mode=700,nr_inodes={inodes} tmpfs {machine.cache}"
-        lazy, verdicts, warned = machine.run(*mounted(setup), code=LEFT)
-        left = {name for name in verdicts if name not in RIGHT}
-        assert {name: verdicts[name] for name in RIGHT} == RIGHT
-        assert warned == ""
-        assert all(_is_digest(name) or name.startswith("index-") for name in left)
-        outcomes.append((lazy, len(left)))
+        lazy, verdicts, stderr = machine.run(*mounted(setup), code=LIST_CACHE)
+        files = {name for name in verdicts if name not in EXPECTED}
+        assert {name: verdicts[name] for name in EXPECTED} == EXPECTED
+        assert stderr == ""
+        assert all(_is_digest(name) or name.startswith("index-") for name in files)
+        outcomes.append((lazy, len(files)))
     assert outcomes == [(False, 0)] * 4 + [(False, 1)] + [(True, 2)] * 3
 
 
-def test_on_a_read_only_disk_contexts_are_loaded(machine, root) -> None:
+def test_on_a_read_only_disk_roots_are_loaded_into_contexts(machine, root) -> None:
     machine.cache.mkdir(mode=0o700)
+    missing = str(machine.directory / "missing")
     assert machine.run(*mounted(read_only(machine.cache))) == EAGER
-    assert machine.run(*mounted(read_only(machine.folder)), CERTHOOK_CACHE_DIR=str(machine.folder / "no")) == EAGER
+    assert machine.run(*mounted(read_only(machine.directory)), CERTHOOK_CACHE_DIR=missing) == EAGER
     assert list(machine.cache.iterdir()) == []
 
 
@@ -321,57 +321,56 @@ def test_a_damaged_store_on_a_read_only_disk_is_not_used(warm, root) -> None:
     assert warm.run(*mounted(read_only(warm.cache))) == EAGER
 
 
-def made(store: Path) -> tuple[int, int]:
-    """What changes when a file is written into *store*, or it is made again."""
+def identity(store: Path) -> tuple[int, int]:
+    """Return values that change when a file is written into *store* or the store is rebuilt."""
     status = store.stat()
     return status.st_ino, status.st_mtime_ns
 
 
-def read_only(folder: Path) -> str:
-    """A script that makes *folder* read-only."""
-    return f"mount --bind {folder} {folder}; mount -o remount,bind,ro {folder}"
+def read_only(directory: Path) -> str:
+    """Return a shell script that makes *directory* read-only."""
+    return f"mount --bind {directory} {directory}; mount -o remount,bind,ro {directory}"
 
 
-def test_who_has_no_home_has_loaded_contexts(machine, root) -> None:
-    # SOMEBODY has no entry in the user database either; NOBODY has one, with a home that does not exist.
-    for user in (SOMEBODY, NOBODY):
+def test_for_a_user_without_a_home_roots_are_loaded_into_contexts(machine, root) -> None:
+    for user in (UNKNOWN_USER, NOBODY):
         assert machine.run(*as_user(user), CERTHOOK_CACHE_DIR=None) == EAGER
 
 
-def test_a_user_with_a_home_has_a_store_there(machine, root) -> None:
-    home = machine.folder / "home"
+def test_a_user_with_a_home_gets_a_store_in_it(machine, root) -> None:
+    home = machine.directory / "home"
     home.mkdir()
-    os.chown(str(home), SOMEBODY, SOMEBODY)
+    os.chown(str(home), UNKNOWN_USER, UNKNOWN_USER)
     for _ in range(2):
-        assert machine.run(*as_user(SOMEBODY), CERTHOOK_CACHE_DIR=None, HOME=str(home)) == LAZY
+        assert machine.run(*as_user(UNKNOWN_USER), CERTHOOK_CACHE_DIR=None, HOME=str(home)) == LAZY
     assert len(list((home / ".cache" / "certhook").iterdir())) == 2
 
 
-def test_a_home_with_a_colon_in_its_path_holds_no_store(machine, root) -> None:
-    home = machine.folder / "a:b"
+def test_a_home_with_a_colon_in_its_path_gets_no_store(machine, root) -> None:
+    home = machine.directory / "a:b"
     home.mkdir()
-    os.chown(str(home), SOMEBODY, SOMEBODY)
-    assert machine.run(*as_user(SOMEBODY), CERTHOOK_CACHE_DIR=None, HOME=str(home)) == EAGER
+    os.chown(str(home), UNKNOWN_USER, UNKNOWN_USER)
+    assert machine.run(*as_user(UNKNOWN_USER), CERTHOOK_CACHE_DIR=None, HOME=str(home)) == EAGER
     assert list(home.iterdir()) == []
 
 
-def test_a_cache_folder_with_a_colon_in_its_path_holds_no_store(machine) -> None:
-    assert machine.run(CERTHOOK_CACHE_DIR=str(machine.folder / f"a{os.pathsep}b")) == EAGER
+def test_a_cache_directory_with_a_colon_in_its_path_is_not_used(machine) -> None:
+    assert machine.run(CERTHOOK_CACHE_DIR=str(machine.directory / f"a{os.pathsep}b")) == EAGER
 
 
 # Damage.
 
 
-def _cut_short(path: Path) -> None:
+def _truncate(path: Path) -> None:
     with open(str(path), "r+b") as file:
         file.truncate(path.stat().st_size // 2)
 
 
-def _empty(path: Path) -> None:
+def _truncate_to_zero(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def _zeros(path: Path) -> None:
+def _fill_with_zeros(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
@@ -379,83 +378,84 @@ def _remove(path: Path) -> None:
     path.unlink()
 
 
-def _by_a_directory(path: Path) -> None:
+def _replace_with_directory(path: Path) -> None:
     path.unlink()
     path.mkdir()
     (path / "file").write_bytes(b"")
 
 
-def _by_a_link(path: Path) -> None:
+def _replace_with_link(path: Path) -> None:
     path.rename(path.with_suffix(".moved"))
     path.symlink_to(path.with_suffix(".moved"))
 
 
-def _by_a_link_to_nothing(path: Path) -> None:
+def _replace_with_dangling_link(path: Path) -> None:
     path.unlink()
-    path.symlink_to("nothing")
+    path.symlink_to("missing")
 
 
-def _by_another_version(path: Path) -> None:
+def _change_version(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b" 1", b" 2", 1))
 
 
-def _by_a_pipe(path: Path) -> None:
+def _replace_with_pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(str(path))
 
 
-IN_PLACE = [_cut_short, _empty, _remove, _by_a_directory, _by_a_link, _by_a_link_to_nothing, _by_a_pipe]
+REPLACEMENTS = [_replace_with_directory, _replace_with_link, _replace_with_dangling_link, _replace_with_pipe]
+DAMAGES = [_truncate, _truncate_to_zero, _remove, *REPLACEMENTS]
 
 
-@pytest.mark.parametrize("damage", IN_PLACE)
-def test_a_damaged_root_is_written_again(warm, damage) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_root_is_restored(warm, damage) -> None:
     before = warm.root.read_bytes()
     damage(warm.root)
     assert warm.run() == LAZY
     assert warm.root.read_bytes() == before
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-@pytest.mark.parametrize("damage", [_remove, _by_a_directory, _by_a_link, _by_a_link_to_nothing, _by_a_pipe])
-def test_damage_that_shows_in_the_directory_is_seen_at_once(warm, damage) -> None:
-    assert warm.run() == LAZY  # It has looked at every file.
+@pytest.mark.parametrize("damage", [_remove, *REPLACEMENTS])
+def test_damage_that_changes_the_directory_is_detected_immediately(warm, damage) -> None:
+    assert warm.run() == LAZY  # This run has checked every file.
     damage(warm.root)
     assert warm.run() == LAZY
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-def test_a_root_cut_short_in_a_store_that_is_in_use_is_found_seconds_later(warm) -> None:
+def test_a_root_truncated_in_place_is_detected_within_seconds(warm) -> None:
     assert warm.run() == LAZY
-    _cut_short(warm.root)
-    then = time.time() - _store.DEEP_LOOK_EVERY
-    os.utime(str(warm.index), (then, then))
+    _truncate(warm.root)
+    last_check = time.time() - _watch.MEMBERS_INTERVAL
+    os.utime(str(warm.index), (last_check, last_check))
     assert warm.run() == LAZY
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-@pytest.mark.parametrize("damage", [*IN_PLACE, _zeros, _by_another_version])
-def test_a_damaged_manifest_is_written_again(warm, damage) -> None:
+@pytest.mark.parametrize("damage", [*DAMAGES, _fill_with_zeros, _change_version])
+def test_a_damaged_manifest_is_restored(warm, damage) -> None:
     manifest = warm.store / "manifest"
     before = manifest.read_bytes()
     damage(manifest)
     assert warm.run() == LAZY
     assert manifest.read_bytes() == before
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-@pytest.mark.parametrize("damage", [_cut_short, _empty, _remove, _zeros, _by_another_version])
-def test_a_damaged_index_is_written_again(warm, damage) -> None:
+@pytest.mark.parametrize("damage", [_truncate, _truncate_to_zero, _remove, _fill_with_zeros, _change_version])
+def test_a_damaged_index_is_restored(warm, damage) -> None:
     before = warm.index.read_bytes()
     damage(warm.index)
     assert warm.run() == LAZY
     assert warm.index.read_bytes() == before
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-@pytest.mark.parametrize("damage", [_by_a_directory, _by_a_pipe])
-def test_what_stands_in_the_way_of_the_index_harms_nothing(warm, damage) -> None:
+@pytest.mark.parametrize("damage", [_replace_with_directory, _replace_with_pipe])
+def test_a_directory_or_pipe_at_the_path_of_the_index_does_not_change_trust(warm, damage) -> None:
     damage(warm.index)
-    assert warm.run().verdicts == RIGHT
+    assert warm.run().verdicts == EXPECTED
 
 
 def test_a_foreign_root_in_the_store_is_removed(warm, cas) -> None:
@@ -465,20 +465,20 @@ def test_a_foreign_root_in_the_store_is_removed(warm, cas) -> None:
     assert not stranger.exists()
 
 
-def test_a_foreign_root_in_the_place_of_another_is_replaced(warm, cas) -> None:
+def test_a_root_with_foreign_content_is_restored(warm, cas) -> None:
     warm.root.write_bytes(cas.pem("stranger") + b"\n")
     assert warm.run() == LAZY
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-def test_a_store_without_its_index_is_used_again(warm) -> None:
-    before = made(warm.store)
+def test_a_store_without_its_index_is_reused(warm) -> None:
+    before = identity(warm.store)
     warm.index.unlink()
     assert warm.run() == LAZY
-    assert made(warm.store) == before
+    assert identity(warm.store) == before
 
 
-# What others could have a hand in.
+# Files that other users can change.
 
 
 def _store_of(machine: Machine) -> Path:
@@ -489,65 +489,65 @@ def _cache_of(machine: Machine) -> Path:
     return machine.cache
 
 
-def _above_cache_of(machine: Machine) -> Path:
-    return machine.folder
+def _parent_of_cache(machine: Machine) -> Path:
+    return machine.directory
 
 
 @pytest.mark.parametrize(
-    ("place", "mode"),
-    [(_cache_of, 0o770), (_cache_of, 0o702), (_above_cache_of, 0o770), (_above_cache_of, 0o702)],
+    ("locate", "mode"),
+    [(_cache_of, 0o770), (_cache_of, 0o702), (_parent_of_cache, 0o770), (_parent_of_cache, 0o702)],
 )
-def test_a_folder_that_others_can_write_is_refused(warm, place, mode) -> None:
-    folder = place(warm)
-    folder.chmod(mode)
-    lazy, verdicts, warned = warm.run()
-    assert (lazy, verdicts) == (False, RIGHT)
-    assert f"{folder} can be written by others (mode {mode:o}); 'chmod go-w' it" in warned
-    folder.chmod(0o700)
+def test_a_directory_writable_by_others_is_not_used(warm, locate, mode) -> None:
+    directory = locate(warm)
+    directory.chmod(mode)
+    lazy, verdicts, stderr = warm.run()
+    assert (lazy, verdicts) == (False, EXPECTED)
+    assert f"{directory} is writable by other users (mode {mode:o}); run 'chmod go-w {directory}'" in stderr
+    directory.chmod(0o700)
     assert warm.run() == LAZY
 
 
-@pytest.mark.parametrize("place", [_cache_of, _above_cache_of])
-def test_a_folder_like_tmp_is_refused(warm, place) -> None:
-    folder = place(warm)
-    folder.chmod(0o1777)
-    lazy, verdicts, warned = warm.run()
-    assert (lazy, verdicts) == (False, RIGHT)
-    assert f"{folder} can be written by others (mode 1777); choose a place that is not" in warned
+@pytest.mark.parametrize("locate", [_cache_of, _parent_of_cache])
+def test_a_directory_with_the_mode_of_tmp_is_not_used(warm, locate) -> None:
+    directory = locate(warm)
+    directory.chmod(0o1777)
+    lazy, verdicts, stderr = warm.run()
+    assert (lazy, verdicts) == (False, EXPECTED)
+    assert f"{directory} is writable by other users (mode 1777); choose a directory that is not" in stderr
 
 
-def test_who_has_his_home_in_a_folder_like_tmp_is_not_told(machine, root) -> None:
-    machine.folder.chmod(0o1777)
-    nobody_chose = {"CERTHOOK_CACHE_DIR": None, "HOME": str(machine.folder), "XDG_CACHE_HOME": str(machine.folder)}
-    assert machine.run(*as_user(SOMEBODY), **nobody_chose) == EAGER
+def test_a_default_directory_with_the_mode_of_tmp_causes_no_warning(machine, root) -> None:
+    machine.directory.chmod(0o1777)
+    variables = {"CERTHOOK_CACHE_DIR": None, "HOME": str(machine.directory), "XDG_CACHE_HOME": str(machine.directory)}
+    assert machine.run(*as_user(UNKNOWN_USER), **variables) == EAGER
 
 
-def test_a_store_that_others_can_write_is_made_again(warm, cas) -> None:
+def test_a_store_writable_by_others_is_rebuilt(warm, cas) -> None:
     warm.store.chmod(0o777)
     (warm.store / support.hashed_name(cas.der("stranger"))).write_bytes(cas.pem("stranger"))
     assert warm.run() == LAZY
     assert warm.store.stat().st_mode & 0o022 == 0
-    assert_whole(warm)
+    assert_complete(warm)
 
 
-def test_a_root_that_others_can_write_is_made_again(warm) -> None:
+def test_a_root_writable_by_others_is_restored(warm) -> None:
     warm.root.chmod(0o666)
     assert warm.run() == LAZY
     assert warm.root.stat().st_mode & 0o022 == 0
 
 
-def test_an_index_that_others_can_write_is_made_again(warm) -> None:
+def test_an_index_writable_by_others_is_restored(warm) -> None:
     warm.index.chmod(0o666)
     assert warm.run() == LAZY
     assert warm.index.stat().st_mode & 0o022 == 0
 
 
-@pytest.mark.parametrize("place", [_cache_of, _above_cache_of])
-def test_a_folder_of_another_user_is_refused(warm, root, place) -> None:
-    os.chown(str(place(warm)), SOMEBODY, SOMEBODY)
-    lazy, verdicts, warned = warm.run()
-    assert (lazy, verdicts) == (False, RIGHT)
-    assert f"{place(warm)} belongs to user {SOMEBODY}; it has to be this process's user or root" in warned
+@pytest.mark.parametrize("locate", [_cache_of, _parent_of_cache])
+def test_a_directory_of_another_user_is_not_used(warm, root, locate) -> None:
+    os.chown(str(locate(warm)), UNKNOWN_USER, UNKNOWN_USER)
+    lazy, verdicts, stderr = warm.run()
+    assert (lazy, verdicts) == (False, EXPECTED)
+    assert f"{locate(warm)} belongs to user {UNKNOWN_USER}; expected the user of this process or root" in stderr
 
 
 def _root_of(machine: Machine) -> Path:
@@ -558,54 +558,54 @@ def _index_of(machine: Machine) -> Path:
     return machine.index
 
 
-@pytest.mark.parametrize("place", [_store_of, _root_of, _index_of])
-def test_what_belongs_to_another_user_is_made_again(warm, root, place) -> None:
-    os.chown(str(place(warm)), SOMEBODY, SOMEBODY)
+@pytest.mark.parametrize("locate", [_store_of, _root_of, _index_of])
+def test_a_file_of_another_user_is_replaced(warm, root, locate) -> None:
+    os.chown(str(locate(warm)), UNKNOWN_USER, UNKNOWN_USER)
     assert warm.run() == LAZY
-    assert place(warm).stat().st_uid == 0
-    assert_whole(warm)
+    assert locate(warm).stat().st_uid == 0
+    assert_complete(warm)
 
 
-@pytest.mark.parametrize("place", [_cache_of, _store_of])
-def test_a_link_to_the_place_of_another_is_not_followed(warm, place, tmp_path) -> None:
-    original = place(warm)
+@pytest.mark.parametrize("locate", [_cache_of, _store_of])
+def test_a_symbolic_link_to_another_directory_is_not_followed(warm, locate, tmp_path) -> None:
+    original = locate(warm)
     moved = tmp_path / "moved"
     original.rename(moved)
     original.symlink_to(moved)
-    lazy, verdicts, warned = warm.run()
-    assert verdicts == RIGHT
-    assert lazy == (place is _store_of)
-    assert ("is a symbolic link" in warned) == (place is _cache_of)
-    assert original.is_symlink() == (place is _cache_of)
+    lazy, verdicts, stderr = warm.run()
+    assert verdicts == EXPECTED
+    assert lazy == (locate is _store_of)
+    assert ("is a symbolic link" in stderr) == (locate is _cache_of)
+    assert original.is_symlink() == (locate is _cache_of)
 
 
-def test_root_with_the_home_of_another_user_leaves_it_alone(machine, root) -> None:
-    home = machine.folder / "home"
+def test_root_with_the_home_of_another_user_does_not_write_to_it(machine, root) -> None:
+    home = machine.directory / "home"
     home.mkdir()
-    os.chown(str(home), SOMEBODY, SOMEBODY)
+    os.chown(str(home), UNKNOWN_USER, UNKNOWN_USER)
     setup = "mount -t tmpfs -o mode=755 tmpfs /var/cache"
-    homely = {"CERTHOOK_CACHE_DIR": None, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
-    assert machine.run(*mounted(setup), **homely) == LAZY
+    variables = {"CERTHOOK_CACHE_DIR": None, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    assert machine.run(*mounted(setup), **variables) == LAZY
     assert list(home.iterdir()) == []
 
 
-# Clocks.
+# Clock changes.
 
 
-@pytest.mark.parametrize("shift", [-86400, 86400], ids=["files of yesterday", "files of tomorrow"])
-def test_the_clock_may_go_wrong(warm, shift) -> None:
+@pytest.mark.parametrize("shift", [-86400, 86400], ids=["files from yesterday", "files from tomorrow"])
+def test_a_clock_change_rebuilds_nothing(warm, shift) -> None:
     now = time.time()
     for path in (warm.index, warm.store, warm.root):
         os.utime(str(path), (now + shift, now + shift))
-    before = made(warm.store)
+    before = identity(warm.store)
     assert warm.run() == LAZY
-    assert made(warm.store) == before
-    # It vouched for nothing, every input was looked at, and the next process need not.
+    assert identity(warm.store) == before
+    # This run has checked every input and updated the time of the index, so that the next one skips the check.
     assert abs(warm.index.stat().st_mtime - now) < 60
 
 
-def test_a_change_that_bears_an_older_time_is_a_change(warm, cas) -> None:
-    then = warm.file.stat().st_mtime - 86400
+def test_a_change_with_an_older_modification_time_is_detected(warm, cas) -> None:
+    yesterday = warm.file.stat().st_mtime - 86400
     warm.file.write_bytes(cas.pem("system", "extra"))
-    os.utime(str(warm.file), (then, then))
-    assert warm.run() == (True, {**RIGHT, "extra": True}, "")
+    os.utime(str(warm.file), (yesterday, yesterday))
+    assert warm.run() == (True, {**EXPECTED, "extra": True}, "")

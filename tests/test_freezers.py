@@ -1,4 +1,7 @@
-"""What certhook has for tools that freeze programs, as far as it can be seen without them; see ``embedded``."""
+"""The configuration for tools that freeze programs, tested without these tools.
+
+``tests/embedded/test_frozen.py`` runs the tools.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ NAMES = ("pyinstaller", "nuitka", "cx_freeze", "pyoxidizer")
 
 @pytest.fixture
 def certhook(installed: Path, tmp_path: Path):
-    """Run ``python -m certhook`` in an empty folder."""
+    """Run ``python -m certhook`` in an empty directory."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -32,11 +35,11 @@ def certhook(installed: Path, tmp_path: Path):
     return run
 
 
-# Where the files are.
+# Location of the files.
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_files_for_a_freezer_are_installed(certhook, installed, name) -> None:
+def test_the_freezer_verb_prints_the_path_of_an_installed_file(certhook, installed, name) -> None:
     done = certhook("freezer", name)
     assert (done.returncode, done.stderr) == (0, "")
     path = Path(done.stdout.rstrip("\n"))
@@ -44,13 +47,13 @@ def test_the_files_for_a_freezer_are_installed(certhook, installed, name) -> Non
     assert path.exists()
 
 
-def test_an_unknown_freezer_is_refused_with_those_that_are_known(certhook) -> None:
+def test_an_unknown_freezer_is_rejected_with_a_list_of_the_known_ones(certhook) -> None:
     done = certhook("freezer", "py2exe")
     assert (done.returncode, done.stdout) == (2, "")
     assert all(name in done.stderr for name in NAMES)
 
 
-def test_in_an_archive_there_is_no_path(installed, tmp_path) -> None:
+def test_the_freezer_verb_fails_if_certhook_is_in_an_archive(installed, tmp_path) -> None:
     packages = support.purelib(installed)
     with zipfile.ZipFile(tmp_path / "packages.zip", "w") as archive:
         for file in (packages / "certhook").rglob("*"):
@@ -74,41 +77,51 @@ for point in found:
 """
 
 
-def test_pyinstaller_finds_the_folder_of_its_hooks(certhook, installed) -> None:
-    folder = certhook("freezer", "pyinstaller").stdout
-    assert support.run(installed, ENTRY_POINT).stdout == f"hook-dirs {folder}"
+@pytest.fixture
+def hook_directory(certhook) -> Path:
+    """The directory of the PyInstaller hooks."""
+    return Path(certhook("freezer", "pyinstaller").stdout.rstrip("\n"))
 
 
-def test_in_a_build_that_is_switched_off_there_is_no_such_folder(installed) -> None:
+def test_pyinstaller_finds_the_hook_directory_through_the_entry_point(installed, hook_directory) -> None:
+    assert support.run(installed, ENTRY_POINT).stdout == f"hook-dirs {hook_directory}\n"
+
+
+def test_pyinstaller_finds_no_hook_directory_if_certhook_is_disabled(installed) -> None:
     assert support.run(installed, ENTRY_POINT, env=support.clean_env(CERTHOOK_DISABLED="1")).stdout == "hook-dirs\n"
 
 
-def test_the_run_time_hooks_of_pyinstaller_exist(certhook) -> None:
-    folder = Path(certhook("freezer", "pyinstaller").stdout.rstrip("\n"))
-    hooks = ast.literal_eval((folder / "rthooks.dat").read_text())
+def test_every_pyinstaller_runtime_hook_in_the_index_exists(hook_directory) -> None:
+    hooks = ast.literal_eval((hook_directory / "rthooks.dat").read_text())
     assert list(hooks) == ["ssl"]
-    assert all((folder / "rthooks" / name).is_file() for name in hooks["ssl"])
+    assert all((hook_directory / "rthooks" / name).is_file() for name in hooks["ssl"])
 
 
-@pytest.mark.parametrize("without", [(), ("certhook",)])
-def test_the_run_time_hook_installs_the_hook_where_certhook_is_in_the_program(certhook, installed, without) -> None:
-    folder = Path(certhook("freezer", "pyinstaller").stdout.rstrip("\n"))
-    code = (folder / "rthooks" / "pyi_rth_certhook.py").read_text()
-    before = "".join(f"import sys; sys.modules[{name!r}] = None\n" for name in without)
-    code = f"{before}{code}\nimport ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
+@pytest.mark.parametrize("excluded", [(), ("certhook",)])
+def test_the_runtime_hook_installs_the_import_hook_if_the_program_includes_certhook(
+    installed, hook_directory, excluded
+) -> None:
+    code = (hook_directory / "rthooks" / "pyi_rth_certhook.py").read_text()
+    prelude = "".join(f"import sys; sys.modules[{name!r}] = None\n" for name in excluded)
+    code = f"{prelude}{code}\nimport ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
     env = support.clean_env(PYTHONPATH=str(support.purelib(installed)))
     done = support.run(installed, code, "-S", env=env)
-    assert (done.stdout, done.stderr) == (f"{not without}\n", "")
+    assert (done.stdout, done.stderr) == (f"{not excluded}\n", "")
 
 
 # The bundle as a module.
 
-TRUSTED = "import certhook; trust = certhook.trust_set(); print(len(trust)); print(*trust.problems, sep='\\n', end='')"
+PRINT_TRUST_SET = (
+    "import certhook; trust = certhook.trust_set(); print(len(trust)); print(*trust.problems, sep='\\n', end='')"
+)
 
 
 @pytest.fixture
-def without_certifi(installed, certhook, tmp_path):
-    """Run code where certhook is on the path, and certifi is not; a bundle's module may be in the folder."""
+def run_without_certifi(installed, certhook, tmp_path):
+    """Run code with certhook on the path but not certifi.
+
+    Tests may add a ``certhook_bundle`` module to the directory ``packages``.
+    """
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "certhook").symlink_to(support.purelib(installed) / "certhook")
 
@@ -119,7 +132,18 @@ def without_certifi(installed, certhook, tmp_path):
     return run
 
 
-def test_the_bundle_is_written_as_a_module(certhook, installed, tmp_path) -> None:
+@pytest.fixture
+def freeze_bundle(certhook, tmp_path, cas):
+    """Write a frozen bundle that contains the certificates of the named CAs."""
+
+    def freeze(path: str, *names: str) -> None:
+        (tmp_path / "own.pem").write_bytes(cas.pem(*names))
+        certhook("freeze-bundle", path, CERTHOOK_BUNDLE=str(tmp_path / "own.pem"))
+
+    return freeze
+
+
+def test_freeze_bundle_writes_the_bundle_as_a_module(certhook, installed, tmp_path) -> None:
     done = certhook("freeze-bundle")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(f" roots written to {tmp_path / 'certhook_bundle.py'}\n")
@@ -129,17 +153,17 @@ def test_the_bundle_is_written_as_a_module(certhook, installed, tmp_path) -> Non
     assert names["PEM"] == (support.purelib(installed) / "certifi" / "cacert.pem").read_bytes()
     assert hashlib.sha256(names["PEM"]).hexdigest() in text
     assert "freeze-bundle" in names["__doc__"]
-    # Nothing of the machine that it was written on.
+    # The module must not reveal paths of the machine that wrote it.
     assert str(tmp_path) not in text and str(support.purelib(installed)) not in text
 
 
-def test_it_can_be_written_to_any_file_and_to_standard_output(certhook, tmp_path) -> None:
+def test_freeze_bundle_writes_to_any_file_or_to_standard_output(certhook, tmp_path) -> None:
     assert certhook("freeze-bundle", "any.py").returncode == 0
     done = certhook("freeze-bundle", "-")
     assert (done.returncode, done.stdout) == (0, (tmp_path / "any.py").read_text())
 
 
-def test_a_bundle_of_ones_own_is_written(certhook, tmp_path, cas) -> None:
+def test_freeze_bundle_writes_the_bundle_named_in_certhook_bundle(certhook, tmp_path, cas) -> None:
     (tmp_path / "own.pem").write_bytes(b'# "\\ \xff\r\n' + cas.pem("bundled"))
     done = certhook("freeze-bundle", "-", CERTHOOK_BUNDLE=str(tmp_path / "own.pem"))
     names = {}
@@ -148,67 +172,66 @@ def test_a_bundle_of_ones_own_is_written(certhook, tmp_path, cas) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "words"),
+    ("file", "bundle", "message"),
     [
         ("certhook_bundle.py", None, "No such file"),
         ("certhook_bundle.py", b"", "holds no certificate"),
         ("missing/certhook_bundle.py", b"a root", "No such file"),
     ],
 )
-def test_what_cannot_be_written_is_told(certhook, tmp_path, cas, file, content, words) -> None:
-    if content is not None:
-        (tmp_path / "own.pem").write_bytes(content and cas.pem("bundled"))
+def test_freeze_bundle_reports_a_bundle_that_it_cannot_read_and_a_file_that_it_cannot_write(
+    certhook, tmp_path, cas, file, bundle, message
+) -> None:
+    if bundle is not None:
+        (tmp_path / "own.pem").write_bytes(bundle and cas.pem("bundled"))
     done = certhook("freeze-bundle", file, CERTHOOK_BUNDLE=str(tmp_path / "own.pem"))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("certhook: ") and words in done.stderr
+    assert done.stderr.startswith("certhook: ") and message in done.stderr
     assert not (tmp_path / file).exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links are those of Unix")
-def test_a_link_in_its_place_is_left_alone(certhook, tmp_path) -> None:
-    (tmp_path / "letter").write_bytes(b"dear")
-    (tmp_path / "module.py").symlink_to(tmp_path / "letter")
+@pytest.mark.skipif(sys.platform == "win32", reason="creating links requires privileges on Windows")
+def test_freeze_bundle_does_not_overwrite_a_symbolic_link(certhook, tmp_path) -> None:
+    (tmp_path / "target").write_bytes(b"unchanged")
+    (tmp_path / "module.py").symlink_to(tmp_path / "target")
     done = certhook("freeze-bundle", "module.py")
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{tmp_path / 'module.py'} is a folder, a link or a device, and is left alone" in done.stderr
-    assert (tmp_path / "letter").read_bytes() == b"dear" and (tmp_path / "module.py").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"unchanged" and (tmp_path / "module.py").is_symlink()
 
 
-def test_the_module_is_read_where_there_is_no_certifi(certhook, without_certifi, tmp_path, cas) -> None:
-    (tmp_path / "own.pem").write_bytes(cas.pem("bundled", "both"))
-    assert without_certifi(TRUSTED).splitlines()[0] == "0"
-    certhook("freeze-bundle", "packages/certhook_bundle.py", CERTHOOK_BUNDLE=str(tmp_path / "own.pem"))
-    assert without_certifi(TRUSTED) == "2\n"
+def test_the_frozen_bundle_is_used_if_certifi_is_not_installed(freeze_bundle, run_without_certifi) -> None:
+    assert run_without_certifi(PRINT_TRUST_SET).splitlines()[0] == "0"
+    freeze_bundle("packages/certhook_bundle.py", "bundled", "both")
+    assert run_without_certifi(PRINT_TRUST_SET) == "2\n"
 
 
-def test_the_module_is_not_read_where_certifi_is(certhook, installed, tmp_path, cas) -> None:
-    (tmp_path / "own.pem").write_bytes(cas.pem("bundled"))
-    certhook("freeze-bundle", CERTHOOK_BUNDLE=str(tmp_path / "own.pem"))
+def test_the_frozen_bundle_is_not_imported_if_certifi_is_installed(freeze_bundle, installed, tmp_path) -> None:
+    freeze_bundle("certhook_bundle.py", "bundled")
     env = support.clean_env(PYTHONPATH=str(tmp_path), CERTHOOK_SOURCES="bundled")
     code = "import certhook, sys; print(len(certhook.trust_set()) > 50, 'certhook_bundle' in sys.modules)"
     assert support.run(installed, code, env=env).stdout == "True False\n"
 
 
 @pytest.mark.parametrize("text", ["", "def", "raise RuntimeError", "PEM = None", "PEM = 7", "PEM = b''", "PEM = 'x'"])
-def test_a_module_that_is_none_is_no_bundle_and_harms_nothing(without_certifi, tmp_path, text) -> None:
+def test_an_invalid_frozen_bundle_is_reported_as_a_problem(run_without_certifi, tmp_path, text) -> None:
     (tmp_path / "packages" / "certhook_bundle.py").write_text(text)
-    count, problem = without_certifi(TRUSTED).split("\n", 1)
+    count, problem = run_without_certifi(PRINT_TRUST_SET).split("\n", 1)
     assert count == "0"
     expected = "certhook_bundle: holds no certificate" if text == "PEM = b''" else "certifi: is not installed"
     assert expected in problem
 
 
-def test_a_changed_module_is_seen_by_the_next_process_and_by_this_one(certhook, without_certifi, tmp_path, cas) -> None:
-    def freeze(*names: str) -> None:
-        (tmp_path / "own.pem").write_bytes(cas.pem(*names))
-        certhook("freeze-bundle", "packages/certhook_bundle.py", CERTHOOK_BUNDLE=str(tmp_path / "own.pem"))
-
-    roots = "print(len(context.get_ca_certs()))"
-    code = f"import certhook.auto, ssl; context = ssl.create_default_context(); {roots}"
-    freeze("bundled")
-    assert without_certifi(code) == "1\n"
-    freeze("bundled", "both")
-    assert without_certifi(code) == "2\n"
+def test_a_changed_frozen_bundle_is_used_by_the_next_context_and_by_the_next_process(
+    freeze_bundle, run_without_certifi, cas
+) -> None:
+    module = "packages/certhook_bundle.py"
+    print_count = "print(len(context.get_ca_certs()))"
+    code = f"import certhook.auto, ssl; context = ssl.create_default_context(); {print_count}"
+    freeze_bundle(module, "bundled")
+    assert run_without_certifi(code) == "1\n"
+    freeze_bundle(module, "bundled", "both")
+    assert run_without_certifi(code) == "2\n"
     change = f"import certhook_bundle; certhook_bundle.PEM = {cas.pem('bundled')!r}"
-    assert without_certifi(f"{code}; {change}; context = ssl.create_default_context(); {roots}") == "2\n1\n"
-    assert without_certifi(code) == "2\n"
+    assert run_without_certifi(f"{code}; {change}; context = ssl.create_default_context(); {print_count}") == "2\n1\n"
+    assert run_without_certifi(code) == "2\n"

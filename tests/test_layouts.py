@@ -5,6 +5,7 @@ has, an OpenSSL that looks where they are or elsewhere, and certifi's bundle.
 """
 
 from __future__ import annotations
+from certhook._certificates import x509
 
 import os
 import re
@@ -18,7 +19,6 @@ import pytest
 import support
 from namespace import Link, sparse
 
-from certhook import _x509
 
 #: Stands for OPENSSLDIR of the interpreter, the directory that was compiled into its OpenSSL.
 OPENSSL = "{OPENSSLDIR}"
@@ -470,7 +470,7 @@ class Machine:
         return tree
 
     def _p11_kit(self, entry: P11Kit) -> bytes:
-        certificate = _x509.Certificate(self.cas.der(entry.name))
+        certificate = x509.Certificate(self.cas.der(entry.name))
         named = {
             "pem": self.cas.pem(entry.name).decode(),
             "value": f'value: "{_quoted(certificate.der)}"',

@@ -16,7 +16,8 @@ import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from certhook import _store, _x509
+from certhook._certificates import names, x509
+from certhook import _store
 
 #: A program that answers the expressions it is asked, until its input ends.
 PROGRAM = """
@@ -103,8 +104,8 @@ class Machine:
 
     def hashed(self, name: str, folder: Path | None = None) -> Path:
         """The path at which OpenSSL looks for the root of an authority."""
-        subject = _x509.Certificate(self.cas.der(name)).subject
-        return (folder or self.directory) / f"{_x509.subject_hash(subject)}.0"
+        subject = x509.Certificate(self.cas.der(name)).subject
+        return (folder or self.directory) / f"{names.subject_hash(subject)}.0"
 
     def start(self, **variables: str) -> Program:
         return Program(self.python, {**self.env, **variables})

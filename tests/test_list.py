@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certhook.cli import _output, main
+from certhook.cli import _terminal, main
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -125,7 +125,7 @@ def test_an_expired_root_stands_out_on_a_terminal(monkeypatch, tmp_path, capsys)
     monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", str(tmp_path / "roots.pem"))
     monkeypatch.setattr(_output, "has_colours", lambda: True)
     assert main(["list"]) == 0
-    coloured = [line for line in capsys.readouterr().out.splitlines()[1:] if _output.BAD in line]
+    coloured = [line for line in capsys.readouterr().out.splitlines()[1:] if _terminal.BAD in line]
     assert [line.partition(" ")[0] for line in coloured] == ["Expired"]
 
 
@@ -139,8 +139,8 @@ def test_the_columns_of_names_that_are_twice_as_wide_stand_below_each_other(monk
     assert main(["list"]) == 0
     assert main(["diff", str(tmp_path / "roots.pem"), str(tmp_path / "other.pem")]) == 1
     lines = [line.partition(day)[0] for line in capsys.readouterr().out.splitlines() if day in line]
-    assert [_output.columns(line) for line in lines] == [45] * 4 + [64] * 5
-    assert _output.cut("認証" * 20, 43) == f"{'認証' * 10}..."
+    assert [_terminal.columns(line) for line in lines] == [45] * 4 + [64] * 5
+    assert _terminal.cut("認証" * 20, 43) == f"{'認証' * 10}..."
 
 
 @pytest.mark.parametrize("arguments", ["--name nobody", "--expired --only system"])

@@ -21,12 +21,13 @@ import support
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certhook._watch import macos as watch_macos
 import certhook
-from certhook import _config, _security, _store, _trust
+from certhook import _config, _store, _trust
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet, macos, places, system
 from certhook._sources.macos import parse_settings
-from certhook._sources.reader import Reader
+from certhook._sources.collector import Reader
 from certhook._x509 import Certificate, digest
 from certhook.exceptions import SourceError
 
@@ -287,7 +288,7 @@ class Mac:
             assert (every, as_pem) == ("-a", "-p")
             return self.keychains[keychain]
         verb, *options, output = arguments
-        assert (verb, output) == ("trust-settings-export", _security.OUTPUT)
+        assert (verb, output) == ("trust-settings-export", watch_macos.OUTPUT)
         return self.settings["".join(options)] or b""
 
 
@@ -298,7 +299,7 @@ def mac(tmp_path: Path, monkeypatch) -> Mac:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(system, "compiled_in", lambda: ("", ""))
     monkeypatch.setattr(places, "_PLACES", (("darwin", (str(tmp_path / "cert.pem"),), ()),))
-    monkeypatch.setattr(places.of, "__defaults__", ("darwin",))
+    monkeypatch.setattr(locations.of, "__defaults__", ("darwin",))
     monkeypatch.setattr(macos, "APPLES_ROOTS", str(tmp_path / "apple.keychain"))
     monkeypatch.setattr(macos, "ADMINISTRATORS", str(tmp_path / "admin.keychain"))
     monkeypatch.setattr(macos, "LOGIN", "login.keychain")
@@ -424,7 +425,7 @@ def test_a_process_with_raised_rights_listens_to_no_user(monkeypatch) -> None:
     monkeypatch.setattr(_security, "run", lambda *arguments: asked.append(arguments) or b"")
     monkeypatch.setattr(_security, "_answers", {})
     macos.read_disallowed(Reader(Config({}), SERVER_AUTH))
-    assert asked == [("trust-settings-export", "-d", _security.OUTPUT)]
+    assert asked == [("trust-settings-export", "-d", watch_macos.OUTPUT)]
 
 
 @pytest.mark.parametrize("output", [b"junk", b"\xff" * 99, der.pem(b"junk"), b"", b"-----BEGIN CERTIFICATE-----\n"])
@@ -451,7 +452,7 @@ def test_a_command_that_fails_is_a_problem_and_is_tried_again(mac, monkeypatch) 
 
     def fails(*arguments: str) -> bytes:
         mac.asked.append(arguments[0])
-        raise SourceError(_security.SECURITY, "'security' did not answer within 20 seconds")
+        raise SourceError(watch_macos.SECURITY, "'security' did not answer within 20 seconds")
 
     monkeypatch.setattr(_security, "run", fails)
     monkeypatch.setattr(_security, "monotonic", lambda: 1000.0)
@@ -480,7 +481,7 @@ def test_a_warm_process_does_not_run_security(mac, monkeypatch) -> None:
     assert len(mac.asked) == 4
     context()
     _trust.forget()  # as a new process would begin
-    _security._answers.clear()
+    watch_macos._answers.clear()
     context()
     assert len(mac.asked) == 4
 
@@ -533,7 +534,7 @@ def test_what_trustd_hides_is_asked_for_by_a_process_that_finds_a_store_of_a_whi
 
     def as_a_new_process() -> list[str]:
         _trust.forget()
-        _security._answers.clear()
+        watch_macos._answers.clear()
         mac.asked.clear()
         context()
         return mac.asked
@@ -600,7 +601,7 @@ def test_the_command_is_given_nothing_of_this_process(security, monkeypatch) -> 
     monkeypatch.setenv("HOME", "/tmp/elsewhere")
     monkeypatch.setenv("SECRET", "42")
     security('pwd; env | grep -v "^_=\\|^PWD=\\|^SHLVL=" | sort; cat; for a in "$@"; do echo "<$a>"; done')
-    assert _security.run("find-certificate", "a b; c").decode().splitlines() == [
+    assert watch_macos.run("find-certificate", "a b; c").decode().splitlines() == [
         "/",
         "HOME=/home/someone",
         "LANG=C",
@@ -613,7 +614,7 @@ def test_the_command_is_given_nothing_of_this_process(security, monkeypatch) -> 
 def test_what_the_command_writes_is_read_and_removed(security, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     security('echo "...Trust Settings exported successfully."; printf plist > "$3"; echo "$3" > "$0.path"')
-    assert _security.run("trust-settings-export", "-d", _security.OUTPUT) == b"plist"
+    assert watch_macos.run("trust-settings-export", "-d", watch_macos.OUTPUT) == b"plist"
     written = (tmp_path / "security.path").read_text().strip()
     assert written.startswith(str(tmp_path)) and not os.path.exists(os.path.dirname(written))
 
@@ -622,7 +623,7 @@ def test_what_the_command_writes_is_read_and_removed(security, tmp_path, monkeyp
     ("arguments", "script"),
     [
         (
-            ("trust-settings-export", "-d", _security.OUTPUT),
+            ("trust-settings-export", "-d", watch_macos.OUTPUT),
             "echo 'SecTrustSettingsCreateExternalRepresentation: No Trust Settings were found.' >&2; exit 1",
         ),
         (("find-certificate", "-a", "-p", "x"), "echo 'The specified item could not be found' >&2; exit 44"),
@@ -631,7 +632,7 @@ def test_what_the_command_writes_is_read_and_removed(security, tmp_path, monkeyp
 )
 def test_nothing_is_no_failure(arguments, script: str, security) -> None:
     security(script)
-    assert _security.run(*arguments) == b""
+    assert watch_macos.run(*arguments) == b""
 
 
 @pytest.mark.parametrize(
@@ -649,20 +650,20 @@ def test_a_failure_of_the_command_is_named(script: str, message: str, security, 
     monkeypatch.setattr(_security, "TIMEOUT", 1 if "sleep" in script else 60)
     security(script)
     with pytest.raises(SourceError, match=message):
-        _security.run("trust-settings-export", "-d", _security.OUTPUT)
+        watch_macos.run("trust-settings-export", "-d", watch_macos.OUTPUT)
 
 
 def test_a_command_that_is_not_there_is_named(monkeypatch) -> None:
     monkeypatch.setattr(_security, "SECURITY", os.path.abspath("no/security"))
     with pytest.raises(SourceError, match="cannot be run"):
-        _security.run("find-certificate")
+        watch_macos.run("find-certificate")
 
 
 def test_an_answer_without_end_is_not_read_into_memory(security, monkeypatch) -> None:
     monkeypatch.setattr("certhook._files.LIMIT", 1 << 20)
     security("head -c 2000000 /dev/zero")
     with pytest.raises(SourceError, match="larger than 1 MiB"):
-        _security.run("find-certificate")
+        watch_macos.run("find-certificate")
 
 
 def test_no_other_system_imports_it(installed: Path) -> None:

@@ -1,4 +1,7 @@
-"""How Windows' stores look, by a registry that is recorded; tests/embedded/windows has real ones."""
+"""Change detection for Windows' certificate stores, with a simulated registry.
+
+tests/embedded/windows tests real stores.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from certhook import _registry
+from certhook._config import SERVER_AUTH, Config
 from certhook._sources import windows
+from certhook._sources.collector import Collector
+from certhook._watch import windows as watch_windows
+from certhook._watch.windows import CertificateStore, RegistryKey, content_signature, is_in_registry, registry_keys
 
 MACHINE = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\SystemCertificates"
 A, B = "A" * 40, "B" * 40
 
 
 class Key:
-    """A key of the registry, as winreg opens one."""
+    """An open registry key, as returned by ``winreg.OpenKey()``."""
 
     def __init__(self, changed: int, subkeys: list[str]) -> None:
         self.changed = changed
@@ -30,7 +36,7 @@ class Key:
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Key]:
-    """The keys that there are."""
+    """The keys of the simulated registry, by path."""
     keys: dict[str, Key] = {}
 
     def open_key(hive: str, path: str) -> Key:
@@ -39,52 +45,47 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Key]:
         except KeyError:
             raise FileNotFoundError(2, "The system cannot find the file specified") from None
 
-    recorded = SimpleNamespace(
+    winreg = SimpleNamespace(
         HKEY_LOCAL_MACHINE="HKEY_LOCAL_MACHINE",
         HKEY_CURRENT_USER="HKEY_CURRENT_USER",
         OpenKey=open_key,
         QueryInfoKey=lambda key: (len(key.subkeys), 0, key.changed),
         EnumKey=lambda key, number: key.subkeys[number],
     )
-    monkeypatch.setitem(sys.modules, "winreg", recorded)
+    monkeypatch.setitem(sys.modules, "winreg", winreg)
     return keys
 
 
-def test_the_roots_are_the_machines_the_users_those_of_policies_and_microsofts_own() -> None:
-    assert len(_registry.keys("ROOT")) == 6
-    assert len(_registry.keys("Disallowed")) == 5
-    assert rf"{MACHINE}\AuthRoot\Certificates" in _registry.keys("ROOT")
-    assert all(map(_registry.is_key, _registry.keys("CA")))
-    assert not any(map(_registry.is_key, (r"C:\HKEY_LOCAL_MACHINE\x", "store:ROOT")))
+def test_the_watched_keys_cover_machine_user_policies_and_authroot() -> None:
+    assert len(registry_keys("ROOT")) == 6
+    assert len(registry_keys("Disallowed")) == 5
+    assert rf"{MACHINE}\AuthRoot\Certificates" in [key.name for key in registry_keys("ROOT")]
 
 
-def test_what_comes_goes_or_is_there_for_the_first_time_shows(registry) -> None:
-    seen = [_registry.key_signature(rf"{MACHINE}\ROOT\Certificates")]
+def test_added_removed_and_replaced_certificates_change_the_signature(registry) -> None:
+    watched = RegistryKey(rf"{MACHINE}\ROOT\Certificates")
+    signatures = [watched.signature()]
     for key in (Key(1, []), Key(2, [A]), Key(3, [B])):
-        registry[rf"{MACHINE}\ROOT\Certificates"] = key
-        seen.append(_registry.key_signature(rf"{MACHINE}\ROOT\Certificates"))
-    assert len(set(seen)) == 4 and None not in seen
+        registry[watched.name] = key
+        signatures.append(watched.signature())
+    assert len(set(signatures)) == 4 and None not in signatures
 
 
-def test_no_time_shows_in_what_is_to_survive_an_image(registry) -> None:
-    def look(*keys: Key) -> int:
-        return len({_looks(registry, key) for key in keys})
+def test_a_portable_signature_ignores_times_and_order(registry) -> None:
+    def signature(key: Key) -> object:
+        registry[MACHINE] = key
+        return RegistryKey(MACHINE).signature(portable=True)
 
-    assert look(Key(1, [A, B]), Key(2, [B, A]), Key(3, [A.lower(), B])) == 1
-    assert look(Key(1, []), Key(1, [A]), Key(1, [B])) == 3
-    assert _registry.portable_key_signature(r"HKEY_CURRENT_USER\none") is not None
-
-
-def _looks(registry: dict[str, Key], key: Key) -> object:
-    registry[MACHINE] = key
-    return _registry.portable_key_signature(MACHINE)
+    assert len(set(map(signature, (Key(1, [A, B]), Key(2, [B, A]), Key(3, [A.lower(), B]))))) == 1
+    assert len(set(map(signature, (Key(1, []), Key(1, [A]), Key(1, [B]))))) == 3
+    assert RegistryKey(r"HKEY_CURRENT_USER\none").signature(portable=True) is not None
 
 
-def test_a_store_of_which_another_provider_has_a_part_is_read_for_each_context(registry) -> None:
-    assert _registry.is_all_of("ROOT")
-    registry[rf"{MACHINE}\AuthRoot\PhysicalStores"] = Key(1, ["somebody's"])
-    assert not _registry.is_all_of("ROOT")
-    assert _registry.is_all_of("CA")
+def test_a_store_with_a_part_from_another_provider_is_not_covered_by_the_keys(registry) -> None:
+    assert is_in_registry("ROOT")
+    registry[rf"{MACHINE}\AuthRoot\PhysicalStores"] = Key(1, ["another provider"])
+    assert not is_in_registry("ROOT")
+    assert is_in_registry("CA")
 
 
 ENTRIES = [
@@ -94,35 +95,34 @@ ENTRIES = [
 ]
 
 
-def test_the_order_in_which_certificates_come_does_not_show_but_everything_else() -> None:
-    assert _registry.signature_of(ENTRIES) == _registry.signature_of(ENTRIES[::-1])
+def test_the_content_signature_ignores_only_the_order_of_certificates() -> None:
+    assert content_signature(ENTRIES) == content_signature(ENTRIES[::-1])
     others = [ENTRIES[:2], [*ENTRIES, ENTRIES[0]], [(b"a", "x509_asn", False), *ENTRIES[1:]]]
     others.append([ENTRIES[0], (b"b", "x509_asn", frozenset({"1.3.6.1.5.5.7.3.1"})), ENTRIES[2]])
-    assert len({_registry.signature_of(entries) for entries in (ENTRIES, *others)}) == 5
+    assert len({content_signature(entries) for entries in (ENTRIES, *others)}) == 5
 
 
-def test_a_store_that_cannot_be_read_is_seen_to_have_changed(monkeypatch) -> None:
+def test_an_unreadable_store_counts_as_changed(monkeypatch) -> None:
     def enumerate_store(store: str):
         assert store == "ROOT"
         raise PermissionError(13, "Access is denied")
 
-    path = _registry.path_of("ROOT")
-    monkeypatch.setattr(_registry, "enumerate_store", enumerate_store)
-    assert _registry.is_store(path) and _registry.store_signature(path) is None
+    monkeypatch.setattr(watch_windows, "enumerate_store", enumerate_store)
+    assert CertificateStore("ROOT").signature() is None
 
 
-def test_the_source_has_the_keys_and_the_content_of_each_store_watched(registry, monkeypatch) -> None:
-    from certhook._config import SERVER_AUTH, Config
-    from certhook._sources.reader import Reader
-
-    monkeypatch.setattr(_registry, "enumerate_store", lambda store: [])
-    reader = Reader(Config({}), SERVER_AUTH)
-    windows.read_disallowed(reader)
-    windows.read(reader)
-    inputs = reader.inputs
-    assert set(inputs.near) == {key for store in ("ROOT", "CA", "Disallowed") for key in _registry.keys(store)}
-    assert set(inputs.deep) == {"store:ROOT", "store:CA", "store:Disallowed"}
-    assert not reader.volatile
+def test_the_windows_source_watches_the_keys_and_content_of_each_store(registry, monkeypatch) -> None:
+    monkeypatch.setattr(watch_windows, "enumerate_store", lambda store: [])
+    collector = Collector(Config({}), SERVER_AUTH)
+    windows.read_disallowed(collector)
+    windows.read(collector)
+    stores = ("ROOT", "CA", "Disallowed")
+    snapshot = collector.recorder.snapshot()
+    assert {key.name for key, _ in snapshot.direct} == {key.name for store in stores for key in registry_keys(store)}
+    assert {(store.kind, store.name) for store, _ in snapshot.members} == {
+        (CertificateStore.kind, each) for each in stores
+    }
+    assert not collector.recorder.volatile
     registry[rf"{MACHINE}\CA\PhysicalStores"] = Key(1, [])
-    windows.read(reader)
-    assert reader.volatile
+    windows.read(collector)
+    assert collector.recorder.volatile

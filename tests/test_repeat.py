@@ -1,4 +1,4 @@
-"""Default trust asked for again and again on one context, as truststore does for every connection."""
+"""Repeated requests for default trust on one context, as truststore makes them for every connection."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ for _ in range(5):
     assert verdict(ports["system"], context) == "yes"
     assert verdict(ports["stranger"], context) == "no"
 print(_ssl._SSLContext.cert_store_stats(context)["x509"])
-context.load_verify_locations(cafile=os.environ["OWN"])
-whole = _ssl._SSLContext.cert_store_stats(context)["x509"]
+context.load_verify_locations(cafile=os.environ["STRANGER"])
+count = _ssl._SSLContext.cert_store_stats(context)["x509"]
 context.set_default_verify_paths()
-assert _ssl._SSLContext.cert_store_stats(context)["x509"] == whole > 100
+assert _ssl._SSLContext.cert_store_stats(context)["x509"] == count > 100
 print(verdict(ports["stranger"], context))
 """
 )
 
 
-def test_a_context_that_is_pointed_at_the_store_stays_so(installed, servers, cas, tmp_path) -> None:
+def test_repeated_requests_for_default_trust_load_nothing_twice(installed, servers, cas, tmp_path) -> None:
     (tmp_path / "system.pem").write_bytes(cas.pem("system"))
-    (tmp_path / "own.pem").write_bytes(cas.pem("stranger"))
+    (tmp_path / "stranger.pem").write_bytes(cas.pem("stranger"))
     env = support.clean_env(
         SSL_CERT_FILE=str(tmp_path / "system.pem"),
         CERTHOOK_SOURCES="system,bundled",
         SERVERS=support.server_list(servers),
-        OWN=str(tmp_path / "own.pem"),
+        STRANGER=str(tmp_path / "stranger.pem"),
     )
     assert support.run(installed, CODE, env=env).stdout.split() == ["1", "yes"]

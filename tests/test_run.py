@@ -1,4 +1,4 @@
-"""``import certhook.auto`` and ``python -m certhook.run``: the hook where ``site`` installs none."""
+"""``import certhook.auto`` and ``python -m certhook.run``, which install the hook where ``site`` does not run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import support
 
-HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
+PRINT_IS_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
 
-#: What a program can see of how it is run, but for what differs from one process to the next.
-SEEN = """
+#: A program that prints the reproducible facts that it can observe about the way it was started.
+OBSERVE = """
 import json, sys
-import beside
+import sibling
 names = ("__name__", "__file__", "__package__", "__cached__", "__doc__")
 main = sys.modules["__main__"]
 print(json.dumps({
@@ -37,21 +37,21 @@ ARGUMENTS = ("one", "-m", "--two=2", "")
 
 @pytest.fixture
 def program(installed: Path, tmp_path: Path) -> Path:
-    """A folder with the same program in every form that python runs."""
-    (tmp_path / "beside.py").touch()
-    (tmp_path / "script.py").write_text(SEEN)
-    (tmp_path / "no_suffix").write_text(SEEN)
+    """A directory with the program :data:`OBSERVE` in every form that Python can run."""
+    (tmp_path / "sibling.py").touch()
+    (tmp_path / "script.py").write_text(OBSERVE)
+    (tmp_path / "no_suffix").write_text(OBSERVE)
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "script.py")
-    for name in ("folder", "package", "elsewhere"):
+    for name in ("directory", "package", "elsewhere"):
         (tmp_path / name).mkdir()
-    for name in ("folder/__main__.py", "package/__main__.py", "package/module.py", "elsewhere/script.py"):
-        (tmp_path / name).write_text(SEEN)
-    for name in ("folder", "elsewhere"):
-        (tmp_path / name / "beside.py").touch()
+    for name in ("directory/__main__.py", "package/__main__.py", "package/module.py", "elsewhere/script.py"):
+        (tmp_path / name).write_text(OBSERVE)
+    for name in ("directory", "elsewhere"):
+        (tmp_path / name / "sibling.py").touch()
     (tmp_path / "package" / "__init__.py").touch()
     with zipfile.ZipFile(tmp_path / "archive.pyz", "w") as archive:
-        archive.writestr("__main__.py", SEEN)
-        archive.writestr("beside.py", "")
+        archive.writestr("__main__.py", OBSERVE)
+        archive.writestr("sibling.py", "")
     code = f"import py_compile; py_compile.compile({str(tmp_path / 'script.py')!r}, {str(tmp_path / 'compiled.pyc')!r})"
     support.run(installed, code)
     return tmp_path
@@ -59,33 +59,43 @@ def program(installed: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def python(installed: Path):
-    """Run the interpreter in *folder*, with certhook on its path though ``site`` does not run."""
+    """Run the interpreter in a given directory, with certhook on the path even if ``site`` does not run."""
 
-    def run(folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    def python(directory: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(installed), *map(str, arguments)],
             env=support.clean_env(PYTHONPATH=str(support.purelib(installed)), **variables),
-            cwd=str(folder),
+            cwd=str(directory),
             capture_output=True,
             encoding="utf-8",
             timeout=60,
         )
+
+    return python
+
+
+@pytest.fixture
+def certhook_run(python):
+    """Run ``python -S -m certhook.run`` in a given directory."""
+
+    def run(directory: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        return python(directory, "-S", "-m", "certhook.run", *arguments, **variables)
 
     return run
 
 
 @pytest.mark.parametrize("first", ["", "import ssl; "])
 def test_importing_certhook_auto_installs_the_hook(python, tmp_path, first) -> None:
-    done = python(tmp_path, "-S", "-c", f"{first}import certhook.auto; {HOOKED}; print(certhook.enabled_by)")
+    done = python(tmp_path, "-S", "-c", f"{first}import certhook.auto; {PRINT_IS_HOOKED}; print(certhook.enabled_by)")
     assert (done.stdout, done.stderr) == ("True\nimport certhook.auto\n", "")
 
 
-def test_importing_certhook_auto_where_the_switch_is_set_does_nothing(python, tmp_path) -> None:
-    done = python(tmp_path, "-S", "-c", f"import certhook.auto; {HOOKED}", CERTHOOK_DISABLED="1")
+def test_importing_certhook_auto_has_no_effect_if_certhook_is_disabled(python, tmp_path) -> None:
+    done = python(tmp_path, "-S", "-c", f"import certhook.auto; {PRINT_IS_HOOKED}", CERTHOOK_DISABLED="1")
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
-FORMS = [
+PROGRAM_FORMS = [
     ("script.py",),
     ("./script.py",),
     ("{}/script.py",),
@@ -93,7 +103,7 @@ FORMS = [
     ("no_suffix",),
     ("link",),
     ("compiled.pyc",),
-    ("folder",),
+    ("directory",),
     ("archive.pyz",),
     ("-m", "script"),
     ("-m", "package"),
@@ -101,27 +111,28 @@ FORMS = [
 ]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
-@pytest.mark.parametrize("form", FORMS, ids=" ".join)
-def test_a_program_sees_what_it_sees_without_certhook(python, program, form) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="creating links requires privileges on Windows")
+@pytest.mark.parametrize("form", PROGRAM_FORMS, ids=" ".join)
+def test_a_program_cannot_distinguish_certhook_run_from_python(python, certhook_run, program, form) -> None:
     command = [word.format(program) for word in form]
     expected = python(program, "-S", *command, *ARGUMENTS)
     assert expected.returncode == 0, expected.stderr
-    done = python(program, "-S", "-m", "certhook.run", *command, *ARGUMENTS)
+    done = certhook_run(program, *command, *ARGUMENTS)
     assert json.loads(done.stdout or "{}") == json.loads(expected.stdout), done.stderr
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize("form", [("script.py",), ("-m", "script")], ids=" ".join)
-def test_the_hook_is_there_before_the_first_line(python, tmp_path, form) -> None:
-    (tmp_path / "script.py").write_text(f"import certhook\n{HOOKED}\nprint(certhook.enabled_by)")
-    done = python(tmp_path, "-S", "-m", "certhook.run", *form)
+def test_the_hook_is_installed_before_the_first_line_of_the_program(certhook_run, tmp_path, form) -> None:
+    (tmp_path / "script.py").write_text(f"import certhook\n{PRINT_IS_HOOKED}\nprint(certhook.enabled_by)")
+    done = certhook_run(tmp_path, *form)
     assert (done.stdout, done.stderr) == ("True\npython -m certhook.run\n", "")
-    done = python(tmp_path, "-S", "-m", "certhook.run", *form, CERTHOOK_DISABLED="1")
+    done = certhook_run(tmp_path, *form, CERTHOOK_DISABLED="1")
     assert done.stdout == "False\nNone\n"
 
 
-ENDINGS = {
+#: The code of a program -> its exit status and the end of its error output.
+EXIT_STATUSES = {
     "pass": (0, ""),
     "import sys; sys.exit(7)": (7, ""),
     "import sys; sys.exit('message')": (1, "message\n"),
@@ -132,19 +143,19 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("code", ENDINGS)
+@pytest.mark.parametrize("code", EXIT_STATUSES)
 @pytest.mark.parametrize("form", [("script.py",), ("-m", "script")], ids=" ".join)
-def test_the_exit_status_is_the_programs(python, tmp_path, form, code) -> None:
+def test_the_exit_status_and_the_error_output_are_those_of_the_program(certhook_run, tmp_path, form, code) -> None:
     (tmp_path / "script.py").write_text(code)
-    status, said = ENDINGS[code]
-    done = python(tmp_path, "-S", "-m", "certhook.run", *form)
+    status, error_output = EXIT_STATUSES[code]
+    done = certhook_run(tmp_path, *form)
     assert done.returncode == status
-    assert done.stderr.endswith(said) and bool(done.stderr) == bool(said)
+    assert done.stderr.endswith(error_output) and bool(done.stderr) == bool(error_output)
     assert done.stdout == ("x\n" if "atexit" in code else "")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "words"),
+    ("arguments", "status", "message"),
     [
         ((), 2, "usage: python -m certhook.run"),
         (("-m",), 2, "usage: "),
@@ -153,14 +164,16 @@ def test_the_exit_status_is_the_programs(python, tmp_path, form, code) -> None:
         (("-m", "missing"), 1, "No module named missing"),
     ],
 )
-def test_what_cannot_be_run_is_refused(python, tmp_path, arguments, status, words) -> None:
-    done = python(tmp_path, "-S", "-m", "certhook.run", *arguments)
+def test_a_program_that_cannot_be_run_is_reported_without_a_traceback(
+    certhook_run, tmp_path, arguments, status, message
+) -> None:
+    done = certhook_run(tmp_path, *arguments)
     assert (done.returncode, done.stdout) == (status, "")
-    assert words in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_help_is_given(python, tmp_path) -> None:
+def test_help_is_printed(python, tmp_path) -> None:
     done = python(tmp_path, "-m", "certhook.run", "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "SCRIPT" in done.stdout
@@ -168,7 +181,7 @@ def test_help_is_given(python, tmp_path) -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot fork")
-def test_worker_processes_find_the_programs_functions(python, tmp_path, method) -> None:
+def test_worker_processes_can_call_functions_of_the_program(certhook_run, tmp_path, method) -> None:
     (tmp_path / "script.py").write_text(
         "import multiprocessing\n"
         "def double(number):\n"
@@ -177,11 +190,11 @@ def test_worker_processes_find_the_programs_functions(python, tmp_path, method) 
         f"    with multiprocessing.get_context({method!r}).Pool(1) as pool:\n"
         "        print(pool.map(double, [1, 2]))\n"
     )
-    done = python(tmp_path, "-S", "-m", "certhook.run", "script.py")
+    done = certhook_run(tmp_path, "script.py")
     assert (done.stdout, done.returncode) == ("[2, 4]\n", 0), done.stderr
 
 
-def test_a_thread_that_outlives_the_program_still_has_its_names(python, tmp_path) -> None:
+def test_a_thread_that_outlives_the_main_thread_still_sees_the_programs_globals(certhook_run, tmp_path) -> None:
     (tmp_path / "script.py").write_text(
         "import sys, threading, time\n"
         "def late():\n"
@@ -190,5 +203,5 @@ def test_a_thread_that_outlives_the_program_still_has_its_names(python, tmp_path
         "threading.Thread(target=late).start()\n"
         "name = 'x'\n"
     )
-    done = python(tmp_path, "-S", "-m", "certhook.run", "script.py")
+    done = certhook_run(tmp_path, "script.py")
     assert (done.stdout, done.stderr) == ("True x\n", "")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import support
-from conftest import MACHINE_ENVIRON
+from support import MACHINE_ENVIRON
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no exec() and no signals")
 

@@ -19,12 +19,13 @@ import der
 import pytest
 import support
 
+from certhook._certificates import names, x509
 import certhook
-from certhook import _certifi, _config, _context, _files, _store, _trust, _x509
+from certhook import _certifi, _config, _files, _loading, _store, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import collect, places, system, windows
-from certhook._sources.places import ANY, HASHED, HASHED_OLD
-from certhook._sources.reader import Reader
+from certhook._sources.locations import ANY, HASHED, HASHED_OLD
+from certhook._sources.collector import Reader
 from certhook.exceptions import CerthookWarning, ConfigurationError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has stores")
@@ -45,7 +46,7 @@ def bundle(path: Path, names: str, **trust: list[str]) -> Path:
 def hashed(folder: Path, names: str, old: bool = False) -> Path:
     """Make a directory in OpenSSL's layout of some of the roots."""
     folder.mkdir(parents=True, exist_ok=True)
-    subject_hash = _x509.subject_hash_old if old else _x509.subject_hash
+    subject_hash = names.subject_hash_old if old else names.subject_hash
     for name in names:
         bundle(folder / f"{subject_hash(der.common_name(name))}.0", name)
     return folder
@@ -90,7 +91,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     compiled_in = str(tmp_path / "compiled.pem"), str(tmp_path / "compiled")
     monkeypatch.setattr(system, "compiled_in", lambda: compiled_in)
     monkeypatch.setattr(places, "_PLACES", ((sys.platform, *well_known),))
-    monkeypatch.setattr(places.of, "__defaults__", (sys.platform,))
+    monkeypatch.setattr(locations.of, "__defaults__", (sys.platform,))
     return tmp_path
 
 
@@ -249,17 +250,17 @@ def stores(cas: support.Authorities, tmp_path_factory: pytest.TempPathFactory) -
     (folder / "file.pem").write_bytes(cas.pem("system", "both"))
     (folder / "crlf.pem").write_bytes(b"# roots\r\n" + cas.pem("system", "extra").replace(b"\n", b"\r\n"))
     (folder / "empty.pem").touch()
-    rejecting = der.auxiliary(None, [_x509.SERVER_AUTH])
+    rejecting = der.auxiliary(None, [x509.SERVER_AUTH])
     (folder / "rejected.pem").write_bytes(der.pem(cas.der("system") + rejecting, "TRUSTED CERTIFICATE"))
     for name in ("bundled", "extra", "both", "system"):
         directory = folder / name
         directory.mkdir()
-        (directory / f"{_x509.subject_hash(_x509.Certificate(cas.der(name)).subject)}.0").write_bytes(cas.pem(name))
+        (directory / f"{names.subject_hash(x509.Certificate(cas.der(name)).subject)}.0").write_bytes(cas.pem(name))
     linked = folder / "linked"
     linked.mkdir()
     for name in ("bundled", "system"):
         (linked / f"{name}.pem").write_bytes(cas.pem(name))
-        (linked / f"{_x509.subject_hash(_x509.Certificate(cas.der(name)).subject)}.0").symlink_to(f"{name}.pem")
+        (linked / f"{names.subject_hash(x509.Certificate(cas.der(name)).subject)}.0").symlink_to(f"{name}.pem")
     (linked / "extra.pem").write_bytes(cas.pem("extra"))
     (linked / "00000000.0").write_bytes(cas.pem("both"))
     (folder / "none").mkdir()
@@ -308,10 +309,10 @@ def test_of_a_hashed_directory_only_what_openssl_would_find_counts(machine: Path
     folder = hashed(machine / "compiled", "a")
     bundle(folder / "b.pem", "b")
     bundle(folder / "00000000.0", "c")
-    bundle(folder / f"{_x509.subject_hash(der.common_name('d'))}.1", "d")
-    bundle(folder / f"{_x509.subject_hash(der.common_name('e'))}.00", "e")
-    bundle(folder / f"{_x509.subject_hash(der.common_name('f'))}.r0", "f")
-    bundle(folder / f"{_x509.subject_hash_old(der.common_name('g'))}.0", "g")
+    bundle(folder / f"{names.subject_hash(der.common_name('d'))}.1", "d")
+    bundle(folder / f"{names.subject_hash(der.common_name('e'))}.00", "e")
+    bundle(folder / f"{names.subject_hash(der.common_name('f'))}.r0", "f")
+    bundle(folder / f"{names.subject_hash_old(der.common_name('g'))}.0", "g")
     assert names(read_system()) == "a"
 
 
@@ -321,16 +322,16 @@ def test_namesakes_in_a_hashed_directory_all_count_up_to_a_gap(machine: Path) ->
     namesakes = [der.certificate(subject, number) for number in range(12)]
     folder = hashed(machine / "compiled", "")
     for number, certificate in enumerate(namesakes):
-        (folder / f"{_x509.subject_hash(subject)}.{number}").write_bytes(der.pem(certificate))
+        (folder / f"{names.subject_hash(subject)}.{number}").write_bytes(der.pem(certificate))
     assert [anchor.der for anchor in read_system().anchors] == namesakes
-    (folder / f"{_x509.subject_hash(subject)}.2").unlink()
+    (folder / f"{names.subject_hash(subject)}.2").unlink()
     assert [anchor.der for anchor in read_system().anchors] == namesakes[:2]
 
 
 @posix
 def test_a_dangling_link_in_a_hashed_directory_is_a_gap_and_no_problem(machine: Path) -> None:
     folder = hashed(machine / "compiled", "a")
-    (folder / f"{_x509.subject_hash(der.common_name('b'))}.0").symlink_to("gone.pem")
+    (folder / f"{names.subject_hash(der.common_name('b'))}.0").symlink_to("gone.pem")
     reader = read_system()
     assert (names(reader), reader.problems) == ("a", [])
 
@@ -411,7 +412,7 @@ def test_an_extra_path_that_gives_nothing_is_named_with_its_setting(what: str, n
     ],
 )
 def test_every_platform_has_its_places(platform: str, file: str) -> None:
-    files, directories = places.of(platform)
+    files, directories = locations.of(platform)
     assert files[0] == file
     assert all(path.startswith("/") for path in (*files, *(path for path, _ in directories)))
     assert len({*files, *directories}) == len(files) + len(directories)
@@ -420,12 +421,12 @@ def test_every_platform_has_its_places(platform: str, file: str) -> None:
 
 @pytest.mark.parametrize("platform", ["win32", "emscripten", "wasi", ""])
 def test_other_platforms_have_none(platform: str) -> None:
-    assert places.of(platform) == ((), ())
+    assert locations.of(platform) == ((), ())
 
 
 def test_before_python_3_13_android_is_a_linux_with_an_api_level(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "getandroidapilevel", lambda: 24, raising=False)
-    assert places.of("linux") == places.of("android")
+    assert locations.of("linux") == locations.of("android")
 
 
 @posix
@@ -492,7 +493,7 @@ def test_an_anchor_is_there_once_and_says_everyone_who_listed_it(three_sources, 
 def test_an_anchor_of_a_directory_says_in_which_file_it_is(machine: Path) -> None:
     folder = hashed(machine / "compiled", "a")
     (anchor,) = read_system().anchors
-    assert anchor.listed == [("system", str(folder / f"{_x509.subject_hash(der.common_name('a'))}.0"))]
+    assert anchor.listed == [("system", str(folder / f"{names.subject_hash(der.common_name('a'))}.0"))]
 
 
 @posix
@@ -528,10 +529,10 @@ def test_bad_settings_are_among_the_problems(three_sources) -> None:
 @pytest.mark.parametrize(
     ("settings", "servers", "clients"),
     [
-        ({"trusted": [_x509.SERVER_AUTH]}, "a", ""),
-        ({"trusted": [_x509.CLIENT_AUTH]}, "", "a"),
+        ({"trusted": [x509.SERVER_AUTH]}, "a", ""),
+        ({"trusted": [x509.CLIENT_AUTH]}, "", "a"),
         ({"trusted": []}, "", ""),
-        ({"rejected": [_x509.SERVER_AUTH]}, "", "a"),
+        ({"rejected": [x509.SERVER_AUTH]}, "", "a"),
         ({"rejected": ["2.5.29.37.0"]}, "", ""),
         ({"trusted": ["2.5.29.37.0"]}, "a", "a"),
     ],
@@ -546,14 +547,14 @@ def test_trust_settings_decide_for_whom_an_anchor_is(settings, servers: str, cli
 @posix
 @pytest.mark.parametrize("sources", ["system,bundled", "bundled,system"])
 def test_what_one_source_rejects_is_left_out_whoever_else_lists_it(sources: str, machine: Path) -> None:
-    bundle(machine / "first.pem", "a", rejected=[_x509.SERVER_AUTH])
+    bundle(machine / "first.pem", "a", rejected=[x509.SERVER_AUTH])
     reader = read(CERTHOOK_SOURCES=sources, CERTHOOK_BUNDLE=bundle(machine / "bundle.pem", "ab"))
     assert names(reader) == "b"
 
 
 @posix
 def test_what_one_place_does_not_list_for_servers_another_may(machine: Path) -> None:
-    bundle(machine / "first.pem", "a", trusted=[_x509.CLIENT_AUTH])
+    bundle(machine / "first.pem", "a", trusted=[x509.CLIENT_AUTH])
     assert names(read(CERTHOOK_BUNDLE=bundle(machine / "bundle.pem", "a"))) == "a"
 
 
@@ -753,7 +754,7 @@ def test_a_bundle_that_gives_nothing_is_named_and_not_replaced_by_certifis(value
 
 
 def test_a_link_to_what_is_not_there_yet_is_watched(tmp_path, monkeypatch) -> None:
-    name = f"{_x509.subject_hash(_x509.Certificate(ROOTS['a']).subject)}.0"
+    name = f"{names.subject_hash(x509.Certificate(ROOTS['a']).subject)}.0"
     (tmp_path / "hashed").mkdir()
     (tmp_path / "hashed" / name).symlink_to(tmp_path / "elsewhere" / "a.pem")
     reader = Reader(Config({"SSL_CERT_DIR": str(tmp_path / "hashed"), "SSL_CERT_FILE": ""}), SERVER_AUTH)
@@ -768,9 +769,9 @@ def test_what_changed_within_a_tick_of_the_file_systems_clock_is_waited_for(tmp_
     """Another change in that tick would look the same, and a root that it distrusts would be trusted for ever."""
     slept: list[float] = []
     now, changed = 1_700_000_000_000_000_000, [0]
-    monkeypatch.setattr("certhook._sources.reader.time_ns", lambda: now + int(sum(slept) * 1e9))
-    monkeypatch.setattr("certhook._sources.reader.sleep", slept.append)
-    monkeypatch.setattr("certhook._sources.reader.signature", lambda path: (changed[0], 1, 1, 1))
+    monkeypatch.setattr("certhook._sources.collector.time_ns", lambda: now + int(sum(slept) * 1e9))
+    monkeypatch.setattr("certhook._sources.collector.sleep", slept.append)
+    monkeypatch.setattr("certhook._sources.collector.signature", lambda path: (changed[0], 1, 1, 1))
     cases = [
         (now - 5_000_001, [0.014999999], False),  # 5 ms ago
         (now - 1_000_000_001, [], False),  # a second ago
@@ -815,9 +816,9 @@ def test_windows_ca_and_root_stores_are_read() -> None:
         (True, "a", "a"),
         (False, "", ""),
         (frozenset(), "", ""),
-        (frozenset({_x509.SERVER_AUTH}), "a", ""),
-        (frozenset({_x509.CLIENT_AUTH, "1.3.6.1.5.5.7.3.4"}), "", "a"),
-        ({_x509.SERVER_AUTH, _x509.CLIENT_AUTH}, "a", "a"),
+        (frozenset({x509.SERVER_AUTH}), "a", ""),
+        (frozenset({x509.CLIENT_AUTH, "1.3.6.1.5.5.7.3.4"}), "", "a"),
+        ({x509.SERVER_AUTH, x509.CLIENT_AUTH}, "a", "a"),
     ],
 )
 def test_windows_says_for_which_purposes_a_root_is_trusted(trust, servers: str, clients: str) -> None:
@@ -849,7 +850,7 @@ def loaded() -> int:
     """How many roots a context has that is given default trust."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     certhook.load_default_certs(context)
-    _context.load_whole(context)
+    _loading.load_whole(context)
     return context.cert_store_stats()["x509"]
 
 

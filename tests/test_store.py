@@ -21,7 +21,9 @@ import support
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from certhook import _anchors, _compiler, _config, _store
+from certhook._certificates import pem
+from certhook._store import build
+from certhook import _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet
 from certhook._store import Index, Inputs, Unusable
@@ -139,9 +141,9 @@ def test_an_index_that_leads_out_of_its_folder_is_none(digest) -> None:
 
 def test_indexes_of_two_settings_with_one_name_are_told_apart(tmp_path) -> None:
     anchors = [anchor("a")]
-    store = _compiler.build(str(tmp_path), anchors, shared=False)
+    store = build.build(str(tmp_path), anchors, shared=False)
     index = Index(("one",), os.path.basename(store), None, Inputs({}, {}, {}, _store.look({}), False), [], [])
-    _compiler.write_index(str(tmp_path), index, shared=False)
+    build.write_index(str(tmp_path), index, shared=False)
     assert _store.find(str(tmp_path), ("one",)) is not None
     os.rename(_store.index_path(str(tmp_path), ("one",)), _store.index_path(str(tmp_path), ("two",)))
     assert _store.find(str(tmp_path), ("two",)) is None
@@ -263,14 +265,14 @@ ROOTS = [anchor("a", 1), anchor("a", 2), anchor("a", 300), *(anchor(name) for na
 @given(st.permutations(ROOTS))
 def test_the_same_anchors_make_the_same_store_in_any_order(tmp_path_factory, shuffled) -> None:
     one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
-    first = Path(_compiler.build(str(one), ROOTS, shared=False))
-    second = Path(_compiler.build(str(other), shuffled, shared=False))
+    first = Path(build.build(str(one), ROOTS, shared=False))
+    second = Path(build.build(str(other), shuffled, shared=False))
     assert first.name == second.name
     assert content(first) == content(second)
 
 
 def test_other_anchors_make_another_store() -> None:
-    digests = [_compiler.digest(ROOTS[:count]) for count in range(len(ROOTS) + 1)]
+    digests = [build.digest(ROOTS[:count]) for count in range(len(ROOTS) + 1)]
     assert len(set(digests)) == len(digests)
 
 
@@ -278,7 +280,7 @@ def test_namesakes_stand_side_by_side_without_those_that_openssl_refuses() -> No
     refused = der.certificate(der.common_name("a"), key=der.element(der.SEQUENCE))
     # It would be the first, and hide those behind it.
     assert refused < min(ROOTS)
-    found = _compiler.files([*ROOTS, refused])
+    found = build.files([*ROOTS, refused])
     assert len(found) == len(ROOTS)
     namesakes = sorted(name for name in found if not name.endswith(".0"))
     name = namesakes[0][:8]
@@ -287,8 +289,8 @@ def test_namesakes_stand_side_by_side_without_those_that_openssl_refuses() -> No
 
 
 def test_the_store_of_certifis_roots_is_what_openssl_rehash_makes(tmp_path, openssl) -> None:
-    roots = [anchor.der for anchor in _anchors.parse(Path(certifi.where()).read_bytes())[0]]
-    ours = _compiler.files(roots)
+    roots = [anchor.der for anchor in pem.parse(Path(certifi.where()).read_bytes())[0]]
+    ours = build.files(roots)
     for number, root in enumerate(roots):
         (tmp_path / f"{number}.pem").write_bytes(der.pem(root))
     subprocess.run([openssl, "rehash", str(tmp_path)], env=support.clean_env(), check=True, stderr=subprocess.DEVNULL)
@@ -311,7 +313,7 @@ def openssl() -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    return Path(_compiler.build(str(tmp_path), ROOTS, shared=False))
+    return Path(build.build(str(tmp_path), ROOTS, shared=False))
 
 
 def test_a_whole_store_passes(store) -> None:
@@ -352,7 +354,7 @@ def test_damage_is_seen_and_repaired(store, damage) -> None:
     damage(random.choice([path for path in store.iterdir() if path.name != "manifest"]))
     with pytest.raises(Unusable):
         _store.check(str(store))
-    assert _compiler.build(str(store.parent), ROOTS, shared=False) == str(store)
+    assert build.build(str(store.parent), ROOTS, shared=False) == str(store)
     assert content(store) == before
     assert {path.name for path in store.parent.iterdir()} - {"moved"} == {store.name}
 
@@ -368,7 +370,7 @@ def test_one_byte_of_a_manifest_changed_is_seen(store) -> None:
 
 @pytest.mark.parametrize("stand_in", ["a file", "a link", "a dangling link", "a folder"])
 def test_what_stands_in_the_place_of_a_store_gives_way(tmp_path, stand_in) -> None:
-    store = tmp_path / _compiler.digest(ROOTS)
+    store = tmp_path / build.digest(ROOTS)
     (tmp_path / "elsewhere").mkdir()
     if stand_in == "a file":
         store.write_bytes(b"")
@@ -377,7 +379,7 @@ def test_what_stands_in_the_place_of_a_store_gives_way(tmp_path, stand_in) -> No
         (store / "b").mkdir()
     else:
         store.symlink_to(tmp_path / ("nothing" if stand_in == "a dangling link" else "elsewhere"))
-    _compiler.build(str(tmp_path), ROOTS, shared=False)
+    build.build(str(tmp_path), ROOTS, shared=False)
     _store.check(str(store))
     assert not store.is_symlink()
     assert list((tmp_path / "elsewhere").iterdir()) == []
@@ -391,7 +393,7 @@ def test_a_path_may_have_spaces_line_ends_and_undecodable_bytes(tmp_path, cas) -
     (folder / "system.pem").write_bytes(cas.pem("system"))
     config = Config({"SSL_CERT_FILE": str(folder / "system.pem"), "SSL_CERT_DIR": str(folder / "empty")})
     found = TrustSet(config, SERVER_AUTH)
-    store = _compiler.compile_into(str(folder / "cache"), found, ("a\nb\udcff",), shared=False)
+    store = build.compile_into(str(folder / "cache"), found, ("a\nb\udcff",), shared=False)
     index = _store.find(str(folder / "cache"), ("a\nb\udcff",))
     assert os.path.join(str(folder / "cache"), index.digest) == store
     assert (index.inputs.near, index.inputs.linked) == (found.inputs.near, found.inputs.linked)
@@ -403,9 +405,9 @@ def test_an_index_is_looked_at_deeply_once_in_a_while(tmp_path, cas) -> None:
     for name in ("deep", "near"):
         (tmp_path / "in" / name).write_bytes(b"")
     near, deep = str(tmp_path / "in"), str(tmp_path / "in" / "deep")
-    store = _compiler.build(str(tmp_path), ROOTS, shared=False)
+    store = build.build(str(tmp_path), ROOTS, shared=False)
     inputs = Inputs({near: _store.signature(near)}, {}, {near: "deep"}, _store.look({near: "deep"}), False)
-    _compiler.write_index(str(tmp_path), Index(("a",), os.path.basename(store), None, inputs, [], []), shared=False)
+    build.write_index(str(tmp_path), Index(("a",), os.path.basename(store), None, inputs, [], []), shared=False)
     path = _store.index_path(str(tmp_path), ("a",))
     assert _store.find(str(tmp_path), ("a",)) is not None
     with open(deep, "ab") as file:
@@ -419,11 +421,11 @@ def test_an_index_is_looked_at_deeply_once_in_a_while(tmp_path, cas) -> None:
 
 
 def test_a_look_from_before_the_machine_was_started_does_not_hold(tmp_path, monkeypatch) -> None:
-    store = _compiler.build(str(tmp_path), ROOTS, shared=False)
+    store = build.build(str(tmp_path), ROOTS, shared=False)
     index = Index(
         ("a",), os.path.basename(store), _store.signature(store), Inputs({}, {}, {}, _store.look({}), False), [], []
     )
-    _compiler.write_index(str(tmp_path), index, shared=False)
+    build.write_index(str(tmp_path), index, shared=False)
     os.utime(_store.index_path(str(tmp_path), ("a",)))
     next(Path(store).glob("*.0")).write_bytes(b"")
     assert _store.find(str(tmp_path), ("a",)) is not None
@@ -460,20 +462,20 @@ def test_modes_are_the_same_whatever_the_umask(tmp_path, cas, umask, mask, share
     umask(mask)
     (tmp_path / "system.pem").write_bytes(cas.pem("system"))
     found = TrustSet(Config({"SSL_CERT_FILE": str(tmp_path / "system.pem"), "SSL_CERT_DIR": ""}), SERVER_AUTH)
-    _compiler.compile_into(str(tmp_path / "made" / "cache"), found, ("a",), shared)
+    build.compile_into(str(tmp_path / "made" / "cache"), found, ("a",), shared)
     assert modes(tmp_path / "made") == expected
 
 
 def test_a_folder_on_a_drive_that_is_not_there_cannot_be_made(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(os.path, "lexists", lambda path: False)
     with pytest.raises(Unusable, match="cannot be made: there is no "):
-        _compiler.make_folder(str(tmp_path / "cache"), shared=False)
+        build.make_folder(str(tmp_path / "cache"), shared=False)
 
 
 @posix
 def test_a_folder_that_is_there_keeps_its_mode(tmp_path) -> None:
     tmp_path.chmod(0o750)
-    _compiler.make_folder(str(tmp_path), shared=True)
+    build.make_folder(str(tmp_path), shared=True)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
 
 
@@ -721,5 +723,5 @@ def test_what_killed_builders_left_is_removed_after_an_hour(tmp_path) -> None:
         (tmp_path / name / "file").write_bytes(b"1")
         then = now - (0 if name == young else 2 * 3600)
         os.utime(tmp_path / name, (then, then))
-    _compiler._sweep(str(tmp_path))
+    build._sweep(str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {young, *others}

@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from certhook import _anchors, _x509
-from certhook._sources import places
+from certhook._certificates import names, pem, x509
+from certhook._sources import locations
 
 NUMERIC_STRING, T61_STRING, IA5_STRING, VISIBLE_STRING = 0x12, 0x14, 0x16, 0x1A
 UNIVERSAL_STRING, BMP_STRING = 0x1C, 0x1E
@@ -30,7 +30,7 @@ UNIVERSAL_STRING, BMP_STRING = 0x1C, 0x1E
 
 def public_bundles() -> list[Path]:
     """The real bundles of this machine."""
-    files, _ = places.of()
+    files, _ = locations.of()
     return [Path(certifi.where()), *(Path(file) for file in files if os.path.isfile(file))]
 
 
@@ -68,8 +68,8 @@ def openssl_hashes(openssl: str) -> Callable[[list[bytes]], list[set[str]]]:
 
 
 def our_hashes(certificate: bytes) -> set[str]:
-    subject = _x509.Certificate(certificate).subject
-    return {_x509.subject_hash(subject), _x509.subject_hash_old(subject)}
+    subject = x509.Certificate(certificate).subject
+    return {names.subject_hash(subject), names.subject_hash_old(subject)}
 
 
 # What OpenSSL calls the subject hash.
@@ -77,7 +77,7 @@ def our_hashes(certificate: bytes) -> set[str]:
 
 @pytest.mark.parametrize("bundle", public_bundles(), ids=str)
 def test_the_hashes_of_every_public_root_are_openssls(bundle: Path, openssl_hashes) -> None:
-    roots = list(dict.fromkeys(anchor.der for anchor in _anchors.parse(bundle.read_bytes())[0]))
+    roots = list(dict.fromkeys(anchor.der for anchor in pem.parse(bundle.read_bytes())[0]))
     assert len(roots) > 50
     assert [our_hashes(root) for root in roots] == openssl_hashes(roots)
 
@@ -85,8 +85,8 @@ def test_the_hashes_of_every_public_root_are_openssls(bundle: Path, openssl_hash
 def test_the_hashes_are_those_that_openssl_x509_prints(openssl: str, cas: support.Authorities) -> None:
     command = [openssl, "x509", "-noout", "-subject_hash", "-subject_hash_old"]
     done = subprocess.run(command, input=cas.pem("system"), env=support.clean_env(), stdout=subprocess.PIPE, check=True)
-    subject = _x509.Certificate(cas.der("system")).subject
-    assert done.stdout.decode().split() == [_x509.subject_hash(subject), _x509.subject_hash_old(subject)]
+    subject = x509.Certificate(cas.der("system")).subject
+    assert done.stdout.decode().split() == [names.subject_hash(subject), names.subject_hash_old(subject)]
 
 
 LETTERS = st.sampled_from(
@@ -150,7 +150,7 @@ def test_the_comparison_covers_every_kind_of_name(openssl_hashes) -> None:
     ],
 )
 def test_names_that_openssl_takes_for_one_have_one_hash(one: str, other: str) -> None:
-    assert _x509.subject_hash(der.common_name(one)) == _x509.subject_hash(der.common_name(other))
+    assert names.subject_hash(der.common_name(one)) == names.subject_hash(der.common_name(other))
 
 
 @pytest.mark.parametrize(
@@ -162,13 +162,13 @@ def test_names_that_openssl_takes_for_one_have_one_hash(one: str, other: str) ->
     ],
 )
 def test_names_that_openssl_takes_for_two_have_two_hashes(one: str, other: str) -> None:
-    assert _x509.subject_hash(der.common_name(one)) != _x509.subject_hash(der.common_name(other))
+    assert names.subject_hash(der.common_name(one)) != names.subject_hash(der.common_name(other))
 
 
 def test_the_order_within_a_set_does_not_matter_and_that_of_the_sets_does() -> None:
     one, other = der.attribute(b"\x0c\x01a"), der.attribute(b"\x0c\x02bc")
-    assert _x509.subject_hash(der.name([one, other])) == _x509.subject_hash(der.name([other, one]))
-    assert _x509.subject_hash(der.name([one], [other])) != _x509.subject_hash(der.name([other], [one]))
+    assert names.subject_hash(der.name([one, other])) == names.subject_hash(der.name([other, one]))
+    assert names.subject_hash(der.name([one], [other])) != names.subject_hash(der.name([other], [one]))
 
 
 # The fields.
@@ -179,7 +179,7 @@ def test_the_fields_are_those_of_the_certificate(cas: support.Authorities) -> No
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     known = x509.load_der_x509_certificate(cas.der("system"))
-    found = _x509.Certificate(cas.der("system") + b"more")
+    found = x509.Certificate(cas.der("system") + b"more")
     assert (found.der, found.rest) == (cas.der("system"), b"more")
     assert found.subject == known.subject.public_bytes()
     assert found.issuer == known.issuer.public_bytes()
@@ -192,24 +192,24 @@ def test_the_fields_are_those_of_the_certificate(cas: support.Authorities) -> No
     [
         (None, []),
         ([], []),
-        ([_x509.SERVER_AUTH], [_x509.CLIENT_AUTH]),
+        ([x509.SERVER_AUTH], [x509.CLIENT_AUTH]),
         (None, ["2.5.29.37.0", "2.999.3", "0.39.128"]),
     ],
 )
 def test_trust_settings_are_read_as_they_were_written(trusted, rejected) -> None:
-    assert _x509.auxiliary(der.auxiliary(trusted, rejected)) == (trusted, rejected)
+    assert x509.auxiliary(der.auxiliary(trusted, rejected)) == (trusted, rejected)
 
 
 @given(st.tuples(st.integers(0, 2), st.integers(0, 39)), st.lists(st.integers(0, 2**28 - 1), max_size=8))
 def test_object_identifiers_are_read_as_they_were_written(start, rest) -> None:
     dotted = ".".join(map(str, (*start, *rest)))
-    assert _x509.dotted(der.object_identifier(dotted)[2:]) == dotted
+    assert x509.dotted(der.object_identifier(dotted)[2:]) == dotted
 
 
 def test_a_second_way_to_write_an_object_identifier_is_refused() -> None:
     """X.690, 8.19.2: OpenSSL refuses it too."""
     with pytest.raises(ValueError):
-        _x509.dotted(b"\x80" + der.object_identifier(_x509.SERVER_AUTH)[2:])
+        x509.dotted(b"\x80" + der.object_identifier(x509.SERVER_AUTH)[2:])
 
 
 # What is not DER.
@@ -220,19 +220,19 @@ CERTIFICATE = der.certificate(der.common_name("Root CA"))
 def read_everything(data: bytes) -> None:
     """Every function that reads DER; ValueError is the one exception that it may raise."""
     for function in (
-        _x509.Certificate,
-        _x509.auxiliary,
-        _x509.key_purposes,
-        _x509.dotted,
-        _x509.canonical,
-        _x509.subject_hash,
-        lambda data: _x509.read(data, 0, len(data)),
-        lambda data: _x509.children(data, 0, len(data)),
-        lambda data: _x509.canonical(_x509.Certificate(data).subject),
-        _x509.text,
-        _x509.dates,
-        lambda data: _x509.text(_x509.Certificate(data).subject),
-        lambda data: _x509.dates(_x509.Certificate(data).validity),
+        x509.Certificate,
+        x509.auxiliary,
+        x509.key_purposes,
+        x509.dotted,
+        names.canonical,
+        names.subject_hash,
+        lambda data: x509.read(data, 0, len(data)),
+        lambda data: x509.children(data, 0, len(data)),
+        lambda data: names.canonical(x509.Certificate(data).subject),
+        names.text,
+        x509.dates,
+        lambda data: names.text(x509.Certificate(data).subject),
+        lambda data: x509.dates(x509.Certificate(data).validity),
     ):
         try:
             function(data)
@@ -258,7 +258,7 @@ def test_changed_certificates_raise_value_error_only(position: int, octet: int, 
 @pytest.mark.parametrize("length", range(len(CERTIFICATE)))
 def test_a_certificate_that_is_cut_short_is_none(length: int) -> None:
     with pytest.raises(ValueError):
-        _x509.Certificate(CERTIFICATE[:length])
+        x509.Certificate(CERTIFICATE[:length])
 
 
 @pytest.mark.parametrize(
@@ -274,13 +274,13 @@ def test_a_certificate_that_is_cut_short_is_none(length: int) -> None:
 )
 def test_what_is_no_certificate_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
-        _x509.Certificate(data)
+        x509.Certificate(data)
 
 
 def test_a_length_that_is_not_in_its_shortest_form_is_refused() -> None:
-    assert _x509.read(b"\x04\x01a", 0, 3) == (4, 2, 3)
+    assert x509.read(b"\x04\x01a", 0, 3) == (4, 2, 3)
     with pytest.raises(ValueError, match="shortest"):
-        _x509.read(b"\x04\x81\x01a", 0, 4)
+        x509.read(b"\x04\x81\x01a", 0, 4)
 
 
 def test_what_openssl_loads_is_a_certificate() -> None:
@@ -288,7 +288,7 @@ def test_what_openssl_loads_is_a_certificate() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=CERTIFICATE)
     assert context.cert_store_stats()["x509"] == 1
-    assert _x509.Certificate(CERTIFICATE).subject == der.common_name("Root CA")
+    assert x509.Certificate(CERTIFICATE).subject == der.common_name("Root CA")
 
 
 # What a person reads.
@@ -297,7 +297,7 @@ def test_what_openssl_loads_is_a_certificate() -> None:
 @pytest.mark.filterwarnings("ignore:Parsed a serial number:UserWarning")
 def test_names_and_dates_of_real_roots_are_those_that_a_library_reads() -> None:
     for path in public_bundles():
-        for anchor in _anchors.parse(path.read_bytes())[0]:
+        for anchor in pem.parse(path.read_bytes())[0]:
             expected = x509.load_der_x509_certificate(anchor.der)
             assert anchor.subject == expected.subject.rfc4514_string(NAMES)
             assert anchor.validity == (expected.not_valid_before_utc, expected.not_valid_after_utc)
@@ -325,12 +325,12 @@ NAMES = {
     ],
 )
 def test_what_means_something_to_the_notation_or_a_terminal_is_escaped(value, expected) -> None:
-    assert _x509.text(der.common_name(value)) == f"CN={expected}"
+    assert names.text(der.common_name(value)) == f"CN={expected}"
 
 
 def test_an_attribute_that_is_no_text_or_unknown_is_shown_as_it_is() -> None:
     kind = der.object_identifier("1.2.3")
-    assert _x509.text(der.name([der.attribute(b"\x02\x01\x05", kind), der.attribute(b"\x0c\x01a")])) == (
+    assert names.text(der.name([der.attribute(b"\x02\x01\x05", kind), der.attribute(b"\x0c\x01a")])) == (
         "1.2.3=#020105+CN=a"
     )
 
@@ -339,30 +339,30 @@ def test_the_years_of_two_digits_are_those_of_rfc_5280() -> None:
     def validity(*times: bytes) -> bytes:
         return der.element(0x30, *(der.element(0x17 if len(time) == 13 else 0x18, time) for time in times))
 
-    first, last = _x509.dates(validity(b"500101000000Z", b"491231235959Z"))
+    first, last = x509.dates(validity(b"500101000000Z", b"491231235959Z"))
     assert (first.isoformat(), last.isoformat()) == ("1950-01-01T00:00:00+00:00", "2049-12-31T23:59:59+00:00")
-    assert _x509.dates(validity(b"20500101000000Z", b"99991231235959Z"))[1].year == 9999
+    assert x509.dates(validity(b"20500101000000Z", b"99991231235959Z"))[1].year == 9999
     for wrong in (b"500101000000", b"5001010000Z", b"501301000000Z", b"20500101000000+", b"2050-101000000Z"):
         with pytest.raises(ValueError):
-            _x509.dates(validity(wrong, wrong))
+            x509.dates(validity(wrong, wrong))
 
 
 # Time.
 
 HOSTILE = {
-    "a name of many sets": lambda size: (_x509.canonical, der.element(0x30, b"\x31\0" * (size // 2))),
+    "a name of many sets": lambda size: (names.canonical, der.element(0x30, b"\x31\0" * (size // 2))),
     "a set of many attributes": lambda size: (
-        _x509.canonical,
+        names.canonical,
         der.element(0x30, der.element(0x31, der.attribute(b"\x0c\x01a") * (size // 10))),
     ),
-    "a long text": lambda size: (_x509.canonical, der.name([der.attribute(der.element(0x0C, b" A" * (size // 2)))])),
+    "a long text": lambda size: (names.canonical, der.name([der.attribute(der.element(0x0C, b" A" * (size // 2)))])),
     "many fields": lambda size: (
-        _x509.Certificate,
+        x509.Certificate,
         der.element(0x30, der.element(0x30, b"\x30\0" * (size // 2)), b"\x30\0\x03\0"),
     ),
-    "many trust settings": lambda size: (_x509.auxiliary, der.auxiliary(None, ["1.2.3"] * (size // 4))),
-    "one long object identifier": lambda size: (_x509.dotted, b"\xff" * size + b"\x7f"),
-    "deep nesting": lambda size: (_x509.Certificate, re.sub(b"", b"\x30\x84\0", b"\x30" * (size // 4))),
+    "many trust settings": lambda size: (x509.auxiliary, der.auxiliary(None, ["1.2.3"] * (size // 4))),
+    "one long object identifier": lambda size: (x509.dotted, b"\xff" * size + b"\x7f"),
+    "deep nesting": lambda size: (x509.Certificate, re.sub(b"", b"\x30\x84\0", b"\x30" * (size // 4))),
 }
 
 

@@ -1,4 +1,7 @@
-"""What clients do, timed by pyperf. The first argument says what, the second is the port of the server."""
+"""Time one operation of a client with pyperf.
+
+Arguments: the name of the operation, and the port of the server.
+"""
 
 import socket
 import ssl
@@ -7,18 +10,18 @@ import pyperf
 
 
 def connect(context, port):
-    """One connection: TCP, and the handshake."""
+    """Open one connection, including the handshake."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
         context.wrap_socket(raw, server_hostname="localhost").close()
 
 
 def default_context(port):
-    """A further default context."""
+    """Create a further default context."""
     return ssl.create_default_context
 
 
 def certifi_context(port):
-    """The usual cure: a context with certifi's file."""
+    """Create a context with certifi's file."""
     import certifi
 
     bundle = certifi.where()
@@ -26,18 +29,18 @@ def certifi_context(port):
 
 
 def existing_context(port):
-    """One connection on an existing context."""
+    """Open one connection with an existing context."""
     context = ssl.create_default_context()
     return lambda: connect(context, port)
 
 
 def new_context(port):
-    """A context, and one connection on it."""
+    """Create a context, and open one connection with it."""
     return lambda: connect(ssl.create_default_context(), port)
 
 
 def truststore_existing_context(port):
-    """One connection on an existing context of truststore's."""
+    """Open one connection with an existing context of truststore."""
     import truststore
 
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -45,18 +48,18 @@ def truststore_existing_context(port):
 
 
 def urlopen(port):
-    """``urllib.request.urlopen``, answer read."""
+    """Call ``urllib.request.urlopen``, and read the response."""
     from urllib.request import urlopen
 
     def get():
-        with urlopen(f"https://127.0.0.1:{port}/", timeout=20) as answer:
-            assert answer.read() == b"hello"
+        with urlopen(f"https://127.0.0.1:{port}/", timeout=20) as response:
+            assert response.read() == b"hello"
 
     return get
 
 
 def requests_get(port):
-    """``requests.get``, answer read."""
+    """Call ``requests.get``, and read the response."""
     import requests
 
     def get():
@@ -66,7 +69,7 @@ def requests_get(port):
 
 
 def httpx_client(port):
-    """The construction of an ``httpx.Client``."""
+    """Create an ``httpx.Client``."""
     import httpx
 
     return lambda: httpx.Client().close()
@@ -88,12 +91,12 @@ MAKERS = {
 
 
 def main():
-    """Time one of them."""
-    runner = pyperf.Runner(add_cmdline_args=lambda command, args: command.extend([args.what, str(args.port)]))
-    runner.argparser.add_argument("what", choices=MAKERS)
+    """Run the command line."""
+    runner = pyperf.Runner(add_cmdline_args=lambda command, args: command.extend([args.operation, str(args.port)]))
+    runner.argparser.add_argument("operation", choices=MAKERS)
     runner.argparser.add_argument("port", type=int)
     args = runner.parse_args()
-    runner.bench_func(args.what, MAKERS[args.what](args.port))
+    runner.bench_func(args.operation, MAKERS[args.operation](args.port))
 
 
 if __name__ == "__main__":

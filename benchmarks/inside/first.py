@@ -1,4 +1,4 @@
-"""Print the seconds that ``import ssl`` and the first default context of this process take."""
+"""Print the times in seconds of ``import ssl`` and of the first default context of this process."""
 
 from time import perf_counter
 

@@ -1,6 +1,6 @@
-"""Print pairs of seconds: a bare context, and a further default one, each the mean of a batch.
+"""Print pairs of times in seconds: a bare context and a further default context, each the mean of a batch.
 
-Arguments: how many pairs, and how many contexts a batch has.
+Arguments: the number of pairs, and the number of contexts in a batch.
 """
 
 import ssl
@@ -9,7 +9,7 @@ from time import perf_counter
 
 
 def batch(make, size):
-    """The mean time of *make*."""
+    """Return the mean time of *make* in seconds."""
     started = perf_counter()
     for _ in range(size):
         make()
@@ -17,7 +17,7 @@ def batch(make, size):
 
 
 def bare():
-    """A context that trusts nobody."""
+    """Return a context without roots."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -1,4 +1,4 @@
-"""Print the seconds from before ``import ssl`` until there were as many default contexts as each argument says."""
+"""Print the time in seconds for ``import ssl`` and as many default contexts as each argument specifies."""
 
 import sys
 from time import perf_counter
@@ -8,10 +8,10 @@ started = perf_counter()
 import ssl  # noqa: E402
 
 times = []
-made = 0
+created = 0
 for count in counts:
-    while made < count:
+    while created < count:
         ssl.create_default_context()
-        made += 1
+        created += 1
     times.append(perf_counter() - started)
 print(times)

@@ -1,6 +1,6 @@
-"""Print how many bytes the memory of this process grows by for each live default context.
+"""Print the number of bytes of memory that each live default context occupies.
 
-Argument: how many contexts.
+Argument: the number of contexts.
 """
 
 import os
@@ -9,19 +9,19 @@ import ssl
 import sys
 
 
-def used():
-    """The resident memory of this process, in bytes."""
+def resident_memory():
+    """Return the resident memory of this process in bytes."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        # The peak, which is the same here as nothing is freed.
+        # The peak equals the current value, because nothing is freed.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 count = int(sys.argv[1])
-# The first ones need what is needed once.
+# The first contexts include one-time allocations.
 live = [ssl.create_default_context() for _ in range(5)]
-before = used()
+before = resident_memory()
 live += [ssl.create_default_context() for _ in range(count)]
-print((used() - before) / count)
+print((resident_memory() - before) / count)

@@ -1,4 +1,4 @@
-"""Print how many roots a default context trusts, the version of OpenSSL, and that of Python."""
+"""Print the number of roots in a default context, and the versions of OpenSSL and Python, as JSON."""
 
 import json
 import ssl

@@ -12,6 +12,7 @@ import sys
 from certhook import _certifi, _files
 from certhook._certifi import FILE, FROZEN, PACKAGE
 from certhook._finder import find_package
+from certhook._sources.reading import read_file, read_text
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -19,63 +20,63 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from typing import Callable
 
-    from certhook._sources.reader import Reader
+    from certhook._sources.collector import Collector
 
 #: What the bundle is called in :data:`FROZEN`.
 FROZEN_PEM = "PEM"
 
 
-def read(reader: Reader) -> None:
-    """Read the bundle that ``CERTHOOK_BUNDLE`` names, or certifi's, into *reader*."""
-    named = reader.config.bundle
+def read(collector: Collector) -> None:
+    """Read the bundle that ``CERTHOOK_BUNDLE`` names, or certifi's, into *collector*."""
+    named = collector.config.bundle
     if named is not None:
         if named:  # else it was refused, and is not replaced by another
-            reader.file("bundled", named, "CERTHOOK_BUNDLE")
+            read_file(collector, "bundled", named, "CERTHOOK_BUNDLE")
         return
     spec = find_package(PACKAGE)
-    path = _certifi.file(spec)
-    if path is not None and _certifi.unpacked(path):
+    path = _certifi.bundle_path(spec)
+    if path is not None and _certifi.is_unpacked(path):
         # The next start unpacks it to another place: it changes with the program.
-        reader.watch(sys.executable)
-        reader.text("bundled", path, _files.read(path))
+        collector.recorder.watch(sys.executable)
+        read_text(collector, "bundled", path, _files.read(path))
         return
     if path is not None:
-        reader.file("bundled", path)
+        read_file(collector, "bundled", path)
         return
-    if spec is None and (_read_beside(reader) or _read_frozen(reader)):
+    if spec is None and (_read_beside(collector) or _read_frozen(collector)):
         return
     if spec is None:
         message = "is not installed; 'pip install certifi', or CERTHOOK_SOURCES=system to do without it"
-        reader.problems.append(SourceError(PACKAGE, message))
+        collector.problems.append(SourceError(PACKAGE, message))
         return
-    for folder in _certifi.folders(spec):
-        _watch_archive(reader, folder)
+    for folder in _certifi.directories(spec):
+        _watch_archive(collector, folder)
     try:
         data = read_resource(PACKAGE)
     except SourceError as failure:
         path = _named_by_certifi()
         if path is not None:
-            reader.file("bundled", path)
-        elif not _read_frozen(reader):
-            reader.problems.append(failure)
+            read_file(collector, "bundled", path)
+        elif not _read_frozen(collector):
+            collector.problems.append(failure)
         return
-    reader.text("bundled", f"{PACKAGE}/{FILE} (through its loader)", data)
+    read_text(collector, "bundled", f"{PACKAGE}/{FILE} (through its loader)", data)
 
 
-def _read_beside(reader: Reader) -> bool:
+def _read_beside(collector: Collector) -> bool:
     """Read the bundle that lies beside certhook in the archive that the drop-in is in."""
     try:
-        (folder,) = _certifi.folders(None)
+        (folder,) = _certifi.directories(None)
         path = os.path.join(folder, FILE)
         data = __spec__.loader.get_data(path)  # type: ignore[union-attr]
     except Exception:
         return False
-    _watch_archive(reader, folder)
-    reader.text("bundled", path, data)
+    _watch_archive(collector, folder)
+    read_text(collector, "bundled", path, data)
     return True
 
 
-def _read_frozen(reader: Reader) -> bool:
+def _read_frozen(collector: Collector) -> bool:
     """Read the module that ``python -m certhook freeze-bundle`` wrote."""
     try:
         data = getattr(__import__(FROZEN), FROZEN_PEM)
@@ -85,18 +86,18 @@ def _read_frozen(reader: Reader) -> bool:
         return False
     # It is part of some program, which no path need name: an embedded interpreter's sys.executable
     # may be the system's Python. So nobody takes a store for it over from another program.
-    reader.volatile = True
-    reader.text("bundled", FROZEN, data)
+    collector.recorder.volatile = True
+    read_text(collector, "bundled", FROZEN, data)
     return True
 
 
-def _watch_archive(reader: Reader, folder: str) -> None:
+def _watch_archive(collector: Collector, folder: str) -> None:
     """Have a change of the archive that *folder* is in seen, or of the program where it is in memory."""
     while folder and not os.path.exists(folder) and folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
     archive = folder if os.path.isfile(folder) else sys.executable
     if archive:
-        reader.watch(archive)
+        collector.recorder.watch(archive)
 
 
 def read_resource(package: str) -> bytes:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 
-from certhook._sources.places import ANY
+from certhook._sources.locations import ANY
+from certhook._sources.reading import read_directory, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._sources.reader import Reader
+    from certhook._sources.collector import Collector
 
 SETTING = "CERTHOOK_EXTRA_CA_CERTS"
 
 
-def read(reader: Reader) -> None:
-    """Read every path that the setting names into *reader*."""
-    for path in reader.config.extra:
+def read(collector: Collector) -> None:
+    """Read every path that the setting names into *collector*."""
+    for path in collector.config.extra:
         if os.path.isdir(path):
-            reader.directory("extra", path, ANY, SETTING)
+            read_directory(collector, "extra", path, ANY, SETTING)
         else:
-            reader.file("extra", path, SETTING)
+            read_file(collector, "extra", path, SETTING)

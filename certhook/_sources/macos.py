@@ -21,19 +21,21 @@ from __future__ import annotations
 import os
 import re
 
-from certhook import _anchors, _files, _security, _x509
+from certhook import _files
+from certhook._certificates import names, pem, x509
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
-from certhook._sources.distrust import Block
-from certhook._store import signature
+from certhook._sources.blocklist import BlocklistEntry
+from certhook._watch import macos as watch_macos
+from certhook._watch.paths import signature
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from certhook._anchors import Anchor
-    from certhook._sources.reader import Place, Reader
-    from certhook._store import Signature
+    from certhook._certificates.anchor import Entry
+    from certhook._sources.collector import Collector, Location
+    from certhook._types import Signature
     from certhook.exceptions import CerthookError
 
 APPLES_ROOTS = "/System/Library/Keychains/SystemRootCertificates.keychain"
@@ -77,12 +79,12 @@ class Setting:
         self.issuer = self.serial = b""
         self.root = self.as_root = self.denied = 0
 
-    def trusts(self, certificate: _x509.Certificate) -> int:
+    def trusts(self, certificate: x509.Certificate) -> int:
         """The purposes for which *certificate*, which has this SHA-1, is trusted.
 
         SHA-1 alone no longer tells two certificates apart.
         """
-        if self.issuer and _x509.folded(self.issuer) != _x509.folded(certificate.issuer):
+        if self.issuer and names.folded(self.issuer) != names.folded(certificate.issuer):
             return 0
         if self.serial and self.serial != certificate.serial[2:].lstrip(b"\0"):
             return 0
@@ -179,7 +181,7 @@ def _policy(rule: dict[str, Any]) -> tuple[str | None, str | None]:
     """The object identifier and the name of the policy that *rule* is for, None for any."""
     policy, name = rule.get("kSecTrustSettingsPolicy"), rule.get("kSecTrustSettingsPolicyName")
     if isinstance(policy, bytes):
-        policy = _x509.dotted(policy)
+        policy = x509.dotted(policy)
     if not isinstance(policy, (str, type(None))) or not isinstance(name, (str, type(None))):
         raise ValueError("the policy is no object identifier, or its name is no string")
     return policy, name
@@ -204,73 +206,76 @@ def _denied(rule: dict[str, Any]) -> int:
     return ANY_PURPOSE if policy in (None, _SSL, _BASIC) else 0
 
 
-def read(reader: Reader) -> None:
-    """Read the keychains into *reader*."""
-    place = reader.place("system", APPLES_ROOTS)
-    reader.add(place, _certificates(reader, APPLES_ROOTS, place))
-    settings = [setting for _, found in _settings(reader, report=False) for setting in found]
+def read(collector: Collector) -> None:
+    """Read the keychains into *collector*."""
+    location = collector.location("system", APPLES_ROOTS)
+    collector.add(location, _certificates(collector, APPLES_ROOTS, location))
+    settings = [setting for _, found in _settings(collector, report=False) for setting in found]
     for keychain in _others():
-        place = reader.place("system", keychain)
-        anchors = _certificates(reader, keychain, place)
-        for anchor in anchors:
-            certificate, fingerprint = _x509.Certificate(anchor.der), _x509.digest("sha1", anchor.der)
-            anchor.trusted = 0
+        location = collector.location("system", keychain)
+        entries = _certificates(collector, keychain, location)
+        for entry in entries:
+            fingerprint = x509.digest("sha1", entry.der)
+            entry.trusted = 0
             for setting in settings:
                 if setting.sha1 == fingerprint:
-                    anchor.trusted |= setting.trusts(certificate)
-        reader.add(place, [anchor for anchor in anchors if anchor.trusted])
+                    entry.trusted |= setting.trusts(entry.certificate)
+        collector.add(location, [entry for entry in entries if entry.trusted])
 
 
-def read_disallowed(reader: Reader) -> None:
+def read_disallowed(collector: Collector) -> None:
     """Distrust what the administrator and the user deny.
 
     A certificate of a keychain with its renewed copies, any other one by itself.
     """
-    denied = [(name, setting) for name, found in _settings(reader, report=True) for setting in found if setting.denied]
+    denied = [
+        (name, setting) for name, found in _settings(collector, report=True) for setting in found if setting.denied
+    ]
     if not denied:
         return
     known = {}
     for keychain in (APPLES_ROOTS, *_others()):
-        known.update({_x509.digest("sha1", anchor.der): anchor.der for anchor in _certificates(reader, keychain, None)})
+        known.update({x509.digest("sha1", entry.der): entry.der for entry in _certificates(collector, keychain, None)})
     for name, setting in denied:
-        blocks = [Block(setting.denied, sha1=setting.sha1)]
+        blocks = [BlocklistEntry(setting.denied, sha1=setting.sha1)]
         if setting.sha1 in known:
-            blocks.append(Block(setting.denied, known[setting.sha1]))
+            blocks.append(BlocklistEntry(setting.denied, known[setting.sha1]))
         if setting.issuer and setting.serial:
             number = b"\0" + setting.serial if setting.serial[0] & 0x80 else setting.serial
-            serial = bytes((_x509.INTEGER, len(number))) + number
-            blocks.append(Block(setting.denied, issuer=setting.issuer, serial=serial))
+            serial = bytes((x509.INTEGER, len(number))) + number
+            blocks.append(BlocklistEntry(setting.denied, issuer=setting.issuer, serial=serial))
         for block in blocks:
-            reader.distrust.add(block, name)
+            collector.blocklist.add(block, name)
 
 
 def _others() -> list[str]:
     """The keychains whose certificates are trusted only where trust settings say so."""
-    home = _security.home()
+    home = watch_macos.home()
     return [ADMINISTRATORS, os.path.join(home, LOGIN)] if home else [ADMINISTRATORS]
 
 
-def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
+def _settings(collector: Collector, report: bool) -> list[tuple[str, list[Setting]]]:
     """The trust settings of each domain that has a say, with its name.
 
     :param report: whether problems are reader's to know
     """
-    seen = _watch_settings(reader)
-    problems: list[CerthookError] = reader.problems if report else []
+    seen = _watch_settings(collector)
+    problems: list[CerthookError] = collector.problems if report else []
     found = []
-    for owner, options in _security.DOMAINS:
-        if not options and _security.home() is None:
+    for owner, options in watch_macos.DOMAINS.items():
+        if not options and watch_macos.home() is None:
             continue
         name = f"macOS {owner} trust settings"
         try:
-            data = _ask(reader, seen, "trust-settings-export", *options, _security.OUTPUT)
-            if _security.are_settings_hidden():
-                reader.watch_content(_security.path_of(owner), _security.signature_of(data))
+            data = _ask(collector, seen, "trust-settings-export", *options, watch_macos.OUTPUT)
+            if watch_macos.are_settings_hidden():
+                settings_input = watch_macos.TrustSettings(owner)
+                collector.recorder.watch_input(settings_input, watch_macos.settings_signature(data), frequently=False)
             settings, faults = parse_settings(data) if data else ([], [])
         except (SourceError, ValueError) as error:
             message = error.message if isinstance(error, SourceError) else str(error)
             problems.append(SourceError(name, f"{message}; what they trust is not trusted, what they deny not known"))
-            reader.distrust.is_known = False
+            collector.blocklist.is_complete = False
             continue
         problems.extend(SourceError(name, fault) for fault in faults)
         if not options and not _users_have_a_say(problems):
@@ -280,11 +285,11 @@ def _settings(reader: Reader, report: bool) -> list[tuple[str, list[Setting]]]:
     return found
 
 
-def _watch_settings(reader: Reader) -> list[Signature]:
+def _watch_settings(collector: Collector) -> list[Signature]:
     """Have a change of trust settings seen, and return what their files look like."""
-    paths = _security.settings_files()
+    paths = watch_macos.settings_files()
     for path in (PREFERENCES, *paths):
-        reader.watch(path)
+        collector.recorder.watch(path)
     return [signature(path) for path in paths]
 
 
@@ -300,28 +305,28 @@ def _users_have_a_say(problems: list[CerthookError]) -> bool:
     return False
 
 
-def _certificates(reader: Reader, keychain: str, place: Place | None) -> list[Anchor]:
+def _certificates(collector: Collector, keychain: str, location: Location | None) -> list[Entry]:
     """The certificates in *keychain*; what is wrong is reported where there is a *place*."""
-    reader.watch(keychain)
+    collector.recorder.watch(keychain)
     if not os.path.exists(keychain):
-        if place is not None:
-            place.note = "does not exist"
+        if location is not None:
+            location.note = "does not exist"
         return []
     seen = [signature(keychain)]
     try:
-        anchors, skipped = _anchors.parse(_ask(reader, seen, "find-certificate", "-a", "-p", keychain))
+        entries, skipped = pem.parse(_ask(collector, seen, "find-certificate", "-a", "-p", keychain))
     except SourceError as error:
-        anchors, skipped = [], [error.message]
-    if place is not None:
-        reader.problems.extend(SourceError(keychain, message) for message in skipped)
-        if skipped and not anchors:
-            place.note = skipped[0]
-    return anchors
+        entries, skipped = [], [error.message]
+    if location is not None:
+        collector.problems.extend(SourceError(keychain, message) for message in skipped)
+        if skipped and not entries:
+            location.note = skipped[0]
+    return entries
 
 
-def _ask(reader: Reader, seen: list[Signature], *arguments: str) -> bytes:
+def _ask(collector: Collector, seen: list[Signature], *arguments: str) -> bytes:
     try:
-        return _security.ask(seen, *arguments)
+        return watch_macos.ask(seen, *arguments)
     except SourceError:
-        reader.volatile = True  # Tried again.
+        collector.recorder.volatile = True  # Tried again.
         raise

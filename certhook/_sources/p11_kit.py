@@ -11,9 +11,10 @@ from __future__ import annotations
 import base64
 import re
 
-from certhook import _anchors, _x509
+from certhook._certificates import pem, x509
+from certhook._certificates.anchor import purpose_bits
 from certhook._config import ANY_PURPOSE, SERVER_AUTH
-from certhook._sources.distrust import Block
+from certhook._sources.blocklist import BlocklistEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _KEY_USAGE, _REJECT = b"2.5.29.37", b"1.3.6.1.4.1.3319.6.10.1"
 _PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----")
 
 
-def blocks(text: bytes, everything: bool) -> Iterator[Block]:
+def blocks(text: bytes, everything: bool) -> Iterator[BlocklistEntry]:
     """What one object distrusts.
 
     :param text: the object, behind the line that it begins with
@@ -37,18 +38,18 @@ def blocks(text: bytes, everything: bool) -> Iterator[Block]:
         yield from _attached(attributes, text)
     elif everything or attributes.get(b"x-distrusted") in _TRUE:
         value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
-        anchors, _ = _anchors.parse(text, anywhere=True)
+        entries, _ = pem.parse(text, lenient=True)
         if value:
-            yield Block(ANY_PURPOSE, value)
-        elif anchors:
-            for anchor in anchors:
-                yield Block(ANY_PURPOSE, anchor.der)
+            yield BlocklistEntry(ANY_PURPOSE, value)
+        elif entries:
+            for entry in entries:
+                yield BlocklistEntry(ANY_PURPOSE, entry.der)
         else:
             issuer, serial = _unquoted(attributes, b"issuer"), _unquoted(attributes, b"serial-number")
-            yield Block(ANY_PURPOSE, issuer=issuer, serial=serial)
+            yield BlocklistEntry(ANY_PURPOSE, issuer=issuer, serial=serial)
 
 
-def _attached(attributes: dict[bytes, bytes], text: bytes) -> Iterator[Block]:
+def _attached(attributes: dict[bytes, bytes], text: bytes) -> Iterator[BlocklistEntry]:
     """What an extension rejects that is attached to every certificate of one public key.
 
     An Extended Key Usage stands in for the certificate's own: one for other purposes than servers
@@ -59,13 +60,13 @@ def _attached(attributes: dict[bytes, bytes], text: bytes) -> Iterator[Block]:
     if name not in (_KEY_USAGE, _REJECT):
         return
     try:
-        listed, _ = _anchors.purposes(_x509.key_purposes(_unquoted(attributes, b"value")), [])
+        listed, _ = purpose_bits(x509.key_purposes(_unquoted(attributes, b"value")), [])
         rejected = listed if name == _REJECT else SERVER_AUTH & ~listed
     except ValueError:
         rejected = ANY_PURPOSE
     if rejected:
         key = _public_key(attributes, text)
-        yield Block(rejected, key=key, fault="" if key else "an attached extension names no public key")
+        yield BlocklistEntry(rejected, key=key, fault="" if key else "an attached extension names no public key")
 
 
 def _public_key(attributes: dict[bytes, bytes], text: bytes) -> bytes:

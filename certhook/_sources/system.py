@@ -16,26 +16,27 @@ import os
 import sys
 
 from certhook._config import may_be_paths
-from certhook._sources import places
-from certhook._sources.places import HASHED
+from certhook._sources import locations
+from certhook._sources.locations import HASHED
+from certhook._sources.reading import read_directory, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from certhook._sources.reader import Reader
+    from certhook._sources.collector import Collector
 
 
-def read(reader: Reader) -> None:
-    """Read the operating system's store into *reader*."""
-    if reader.config.explicit:
-        _read_openssl(reader)
+def read(collector: Collector) -> None:
+    """Read the operating system's store into *collector*."""
+    if collector.config.overrides_system:
+        _read_openssl(collector)
         return
     own = own_store()
     if own is not None:
-        own.read(reader)
-    if not _read_openssl(reader) and sys.platform != "win32":
-        _read_well_known(reader)
+        own.read(collector)
+    if not _read_openssl(collector) and sys.platform != "win32":
+        _read_well_known(collector)
 
 
 def own_store() -> ModuleType | None:
@@ -62,23 +63,23 @@ def compiled_in() -> tuple[str, str]:
     return file, directory
 
 
-def _read_openssl(reader: Reader) -> int:
-    config = reader.config
+def _read_openssl(collector: Collector) -> int:
+    config = collector.config
     file, directory = compiled_in()
     named = [config.cert_file or "", *_split(config.cert_dir or "")]
     if not all(os.path.isabs(path) for path in named if path):
-        reader.volatile = True  # The working directory may be another one next time.
+        collector.recorder.volatile = True  # The working directory may be another one next time.
     count = 0
     if config.cert_file is not None:
-        count += reader.file("system", _absolute(config.cert_file), "SSL_CERT_FILE")
+        count += read_file(collector, "system", _absolute(config.cert_file), "SSL_CERT_FILE")
     elif file:
-        count += reader.file("system", file)
+        count += read_file(collector, "system", file)
     if config.cert_dir is not None:
         for path in _split(config.cert_dir) or [""]:
-            count += reader.directory("system", _absolute(path), HASHED, "SSL_CERT_DIR")
+            count += read_directory(collector, "system", _absolute(path), HASHED, "SSL_CERT_DIR")
     else:
         for path in _split(directory):
-            count += reader.directory("system", path, HASHED)
+            count += read_directory(collector, "system", path, HASHED)
     return count
 
 
@@ -91,13 +92,13 @@ def _absolute(path: str) -> str:
     return os.path.abspath(path) if path else path
 
 
-def _read_well_known(reader: Reader) -> None:
-    files, directories = places.of()
-    if reader.config.nix_cert_file is not None:
-        files = (*files, reader.config.nix_cert_file)
+def _read_well_known(collector: Collector) -> None:
+    files, directories = locations.of()
+    if collector.config.nix_cert_file is not None:
+        files = (*files, collector.config.nix_cert_file)
     for file in files:
-        if reader.file("system", file):
+        if read_file(collector, "system", file):
             break
     for directory, layout in directories:
-        if reader.directory("system", directory, layout):
+        if read_directory(collector, "system", directory, layout):
             break

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from certhook import _anchors, _registry, _x509
+from certhook._certificates import x509
+from certhook._certificates.anchor import PURPOSE_OIDS, Entry
 from certhook._config import ANY_PURPOSE
-from certhook._sources.distrust import Block
+from certhook._sources.blocklist import BlocklistEntry
+from certhook._watch import windows as watch_windows
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Iterable, Iterator
 
-    from certhook._registry import Entry
-    from certhook._sources.reader import Reader
+    from certhook._sources.collector import Collector
+    from certhook._watch.windows import Entry as StoreItem
 
 STORES = ("CA", "ROOT")
 DISALLOWED = "Disallowed"
 
 
-def read(reader: Reader, enumerate_store: Callable[[str], Iterable[Entry]] | None = None) -> None:
-    """Read the ROOT and CA stores into *reader*.
+def read(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreItem]] | None = None) -> None:
+    """Read the ROOT and CA stores into *collector*.
 
     :param enumerate_store: ``ssl.enum_certificates``, or what stands for it
     """
     for store in STORES:
-        place = reader.place("system", _name(store))
+        location = collector.location("system", _name(store))
         try:
-            for certificate, trust in _certificates(reader, store, enumerate_store):
-                reader.add(place, [_anchors.Anchor(certificate.der, _purposes(trust))])
+            for certificate, trust in _certificates(collector, store, enumerate_store):
+                collector.add(location, [Entry(certificate, _purposes(trust))])
         except OSError as error:
-            place.note = f"cannot be read: {error.strerror or error}"
-            reader.volatile = True
-            reader.problems.append(SourceError(place.path, place.note))
+            location.note = f"cannot be read: {error.strerror or error}"
+            collector.recorder.volatile = True
+            collector.problems.append(SourceError(location.path, location.note))
 
 
-def read_disallowed(reader: Reader, enumerate_store: Callable[[str], Iterable[Entry]] | None = None) -> None:
+def read_disallowed(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreItem]] | None = None) -> None:
     """Distrust what is in the Disallowed store."""
     try:
-        for certificate, _ in _certificates(reader, DISALLOWED, enumerate_store):
-            reader.distrust.add(Block(ANY_PURPOSE, certificate.der), _name(DISALLOWED))
+        for certificate, _ in _certificates(collector, DISALLOWED, enumerate_store):
+            collector.blocklist.add(BlocklistEntry(ANY_PURPOSE, certificate.der), _name(DISALLOWED))
     except OSError as error:
-        reader.distrust_unknown(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
-        reader.volatile = True
+        collector.distrust_unknown(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
+        collector.recorder.volatile = True
 
 
 def _name(store: str) -> str:
@@ -49,29 +51,31 @@ def _name(store: str) -> str:
 
 
 def _certificates(
-    reader: Reader, store: str, enumerate_store: Callable[[str], Iterable[Entry]] | None
-) -> Iterator[tuple[_x509.Certificate, bool | frozenset[str]]]:
-    entries = _entries(reader, store) if enumerate_store is None else enumerate_store(store)
+    collector: Collector, store: str, enumerate_store: Callable[[str], Iterable[StoreItem]] | None
+) -> Iterator[tuple[x509.Certificate, bool | frozenset[str]]]:
+    entries = _entries(collector, store) if enumerate_store is None else enumerate_store(store)
     for data, encoding, trust in entries:
         if encoding != "x509_asn":  # CA certificates are never PKCS#7
             continue
         try:
-            yield _x509.Certificate(data), trust
+            yield x509.Certificate(data), trust
         except ValueError as error:
-            reader.problems.append(SourceError(_name(store), f"a certificate was skipped: {error}"))
+            collector.problems.append(SourceError(_name(store), f"a certificate was skipped: {error}"))
 
 
-def _entries(reader: Reader, store: str) -> list[Entry]:
+def _entries(collector: Collector, store: str) -> list[StoreItem]:
     """What CPython finds in *store*, with a change of it seen from now on."""
-    reader.watch_keys(_registry.keys(store))
-    entries = _registry.enumerate_store(store)
-    reader.watch_content(_registry.path_of(store), _registry.signature_of(entries))
-    if not _registry.is_all_of(store):
-        reader.volatile = True
+    for key in watch_windows.registry_keys(store):
+        collector.recorder.watch_input(key, key.signature(), frequently=True)
+    entries = watch_windows.enumerate_store(store)
+    content = watch_windows.CertificateStore(store)
+    collector.recorder.watch_input(content, watch_windows.content_signature(entries), frequently=False)
+    if not watch_windows.is_in_registry(store):
+        collector.recorder.volatile = True
     return entries
 
 
 def _purposes(trust: bool | frozenset[str]) -> int:
     if isinstance(trust, bool):
         return ANY_PURPOSE if trust else 0
-    return sum(bit for bit, oid in _anchors.OID_OF.items() if oid in trust)
+    return sum(bit for bit, oid in PURPOSE_OIDS.items() if oid in trust)

@@ -1,6 +1,6 @@
-"""The way in for who starts certhook by hand; the work is done in :mod:`certhook` itself.
+"""The ``sitecustomize`` drop-in directory, and an entry point for starting certhook by hand.
 
-This folder on ``PYTHONPATH`` is the drop-in: see ``sitecustomize.py`` in it.
+Add this directory to ``PYTHONPATH`` to use the drop-in; see ``sitecustomize.py``.
 """
 
 from certhook import start as main

@@ -1,58 +1,60 @@
-"""The drop-in: certhook for an interpreter that it is not installed in.
+"""The drop-in: certhook for interpreters in which it is not installed.
 
-With this file's folder on ``PYTHONPATH``, :mod:`site` imports it as
-``sitecustomize``. It installs the import hook and then lets the next
-``sitecustomize`` on the path run, as if this one were not there: the
-distribution's, another tool's, one in a zip, or none.
+If ``PYTHONPATH`` contains this file's directory, :mod:`site` imports this file as
+``sitecustomize``. It installs the import hook and then imports the next
+``sitecustomize`` on the path, which runs as if this file did not exist. The next
+one may come from the distribution, from another tool or from a zip archive, and it
+may be missing.
 
-A variable is inherited by whatever a program starts, so this file is written for
-every Python there is; in one before 3.8 it only goes on.
+Child processes inherit ``PYTHONPATH``, so this file must run on every version of
+Python. Before Python 3.8 it only imports the next ``sitecustomize``.
 """
 
 import os
 import sys
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 
 
-def _is_here(entry):  # type: (object) -> bool
-    return isinstance(entry, str) and os.path.normcase(os.path.abspath(entry)) == os.path.normcase(_HERE)
+def _is_drop_in(entry):  # type: (object) -> bool
+    return isinstance(entry, str) and os.path.normcase(os.path.abspath(entry)) == os.path.normcase(_DIRECTORY)
 
 
 def _install():  # type: () -> None
     try:
         import certhook
     except ImportError:
-        # Not installed here, so from beside this file. The folder leaves the path
-        # again: it may be another interpreter's site-packages.
-        beside = os.path.dirname(os.path.dirname(_HERE))
-        sys.path.insert(0, beside)
+        # certhook is not installed in this interpreter, so it is imported from the directory
+        # that contains this copy. That directory is removed from the path afterwards: it may
+        # be the site-packages of another interpreter.
+        packages = os.path.dirname(os.path.dirname(_DIRECTORY))
+        sys.path.insert(0, packages)
         try:
             import certhook
         finally:
-            sys.path.remove(beside)
+            sys.path.remove(packages)
     certhook.start("the sitecustomize drop-in")
 
 
-def _go_on():  # type: () -> None
-    """Import the next ``sitecustomize``; this module's place on the path and in ``sys.modules`` is kept."""
-    ours = sys.modules.pop("sitecustomize", None)
-    places = [(position, entry) for position, entry in enumerate(sys.path) if _is_here(entry)]
-    for _, entry in places:
+def _import_next():  # type: () -> None
+    """Import the next ``sitecustomize``, then restore the entries of ``sys.path`` and ``sys.modules``."""
+    own_module = sys.modules.pop("sitecustomize", None)
+    own_entries = [(position, entry) for position, entry in enumerate(sys.path) if _is_drop_in(entry)]
+    for _, entry in own_entries:
         sys.path.remove(entry)
     try:
         import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
     except ImportError as error:
-        # Python 2 names no module there, and its site is silent for each of them.
+        # ImportError has no name attribute in Python 2, whose site module ignores every ImportError.
         if getattr(error, "name", "sitecustomize") != "sitecustomize":
             raise
     finally:
-        # Into the list that is there now: the next one may have replaced it.
-        for position, entry in places:
+        # The next sitecustomize may have replaced the list sys.path: modify the current one.
+        for position, entry in own_entries:
             if entry not in sys.path:
                 sys.path.insert(position, entry)
-        if ours is not None:
-            sys.modules.setdefault("sitecustomize", ours)
+        if own_module is not None:
+            sys.modules.setdefault("sitecustomize", own_module)
 
 
 try:
@@ -62,4 +64,4 @@ except Exception as error:
     debug = os.environ.get("CERTHOOK_DEBUG", "").strip().lower()
     if debug not in ("", "0", "false", "no", "off") and sys.stderr is not None:
         sys.stderr.write("certhook: not installed: " + repr(error) + "\n")
-_go_on()
+_import_next()

@@ -7,7 +7,7 @@ import os
 import sys
 
 import certhook
-from certhook.cli import _output
+from certhook.cli import _terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         return _run(arguments)
-    except (OSError, _output.Unwritable) as error:
-        _output.complain(error)
+    except (OSError, _terminal.Unwritable) as error:
+        _terminal.complain(error)
         return 1
     except KeyboardInterrupt:
-        _output.complain("stopped")
+        _terminal.complain("stopped")
         return _STOPPED
 
 
@@ -39,7 +39,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser.parse_args(arguments)
     finally:
-        _output.flush()  # of --help
+        _terminal.flush()  # of --help
     exit_status: int = options.run(options)
     return exit_status
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from certhook import _config, _store, _trust
-from certhook._compiler import compile_into
+from certhook import _config, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
-from certhook._sources import TrustSet
-from certhook._store import Unusable
-from certhook.cli import _output
+from certhook._sources import read_trust_set
+from certhook._store import Unusable, beside_package
+from certhook._store.build import compile_store
+from certhook.cli import _terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--directory",
         metavar="DIR",
-        type=_output.not_empty,
+        type=_terminal.not_empty,
         help="where to put it; beside the package unless given. At run time, CERTHOOK_CACHE_DIR has to name it",
     )
-    _output.add_json(parser)
+    _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,14 +42,14 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if it was made, 1 if it cannot be, 2 for a directory that cannot be one
     """
-    folder = _store.beside_package() if options.directory is None else os.path.abspath(options.directory)
+    folder = beside_package() if options.directory is None else os.path.abspath(options.directory)
     if folder is None:
-        _output.complain("the package is in no folder; name one with --directory")
+        _terminal.complain("the package is in no folder; name one with --directory")
         return 2
     config = _config.current()
-    found = {purpose: TrustSet(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)}
+    found = {purpose: read_trust_set(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)}
     for problem in found[SERVER_AUTH].problems:
-        _output.complain(problem)
+        _terminal.complain(problem)
     if not found[SERVER_AUTH].anchors:
         return 1
     stores = {}
@@ -57,14 +57,14 @@ def run(options: argparse.Namespace) -> int:
         if not trust.anchors:
             continue  # no client is trusted by default where the system has no store
         if trust.volatile:
-            _output.complain("not compiled: a source cannot be watched for changes (a relative path?)")
+            _terminal.complain("not compiled: a source cannot be watched for changes (a relative path?)")
             return 1
-        key = _trust.settings(config, purpose)
+        key = _trust.index_settings(config, purpose)
         try:
-            stores[purpose] = compile_into(folder, trust, key, shared=True, portable=True)
+            stores[purpose] = compile_store(folder, trust, key, shared=True, portable=True)
         except Unusable as failure:
-            _output.complain(failure)
+            _terminal.complain(failure)
             return 1
     store, roots = stores[SERVER_AUTH], len(found[SERVER_AUTH])
-    _output.tell(options, f"{roots} roots compiled into {store}", store=store, roots=roots)
+    _terminal.tell(options, f"{roots} roots compiled into {store}", store=store, roots=roots)
     return 0

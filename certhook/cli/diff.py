@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 from certhook import _config
 from certhook._config import SERVER_AUTH
 from certhook._sources import collect
-from certhook._sources.places import ANY
-from certhook._sources.reader import Reader
-from certhook.cli import _listing, _output
+from certhook._sources.collector import Collector, TrustSet
+from certhook._sources.locations import ANY
+from certhook._sources.reading import read_directory, read_file
+from certhook.cli import _roots_table, _terminal
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._anchors import Anchor
+    from certhook._certificates.anchor import Anchor
 
 _NAME_WIDTH = 60
 
@@ -46,9 +47,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         epilog="Exit status: 0 if they have the same roots, 1 if not, 2 if one cannot be read wholly.",
     )
     text = "a file of roots, or a folder of such files (*.pem, *.crt, *.cer, *.der, or named as 'openssl rehash' does)"
-    parser.add_argument("a", metavar="A", type=_output.not_empty, nargs="?", help=text)
-    parser.add_argument("b", metavar="B", type=_output.not_empty, nargs="?", help="what to compare it with")
-    _output.add_json(parser)
+    parser.add_argument("a", metavar="A", type=_terminal.not_empty, nargs="?", help=text)
+    parser.add_argument("b", metavar="B", type=_terminal.not_empty, nargs="?", help="what to compare it with")
+    _terminal.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -68,15 +69,15 @@ def run(options: argparse.Namespace) -> int:
         ]
     except _Trouble as trouble:
         for text in (*problems, trouble):
-            _output.complain(text)
+            _terminal.complain(text)
         return 2
     found = compared(a, b)
-    if _output.wants_json(options):
-        _output.show_json({**found, "problems": problems})
+    if _terminal.wants_json(options):
+        _terminal.show_json({**found, "problems": problems})
     else:
         for problem in problems:
-            _output.complain(problem)
-        _output.show("\n".join(_render(found, a.name, b.name)))
+            _terminal.complain(problem)
+        _terminal.show("\n".join(_render(found, a.name, b.name)))
     if problems:
         return 2
     return 1 if found["only_a"] or found["only_b"] or found["other_certificate"] else 0
@@ -86,28 +87,27 @@ def _listed_by(source: str, name: str, problems: list[str]) -> Side:
     """What one source lists, what is distrusted included."""
     config = copy.copy(_config.current())
     config.sources, config.extra = (source,), ()
-    reader = collect(config, SERVER_AUTH)
-    return _side(name, reader, problems)
+    return _side(name, collect(config, SERVER_AUTH).trust_set(), problems)
 
 
 def _read(path: str, problems: list[str]) -> Side:
     """What is in a file or a folder, whatever is distrusted on this system."""
     config = copy.copy(_config.current())
-    reader = Reader(config, SERVER_AUTH)
+    collector = Collector(config, SERVER_AUTH)
     if os.path.isdir(path):
-        reader.directory("given", path, ANY)
+        read_directory(collector, "given", path, ANY)
     else:
-        reader.file("given", path)
-    return _side(path, reader, problems)
+        read_file(collector, "given", path)
+    return _side(path, collector.trust_set(), problems)
 
 
-def _side(name: str, reader: Reader, problems: list[str]) -> Side:
-    problems += [str(problem) for problem in reader.problems if isinstance(problem, SourceError)]
-    anchors = {anchor.der: anchor for anchor in (*reader.anchors, *reader.removed)}
+def _side(name: str, found: TrustSet, problems: list[str]) -> Side:
+    problems += [str(problem) for problem in found.problems if isinstance(problem, SourceError)]
+    anchors = {anchor.der: anchor for anchor in (*found.anchors, *found.removed)}
     if not anchors:
-        looked = "; ".join(f"{place.path} {place.note}" for place in reader.places)
+        looked = "; ".join(f"{place.path} {place.note}" for place in found.locations)
         raise _Trouble(f"nothing to compare: no root was found in {name} ({looked or 'there is no such place'})")
-    by_name = sorted(anchors.items(), key=lambda item: _listing.short(item[1].subject, _NAME_WIDTH).casefold())
+    by_name = sorted(anchors.items(), key=lambda item: _roots_table.short(item[1].subject, _NAME_WIDTH).casefold())
     return Side(name, dict(by_name))
 
 
@@ -115,17 +115,17 @@ def compared(a: Side, b: Side) -> dict[str, Any]:
     """What only the one has, only the other, and what both have in different certificates, ready for JSON."""
     only = [[anchor for der, anchor in x.anchors.items() if der not in y.anchors] for x, y in ((a, b), (b, a))]
     # Whose key both sides have, though not by the same certificates.
-    owners = [{_listing.identity(anchor) for anchor in side.anchors.values()} for side in (a, b)]
-    differing = {_listing.identity(anchor) for anchor in (*only[0], *only[1])} & owners[0] & owners[1]
+    owners = [{_roots_table.identity(anchor) for anchor in side.anchors.values()} for side in (a, b)]
+    differing = {_roots_table.identity(anchor) for anchor in (*only[0], *only[1])} & owners[0] & owners[1]
     return {
         "a": a.name,
         "b": b.name,
         "in_both": len(a.anchors) - len(only[0]),
-        "only_a": [_described(anchor) for anchor in only[0] if _listing.identity(anchor) not in differing],
-        "only_b": [_described(anchor) for anchor in only[1] if _listing.identity(anchor) not in differing],
+        "only_a": [_described(anchor) for anchor in only[0] if _roots_table.identity(anchor) not in differing],
+        "only_b": [_described(anchor) for anchor in only[1] if _roots_table.identity(anchor) not in differing],
         "other_certificate": [
             {
-                key: [_described(anchor) for anchor in side.anchors.values() if _listing.identity(anchor) == owner]
+                key: [_described(anchor) for anchor in side.anchors.values() if _roots_table.identity(anchor) == owner]
                 for key, side in (("a", a), ("b", b))
             }
             for owner in sorted(differing)
@@ -134,7 +134,7 @@ def compared(a: Side, b: Side) -> dict[str, Any]:
 
 
 def _described(anchor: Anchor) -> dict[str, Any]:
-    return {**_listing.described(anchor), "distrusted_by": anchor.rejected_by}
+    return {**_roots_table.described(anchor), "distrusted_by": anchor.rejected_by}
 
 
 def _render(found: dict[str, Any], a: str, b: str) -> list[str]:
@@ -143,14 +143,14 @@ def _render(found: dict[str, Any], a: str, b: str) -> list[str]:
         if found[key]:
             lines += ["", _heading(f"Only in {name}", len(found[key])), *(_line(root) for root in found[key])]
             for path in {path: None for root in found[key] for path in root["distrusted_by"]}:
-                lines += _output.wrapped(f"* not trusted here: {path} distrusts it", "  ", "    ")
+                lines += _terminal.wrapped(f"* not trusted here: {path} distrusts it", "  ", "    ")
     if found["other_certificate"]:
         lines += ["", _heading("The same name and key, and another certificate", len(found["other_certificate"]))]
     for pair in found["other_certificate"]:
-        lines.append(f"  {_listing.short(pair['a'][0]['subject'], _NAME_WIDTH)}")
+        lines.append(f"  {_roots_table.short(pair['a'][0]['subject'], _NAME_WIDTH)}")
         for key, name in (("a", a), ("b", b)):
             for root in pair[key]:
-                lines.append(f"       last day {_listing.last_day(root)}, in {name}")
+                lines.append(f"       last day {_roots_table.last_day(root)}, in {name}")
                 lines.append(f"       SHA-256 {root['sha256']}")
     if not lines:
         return [f"{a} and {b} have the same {found['in_both']} roots"]
@@ -158,11 +158,11 @@ def _render(found: dict[str, Any], a: str, b: str) -> list[str]:
 
 
 def _heading(text: str, count: int) -> str:
-    bold, plain = (_output.BOLD, _output.PLAIN) if _output.has_colours() else ("", "")
+    bold, plain = (_terminal.BOLD, _terminal.PLAIN) if _terminal.has_colours() else ("", "")
     return f"{bold}{text}:{plain} {count}"
 
 
 def _line(root: dict[str, Any]) -> str:
-    name = _listing.short(root["subject"], _NAME_WIDTH)
+    name = _roots_table.short(root["subject"], _NAME_WIDTH)
     mark = "*" if root["distrusted_by"] else " "
-    return f"{mark:>2}{_output.padded(name, _NAME_WIDTH)}  {_listing.last_day(root)}"
+    return f"{mark:>2}{_terminal.padded(name, _NAME_WIDTH)}  {_roots_table.last_day(root)}"

@@ -12,10 +12,11 @@ import re
 import shlex
 import sys
 
-from certhook import _anchors, _compiler, _config, _files, _store, _trust
+from certhook import _config, _files, _trust
+from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, Config
-from certhook._store import Unusable
-from certhook.cli import _output, export
+from certhook._store import Unusable, build, is_shared, own_directory
+from certhook.cli import _terminal, export
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -95,11 +96,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     what = parser.add_mutually_exclusive_group()
     text = "a PEM file, as 'certhook export FILE' writes it"
-    what.add_argument("file", metavar="FILE", type=_output.not_empty, nargs="?", help=text)
+    what.add_argument("file", metavar="FILE", type=_terminal.not_empty, nargs="?", help=text)
     text = "print lines that unset these variables; what they were before is not known"
     what.add_argument("--unset", action="store_true", help=text)
     parser.add_argument("--shell", choices=SHELLS, help="whose language the lines are in; that of $SHELL unless given")
-    _output.add_json(parser)
+    _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -109,8 +110,8 @@ def run(options: argparse.Namespace) -> int:
     :returns: 0 if they were printed, 1 if nothing was
     """
     try:
-        if _output.wants_json(options):
-            _output.show_json(dict.fromkeys(VARIABLES, None if options.unset else _path(options)))
+        if _terminal.wants_json(options):
+            _terminal.show_json(dict.fromkeys(VARIABLES, None if options.unset else _path(options)))
             return 0
         quote, setting, unsetting = SHELLS[options.shell or _own_shell()]
         if options.unset:
@@ -122,12 +123,12 @@ def run(options: argparse.Namespace) -> int:
         encoding = getattr(sys.stdout, "encoding", "utf-8")
         text = "".join(f"{line}\n" for line in lines).encode(encoding, "surrogateescape")
     except (SourceError, Unusable) as failure:
-        _output.complain(failure)
+        _terminal.complain(failure)
         return 1
     except UnicodeEncodeError as error:
-        _output.complain(f"the path has characters that {error.encoding} cannot show; name another file")
+        _terminal.complain(f"the path has characters that {error.encoding} cannot show; name another file")
         return 1
-    _output.show_bytes(text)
+    _terminal.show_bytes(text)
     return 0
 
 
@@ -146,7 +147,7 @@ def _own_shell() -> str:
 def _named(file: str) -> str:
     path = os.path.abspath(file)
     data = _files.read(path)
-    anchors, _ = _anchors.parse(data)
+    anchors, _ = pem.parse(data)
     if not anchors or b"-----BEGIN " not in data:
         raise SourceError(path, "holds no certificate in PEM format, as 'certhook export FILE' writes it")
     return path
@@ -158,12 +159,12 @@ def _exported() -> str:
     :returns: its path
     """
     config = _config.current()
-    folder = _store.own_folder(config)
+    folder, _ = own_directory(config.cache_dir)
     if folder is None:
         raise Unusable(f"there is no cache folder to write to; name a file: {_BY_NAME}")
     try:
         export.safe(folder)  # before anything is made in a place that somebody else can change
-        _compiler.make_folder(folder, _store.is_shared(folder))
+        build.make_directories(folder, is_shared())
         folder = export.safe(folder)
     except Unusable as failure:
         raise Unusable(f"{failure}; or name a file: {_BY_NAME}") from None
@@ -197,5 +198,5 @@ def _is_own(path: str, folder: str) -> bool:
 def _file_name(config: Config) -> str:
     """The name of the file for *config*."""
     # No clash as of an index: whoever has the file does not compare settings.
-    key = "\0".join(_trust.settings(config, SERVER_AUTH))
+    key = "\0".join(_trust.index_settings(config, SERVER_AUTH))
     return f"exported-{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.pem"

@@ -15,23 +15,24 @@ import stat
 import tempfile
 import warnings
 
-from certhook import _compiler, _config, _store
+from certhook import _config
+from certhook._certificates import openssl
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
-from certhook._sources import TrustSet
-from certhook._store import Unusable
-from certhook.cli import _listing, _output
+from certhook._sources import read_trust_set
+from certhook._store import Unusable, build, resolve, verification
+from certhook.cli import _roots_table, _terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from typing import Iterable
 
-    from certhook._anchors import Anchor
+    from certhook._certificates.anchor import Anchor
 
 _PURPOSES = {"server": SERVER_AUTH, "client": CLIENT_AUTH}
 _STANDARD_OUTPUT = "-"
 # What is in a folder that was exported.
-_EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(_store.BUNDLE)}|{_store.MANIFEST}")
+_EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(verification.BUNDLE)}|{verification.MANIFEST}")
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,7 +51,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
     )
     text = "where to; - for standard output. What was there is replaced"
-    parser.add_argument("file", metavar="FILE", type=_output.not_empty, help=text)
+    parser.add_argument("file", metavar="FILE", type=_terminal.not_empty, help=text)
     form = parser.add_mutually_exclusive_group()
     text = "pem, which most programs read (the default), or pkcs12, a trust store for Java that needs no password"
     form.add_argument("--format", choices=("pem", "pkcs12"), default="pem", help=text)
@@ -58,7 +59,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     form.add_argument("--directory", action="store_true", help=text)
     text = "the roots for whom: for servers that programs connect to (the default), or for clients that a server asks"
     parser.add_argument("--purpose", choices=_PURPOSES, default="server", help=text)
-    _output.add_json(parser)
+    _terminal.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     path = None if options.file == _STANDARD_OUTPUT else os.path.abspath(options.file)
     if path is None and options.directory:
         options.usage_error("a folder cannot be written to standard output; name it")
-    if path is None and _output.wants_json(options):
+    if path is None and _terminal.wants_json(options):
         options.usage_error("with --json, standard output says what was written; name a file")
     try:
         anchors = trusted(_config.current(), _PURPOSES[options.purpose], path)
@@ -79,13 +80,13 @@ def run(options: argparse.Namespace) -> int:
         else:
             data = pkcs12(anchors) if options.format == "pkcs12" else pem(anchors)
             if path is None:
-                _output.show_bytes(data)
+                _terminal.show_bytes(data)
                 return 0
             write(path, data)
     except Unusable as failure:
-        _output.complain(failure)
+        _terminal.complain(failure)
         return 1
-    _output.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
+    _terminal.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
     return 0
 
 
@@ -94,18 +95,18 @@ def trusted(config: Config, purpose: int = SERVER_AUTH, path: str | None = None)
 
     :raises Unusable: if there are none, if one of them was read from there, or if it is not known what is distrusted
     """
-    found = TrustSet(config, purpose)
+    found = read_trust_set(config, purpose)
     # One that OpenSSL refuses would keep it, and many programs, from reading those behind it.
-    anchors = _listing.accepted(found)
-    for problem in found.problems:
-        _output.complain(problem)
+    anchors, problems = _roots_table.accepted(found)
+    for problem in problems:
+        _terminal.complain(problem)
     if not found.distrust_is_known:
         # Nobody looks again at what is distrusted once other programs have the file.
         raise Unusable("nothing was written: a root that this system distrusts could be among them")
     if not anchors:
         raise Unusable("nothing was written: there is no trusted root to write")
     read = {listed for anchor in (*found.anchors, *found.removed) for _, listed in anchor.listed}
-    read.update(place.path for place in found.places if place.count)
+    read.update(place.path for place in found.locations if place.count)
     if path is not None and os.path.realpath(path) in map(os.path.realpath, read):
         raise Unusable(f"{path} is one of the places that roots are read from, and is left alone; name another one")
     return anchors
@@ -113,7 +114,7 @@ def trusted(config: Config, purpose: int = SERVER_AUTH, path: str | None = None)
 
 def pem(anchors: Iterable[Anchor]) -> bytes:
     """*anchors* as PEM, each below a comment that says whose it is and who listed it."""
-    return b"\n".join(_comment(anchor) + _compiler.pem(anchor.der) for anchor in anchors)
+    return b"\n".join(_comment(anchor) + openssl.to_pem(anchor.der) for anchor in anchors)
 
 
 def _comment(anchor: Anchor) -> bytes:
@@ -139,14 +140,14 @@ def pkcs12(anchors: Iterable[Anchor]) -> bytes:
     certificates = []
     for anchor in anchors:
         # Java keeps one entry of each name, whatever its case.
-        name = f"{_listing.short(anchor.subject, 60)} {anchor.sha256[:16]}"
+        name = f"{_roots_table.short(anchor.subject, 60)} {anchor.sha256[:16]}"
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Of a form that is to be refused one day: it is for Java to judge.
                 certificate = load_der_x509_certificate(anchor.der)
             certificates.append(PKCS12Certificate(certificate, name.encode()))
         except ValueError as error:
-            _output.complain(f"{name} was left out: the package cryptography refuses it: {error}")
+            _terminal.complain(f"{name} was left out: the package cryptography refuses it: {error}")
     return serialize_java_truststore(certificates, NoEncryption())
 
 
@@ -178,9 +179,7 @@ def write_directory(path: str, anchors: Iterable[Anchor]) -> None:
     :raises Unusable: if that is impossible, or something else than such a folder is there
     """
     _check_directory(path)
-    content = _compiler.files([anchor.der for anchor in anchors])
-    content[_store.BUNDLE] = b"".join(content.values())
-    content[_store.MANIFEST] = _store.manifest({name: len(data) for name, data in content.items()})
+    content = build.store_content(tuple(anchors))
     temporary = ""
     try:
         temporary = tempfile.mkdtemp(prefix=".certhook-", dir=os.path.dirname(path))
@@ -213,7 +212,7 @@ def _check_directory(path: str) -> None:
     if names:
         safe(path)  # Files are removed in it, and others rely on what stays.
     foreign = [name for name in names if not _EXPORTED.fullmatch(name)]
-    if foreign or (names and _store.MANIFEST not in names):
+    if foreign or (names and verification.MANIFEST not in names):
         found = f", such as {foreign[0]}" if foreign else ""
         raise Unusable(f"{path} has files in it that are not of an export{found}, and is left alone; name a new folder")
 
@@ -225,7 +224,7 @@ def safe(folder: str) -> str:
     :raises Unusable: if somebody can
     """
     try:
-        return _store.resolve(folder)
+        return resolve(folder)
     except Unusable as failure:
         raise Unusable(f"nothing was written: {failure}") from None
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 
-from certhook import _anchors, _certifi, _config, _files
+from certhook import _certifi, _config, _files
+from certhook._certificates import pem
 from certhook._finder import find_package
 from certhook._sources import bundled
 from certhook._store import Unusable
-from certhook.cli import _output, export
+from certhook.cli import _terminal, export
 from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
@@ -49,8 +50,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
     )
     text = f"where to; {name} unless given, - for standard output"
-    parser.add_argument("file", metavar="FILE", type=_output.not_empty, nargs="?", default=name, help=text)
-    _output.add_json(parser)
+    parser.add_argument("file", metavar="FILE", type=_terminal.not_empty, nargs="?", default=name, help=text)
+    _terminal.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -59,12 +60,12 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if it was written, 1 if there is no bundle or it cannot be written
     """
-    if options.file == "-" and _output.wants_json(options):
+    if options.file == "-" and _terminal.wants_json(options):
         options.usage_error("with --json, standard output says what was written; name a file")
     path = os.path.abspath(options.file)
     try:
         whose, data = _bundle()
-        anchors, _ = _anchors.parse(data)
+        anchors, _ = pem.parse(data)
         if not anchors:
             raise SourceError("bundled", "holds no certificate")
         text = _MODULE.format(
@@ -74,13 +75,13 @@ def run(options: argparse.Namespace) -> int:
             lines="\n".join(f"    {line!r}" for line in data.splitlines(keepends=True)),
         )
         if options.file == "-":
-            _output.show_bytes(text.encode("ascii"))
+            _terminal.show_bytes(text.encode("ascii"))
             return 0
         export.write(path, text.encode("ascii"))
     except (CerthookError, Unusable) as failure:
-        _output.complain(failure)
+        _terminal.complain(failure)
         return 1
-    _output.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
+    _terminal.tell(options, f"{len(anchors)} roots written to {path}", path=path, roots=len(anchors))
     return 0
 
 
@@ -93,7 +94,7 @@ def _bundle() -> tuple[str, bytes]:
     if named is not None:
         return "The bundle that CERTHOOK_BUNDLE named", _files.read(named)
     spec = find_package(_certifi.PACKAGE)
-    path = _certifi.file(spec)
+    path = _certifi.bundle_path(spec)
     data = _files.read(path) if path is not None else bundled.read_resource(_certifi.PACKAGE)
     try:
         from certifi import __version__ as version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from certhook import freezers
-from certhook.cli import _output
+from certhook.cli import _terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         epilog="Exit status: 0, 1 where certhook itself is in an archive, 2 for a NAME that is not known.",
     )
     parser.add_argument("name", metavar="NAME", choices=freezers.FILES, help=", ".join(freezers.FILES))
-    _output.add_json(parser)
+    _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     """
     path = freezers.path_of(options.name)
     if path is None:
-        _output.complain("the package is in no folder; install it with pip where you build")
+        _terminal.complain("the package is in no folder; install it with pip where you build")
         return 1
-    _output.tell(options, path, path=path)
+    _terminal.tell(options, path, path=path)
     return 0

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta, timezone
 
-from certhook import _trust
+from certhook import _api
 from certhook._config import EXTRA, SOURCES
-from certhook.cli import _listing, _output
+from certhook.cli import _roots_table, _terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Sequence
 
-    from certhook._anchors import Anchor
+    from certhook._certificates.anchor import Anchor
 
 _NAME_WIDTH = 43
 _SOURCES = (*SOURCES, EXTRA)
@@ -44,7 +44,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     end.add_argument("--expires-within", type=_days, metavar="DAYS", dest="days", help=text)
     text = "the full name, SHA-256, validity and every file that lists it, in place of a table"
     parser.add_argument("--details", action="store_true", help=text)
-    _output.add_json(parser)
+    _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -64,28 +64,30 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if any was found, 1 if none was
     """
-    trust = _trust.trust_set()
-    trusted = _listing.accepted(trust)
-    roots = [_listing.described(anchor) for anchor in trusted if _is_wanted(anchor, options)]
-    roots.sort(key=lambda root: _listing.short(root["subject"], _output.WIDTH).casefold())
-    problems = [str(problem) for problem in trust.problems]
-    if _output.wants_json(options):
-        _output.show_json({"roots": roots, "trusted": len(trusted), "problems": problems})
+    trust = _api.trust_set()
+    trusted, trust_problems = _roots_table.accepted(trust)
+    roots = [_roots_table.described(anchor) for anchor in trusted if _is_wanted(anchor, options)]
+    roots.sort(key=lambda root: _roots_table.short(root["subject"], _terminal.WIDTH).casefold())
+    problems = [str(problem) for problem in trust_problems]
+    if _terminal.wants_json(options):
+        _terminal.show_json({"roots": roots, "trusted": len(trusted), "problems": problems})
     else:
         for problem in problems:
-            _output.complain(problem)
+            _terminal.complain(problem)
         if roots:
-            lines = [line for root in roots for line in _listing.details(root)] if options.details else _table(roots)
-            _output.show("\n".join(lines))
+            lines = (
+                [line for root in roots for line in _roots_table.details(root)] if options.details else _table(roots)
+            )
+            _terminal.show("\n".join(lines))
         elif trusted:
-            _output.complain(f"none of the {len(trusted)} trusted roots is like that")
+            _terminal.complain(f"none of the {len(trusted)} trusted roots is like that")
     return 0 if roots else 1
 
 
 def _is_wanted(anchor: Anchor, options: argparse.Namespace) -> bool:
     wanted = options.name.casefold()
     subject = anchor.subject.casefold()
-    if wanted not in subject and wanted not in _listing.plain(subject):
+    if wanted not in subject and wanted not in _roots_table.plain(subject):
         return False
     if options.source and not set(options.source) & set(anchor.sources):
         return False
@@ -97,13 +99,13 @@ def _is_wanted(anchor: Anchor, options: argparse.Namespace) -> bool:
 
 
 def _table(roots: Sequence[dict[str, Any]]) -> list[str]:
-    bold, bad, plain = (_output.BOLD, _output.BAD, _output.PLAIN) if _output.has_colours() else ("", "", "")
+    bold, bad, plain = (_terminal.BOLD, _terminal.BAD, _terminal.PLAIN) if _terminal.has_colours() else ("", "", "")
     now = datetime.now(timezone.utc).isoformat()
     lines = [f"{bold}{'NAME':{_NAME_WIDTH}}  {'LAST DAY':10}  LISTED BY{plain}"]
     for root in roots:
-        name = _listing.short(root["subject"], _NAME_WIDTH)
+        name = _roots_table.short(root["subject"], _NAME_WIDTH)
         expired = (root["not_after"] or now) < now
-        day = f"{bad if expired else ''}{_listing.last_day(root):10}{plain if expired else ''}"
+        day = f"{bad if expired else ''}{_roots_table.last_day(root):10}{plain if expired else ''}"
         sources = dict.fromkeys(listing["source"] for listing in root["listed_by"])
-        lines.append(f"{_output.padded(name, _NAME_WIDTH)}  {day}  {', '.join(sources)}")
+        lines.append(f"{_terminal.padded(name, _NAME_WIDTH)}  {day}  {', '.join(sources)}")
     return lines

@@ -9,7 +9,7 @@ import signal
 import certhook
 from certhook import _certifi
 from certhook._finder import find_package
-from certhook.cli import _output
+from certhook.cli import _terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,24 +50,24 @@ def run(options: argparse.Namespace) -> int:
     """
     command: list[str] = options.command[options.command[:1] == ["--"] :]
     if not command:
-        _output.complain("run: no command was given; for example: python -m certhook run python app.py")
+        _terminal.complain("run: no command was given; for example: python -m certhook run python app.py")
         return 2
     if not command[0]:
-        _output.complain("run: '' is no command; its name is empty")
+        _terminal.complain("run: '' is no command; its name is empty")
         return NOT_FOUND
     try:
         environ = environment(os.environ)
     except ValueError as failure:
-        _output.complain(f"run: {failure}")
+        _terminal.complain(f"run: {failure}")
         return 1
     try:
         return wait_for(command, environ) if os.name == "nt" else become(command, environ)
     except FileNotFoundError:
-        _output.complain(f"run: {_why_not_found(command[0], environ)}")
+        _terminal.complain(f"run: {_why_not_found(command[0], environ)}")
         return NOT_FOUND
     except OSError as failure:
         hint = f"; for a Python program: python {command[0]}" if command[0].endswith(".py") else ""
-        _output.complain(f"run: {command[0]!r} cannot be started: {failure.strerror}{hint}")
+        _terminal.complain(f"run: {command[0]!r} cannot be started: {failure.strerror}{hint}")
         return NOT_STARTED
 
 
@@ -89,7 +89,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
         variables["PYTHONPATH"] = f"{folder}{os.pathsep}{path}" if path else folder
     # The drop-in finds certifi in the interpreter that it serves, or beside certhook. They may be apart:
     # in an editable installation, or one of them in the user's site-packages.
-    bundle = _certifi.file(find_package(_certifi.PACKAGE))
+    bundle = _certifi.bundle_path(find_package(_certifi.PACKAGE))
     if bundle and os.path.dirname(os.path.dirname(os.path.abspath(bundle))) != os.path.dirname(package):
         variables["CERTHOOK_BUNDLE"] = environ.get("CERTHOOK_BUNDLE") or os.path.abspath(bundle)
     return variables

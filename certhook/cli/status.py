@@ -10,16 +10,17 @@ import sys
 import certhook
 from certhook import _config
 from certhook._config import SERVER_AUTH, Config
-from certhook.cli import _libraries, _listing, _output
-from certhook.cli._listing import detail, details
-from certhook.cli._output import wrapped
-from certhook.exceptions import presentable
+from certhook._state import is_privileged
+from certhook._text import presentable
+from certhook.cli import _libraries, _roots_table, _terminal
+from certhook.cli._roots_table import detail, details
+from certhook.cli._terminal import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from certhook._anchors import Anchor
+    from certhook._certificates.anchor import Anchor
 
 # What a person may set that certhook or the libraries beside it look at.
 _PREFIX = "CERTHOOK_"
@@ -64,7 +65,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    _output.add_json(parser)
+    _terminal.add_json(parser)
     text = "list every root: whose, how long it is valid, and who listed it"
     parser.add_argument("--roots", action="store_true", default=argparse.SUPPRESS, help=text)
     parser.set_defaults(run=run)
@@ -76,10 +77,10 @@ def run(options: argparse.Namespace) -> int:
     :returns: 0 if the hook is active and nothing is wrong, else 1
     """
     found = gather()
-    if _output.wants_json(options):
-        _output.show_json(found)
+    if _terminal.wants_json(options):
+        _terminal.show_json(found)
     else:
-        _output.show(render(found, getattr(options, "roots", False), _output.has_colours()))
+        _terminal.show(render(found, getattr(options, "roots", False), _terminal.has_colours()))
     return 0 if found["active"] and not found["problems"] else 1
 
 
@@ -87,20 +88,20 @@ def gather() -> dict[str, Any]:
     """Everything this verb knows, ready for JSON."""
     import ssl
 
-    from certhook import _trust
+    from certhook import _api, _trust
 
     config = _config.current()
     given = _trust.current(config, SERVER_AUTH)
-    trust = _trust.trust_set()
+    trust = _api.trust_set()
     # OpenSSL has the last word on each certificate.
-    anchors = _listing.accepted(trust)
+    anchors, problems = _roots_table.accepted(trust)
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
         "executable": sys.executable,
         "openssl": ssl.OPENSSL_VERSION,
         "active": certhook.is_installed() and hasattr(ssl.create_default_context, "__certhook__"),
-        "disabled": _config.disabled(),
+        "disabled": _config.is_disabled(),
         "enabled_by": _enabled_by(),
         "sources": list(config.sources),
         "mode": config.mode,
@@ -108,17 +109,17 @@ def gather() -> dict[str, Any]:
         "variables": [_variable(name, config) for name in sorted(os.environ) if _is_of_interest(name)],
         "anchors": len(anchors),
         "anchors_by_source": _by_source(anchors),
-        "roots": [_listing.described(anchor) for anchor in anchors],
-        "distrusted": [{**_listing.described(anchor), "by": anchor.rejected_by} for anchor in trust.removed],
+        "roots": [_roots_table.described(anchor) for anchor in anchors],
+        "distrusted": [{**_roots_table.described(anchor), "by": anchor.rejected_by} for anchor in trust.removed],
         "places": [
             {"source": place.source, "path": presentable(place.path), "anchors": place.count, "note": place.note}
-            for place in trust.places
+            for place in trust.locations
         ],
         "store": given.store,
-        "eager_because": given.eager_because,
+        "eager_because": given.eager_reason,
         "neighbours": _libraries.neighbours(ssl),
         "libraries": _libraries.libraries(),
-        "problems": list(dict.fromkeys(map(str, [*trust.problems, *given.problems]))),
+        "problems": list(dict.fromkeys(map(str, [*problems, *given.problems]))),
     }
 
 
@@ -148,15 +149,15 @@ def _variable(name: str, config: Config) -> dict[str, str]:
     refused = [problem.message for problem in config.problems if problem.setting == name]
     if name not in _KNOWN:
         effect = "has no effect: certhook knows no such variable"
-    elif _config.privileged():
+    elif is_privileged():
         effect = "has no effect: the process runs set-uid or set-gid"
     elif refused:
         effect = refused[0]
     elif name.startswith(_PREFIX) and not os.environ[name]:
         effect = "has no effect: it is empty"
-    elif name == "CERTHOOK_DISABLED" and not _config.disabled():
+    elif name == "CERTHOOK_DISABLED" and not _config.is_disabled():
         effect = "has no effect: its value means no"
-    elif name == "NIX_SSL_CERT_FILE" and config.explicit:
+    elif name == "NIX_SSL_CERT_FILE" and config.overrides_system:
         effect = "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
     else:
         effect = _EFFECTS[name]
@@ -183,15 +184,15 @@ _OUT_OF_REACH = (
 
 # What a line begins with, and how that is shown in colours.
 _MARKS = {
-    "Active": _output.GOOD,
-    "Not active": _output.BAD,
-    "No problems.": _output.GOOD,
-    "Problems:": _output.BAD,
+    "Active": _terminal.GOOD,
+    "Not active": _terminal.BAD,
+    "No problems.": _terminal.GOOD,
+    "Problems:": _terminal.BAD,
     **dict.fromkeys(
         ("Trusted roots:", "Roots:", "Distrusted, and left out:", "Looked at:", "Variables:", "Beside certhook:"),
-        _output.BOLD,
+        _terminal.BOLD,
     ),
-    "Installed here, and not reached by certhook:": _output.BOLD,
+    "Installed here, and not reached by certhook:": _terminal.BOLD,
 }
 
 
@@ -273,4 +274,4 @@ def _served(library: dict[str, Any]) -> list[str]:
 
 def _coloured(line: str) -> str:
     mark = next(filter(line.startswith, _MARKS), "")
-    return f"{_MARKS[mark]}{mark}{_output.PLAIN}{line[len(mark) :]}" if mark else line
+    return f"{_MARKS[mark]}{mark}{_terminal.PLAIN}{line[len(mark) :]}" if mark else line

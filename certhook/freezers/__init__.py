@@ -1,7 +1,8 @@
-"""What tools that freeze programs need to know of certhook, one file or folder a tool.
+"""Configuration for tools that freeze programs: one file or directory per tool.
 
-PyInstaller finds its own through an entry point; the others are told where theirs
-is, by ``python -m certhook freezer NAME``. How it is used stands at the top of each.
+PyInstaller finds its hooks through an entry point. For the other tools,
+``python -m certhook freezer NAME`` prints the path of the file; instructions are at
+the top of each file.
 """
 
 import os
@@ -10,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
-#: The tools, and what is theirs in this folder.
+#: Each tool's file or directory, relative to this directory.
 FILES = {
     "pyinstaller": "pyinstaller",
     "nuitka": "nuitka.yml",
@@ -20,6 +21,9 @@ FILES = {
 
 
 def path_of(name: str) -> "Optional[str]":
-    """The path of what is for the tool *name*, None where the package is in no folder."""
+    """Return the path of the configuration for the tool *name*.
+
+    Return None if the package was not imported from a directory (for example, from a zip archive).
+    """
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), FILES[name])
     return path if os.path.exists(path) else None

@@ -1,6 +1,6 @@
-"""What the tests of clients share: environments with their libraries, servers of all protocols, and asking these.
+"""Fixtures for the tests of clients: environments with their libraries, and servers for all protocols.
 
-The environments are made once for all workers; the rest each worker has for itself.
+The xdist workers share the environments. Each worker starts its own servers.
 """
 
 from __future__ import annotations
@@ -13,57 +13,58 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable, Iterator
 
+import client_table
 import daemons
 import peers
 import pytest
 import support
-import table
 from test_layouts import DEBIANS_OWN, Machine
 
-#: What is installed in each environment, besides certhook.
+#: The requirements of each environment, besides certhook.
 REQUIREMENTS = {
     "clients": ["--requirement", Path(__file__).with_name("requirements.txt")],
     "niquests": ["niquests"],
 }
 
-#: Run in an interpreter, after the code of a client: what becomes of each of CASES.
+#: Code that runs after the code of a client. For each of CASES, it prints the result for each server: true if the
+#: client trusts the server, false if not, and otherwise a traceback.
 HARNESS = """
 import asyncio, inspect, json, os, traceback
 import ssl
 PAIR = os.environ["PAIR"]
-def certified(context):
+def with_certificate(context):
     context.load_cert_chain(PAIR)
     return context
-def verdict(port, options):
+def result(port, options):
     try:
-        reply = reach(port, **options)
+        reply = fetch(port, **options)
         if inspect.iscoroutine(reply):
             reply = asyncio.run(reply)
     except Exception:
-        said = traceback.format_exc()
-        # The root is not trusted, rather than anything else that can be wrong with a certificate.
-        refused = "CERTIFICATE_VERIFY_FAILED" in said and "unable to get local issuer certificate" in said
-        return False if refused else said
+        text = traceback.format_exc()
+        # Accept only the error for an untrusted root, not other errors in the verification of a certificate.
+        is_untrusted = "CERTIFICATE_VERIFY_FAILED" in text and "unable to get local issuer certificate" in text
+        return False if is_untrusted else text
     assert reply in ("hello", b"hello"), reply
     return True
-answers = []
+results = []
 for options, FILE, ports in json.loads(os.environ["CASES"]):
-    answers.append({name: verdict(port, eval(f"dict({options})")) for name, port in ports.items()})
-print(json.dumps(answers))
+    results.append({name: result(port, eval(f"dict({options})")) for name, port in ports.items()})
+print(json.dumps(results))
 """
 
-Ask = Callable[..., "list[set[str]]"]
+TrustedServers = Callable[..., "list[set[str]]"]
 
 
 @pytest.fixture(scope="session")
 def environments(request: pytest.FixtureRequest, once, pip_install) -> dict[str, Path]:
-    """The interpreters of fresh environments with certhook's wheel and :data:`REQUIREMENTS`."""
+    """The interpreters of new environments with certhook's wheel and :data:`REQUIREMENTS`."""
     pythons = {}
     for name, requirements in REQUIREMENTS.items():
-        with once(name) as (folder, is_first):
-            pythons[name] = support.interpreter_of(folder / "venv")
+        with once(name) as (directory, is_first):
+            pythons[name] = support.interpreter_of(directory / "venv")
             if is_first:
-                support.make_environment(folder / "venv")
+                support.make_environment(directory / "venv")
                 pip_install(pythons[name], request.getfixturevalue("wheel"), *requirements)
                 support.byte_compile(pythons[name])
     return pythons
@@ -71,13 +72,13 @@ def environments(request: pytest.FixtureRequest, once, pip_install) -> dict[str,
 
 @pytest.fixture(scope="session")
 def bundles(environments) -> dict[str, str]:
-    """Where certifi's bundle is in each of them."""
+    """The path of certifi's bundle in each environment."""
     return {name: str(support.purelib(python) / "certifi" / "cacert.pem") for name, python in environments.items()}
 
 
 @pytest.fixture(scope="session")
-def pair(cas: support.Authorities, tmp_path_factory) -> Path:
-    """A client's certificate and its key, for servers that demand one."""
+def client_pair(cas: support.Authorities, tmp_path_factory) -> Path:
+    """A file with a private key and a client certificate, for servers that require one."""
     path = tmp_path_factory.mktemp("pair") / "pair.pem"
     path.write_bytes(cas.extra.issue_cert("client@localhost").private_key_and_cert_chain_pem.bytes())
     return path
@@ -85,9 +86,9 @@ def pair(cas: support.Authorities, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def ports(cas: support.Authorities) -> Iterator[Callable[[str], dict[str, int]]]:
-    """The servers of a protocol: the port of the one that each authority vouches for.
+    """Start the servers of a protocol, one per CA, and return their ports.
 
-    The server called "demanding" is *system*'s, and wants a certificate that *extra* vouches for.
+    The CA of the server "demanding" is *system*. It requires a client certificate issued by *extra*.
     """
     started: dict[str, dict[str, int]] = {}
     issuers = {**{name: name for name in cas.names}, "demanding": "system"}
@@ -106,18 +107,18 @@ def ports(cas: support.Authorities) -> Iterator[Callable[[str], dict[str, int]]]
             cas.extra.configure_trust(context)
         return context
 
-    with ExitStack() as running:
+    with ExitStack() as stack:
 
         def start(protocol: str) -> dict[str, int]:
             if protocol in peers.PROTOCOLS:
-                listening = {name: peers.Peer(peers.PROTOCOLS[protocol], context(name)) for name in issuers}
-                return {name: running.enter_context(peer).server_address[1] for name, peer in listening.items()}
+                servers = {name: peers.Peer(peers.PROTOCOLS[protocol], context(name)) for name in issuers}
+                return {name: stack.enter_context(server).server_address[1] for name, server in servers.items()}
             reason = daemons.unavailable(protocol)
             if reason and os.environ.get("CI"):
                 pytest.fail(reason)
             if reason:
                 pytest.skip(reason)
-            return running.enter_context(getattr(daemons, protocol)({name: identity(name) for name in issuers}))
+            return stack.enter_context(getattr(daemons, protocol)({name: identity(name) for name in issuers}))
 
         def ports(protocol: str) -> dict[str, int]:
             if protocol not in started:
@@ -129,47 +130,55 @@ def ports(cas: support.Authorities) -> Iterator[Callable[[str], dict[str, int]]]
 
 @pytest.fixture(scope="session")
 def machine(root, cas, servers, environments, tmp_path_factory) -> Machine:
-    """A machine with files of its own, and the environment of the clients."""
+    """A machine on which each test defines the files at the paths of the system's store."""
     python = environments["clients"]
     machine = Machine(cas, servers, python, python, tmp_path_factory.mktemp("machine"))
     if machine.openssldir in ("/etc/ssl", "/etc/pki/tls"):
-        pytest.skip(f"{machine.openssldir} is OpenSSL's own here: it cannot be another OpenSSL's too")
+        pytest.skip(
+            f"{machine.openssldir} is the OPENSSLDIR of this interpreter, so it cannot belong to another OpenSSL"
+        )
     return machine
 
 
 @pytest.fixture
-def ask(machine: Machine, environments, bundles, ports, pair, tmp_path) -> Ask:
-    """Have a client ask servers, in one process, and say whose it trusts.
+def trusted_servers(machine: Machine, environments, bundles, ports, client_pair, tmp_path) -> TrustedServers:
+    """Connect a client to servers, in one process, and return the names of the servers that it trusts.
 
-    A case is a choice of the caller's as keyword arguments, the file that it names, and
-    the names of the servers to ask. That a client fails in any way but by not trusting a
-    server fails the test, and so does a word from certhook.
+    A case consists of the keyword arguments of ``fetch``, the value of FILE in these arguments, and the
+    names of the servers, separated by spaces. There is one result per case. Output from certhook fails
+    the test, and so does every failure of the client except that it does not trust a server.
     """
 
-    def ask(
-        client: table.Client, *cases: tuple[str, str, str], tree=DEBIANS_OWN, where: str = "clients", **variables: str
+    def connect(
+        client: client_table.Client,
+        *cases: tuple[str, str, str],
+        tree=DEBIANS_OWN,
+        environment: str = "clients",
+        **variables: str,
     ) -> list[set[str]]:
-        every = ports(client.server)
-        named = [(options, file, {name: every[name] for name in names.split()}) for options, file, names in cases]
+        all_ports = ports(client.server)
+        resolved = [
+            (options, file, {name: all_ports[name] for name in names.split()}) for options, file, names in cases
+        ]
         done: subprocess.CompletedProcess[str] = machine.run(
-            environments[where],
+            environments[environment],
             client.code + HARNESS,
             tree,
             tmp_path,
-            over={bundles[where]: machine.bundle},
+            over={bundles[environment]: machine.bundle},
             **variables,
             PIP_CONFIG_FILE=os.devnull,
             PIP_DISABLE_PIP_VERSION_CHECK="1",
             TMPDIR=str(tmp_path / "scratch"),
-            PAIR=str(pair),
-            CASES=json.dumps(named),
+            PAIR=str(client_pair),
+            CASES=json.dumps(resolved),
         )
-        # Other people's warnings name their files, which lie in the tests' folder.
+        # Warnings of other packages contain paths in the directory of the tests, whose name contains "certhook".
         assert "certhook" not in done.stderr.lower().replace("certhook-tests", ""), done.stderr
-        answers = json.loads(done.stdout)
-        for answer in answers:
-            other = [f"{name}: {word}" for name, word in answer.items() if not isinstance(word, bool)]
-            assert not other, "\n".join(other)
-        return [{name for name, trusted in answer.items() if trusted} for answer in answers]
+        results = json.loads(done.stdout)
+        for result in results:
+            failures = [f"{name}: {value}" for name, value in result.items() if not isinstance(value, bool)]
+            assert not failures, "\n".join(failures)
+        return [{name for name, is_trusted in result.items() if is_trusted} for result in results]
 
-    return ask
+    return connect

@@ -1,7 +1,7 @@
-"""Real servers for clients: PostgreSQL and Redis, each on a port of loopback and in a folder of its own.
+"""Real servers for clients: PostgreSQL and Redis, each on a loopback port and in its own directory.
 
-A port that is free now can be taken when the server wants it: it is started
-again with another one then.
+Another process may take a free port before the server binds it. In this case, the server is
+started again with another port.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ _SECONDS = 60
 
 
 class Identity(NamedTuple):
-    """What a server shows, and whether it demands a certificate that *ca* vouches for: PEM."""
+    """The identity of a server.
+
+    :ivar key: its private key, in PEM format
+    :ivar chain: its certificate chain, in PEM format
+    :ivar ca: the certificate of the CA that issues client certificates, in PEM format
+    :ivar demanding: whether the server requires a client certificate
+    """
 
     key: bytes
     chain: bytes
@@ -31,7 +37,7 @@ class Identity(NamedTuple):
 
 
 def unavailable(kind: str) -> str | None:
-    """Why a server of this kind cannot be started here, if so."""
+    """Return the reason why servers of this kind are not available, or None."""
     if kind == "redis" and shutil.which("redis-server") is None:
         return "redis-server is not installed"
     if kind == "postgresql" and _postgresql("initdb") is None:
@@ -40,20 +46,20 @@ def unavailable(kind: str) -> str | None:
 
 
 def _postgresql(program: str) -> str | None:
-    # Debian keeps the programs of a server out of the path: several versions can be installed.
+    # Debian does not put the programs of the server on the PATH, because several versions can be installed.
     found = shutil.which(program) or max(glob.glob(f"/usr/lib/postgresql/*/bin/{program}"), default=None)
     return found and os.path.realpath(found)
 
 
 def _free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return chosen.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 @contextmanager
-def _folder(owner: int = 0) -> Iterator[Path]:
-    """Not one of pytest's, which nobody else may enter."""
+def _directory(owner: int = 0) -> Iterator[Path]:
+    """Create a temporary directory for *owner*. Other users cannot enter the directories of pytest."""
     path = Path(tempfile.mkdtemp(prefix="certhook-tests-"))
     try:
         os.chown(path, owner, -1)
@@ -62,23 +68,23 @@ def _folder(owner: int = 0) -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def _lay_out(folder: Path, identity: Identity) -> None:
+def _write_identity(directory: Path, identity: Identity) -> None:
     for name, data in ("key.pem", identity.key), ("chain.pem", identity.chain), ("ca.pem", identity.ca):
-        (folder / name).write_bytes(data)
-        (folder / name).chmod(0o600)
+        (directory / name).write_bytes(data)
+        (directory / name).chmod(0o600)
 
 
 @contextmanager
 def redis(identities: dict[str, Identity]) -> Iterator[dict[str, int]]:
-    """A Redis server for each of *identities*; the ports."""
+    """Start a Redis server for each of *identities* and return their ports."""
     running = []
-    with _folder() as folder:
+    with _directory() as directory:
         try:
             ports = {}
             for name, identity in identities.items():
-                (folder / name).mkdir()
-                _lay_out(folder / name, identity)
-                process, ports[name] = _start_redis(folder / name, identity.demanding)
+                (directory / name).mkdir()
+                _write_identity(directory / name, identity)
+                process, ports[name] = _start_redis(directory / name, identity.demanding)
                 running.append(process)
             yield ports
         finally:
@@ -87,7 +93,7 @@ def redis(identities: dict[str, Identity]) -> Iterator[dict[str, int]]:
                 process.wait()
 
 
-def _start_redis(folder: Path, demanding: bool) -> tuple[subprocess.Popen, int]:
+def _start_redis(directory: Path, demanding: bool) -> tuple[subprocess.Popen, int]:
     for _ in range(5):
         port = _free_port()
         settings = {
@@ -102,52 +108,56 @@ def _start_redis(folder: Path, demanding: bool) -> tuple[subprocess.Popen, int]:
             "logfile": "log",
         }
         options = [part for name, value in settings.items() for part in (f"--{name}", value)]
-        process = subprocess.Popen(["redis-server", *options], cwd=folder)
-        end = time.monotonic() + _SECONDS
-        while process.poll() is None and time.monotonic() < end:
-            # Not by asking at the port, at which somebody else may answer.
-            if "Ready to accept connections" in _text(folder / "log"):
+        process = subprocess.Popen(["redis-server", *options], cwd=directory)
+        deadline = time.monotonic() + _SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            # Check the log, not the port: another process may be listening on the port.
+            if "Ready to accept connections" in _read_if_exists(directory / "log"):
                 return process, port
             time.sleep(0.02)
         process.kill()
         process.wait()
-    raise RuntimeError(f"redis-server does not start:\n{_text(folder / 'log')}")
+    raise RuntimeError(f"redis-server does not start:\n{_read_if_exists(directory / 'log')}")
 
 
-def _text(path: Path) -> str:
+def _read_if_exists(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
 @contextmanager
 def postgresql(identities: dict[str, Identity]) -> Iterator[dict[str, int]]:
-    """A PostgreSQL server for each of *identities*; the ports. Its user *postgres* needs no password."""
-    # It does not start as root.
+    """Start a PostgreSQL server for each of *identities* and return their ports.
+
+    The database user *postgres* needs no password.
+    """
+    # PostgreSQL refuses to run as root.
     nobody = pwd.getpwnam("nobody")
     as_nobody = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    with _folder(nobody.pw_uid) as folder:
-        new = folder / "new"
+    with _directory(nobody.pw_uid) as directory:
+        template = directory / "template"
 
-        def call(program: str, *arguments: object, **kwargs: object) -> subprocess.CompletedProcess[bytes]:
+        def run_as_nobody(program: str, *arguments: object, **kwargs: object) -> subprocess.CompletedProcess[bytes]:
             command = [*as_nobody, program, *map(str, arguments)]
-            return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **kwargs)
+            return subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **kwargs)
 
         initdb = (_postgresql("initdb"), "--no-sync", "--no-locale", "--encoding=UTF8")
-        call(*initdb, "--auth=trust", "--username=postgres", "--pgdata", new, check=True)
+        run_as_nobody(*initdb, "--auth=trust", "--username=postgres", "--pgdata", template, check=True)
         started = []
         try:
             ports = {}
             for name, identity in identities.items():
-                call("cp", "-a", new, folder / name, check=True)
-                started.append(folder / name)
-                ports[name] = _start_postgresql(call, folder / name, identity)
+                run_as_nobody("cp", "-a", template, directory / name, check=True)
+                started.append(directory / name)
+                ports[name] = _start_postgresql(run_as_nobody, directory / name, identity)
             yield ports
         finally:
             for data in started:
-                call(_postgresql("pg_ctl"), "--pgdata", data, "--mode=immediate", "stop", stderr=subprocess.DEVNULL)
+                pg_ctl = (_postgresql("pg_ctl"), "--pgdata", data)
+                run_as_nobody(*pg_ctl, "--mode=immediate", "stop", stderr=subprocess.DEVNULL)
 
 
-def _start_postgresql(call, data: Path, identity: Identity) -> int:
-    _lay_out(data, identity)
+def _start_postgresql(run_as_nobody, data: Path, identity: Identity) -> int:
+    _write_identity(data, identity)
     owner = data.stat()
     for file in data.glob("*.pem"):
         os.chown(file, owner.st_uid, owner.st_gid)
@@ -168,6 +178,8 @@ def _start_postgresql(call, data: Path, identity: Identity) -> int:
     for _ in range(5):
         port = _free_port()
         options = ("--wait", f"--timeout={_SECONDS}", f"--options=-p {port}", f"--log={data / 'log'}")
-        if call(_postgresql("pg_ctl"), "--pgdata", data, *options, "start", stderr=subprocess.DEVNULL).returncode == 0:
+        pg_ctl = (_postgresql("pg_ctl"), "--pgdata", data)
+        done = run_as_nobody(*pg_ctl, *options, "start", stderr=subprocess.DEVNULL)
+        if done.returncode == 0:
             return port
-    raise RuntimeError(f"postgres does not start:\n{_text(data / 'log')}")
+    raise RuntimeError(f"postgres does not start:\n{_read_if_exists(data / 'log')}")

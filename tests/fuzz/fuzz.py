@@ -1,9 +1,10 @@
-"""Coverage-guided fuzzing of everything that reads what others wrote: ``python tests/fuzz/fuzz.py [TARGET]``.
+"""Coverage-guided fuzzing of all parsers of external input: ``python tests/fuzz/fuzz.py [TARGET]``.
 
-Each target is a function of bytes that raises if a promise is broken: no exception but
-:exc:`ValueError`, and never a certificate that was not whole in the input. Without a
-name, each runs for SECONDS in a process of its own, from the seeds below; with one, the
-rest of the arguments is libFuzzer's, and a file named there is a case to be run again.
+Each target is a function of bytes that raises an exception if a property does not hold: a parser
+raises no exception except :exc:`ValueError`, and returns no certificate that the input does not
+contain. Without TARGET, every target runs for SECONDS in its own process, starting with the seeds
+below. With TARGET, the other arguments are passed to libFuzzer; a file among them is a single
+input to run.
 """
 
 from __future__ import annotations
@@ -24,59 +25,63 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["certhook"]):
-    import certhook._sources.p11_kit  # noqa: F401  (which is else imported late)
-    from certhook import _anchors, _config, _store, _x509
+    import certhook._sources.p11_kit  # noqa: F401  (instrumented here, because it is otherwise imported later)
+    from certhook import _config, _store, _watch
+    from certhook._certificates import names, x509
+    from certhook._certificates import pem as pem_format
+    from certhook._certificates.anchor import Anchor
     from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
     from certhook._sources import distrust, macos
-    from certhook._sources.reader import Reader
+    from certhook._sources.collector import Collector
+    from certhook._store.build import encode
 
 import der
 
 ROOT = der.certificate(der.common_name("a root"))
 
 
-def pem(data: bytes) -> None:
-    """PEM and DER files: each anchor is one certificate of the input, and what can be trusted can be distrusted."""
-    trusted, problems = _anchors.parse(data)
-    anchors, more = _anchors.parse(data, anywhere=True)
-    assert all(isinstance(problem, str) for problem in problems + more)
-    assert {anchor.der for anchor in trusted} <= {anchor.der for anchor in anchors}
-    if not anchors:
+def fuzz_pem(data: bytes) -> None:
+    """PEM and DER files: each entry is a certificate in the input, and every trusted one can also be distrusted."""
+    trusted, problems = pem_format.parse(data)
+    entries, lenient_problems = pem_format.parse(data, lenient=True)
+    assert all(isinstance(problem, str) for problem in problems + lenient_problems)
+    assert {entry.der for entry in trusted} <= {entry.der for entry in entries}
+    if not entries:
         return
-    if data.startswith(_anchors._UTF16_MARKS):
+    if data.startswith(pem_format._UTF16_MARKS):
         data = data.decode("utf-16", "replace").encode("ascii", "replace")
     texts = re.split(rb"-{5}[^-\r\n]*-{5}", data)
     blocks = [part.partition(b"-----")[2] for part in data.split(b"-----BEGIN ")]
     texts += [block.partition(b"-----END")[0] for block in blocks]
     texts += [re.split(rb"\r?\n[ \t]*\r?\n", text, maxsplit=1)[-1] for text in texts]  # without headers
-    whole = [data, *(_decoded(text) for text in texts)]
-    for anchor in (*trusted, *anchors):
-        assert _x509.Certificate(anchor.der).rest == b""
-        assert any(anchor.der in candidate for candidate in whole)
+    candidates = [data, *(_decode_base64(text) for text in texts)]
+    for entry in (*trusted, *entries):
+        assert any(entry.der in candidate for candidate in candidates)
+        anchor = Anchor(entry.certificate)
         assert anchor.subject and anchor.sha256 and repr(anchor)
         anchor.validity  # noqa: B018
 
 
-def _decoded(text: bytes) -> bytes:
+def _decode_base64(text: bytes) -> bytes:
     try:
         return base64.b64decode(text)
     except ValueError:
         return b""
 
 
-def x509(data: bytes) -> None:
-    """The walker over DER: ValueError, and time in proportion to the input."""
+def fuzz_x509(data: bytes) -> None:
+    """The DER parser: it raises only ValueError, and needs time proportional to the size of the input."""
     for function in (
-        _x509.Certificate,
-        _x509.auxiliary,
-        _x509.key_purposes,
-        _x509.canonical,
-        _x509.subject_hash,
-        _x509.text,
-        _x509.dates,
-        _x509.dotted,
-        lambda data: _x509.subject_hash(_x509.Certificate(data).subject),
-        lambda data: _x509.text(_x509.Certificate(data).subject),
+        x509.Certificate,
+        x509.auxiliary,
+        x509.key_purposes,
+        names.canonical,
+        names.subject_hash,
+        names.text,
+        x509.dates,
+        x509.dotted,
+        lambda data: names.subject_hash(x509.Certificate(data).subject),
+        lambda data: names.text(x509.Certificate(data).subject),
     ):
         try:
             function(data)
@@ -84,60 +89,67 @@ def x509(data: bytes) -> None:
             continue
 
 
-def p11_kit(data: bytes) -> None:
-    """Block lists: what cannot be understood is named, and what is rejected was named."""
+def fuzz_p11_kit(data: bytes) -> None:
+    """p11-kit block lists: every rejected certificate is contained in the list."""
     for everything in (True, False):
-        reader = Reader(Config({}), SERVER_AUTH)
-        distrust._block(reader, "/list", data, everything)
-        anchor = _anchors.Anchor(ROOT)
-        reader.distrust.apply(anchor)
-        if anchor.rejected:
-            assert anchor.rejected_by == ["/list"]
-            assert len(data) > len(_x509.Certificate(ROOT).issuer)
+        collector = Collector(Config({}), SERVER_AUTH)
+        distrust._block(collector, "/list", data, everything)
+        certificate = x509.Certificate(ROOT)
+        rejected, paths = collector.blocklist.match(certificate)
+        if rejected:
+            assert set(paths) == {"/list"}
+            assert len(data) > len(certificate.issuer)
 
 
-def trust_settings(data: bytes) -> None:
-    """macOS' property lists: ValueError, and nothing is trusted for what it is denied for."""
+def fuzz_trust_settings(data: bytes) -> None:
+    """macOS trust settings: the parser raises only ValueError, and a denied purpose is never trusted."""
     try:
         settings, problems = macos.parse_settings(data)
     except ValueError:
         return
     assert all(isinstance(problem, str) for problem in problems)
-    certificate = _x509.Certificate(ROOT)
+    certificate = x509.Certificate(ROOT)
     for setting in settings:
         assert len(setting.sha1) == 20
         trusted = setting.trusts(certificate)
         assert not trusted & setting.denied
         assert not trusted & ~ANY_PURPOSE
         if setting.issuer and setting.issuer != certificate.issuer:
-            assert not trusted or _x509.folded(setting.issuer) == _x509.folded(certificate.issuer)
+            assert not trusted or names.folded(setting.issuer) == names.folded(certificate.issuer)
 
 
-def index(data: bytes) -> None:
-    """Indexes of compiled stores, with a checksum that is right and one that is not: read whole, or not at all."""
-    for written in (data, b"%s\0%08x\0%s" % (_store._INDEX, crc32(data), data)):
+def fuzz_index(data: bytes) -> None:
+    """Indexes of compiled stores, with a valid and an invalid checksum: they are read completely or rejected."""
+    for text in (data, b"%s\0%08x\0%s" % (_store.INDEX, crc32(data), data)):
         try:
-            read = _store.Index.from_bytes(written)
+            parsed = _store.Index.from_bytes(text)
         except ValueError:
             continue
-        assert os.sep not in read.digest
-        assert _store.Index.from_bytes(read.to_bytes()).to_bytes() == read.to_bytes()
+        assert os.sep not in parsed.digest
+        assert encode(_store.Index.from_bytes(encode(parsed))) == encode(parsed)
 
 
-def config(data: bytes) -> None:
-    """Variables: whatever is in them, a configuration, and no more sources than were named."""
+def fuzz_config(data: bytes) -> None:
+    """Settings: any value results in a configuration without additional sources."""
     values = [os.fsdecode(value) for value in data.split(b"\0")]
     environ = dict(zip(_config.VARIABLES, values))
-    read = Config(environ)
-    assert set(read.sources) <= set(_config.SOURCES)
-    assert set(read.adopt) <= set(_config.PUBLIC_BUNDLES)
-    assert all(map(os.path.isabs, read.extra))
+    parsed = Config(environ)
+    assert set(parsed.sources) <= set(_config.SOURCES)
+    assert set(parsed.adopt) <= set(_config.PUBLIC_BUNDLES)
+    assert all(map(os.path.isabs, parsed.extra))
     named = [name.strip().lower() for name in environ.get("CERTHOOK_SOURCES", "").split(",")]
-    assert not any(named) or set(read.sources) <= set(named)
-    assert all(problem.setting in environ for problem in read.problems)
+    assert not any(named) or set(parsed.sources) <= set(named)
+    assert all(problem.setting in environ for problem in parsed.problems)
 
 
-TARGETS = {function.__name__: function for function in (pem, x509, p11_kit, trust_settings, index, config)}
+TARGETS = {
+    "pem": fuzz_pem,
+    "x509": fuzz_x509,
+    "p11_kit": fuzz_p11_kit,
+    "trust_settings": fuzz_trust_settings,
+    "index": fuzz_index,
+    "config": fuzz_config,
+}
 
 _P11_KIT = '[p11-kit-object-v1]\nclass: certificate\nx-distrusted: true\nissuer: "%30%00"\nserial-number: "%02%01"\n'
 _MAIL = "".join(f"%{octet:02x}" for octet in der.extension("2.5.29.37", "1.3.6.1.5.5.7.3.4"))
@@ -146,13 +158,15 @@ _DENIED = {"kSecTrustSettingsResult": 3, "kSecTrustSettingsPolicy": b"*\x86H\x86
 _SETTINGS = {
     "trustVersion": 1,
     "trustList": {
-        "ab" * 20: {"issuerName": _x509.Certificate(ROOT).issuer, "serialNumber": b"\1", "trustSettings": [_DENIED]},
+        "ab" * 20: {"issuerName": x509.Certificate(ROOT).issuer, "serialNumber": b"\1", "trustSettings": [_DENIED]},
         "cd" * 20: {"trustSettings": [{"kSecTrustSettingsPolicyName": "sslServer"}, {"kSecTrustSettingsResult": 2}]},
         "ef" * 20: {},
     },
 }
-_INPUTS = _store.Inputs({"/a": (1, 2, 3, 4)}, {"/c": None}, {"/": "b"}, 5, False)
-_INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _INPUTS, [("/c", "d")], ["/e"])
+_SNAPSHOT = _watch.Snapshot(
+    [(_watch.Path("/a"), (1, 2, 3, 4))], [(_watch.Path("/c"), None)], [(_watch.Members("/", "b"), (5, 1, 0, 0))]
+)
+_INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _SNAPSHOT, [("/c", "d")], ["/e"])
 SEEDS: dict[str, list[bytes]] = {
     "pem": [
         der.pem(ROOT),
@@ -167,22 +181,22 @@ SEEDS: dict[str, list[bytes]] = {
         _P11_KIT.encode() + der.pem(ROOT),
         _P11_KIT.encode() + b'value: "' + "".join(f"%{octet:02x}" for octet in ROOT).encode() + b'"\n',
         der.pem(ROOT),
-        _ATTACHED.encode() + der.pem(_x509.Certificate(ROOT).key, "PUBLIC KEY"),
+        _ATTACHED.encode() + der.pem(x509.Certificate(ROOT).key, "PUBLIC KEY"),
     ],
     "trust_settings": [plistlib.dumps(_SETTINGS), plistlib.dumps(_SETTINGS, fmt=plistlib.FMT_BINARY)],
-    "index": [_INDEX.to_bytes(), _INDEX.to_bytes().split(b"\0", 2)[2]],
-    "config": [b"/a\0/b\0/c\0system,bundled\0chain\0/d:/e\0/f\0certifi,none\0eager\0none\x000\0raise\x001"],
+    "index": [encode(_INDEX), encode(_INDEX).split(b"\0", 2)[2]],
+    "config": [b"/a\0/b\0/c\0\0system,bundled\0chain\0/d:/e\0/f\0certifi,none\0eager\0none\x000\0raise\x001"],
 }
 
 
 def main() -> int:
     """Run the targets.
 
-    :returns: 0 if no promise was broken
+    :returns: 0 if no target failed
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", nargs="?", choices=sorted(TARGETS))
-    parser.add_argument("--seconds", type=int, default=60, help="how long each target runs; 60 unless given")
+    parser.add_argument("--seconds", type=int, default=60, help="duration of each target; default: 60")
     options, rest = parser.parse_known_args()
     if options.target is not None:
         atheris.Setup([sys.argv[0], *rest], TARGETS[options.target])
@@ -190,13 +204,13 @@ def main() -> int:
         return 0
     failed = [name for name in TARGETS if not _run(name, options.seconds)]
     if failed:
-        print(f"broken: {', '.join(failed)}", file=sys.stderr)
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return len(failed)
 
 
 def _run(name: str, seconds: int) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = Path(folder, "corpus")
+    with tempfile.TemporaryDirectory() as directory:
+        corpus = Path(directory, "corpus")
         corpus.mkdir()
         for number, seed in enumerate(SEEDS[name]):
             (corpus / str(number)).write_bytes(seed)

@@ -1,4 +1,4 @@
-"""ddtrace and OpenTelemetry bring a sitecustomize and import hooks: they and certhook run, once each."""
+"""ddtrace and OpenTelemetry install a sitecustomize and import hooks, which run exactly once next to certhook."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import pytest
 import support
-from asking import HOOKED, STOCK, Answer, run
+from runner import BOTH, HOOKED, STOCK, SYSTEM, Result, expected_lines, run
 
-CLIENTS = "import ask\nask.say('default', 'urllib', 'requests')\nprint('hooked', ask.hooked())\n"
-QUIET = {
+CLIENTS = "default urllib requests"
+CODE = f"import probe\nprobe.print_verdicts(*{CLIENTS!r}.split())\nprint('hooked', probe.hook_counts())\n"
+#: Variables that disable the export of traces.
+NO_EXPORT = {
     "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
     "DD_REMOTE_CONFIGURATION_ENABLED": "false",
     "OTEL_TRACES_EXPORTER": "none",
@@ -21,15 +23,15 @@ QUIET = {
 
 
 class Agent(NamedTuple):
-    """A tool that traces requests.
+    """A tool that traces requests."""
 
-    *script* starts a program under it, *folder* has its sitecustomize; *before* and
-    *after* are code around the requests, which prints how many it recorded and that it ran.
-    """
-
+    #: The script that starts a program with the agent.
     script: str
-    folder: str
+    #: The directory of the agent's sitecustomize in site-packages.
+    directory: str
+    #: Code before the requests, which configures the agent.
     before: str
+    #: Code after the requests, which prints the number of spans and whether the agent ran.
     after: str
 
 
@@ -41,10 +43,10 @@ AGENTS = {
 import sys
 from ddtrace.trace import TraceFilter, tracer
 spans = []
-class Keep(TraceFilter):
+class RecordSpans(TraceFilter):
     def process_trace(self, trace):
         spans.extend(span.name for span in trace)
-tracer.configure(trace_processors=[Keep()])
+tracer.configure(trace_processors=[RecordSpans()])
 """,
         """
 print("spans", spans.count("requests.request"))
@@ -69,72 +71,74 @@ print("ran", RequestsInstrumentor().is_instrumented_by_opentelemetry)
     ),
 }
 
-BOTH = [f"{client} system:yes bundled:yes stranger:no" for client in ("default", "urllib", "requests")]
-#: One span for each server that requests asked, also for the one it refused.
-ONCE = ["spans 3", "ran True"]
+#: One span for each server that requests connected to, including the rejected one.
+ONE_SPAN_EACH = ["spans 3", "ran True"]
+#: The output with certhook.
+EXPECTED = [*expected_lines(CLIENTS, BOTH), f"hooked {HOOKED}", *ONE_SPAN_EACH]
 
 
 def program(name: str) -> str:
-    return AGENTS[name].before + CLIENTS + AGENTS[name].after
+    return AGENTS[name].before + CODE + AGENTS[name].after
 
 
-def under_its_script(name: str, python: Path, **variables: str) -> Answer:
-    """Run the program by the script of the agent *name* in the environment of *python*."""
+def run_with_script(name: str, python: Path, **variables: str) -> Result:
+    """Run the program with the script of the agent *name* in the environment of *python*."""
     script = python.with_name(AGENTS[name].script)
-    return run(python, script, python, "-c", program(name), **QUIET, **variables)
+    return run(python, script, python, "-c", program(name), **NO_EXPORT, **variables)
 
 
-def on_the_path(name: str, python: Path, *folders: Path, **variables: str) -> Answer:
-    """Run the program in the environment of *python* with *folders* on PYTHONPATH."""
-    path = os.pathsep.join(map(str, folders))
-    return run(python, program(name), **QUIET, **variables, PYTHONPATH=path)
+def run_with_path(name: str, python: Path, *directories: Path, **variables: str) -> Result:
+    """Run the program in the environment of *python* with *directories* on PYTHONPATH."""
+    path = os.pathsep.join(map(str, directories))
+    return run(python, program(name), **NO_EXPORT, **variables, PYTHONPATH=path)
 
 
 @pytest.fixture
-def folders(environment):
-    """The drop-in's folder, and that of an agent, in the environment of the agent."""
+def directories(environment):
+    """Return a function that finds the directories of the drop-in and of an agent in the agent's environment."""
 
     def find(name: str) -> tuple[Path, Path]:
         packages = support.purelib(environment(name))
-        return packages / "certhook" / "bootstrap", packages / AGENTS[name].folder
+        return packages / "certhook" / "bootstrap", packages / AGENTS[name].directory
 
     return find
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_started_by_its_script_it_runs_beside_the_pth(environment, places, name) -> None:
-    assert under_its_script(name, environment(name), **places).told == [*BOTH, f"hooked {HOOKED}", *ONCE]
+def test_an_agent_started_by_its_script_runs_once_with_the_pth(environment, places, name) -> None:
+    assert run_with_script(name, environment(name), **places).output == EXPECTED
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_without_certhook_it_runs_as_often(environment, places, name) -> None:
-    found = under_its_script(name, environment(name), **places, CERTHOOK_DISABLED="1").told
-    assert found[:2] == [f"{client} system:yes bundled:no stranger:no" for client in ("default", "urllib")]
-    assert found[3:] == [f"hooked {STOCK}", *ONCE]
+def test_an_agent_started_by_its_script_runs_once_without_certhook(environment, places, name) -> None:
+    lines = run_with_script(name, environment(name), **places, CERTHOOK_DISABLED="1").output
+    assert lines[:2] == expected_lines("default urllib", SYSTEM)
+    assert lines[3:] == [f"hooked {STOCK}", *ONE_SPAN_EACH]
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_behind_the_drop_in_on_the_path_it_runs(without_pth, folders, places, name) -> None:
-    found = on_the_path(name, without_pth(name), *folders(name), **places)
-    assert found.told == [*BOTH, f"hooked {HOOKED}", *ONCE]
+def test_an_agent_after_the_drop_in_on_the_path_runs_once(without_pth, directories, places, name) -> None:
+    result = run_with_path(name, without_pth(name), *directories(name), **places)
+    assert result.output == EXPECTED
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_behind_the_drop_in_it_runs_beside_the_pth(environment, folders, places, name) -> None:
-    found = on_the_path(name, environment(name), *folders(name), **places)
-    assert found.told == [*BOTH, f"hooked {HOOKED}", *ONCE]
+def test_an_agent_after_the_drop_in_runs_once_with_the_pth(environment, directories, places, name) -> None:
+    result = run_with_path(name, environment(name), *directories(name), **places)
+    assert result.output == EXPECTED
 
 
-def test_before_the_drop_in_ddtrace_goes_on_to_it(without_pth, folders, places) -> None:
-    # ddtrace-run puts its folder before all others. opentelemetry-instrument does, too, and does not go on.
-    drop_in, folder = folders("ddtrace")
-    found = on_the_path("ddtrace", without_pth("ddtrace"), folder, drop_in, **places)
-    assert found.told == [*BOTH, f"hooked {HOOKED}", *ONCE]
+def test_ddtrace_before_the_drop_in_runs_the_sitecustomize_of_the_drop_in(without_pth, directories, places) -> None:
+    # ddtrace-run and opentelemetry-instrument put their directory first on the path; only ddtrace then runs the next
+    # sitecustomize.
+    drop_in, agent = directories("ddtrace")
+    result = run_with_path("ddtrace", without_pth("ddtrace"), agent, drop_in, **places)
+    assert result.output == EXPECTED
 
 
 @pytest.mark.parametrize("unload", ["0", "1"])
-def test_where_ddtrace_unloads_what_it_imported_ssl_is_imported_and_patched_again(environment, places, unload) -> None:
-    # It does so by itself where gevent is installed, and its loaders set attributes on the one they find.
+def test_ssl_is_patched_again_after_ddtrace_unloads_modules(environment, places, unload) -> None:
+    # ddtrace unloads modules by default if gevent is installed, and its loaders set attributes on the loader they wrap.
     variables = {"DD_UNLOAD_MODULES_FROM_SITECUSTOMIZE": unload}
-    found = under_its_script("ddtrace", environment("ddtrace"), **places, **variables)
-    assert found.told == [*BOTH, f"hooked {HOOKED}", *ONCE]
+    result = run_with_script("ddtrace", environment("ddtrace"), **places, **variables)
+    assert result.output == EXPECTED

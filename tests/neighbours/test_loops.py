@@ -1,24 +1,24 @@
-"""uvloop: a client on its event loop has default trust."""
+"""A client on the event loop of uvloop has default trust."""
 
 from __future__ import annotations
 
 import pytest
-from asking import BOTH, SYSTEM
+from runner import BOTH, SYSTEM
 
-pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="there is no uvloop for Windows")
+pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="uvloop does not support Windows")
 
 CLIENT = """
-import ask, asyncio, uvloop
-{then}
+import probe, asyncio, uvloop
+{setup}
 def client(port):
     loop = uvloop.new_event_loop()
     try:
-        return loop.run_until_complete(ask.stream(port{context}))
+        return loop.run_until_complete(probe.stream(port{context}))
     finally:
         loop.close()
-ask.say(client)
+probe.print_verdicts(client)
 """
-#: What uvloop is told of TLS, and what happens after it was imported.
+#: The TLS argument for uvloop, code to run after its import, and whether the .pth activates certhook.
 WAYS = {
     "ssl=True": ("", "", True),
     "a default context": (", ssl.create_default_context()", "import ssl", True),
@@ -32,9 +32,9 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_client_on_uvloop_trusts_both(run, way) -> None:
-    context, then, hooked = WAYS[way]
-    assert run(CLIENT.format(context=context, then=then), hooked=hooked).trusted == [("client", BOTH)]
+    context, setup, hooked = WAYS[way]
+    assert run(CLIENT.format(context=context, setup=setup), hooked=hooked).verdicts == [("client", BOTH)]
 
 
-def test_a_client_on_uvloop_trusts_the_store_alone_without_certhook(run) -> None:
-    assert run(CLIENT.format(context="", then=""), hooked=False).trusted == [("client", SYSTEM)]
+def test_without_certhook_a_client_on_uvloop_trusts_only_the_store(run) -> None:
+    assert run(CLIENT.format(context="", setup=""), hooked=False).verdicts == [("client", SYSTEM)]

@@ -1,4 +1,4 @@
-"""Tools of other people's tests, which patch ssl and its clients for a while: what is left is certhook's again."""
+"""Test tools that patch ssl and its clients temporarily: afterwards, certhook's functions are in place again."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ import json
 from pathlib import Path
 
 import pytest
-from asking import BOTH, SYSTEM, expected
+from runner import BOTH, SYSTEM, expected, expected_lines
 
 CLIENTS = "default urllib requests"
 
-#: What there is in ssl before and after, and a tool's patch between.
-PATCHED = """
+#: Compares the attributes of ssl before and after a tool's patch.
+PATCH_AND_COMPARE = """
 import http.client, logging, os, ssl
 from unittest import mock
-import ask, pytest, requests, responses, vcr
+import probe, pytest, requests, responses, vcr
 from pytest_httpserver import HTTPServer
 
-def inside():
+def attributes():
     return {{id(owner): dict(vars(owner)) for owner in (ssl, ssl.SSLContext, http.client.HTTPSConnection)}}
 
-def serving():
+def https_server():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.environ["CERTIFICATE"])
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It logs each request.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It logs every request.
     return HTTPServer(ssl_context=context)
 
-def by_alias(port):
+def request_with_http_client(port):
     connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20)
     connection.request("GET", "/")
     return connection.getresponse().read()
 
-def through(function):
+def mock_calling(function):
     return mock.Mock(side_effect=function)
 
-URL = "https://127.0.0.1:%d/" % ask.ports()["bundled"]
-before = inside()
+URL = "https://127.0.0.1:%d/" % probe.ports()["bundled"]
+before = attributes()
 with {tool} as patched:
-    {within}
-assert inside() == before
-ask.say(*{clients!r}.split())
+    {body}
+assert attributes() == before
+probe.print_verdicts(*{clients!r}.split())
 """
 
-#: A tool's context manager, and what happens in it, with something to show that it works.
+#: A tool's context manager, and code that runs in it and prints evidence of the patch.
 TOOLS = {
     "mock.patch": ('mock.patch("ssl.create_default_context")', "print(ssl.create_default_context() is patched())"),
     "mock.patch, autospec": (
@@ -51,7 +51,7 @@ TOOLS = {
     ),
     "mock.patch, wraps": (
         'mock.patch("ssl.create_default_context", wraps=ssl.create_default_context)',
-        "ask.default(ask.ports()['system']); print(patched.call_count)",
+        "probe.default(probe.ports()['system']); print(patched.call_count)",
     ),
     "mock.patch, the class": (
         'mock.patch("ssl.SSLContext")',
@@ -59,8 +59,8 @@ TOOLS = {
     ),
     "mock.patch, the alias": (
         'mock.patch("ssl._create_default_https_context", ssl._create_unverified_context)',
-        # Not urlopen(): since Python 3.13, it keeps the context that it made first.
-        "print(by_alias(ask.ports()['stranger']))",
+        # Not urlopen(), which keeps its first context since Python 3.13.
+        "print(request_with_http_client(probe.ports()['stranger']))",
     ),
     "mock.patch.object, autospec of a method": (
         'mock.patch.object(ssl.SSLContext, "load_default_certs", autospec=True)',
@@ -71,7 +71,7 @@ TOOLS = {
         "ssl.create_default_context(cafile='/no/such/file'); print(patched.mock_calls)",
     ),
     "mock.patch.object, set_default_verify_paths": (
-        'mock.patch.object(ssl.SSLContext, "set_default_verify_paths", through(lambda: None))',
+        'mock.patch.object(ssl.SSLContext, "set_default_verify_paths", mock_calling(lambda: None))',
         "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_default_verify_paths(); print(patched.call_count)",
     ),
     "mock.patch.multiple": (
@@ -93,16 +93,16 @@ TOOLS = {
         "print(requests.get(URL).text, requests.get(URL).text, patched.play_count, len(patched))",
     ),
     "pytest-httpserver": (
-        "serving()",
+        "https_server()",
         "patched.expect_request('/').respond_with_data('hello'); "
-        "print(ask.default(patched.port), ask.urllib(patched.port))",
+        "print(probe.default(patched.port), probe.urllib(patched.port))",
     ),
 }
 
 
 @pytest.fixture(scope="module")
 def certificate(cas, tmp_path_factory) -> Path:
-    """A certificate of the system's authority and its key, for a server."""
+    """A server certificate issued by *system*, with its private key."""
     issued = cas.system.issue_cert("127.0.0.1")
     path = tmp_path_factory.mktemp("server") / "certificate.pem"
     path.write_bytes(b"".join(part.bytes() for part in (issued.private_key_pem, *issued.cert_chain_pems)))
@@ -110,21 +110,21 @@ def certificate(cas, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_patched_and_unpatched_certhooks_functions_are_back(run, certificate, tmp_path, tool) -> None:
-    context, within = TOOLS[tool]
-    code = PATCHED.format(tool=context, within=within, clients=CLIENTS)
-    told = {}
+def test_after_a_patch_ends_certhooks_functions_are_in_place_again(run, certificate, tmp_path, tool) -> None:
+    context, body = TOOLS[tool]
+    code = PATCH_AND_COMPARE.format(tool=context, body=body, clients=CLIENTS)
+    outputs = {}
     for hooked in True, False:
         files = {"CERTIFICATE": str(certificate), "CASSETTE": str(tmp_path / f"{hooked}.yaml")}
-        told[hooked] = run(code, hooked=hooked, **files).told
-    assert told[True][-3:] == [f"{client} system:yes bundled:yes stranger:no" for client in CLIENTS.split()]
-    assert told[False][-3] == "default system:yes bundled:no stranger:no"
-    assert told[True][:-3] == told[False][:-3]
-    assert told[True][:-3], "the tool shows that it worked"
+        outputs[hooked] = run(code, hooked=hooked, **files).output
+    assert outputs[True][-3:] == expected_lines(CLIENTS, BOTH)
+    assert outputs[False][-3:-2] == expected_lines("default", SYSTEM)
+    assert outputs[True][:-3] == outputs[False][:-3]
+    assert outputs[True][:-3], "the tool printed no evidence of its patch"
 
 
-#: What happens while a tool holds on to certhook's function, and what there is when it put that back.
-UNDER_A_PATCH = {
+#: Code that runs while certhook's function is patched, and the trust after the patch ends.
+DURING_A_PATCH = {
     "uninstalled": ("certhook.uninstall()", SYSTEM),
     "uninstalled, and installed again": ("certhook.uninstall(); certhook.install()", BOTH),
     "installed twice": ("certhook.install(); certhook.install()", BOTH),
@@ -132,21 +132,21 @@ UNDER_A_PATCH = {
 
 
 @pytest.mark.parametrize("name", ["create_default_context", "SSLContext.load_default_certs"])
-@pytest.mark.parametrize("done", UNDER_A_PATCH)
-def test_what_is_done_under_a_patch_holds_after_it(run, done, name) -> None:
-    meanwhile, trust = UNDER_A_PATCH[done]
+@pytest.mark.parametrize("change", DURING_A_PATCH)
+def test_a_change_during_a_patch_is_effective_afterwards(run, change, name) -> None:
+    statement, trust = DURING_A_PATCH[change]
     code = f"""
 from unittest import mock
-import ask, certhook, ssl
+import probe, certhook, ssl
 with mock.patch("ssl.{name}"):
-    {meanwhile}
-ask.say("default", "urllib")
+    {statement}
+probe.print_verdicts("default", "urllib")
 """
-    assert run(code).trusted == expected("default urllib", trust)
+    assert run(code).verdicts == expected("default urllib", trust)
 
 
-#: What tools ask of the functions, besides signature, help and pickle (see test_callers.py).
-ASKED_OF_FUNCTIONS = (
+#: Expressions that tools evaluate, besides signatures, help and pickle (see test_callers.py).
+EXPRESSIONS = (
     "inspect.signature(ssl.get_default_verify_paths)",
     "inspect.getsource(ssl.create_default_context)",
     "inspect.getsource(ssl.SSLContext.load_default_certs)",
@@ -160,10 +160,10 @@ ASKED_OF_FUNCTIONS = (
     "error(mock.create_autospec(ssl.SSLContext.load_default_certs), 1, 2, 3)",
     "sorted(dir(mock.create_autospec(ssl.SSLContext)))",
 )
-TELL = """
+EVALUATE = """
 import copy, functools, inspect, json, os, pickle, ssl, typing
 from unittest import mock
-import ask
+import probe
 
 @functools.wraps(ssl.create_default_context)
 def wrapped(*args, **kwargs):
@@ -175,17 +175,19 @@ def error(function, *args, **kwargs):
     except TypeError as error:
         return error
 
-for code in json.loads(os.environ["CODES"]):
+for code in json.loads(os.environ["EXPRESSIONS"]):
     print(json.dumps([code, repr(eval(code))]))
 for make in wrapped, functools.partial(ssl.create_default_context), copy.copy(ssl.create_default_context):
-    client = lambda port: ask.handshake(port, make())
+    client = lambda port: probe.handshake(port, make())
     client.__name__ = "client"
-    ask.say(client)
+    probe.print_verdicts(client)
 """
 
 
-def test_tools_see_the_real_functions_and_what_they_make_of_them_trusts_both(run) -> None:
-    found, stock = (run(TELL, hooked=hooked, CODES=json.dumps(ASKED_OF_FUNCTIONS)).told for hooked in (True, False))
-    assert found[:-3] == stock[:-3]
-    assert found[-3:] == ["client system:yes bundled:yes stranger:no"] * 3
-    assert stock[-3:] == ["client system:yes bundled:no stranger:no"] * 3
+def test_tools_see_the_original_functions_and_their_copies_trust_both(run) -> None:
+    lines, stock = (
+        run(EVALUATE, hooked=hooked, EXPRESSIONS=json.dumps(EXPRESSIONS)).output for hooked in (True, False)
+    )
+    assert lines[:-3] == stock[:-3]
+    assert lines[-3:] == expected_lines("client client client", BOTH)
+    assert stock[-3:] == expected_lines("client client client", SYSTEM)

@@ -1,4 +1,4 @@
-"""Coverage, debuggers and tracers: the hook works under them, and they say what they say without certhook."""
+"""The hook works under coverage, debuggers and tracers, and their output is the same as without certhook."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from runner import BOTH, BUNDLED, SYSTEM, expected_lines
 
-#: What is traced: a program that asks, and says whom it trusts and whether certhook acts.
+#: The traced program, which prints its verdicts and whether certhook is active.
 PROGRAM = """\
-import ask
+import probe
 
 
 def main():
-    ask.say("default", "requests")
+    probe.print_verdicts("default", "requests")
     import ssl
 
     print("hooked", hasattr(ssl.create_default_context, "__certhook__"))
@@ -24,12 +25,12 @@ def main():
 
 main()
 """
-#: What the program prints itself, in between.
-SAID = ("default ", "requests ", "hooked ")
-TRUSTED = ("default system:yes bundled:yes stranger:no", "requests system:yes bundled:yes stranger:no", "hooked True")
-STOCK = ("default system:yes bundled:no stranger:no", "requests system:no bundled:yes stranger:no", "hooked False")
+#: The start of each line that the program prints, and its output with and without certhook.
+PROGRAM_LINES = ("default ", "requests ", "hooked ")
+HOOKED_OUTPUT = [*expected_lines("default requests", BOTH), "hooked True"]
+STOCK_OUTPUT = [*expected_lines("default", SYSTEM), *expected_lines("requests", BUNDLED), "hooked False"]
 
-#: A tool that is told of each call and shows those of the program, by *how*, before anything is imported.
+#: A trace function that prints the events of the program; *how* installs it before any import.
 TOOL = """
 import runpy, sys, threading
 calls = []
@@ -58,14 +59,14 @@ sys.monitoring.set_events(sys.monitoring.DEBUGGER_ID, 0)
 print(*lines, sep="\\n")
 """
 
-#: Arguments of the interpreter, without the program's path, and a line of what the tool has to say.
+#: Arguments of the interpreter before the program's path, and a part of the tool's output.
 TOOLS = {
     "trace": (("-m", "trace", "--trace", "--ignore-dir", "{libraries}"), "program.py(5): "),
     "pdb": (("-m", "pdb", "-c", "continue"), "The program finished and will be restarted"),
     "pdb, a breakpoint": (("-m", "pdb", "-c", "break 6", "-c", "continue", "-c", "where", "-c", "continue"), "> "),
     "settrace": (("-c", TOOL.format(how="sys.settrace(tool)")), "('line', 'main', 5)"),
     "setprofile": (("-c", TOOL.format(how="sys.setprofile(tool)")), "('call', 'main', 4)"),
-    "both, in threads too": (
+    "settrace and setprofile, also in threads": (
         ("-c", TOOL.format(how="sys.settrace(tool); threading.settrace(tool); sys.setprofile(tool)")),
         "('line', 'main', 5)",
     ),
@@ -80,52 +81,52 @@ def program(tmp_path_factory) -> Path:
     return path
 
 
-def both_ways(run, *arguments: str | Path, **kwargs: object) -> str:
-    """What a tool said besides what the program did, which is checked, with certhook and without the same."""
-    found, stock = run(*arguments, **kwargs), run(*arguments, hooked=False, **kwargs)
-    for answer, trusted in (found, TRUSTED), (stock, STOCK):
-        assert tuple(line for line in answer.lines if line.startswith(SAID)) == trusted, answer
-        answer.lines = [line for line in answer.lines if not line.startswith(SAID)]
-    assert found == stock
-    return "\n".join(found.lines)
+def compare(run, *arguments: str | Path, **kwargs: object) -> str:
+    """Run a tool with and without certhook, check the output of the program, and return the output of the tool."""
+    result, stock = run(*arguments, **kwargs), run(*arguments, hooked=False, **kwargs)
+    for each, expected in (result, HOOKED_OUTPUT), (stock, STOCK_OUTPUT):
+        assert [line for line in each.lines if line.startswith(PROGRAM_LINES)] == expected, each
+        each.lines = [line for line in each.lines if not line.startswith(PROGRAM_LINES)]
+    assert result == stock
+    return "\n".join(result.lines)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_tool_that_traces_says_what_it_says_without_certhook(run, neighbours, program, tool) -> None:
+def test_a_tracing_tool_has_the_same_output_as_without_certhook(run, neighbours, program, tool) -> None:
     if tool == "monitoring" and sys.version_info < (3, 12):
         pytest.skip("sys.monitoring needs Python 3.12")
-    arguments, says = TOOLS[tool]
+    arguments, tool_output = TOOLS[tool]
     libraries = ":".join({str(neighbours.parent.parent), sys.base_prefix})
     arguments = [argument.replace("{libraries}", libraries) for argument in arguments]
-    assert says in both_ways(run, *arguments, program)
+    assert tool_output in compare(run, *arguments, program)
 
 
 @pytest.mark.parametrize("options", [(), ("--timid",), ("--branch",)], ids=" ".join)
-def test_coverage_measures_what_it_measures_without_certhook(run, program, tmp_path, options) -> None:
-    data = {"COVERAGE_FILE": str(tmp_path / "data"), "cwd": tmp_path}
-    both_ways(run, "-m", "coverage", "run", *options, program, **data)
-    found = run("-m", "coverage", "report", "--show-missing", **data).told
-    run("-m", "coverage", "run", *options, program, hooked=False, **data)
-    assert found == run("-m", "coverage", "report", "--show-missing", **data).told
-    (row,) = [line.split() for line in found if line.startswith(str(program))]
-    assert (row[1], row[2], row[-1]) == ("8", "1", "10")  # Eight statements, of which the one in line 10 did not run.
+def test_coverage_measures_the_same_lines_as_without_certhook(run, program, tmp_path, options) -> None:
+    settings = {"COVERAGE_FILE": str(tmp_path / "data"), "cwd": tmp_path}
+    compare(run, "-m", "coverage", "run", *options, program, **settings)
+    report = run("-m", "coverage", "report", "--show-missing", **settings).output
+    run("-m", "coverage", "run", *options, program, hooked=False, **settings)
+    assert report == run("-m", "coverage", "report", "--show-missing", **settings).output
+    (row,) = [line.split() for line in report if line.startswith(str(program))]
+    assert (row[1], row[2], row[-1]) == ("8", "1", "10")  # Eight statements; the one in line 10 did not run.
 
 
-def test_coverage_in_every_process_measures_what_it_measures_without_certhook(run, program, tmp_path) -> None:
-    # coverage's own .pth starts it, before certhook's in the order of their names.
+def test_coverage_started_by_its_pth_measures_the_program(run, program, tmp_path) -> None:
+    # coverage's .pth file starts it, and is processed before certhook's, in alphabetical order.
     config = tmp_path / "coverage.ini"
     config.write_text(f"[run]\ndata_file = {tmp_path / 'data'}\n")
-    both_ways(run, program, COVERAGE_PROCESS_START=str(config), cwd=tmp_path)
+    compare(run, program, COVERAGE_PROCESS_START=str(config), cwd=tmp_path)
     assert (tmp_path / "data").exists()
-    report = run("-m", "coverage", "report", "--data-file", str(tmp_path / "data"), cwd=tmp_path).told
+    report = run("-m", "coverage", "report", "--data-file", str(tmp_path / "data"), cwd=tmp_path).output
     assert report[2].startswith(str(program))
 
 
-#: Tests that pytest runs, with what it rewrites: one fails.
+#: Tests that pytest runs, with rewritten assertions; one of them fails.
 TESTS = """
-import ask, ssl, pytest
-def test_asks(capsys):
-    ask.say("default")
+import probe, ssl, pytest
+def test_connects(capsys):
+    probe.print_verdicts("default")
     assert "stranger:no" in capsys.readouterr().out
 def test_fails():
     assert ssl.create_default_context.__name__ == "another"
@@ -137,13 +138,13 @@ def test_a_patched_method(monkeypatch, name):
 """
 
 
-def test_pytest_says_what_it_says_without_certhook(run, tmp_path) -> None:
+def test_pytest_has_the_same_output_as_without_certhook(run, tmp_path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     options = ("-p", "no:cacheprovider", "-W", "error", str(tmp_path / "test_it.py"))
-    found, stock = (run("-m", "pytest", *options, hooked=hooked, cwd=tmp_path) for hooked in (True, False))
-    for answer in found, stock:
-        # How long it took, which also decides how wide the last line is.
-        answer.lines = [re.sub(r"^=* (.*) in [0-9.]+s =*$", r"\1", line) for line in answer.lines]
-    assert found == stock
-    assert "E       AssertionError: assert 'create_default_context' == 'another'" in found.lines
-    assert found.lines[-1] == "1 failed, 3 passed"
+    result, stock = (run("-m", "pytest", *options, hooked=hooked, cwd=tmp_path) for hooked in (True, False))
+    for each in result, stock:
+        # Without the duration, which also changes the width of the last line.
+        each.lines = [re.sub(r"^=* (.*) in [0-9.]+s =*$", r"\1", line) for line in each.lines]
+    assert result == stock
+    assert "E       AssertionError: assert 'create_default_context' == 'another'" in result.lines
+    assert result.lines[-1] == "1 failed, 3 passed"

@@ -1,4 +1,4 @@
-"""What the tests of other programs share: where these are, and servers for them."""
+"""Fixtures for the tests of other programs: their paths, and HTTPS servers."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ from pages import STRANGER, TRUSTED, Server
 
 @pytest.fixture(scope="session")
 def pairs(cas: support.Authorities, tmp_path_factory) -> dict[str, Path]:
-    """The key and the certificates of the server that each authority vouches for, as a file."""
-    folder = tmp_path_factory.mktemp("pairs")
-    found = {name: folder / f"{name}.pem" for name in (TRUSTED, STRANGER)}
-    for name, path in found.items():
+    """A file with the private key and the certificate chain of each CA's server."""
+    directory = tmp_path_factory.mktemp("pairs")
+    pairs = {name: directory / f"{name}.pem" for name in (TRUSTED, STRANGER)}
+    for name, path in pairs.items():
         leaf = getattr(cas, name).issue_cert("localhost", "127.0.0.1")
         path.write_bytes(leaf.private_key_and_cert_chain_pem.bytes())
-    return found
+    return pairs
 
 
 @pytest.fixture(scope="session")
 def ports(pairs: dict[str, Path]) -> Iterator[dict[str, int]]:
-    """The port of the server that each authority vouches for."""
-    with contextlib.ExitStack() as running:
-        found = {}
+    """The port of each CA's server."""
+    with contextlib.ExitStack() as stack:
+        ports = {}
         for name, pair in pairs.items():
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pair)
-            server = running.enter_context(Server(context))
+            server = stack.enter_context(Server(context))
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-            running.callback(server.shutdown)
-            found[name] = server.server_address[1]
-        yield found
+            stack.callback(server.shutdown)
+            ports[name] = server.server_address[1]
+        yield ports
 
 
 @pytest.fixture(scope="session")
-def bare(once, pip_install) -> Path:
-    """The interpreter of an environment with what Python's index has of these programs, and without certhook."""
-    with once("bare") as (folder, is_first):
-        python = support.interpreter_of(folder / "venv")
+def programs_python(once, pip_install) -> Path:
+    """The interpreter of an environment with the programs that PyPI provides, without certhook."""
+    with once("programs") as (directory, is_first):
+        python = support.interpreter_of(directory / "venv")
         if is_first:
-            support.make_environment(folder / "venv")
+            support.make_environment(directory / "venv")
             pip_install(python, "--requirement", Path(__file__).with_name("requirements.txt"))
             support.byte_compile(python)
     return python
 
 
 @pytest.fixture(scope="session")
-def find(bare: Path) -> Callable[[str], str]:
-    """Where a program is, without which CI must not pass."""
+def require_program(programs_python: Path) -> Callable[[str], str]:
+    """Return the path of a program, or skip the test; fail if ``CI`` is set."""
 
     def find(program: str) -> str:
-        path = shutil.which(program, path=os.pathsep.join([str(bare.parent), os.environ["PATH"]]))
+        path = shutil.which(program, path=os.pathsep.join([str(programs_python.parent), os.environ["PATH"]]))
         if path is None and os.environ.get("CI"):
             pytest.fail(f"{program} is not installed")
         if path is None:
@@ -72,15 +72,15 @@ def find(bare: Path) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def certhook(cas: support.Authorities, tmp_path_factory) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run ``python -m certhook`` in a folder, on a system that lists one authority."""
+    """Run ``python -m certhook`` in a directory, on a system whose store contains one CA."""
     system = tmp_path_factory.mktemp("system") / "roots.pem"
     system.write_bytes(cas.pem(TRUSTED))
-    places = {"SSL_CERT_FILE": str(system), "CERTHOOK_SOURCES": "system"}
+    variables = {"SSL_CERT_FILE": str(system), "CERTHOOK_SOURCES": "system"}
 
-    def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "certhook", *arguments]
-        env = support.clean_env(**places)
-        done = subprocess.run(command, env=env, cwd=str(folder), capture_output=True, encoding="utf-8", timeout=60)
+        env = support.clean_env(**variables)
+        done = subprocess.run(command, env=env, cwd=str(directory), capture_output=True, encoding="utf-8", timeout=60)
         assert done.returncode == 0, done.stderr
         return done
 

@@ -1,4 +1,4 @@
-"""Each program that ``certhook env`` speaks to trusts the exported roots by its variable, and nobody else's."""
+"""Programs for which ``certhook env`` sets a variable trust exactly the exported roots."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from certhook.cli.env import VARIABLES
 
 
 class Program(NamedTuple):
-    """A program: how it is started for a greeting, and the variable that it reads.
+    """A program.
 
-    In the command, PORT is the server's, and PAIR the server's key and certificates.
+    :ivar variable: the variable that names its bundle
+    :ivar command: a command that fetches "hello". PORT stands for the port of the server, and PAIR for the path of
+        a file with the server's private key and certificate chain.
+    :ivar refusal: a pattern for the output if the program does not trust the server
+    :ivar env: additional variables
+    :ivar stdin: the standard input
     """
 
     variable: str
     command: str
-    #: what it says of a server that it does not trust
     refusal: str = "certificate"
     env: dict[str, str] = {}
     stdin: str = ""
@@ -61,8 +65,8 @@ exit !$answer->is_success;
 _RUBY = "require 'open-uri'; puts URI.open('https://localhost:PORT/hello').read"
 
 _AWS = {
-    "AWS_ACCESS_KEY_ID": "nobody",
-    "AWS_SECRET_ACCESS_KEY": "nothing",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_MAX_ATTEMPTS": "1",
@@ -106,16 +110,19 @@ PROGRAMS = {
 
 
 @pytest.fixture
-def ask(find: Callable[[str], str], ports: dict[str, int], pairs: dict[str, Path], tmp_path: Path):
-    """Have a program ask the server of one authority: whether it had its greeting, and was not just unwell."""
+def can_connect(require_program: Callable[[str], str], ports: dict[str, int], pairs: dict[str, Path], tmp_path: Path):
+    """Run a program that connects to the server of a CA, and return whether it received "hello".
+
+    Other errors than an untrusted certificate fail the test.
+    """
     (tmp_path / "wanted.in").write_text("hello")
 
-    def ask(program: Program, whose: str, lines: str = "", **variables: str) -> bool:
-        given = program.command.replace("PORT", str(ports[whose])).replace("PAIR", shlex.quote(str(pairs[whose])))
-        name, *arguments = shlex.split(given)
+    def run(program: Program, ca: str, shell_lines: str = "", **variables: str) -> bool:
+        command = program.command.replace("PORT", str(ports[ca])).replace("PAIR", shlex.quote(str(pairs[ca])))
+        name, *arguments = shlex.split(command)
         home = {name: str(tmp_path) for name in ("HOME", "CARGO_HOME", "TMPDIR")}
         done = subprocess.run(
-            ["sh", "-c", f'{lines}\nexec "$@"', "sh", find(name), *arguments],
+            ["sh", "-c", f'{shell_lines}\nexec "$@"', "sh", require_program(name), *arguments],
             env=support.clean_env(**home, **program.env, **variables),
             cwd=str(tmp_path),
             stdout=subprocess.PIPE,
@@ -124,38 +131,38 @@ def ask(find: Callable[[str], str], ports: dict[str, int], pairs: dict[str, Path
             encoding="utf-8",
             timeout=120,
         )
-        greeted = done.returncode == 0 and re.search(r"\bhello\b", done.stdout) is not None
-        assert greeted or re.search(program.refusal, done.stdout, re.IGNORECASE), done.stdout
-        return greeted
+        has_hello = done.returncode == 0 and re.search(r"\bhello\b", done.stdout) is not None
+        assert has_hello or re.search(program.refusal, done.stdout, re.IGNORECASE), done.stdout
+        return has_hello
 
-    return ask
+    return run
 
 
 @pytest.fixture
 def exported(certhook, tmp_path: Path) -> Path:
-    """The trusted roots, in a file whose path has to be quoted."""
+    """The trusted roots in a file with a path that requires quoting in a shell."""
     path = tmp_path / "the roots.pem"
     certhook(tmp_path, "export", path.name)
     return path
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_trusts_the_exported_roots_and_nobody_else(ask, certhook, exported, name) -> None:
+def test_a_program_trusts_exactly_the_exported_roots(can_connect, certhook, exported, name) -> None:
     program = PROGRAMS[name]
     lines = certhook(exported.parent, "env", exported.name).stdout
-    assert not ask(program, TRUSTED), "without a variable"
-    assert ask(program, TRUSTED, **{program.variable: str(exported)}), "by its variable alone"
-    assert ask(program, TRUSTED, lines), "by the lines"
-    assert not ask(program, STRANGER, lines), "a stranger, by the lines"
-    undo = certhook(exported.parent, "env", "--unset").stdout
-    assert not ask(program, TRUSTED, lines + undo), "by the lines, undone"
+    assert not can_connect(program, TRUSTED), "trusted without a variable"
+    assert can_connect(program, TRUSTED, **{program.variable: str(exported)}), "not trusted with the variable"
+    assert can_connect(program, TRUSTED, lines), "not trusted with the output of certhook env"
+    assert not can_connect(program, STRANGER, lines), "unknown CA trusted with the output of certhook env"
+    unset = certhook(exported.parent, "env", "--unset").stdout
+    assert not can_connect(program, TRUSTED, lines + unset), "trusted after the output of certhook env --unset"
 
 
-def test_every_variable_is_one_that_a_program_here_reads() -> None:
+def test_every_variable_that_certhook_env_sets_is_tested() -> None:
     assert {program.variable for program in PROGRAMS.values()} == set(VARIABLES)
 
 
-# Java, which has no variable and a format of its own.
+# Java has no such variable and uses its own format.
 
 _JAVA = """
 import java.net.URI;
@@ -170,22 +177,24 @@ public class Hello {
 """
 
 
-def test_java_trusts_an_exported_trust_store_without_a_password(ask, certhook, tmp_path) -> None:
+def test_java_trusts_an_exported_trust_store_without_a_password(can_connect, certhook, tmp_path) -> None:
     (tmp_path / "Hello.java").write_text(_JAVA)
     certhook(tmp_path, "export", "--format", "pkcs12", "roots.p12")
     refusal = "unable to find valid certification path"
     stock = Program("", "java Hello.java https://localhost:PORT/hello", refusal)
-    told = Program("", "java -Djavax.net.ssl.trustStore=roots.p12 Hello.java https://localhost:PORT/hello", refusal)
-    assert not ask(stock, TRUSTED)
-    assert ask(told, TRUSTED)
-    assert not ask(told, STRANGER)
+    with_option = Program(
+        "", "java -Djavax.net.ssl.trustStore=roots.p12 Hello.java https://localhost:PORT/hello", refusal
+    )
+    assert not can_connect(stock, TRUSTED)
+    assert can_connect(with_option, TRUSTED)
+    assert not can_connect(with_option, STRANGER)
 
 
 @pytest.mark.parametrize("arguments", [("-printcert", "-file"), ("-importcert", "-noprompt", "-storepass", "changeit")])
-def test_keytool_reads_an_exported_file_with_its_comments(find, exported, tmp_path, arguments) -> None:
+def test_keytool_accepts_an_exported_file_with_comments(require_program, exported, tmp_path, arguments) -> None:
     if arguments[0] == "-importcert":
         arguments = (*arguments, "-keystore", str(tmp_path / "store"), "-file")
-    command = [find("keytool"), *arguments, str(exported)]
+    command = [require_program("keytool"), *arguments, str(exported)]
     done = subprocess.run(command, env=support.clean_env(), capture_output=True, encoding="utf-8", timeout=60)
     assert done.returncode == 0, done.stdout
     assert f"certhook tests {TRUSTED}" in done.stdout or "was added to keystore" in done.stderr

@@ -1,7 +1,7 @@
-"""Which tests of other people are run, with what, and which differences are known.
+"""The test suites of other projects, with their requirements and known differences.
 
-A floor is a round number below what passed when the suite was taken up: a run
-that collects next to nothing is no success.
+A floor is a round number below the number of tests that passed when the suite was added, so that
+a run that collects almost no tests fails.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from typing import Mapping, NamedTuple
 
 
 class Known(NamedTuple):
-    """Why a test cannot have the outcome that it has without certhook."""
+    """A test whose outcome necessarily differs with certhook."""
 
-    #: What it is with certhook.
+    #: The outcome with certhook.
     outcome: str
-    why: str
+    reason: str
 
 
 class Suite(NamedTuple):
     """The tests of one project."""
 
-    #: How many tests have to pass, without certhook and with it.
+    #: The minimum number of tests that pass, with and without certhook.
     floor: int
-    #: What to name for all of its tests: paths in the source distribution, or modules of :mod:`test`.
+    #: Arguments that select all tests: paths in the source distribution, or modules of :mod:`test`.
     targets: tuple[str, ...]
-    #: The source distribution that has the tests; none: they are the interpreter's own.
+    #: The source distribution with the tests; empty for those of the interpreter.
     source: str = ""
-    #: What they need installed, besides pytest.
+    #: Required packages besides pytest.
     packages: tuple[str, ...] = ()
-    #: What pytest is told.
+    #: Arguments for pytest.
     arguments: tuple[str, ...] = ()
-    #: Tests whose outcome has to differ, by their ids.
+    #: Tests with a different outcome, by id.
     known: Mapping[str, Known] = {}
 
 
-#: For every suite that pytest runs. The major version is that of which the pinned projects know the warnings.
+#: For every suite that pytest runs. The pinned projects expect the warnings of this major version.
 PYTEST = ("pytest >= 8, < 9", "pytest-reportlog", "pytest-timeout", "pytest-xdist")
 
 SUITES = {
@@ -65,10 +65,10 @@ SUITES = {
         ),
         known={
             "test.test_site.StartupImportTests.test_startup_imports": Known(
-                "skipped", "it steps aside where there is any .pth file, and certhook.pth is one"
+                "skipped", "the test skips itself if any .pth file exists, such as certhook.pth"
             ),
             "test.test_ssl.ContextTests.test_load_default_certs_env": Known(
-                "failed", "cert_store_stats() counts the roots of SSL_CERT_DIR too, as if they were loaded"
+                "failed", "cert_store_stats() includes the roots of SSL_CERT_DIR, as for an eagerly loaded context"
             ),
         },
     ),
@@ -87,8 +87,8 @@ SUITES = {
             "quart-trio",
             "trustme",
         ),
-        # Upstream tests with a fork of hypercorn, which is not on PyPI: without it some of its tests of client
-        # certificates and HTTP/2 fail, and this one waits for ever.
+        # Upstream uses a fork of hypercorn that is not on PyPI. Without the fork, some tests of client certificates
+        # and HTTP/2 fail, and the deselected test never ends.
         arguments=("-m", "not requires_network and not integration", "-k", "not http2_probe_blocked_per_thread"),
     ),
     "requests": Suite(
@@ -102,7 +102,7 @@ SUITES = {
             "pytest-mock",
             "trustme",
         ),
-        # These need a network that drops what is sent to an address that nobody has.
+        # These need a network that drops packets to an unassigned address.
         arguments=(
             "--deselect=tests/test_requests.py::TestTimeout::test_connect_timeout",
             "--deselect=tests/test_requests.py::TestTimeout::test_total_timeout_connect",
@@ -121,12 +121,12 @@ SUITES = {
             "trustme",
             "uvicorn == 0.32.*",
         ),
-        # Its server always has the same port, so there can be one process only.
+        # The test server uses a fixed port, so the tests run in a single process.
         arguments=("-m", "not network", "-n", "0"),
     ),
     "aiohttp": Suite(
         floor=1400,
-        # Whatever connects, serves, starts interpreters or looks at modules; the rest is parsers and headers.
+        # The tests that connect, serve, start interpreters or inspect modules; the others concern parsers and headers.
         targets=tuple(
             f"tests/test_{name}.py"
             for name in (
@@ -165,7 +165,7 @@ SUITES = {
             "trustme",
             "zlib_ng",
         ),
-        # Upstream's own options measure coverage.
+        # Upstream's default options measure coverage.
         arguments=("-o", "addopts=", "-m", "not dev_mode"),
     ),
     "truststore": Suite(

@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 
-from certhook.cli import _output
-from certhook.cli._words import printable
+from certhook._text import printable
+from certhook.cli import _terminal
 from certhook.cli.enable import deployment, installed, plans, report
 from certhook.cli.enable.interpreter import Refused, Target, find_target
 
@@ -51,10 +51,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "a Python interpreter or the directory that contains it (default: this interpreter)"
-    parser.add_argument("target", metavar="TARGET", type=_output.not_empty, nargs="?", help=text)
+    parser.add_argument("target", metavar="TARGET", type=_terminal.not_empty, nargs="?", help=text)
     parser.add_argument("--yes", action="store_true", help="make the changes without confirmation")
     parser.add_argument("--dry-run", action="store_true", help="only show the changes")
-    _output.add_json(parser)
+    _terminal.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,12 +71,12 @@ def run(options: argparse.Namespace) -> int:
         results["message"], status = str(refusal), refusal.status
     except OSError as error:
         results["message"], status = f"'{options.verb}' failed: {error}", 1
-    if _output.wants_json(options):
-        _output.show_json(results)
+    if _terminal.wants_json(options):
+        _terminal.show_json(results)
     elif status == 0:
-        _output.show("\n".join(_output.wrapped(_printable(results["message"]))))
+        _terminal.show("\n".join(_terminal.wrapped(_printable(results["message"]))))
     if status:
-        _output.complain(_printable(results["message"]))
+        _terminal.complain(_printable(results["message"]))
     return status
 
 
@@ -157,9 +157,9 @@ def _confirm(options: argparse.Namespace, text: str) -> None:
 
     :raises Refused: if the changes must not be made
     """
-    as_json = _output.wants_json(options)
+    as_json = _terminal.wants_json(options)
     if not as_json and (options.dry_run or not options.yes):
-        _output.show(_printable(text))
+        _terminal.show(_printable(text))
     if options.dry_run:
         raise Refused("nothing was changed")
     if not options.yes and (as_json or not _agrees()):
@@ -177,10 +177,10 @@ def _agrees() -> bool:
 
 
 def _show_done(options: argparse.Namespace, text: str) -> None:
-    if options.yes and not _output.wants_json(options):
-        _output.show(_printable(text))
+    if options.yes and not _terminal.wants_json(options):
+        _terminal.show(_printable(text))
 
 
 def _printable(text: str) -> str:
     """Escape control characters: another user may have chosen the names of the files."""
-    return "\n".join(printable(line, len(line)) for line in text.split("\n"))
+    return "\n".join(printable(line) for line in text.split("\n"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from certhook.cli._output import wrapped
+from certhook.cli._terminal import wrapped
 from certhook.cli.enable.plans import STAGE
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
-"""What PyInstaller finds by itself where certhook is installed: entry point group ``pyinstaller40``.
+"""PyInstaller hooks, which PyInstaller finds through the entry point group ``pyinstaller40``.
 
-A program that imports ``ssl`` has certhook and certifi's bundle in it, and the import
-hook is installed before its first line. Not in builds with ``CERTHOOK_DISABLED`` set,
-nor with ``--exclude-module certhook``.
+If the program imports ``ssl``, PyInstaller includes certhook and certifi's bundle, and the
+program installs the import hook before its first line runs. To build without certhook, set
+``CERTHOOK_DISABLED`` or pass ``--exclude-module certhook``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 
 def hook_dirs() -> list[str]:
-    """The folder of the hooks, or none where this build is to be without certhook."""
+    """Return the hook directory, or no directory if ``CERTHOOK_DISABLED`` is set for this build."""
     from certhook import _config
 
-    return [] if _config.disabled() else [os.path.dirname(os.path.abspath(__file__))]
+    return [] if _config.is_disabled() else [os.path.dirname(os.path.abspath(__file__))]

@@ -1,7 +1,8 @@
-"""PyInstaller's hook for ``ssl``: a program that imports it has certhook in it, and certifi's bundle.
+"""PyInstaller hook for ``ssl``: includes certhook and certifi's bundle in programs that import ``ssl``.
 
-What certhook imports lazily is named here; what is for the command line, for building and for
-starting an interpreter with :mod:`site` stays out. Nothing of the build machine's trust goes along.
+PyInstaller cannot see certhook's lazy imports, so this hook lists its modules. It omits the
+modules for the command line, for building programs and for starting through :mod:`site`. It
+copies no trust settings of the build machine.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LEFT_OUT = ("certhook.__main__", "certhook.bootstrap", "certhook.cli", "certhook.freezers", "certhook.run")
+_EXCLUDED = ("certhook.__main__", "certhook.bootstrap", "certhook.cli", "certhook.freezers", "certhook.run")
 
 
 def _is_needed(name: str) -> bool:
-    return not name.startswith(_LEFT_OUT)
+    return not name.startswith(_EXCLUDED)
 
 
 def hook(hook_api: Any) -> None:
-    """Add the modules and the bundle, unless ``--exclude-module certhook`` was given."""
+    """Add the modules and the bundle, unless the build uses ``--exclude-module certhook``."""
     if "certhook" not in hook_api.analysis.excludes:
         hook_api.add_imports("certifi", *collect_submodules("certhook", filter=_is_needed))
         hook_api.add_datas(collect_data_files("certifi"))

@@ -1,6 +1,6 @@
-"""CPython for Windows under wine: its interpreters, and machines whose stores a test may change.
+"""Fixtures for CPython for Windows under wine: interpreters, and machines on which a test may change the stores.
 
-The interpreters and one configuration of wine are made once for all workers.
+The xdist workers share the interpreters and one wine prefix, from which each test's prefix is cloned.
 """
 
 from __future__ import annotations
@@ -13,65 +13,66 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from wine import Windows, link, make_interpreter, new_registry, running
+from wine import Windows, clone_interpreter, clone_prefix, make_interpreter, wine_session
 
-#: The first and the last that wine 8 runs; up to 3.9 the standard library is in a zip without exec_module.
+#: The oldest and the newest version that wine 8 can run, and one in between. In the embeddable distribution, the
+#: standard library is in a zip archive, and zipimport has no exec_module up to Python 3.9.
 VERSIONS = ("3.8", "3.11", "3.13")
 
 
 @pytest.fixture(scope="session")
-def made(request: pytest.FixtureRequest, tool, pip_install, tmp_path_factory) -> Iterator[Path]:
-    """What all workers share: a folder with each version of Python, and a prefix of wine.
+def shared_directory(request: pytest.FixtureRequest, require_program, pip_install, tmp_path_factory) -> Iterator[Path]:
+    """The directory that all workers share: it contains each version of Python and a wine prefix.
 
-    The worker that ends last removes it, for a prefix has 700 MB.
+    The last worker removes it, because a prefix takes 700 MB.
     """
     for name in ("wine", "wineserver"):
-        tool(name)
+        require_program(name)
     shared = tmp_path_factory.getbasetemp()
     worker = os.environ.get("PYTEST_XDIST_WORKER", "only")
     if worker != "only":
         shared = shared.parent
-    folder, workers = shared / "windows", shared / "windows-workers"
+    directory, workers = shared / "windows", shared / "windows-workers"
 
     @contextmanager
-    def alone() -> Iterator[None]:
+    def locked() -> Iterator[None]:
         with open(shared / "windows.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    with alone():
+    with locked():
         workers.mkdir(exist_ok=True)
-        if not (folder / "made").exists():
-            (folder / "prefix").mkdir(parents=True)
-            with running(folder / "prefix"):
+        if not (directory / "complete").exists():
+            (directory / "prefix").mkdir(parents=True)
+            with wine_session(directory / "prefix"):
                 pass
             wheel = request.getfixturevalue("wheel")
             for version in VERSIONS:
-                make_interpreter(folder / version, version, wheel, pip_install)
-            (folder / "made").touch()
+                make_interpreter(directory / version, version, wheel, pip_install)
+            (directory / "complete").touch()
         (workers / worker).touch()
-    yield folder
-    with alone():
+    yield directory
+    with locked():
         (workers / worker).unlink()
         if not any(workers.iterdir()):
-            shutil.rmtree(folder)
+            shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
-def interpreters(made: Path, cas, tmp_path_factory) -> dict[str, Path]:
-    """Each version with a bundle of this worker's own authorities."""
+def interpreters(shared_directory: Path, cas, tmp_path_factory) -> dict[str, Path]:
+    """Each version of Python, with a bundle that contains the CAs of this test run."""
     found = {}
     for version in VERSIONS:
         found[version] = tmp_path_factory.mktemp("python")
-        link(made / version, found[version])
+        clone_interpreter(shared_directory / version, found[version])
         (found[version] / "Lib/site-packages/certifi/cacert.pem").write_bytes(cas.pem("bundled", "both"))
     return found
 
 
 @pytest.fixture(params=VERSIONS)
-def windows(request, made: Path, interpreters, cas, servers, tmp_path: Path) -> Iterator[Windows]:
-    """A machine of the test's own, with each version of Python."""
+def windows(request, shared_directory: Path, interpreters, cas, servers, tmp_path: Path) -> Iterator[Windows]:
+    """A new machine with one of the versions of Python."""
     prefix = tmp_path / "prefix"
-    new_registry(made / "prefix", prefix)
-    with running(prefix):
+    clone_prefix(shared_directory / "prefix", prefix)
+    with wine_session(prefix):
         yield Windows(interpreters[request.param], prefix, cas, servers)

@@ -1,4 +1,4 @@
-"""certhook on Windows, by what CPython for Windows does under wine, with real stores and real handshakes."""
+"""certhook in CPython for Windows under wine, with real certificate stores and real handshakes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 import re
 from pathlib import Path
 
-import hosts_table as table
+import interpreter_table
 import pytest
-from expected import STOCK
-from wine import UNDER_WINE
+from embedded_support import WITHOUT_CERTHOOK
+from wine import RERUN_IF_WINESERVER_DIES
 
-pytestmark = UNDER_WINE
+pytestmark = RERUN_IF_WINESERVER_DIES
 
-STORE = re.compile("[0-9a-f]{40}")
+STORE_NAME = re.compile("[0-9a-f]{40}")
 
 
-def test_the_hook_is_active_and_the_stores_of_windows_are_the_systems(windows) -> None:
+def test_status_lists_the_windows_stores_as_the_systems_store(windows) -> None:
     windows.run("add('ROOT', 'system'), add('ROOT', 'both'), add('CA', 'stranger'); print(1)")
     status = windows.status()
     assert status["active"]
@@ -24,7 +24,7 @@ def test_the_hook_is_active_and_the_stores_of_windows_are_the_systems(windows) -
     assert status["problems"] == []
     places = {place["path"]: place["anchors"] for place in status["places"]}
     assert places.pop("Windows CA store") == 1
-    # Wine puts the roots of the machine that it runs on into the store as well.
+    # Wine adds the roots of the machine to the store.
     roots = places.pop("Windows ROOT store")
     assert roots >= 2
     assert status["anchors_by_source"] == {"system": roots + 1, "bundled": 2}
@@ -37,16 +37,17 @@ def test_the_hook_is_active_and_the_stores_of_windows_are_the_systems(windows) -
 
 
 @pytest.mark.row("CPython for Windows, wine", "the .pth")
-def test_the_roots_of_windows_and_those_of_the_bundle_are_trusted(windows, request) -> None:
+def test_the_roots_of_windows_and_of_the_bundle_are_trusted(windows, request) -> None:
     code = "[add('ROOT', name) for name in json.loads(os.environ['ROOTS'])]; print(json.dumps(trusted()))"
-    for roots in (set(), STOCK):
+    for roots in (set(), WITHOUT_CERTHOOK):
         variables = {"ROOTS": json.dumps(sorted(roots))}
-        chained, stock = (set(windows.run(code, **variables, **more)) for more in ({}, {"CERTHOOK_DISABLED": "1"}))
-        assert (chained, stock) == ({*roots, "bundled", "both"}, roots)
-        table.record(request.node, bool(roots), chained, stock)
+        hooked = set(windows.run(code, **variables))
+        stock = set(windows.run(code, **variables, CERTHOOK_DISABLED="1"))
+        assert (hooked, stock) == ({*roots, "bundled", "both"}, roots)
+        interpreter_table.record(request.node, bool(roots), hooked, stock)
 
 
-def test_whom_a_default_context_trusts(windows, tmp_path, cas) -> None:
+def test_the_settings_determine_the_roots_that_a_default_context_trusts(windows, tmp_path, cas) -> None:
     file, other = tmp_path / "a.pem", tmp_path / "b.pem"
     file.write_bytes(cas.pem("extra"))
     other.write_bytes(cas.pem("stranger"))
@@ -65,109 +66,109 @@ def test_whom_a_default_context_trusts(windows, tmp_path, cas) -> None:
     ]
     code = """
 add("ROOT", "system"), add("ROOT", "both")
-answers = []
+results = []
 for variables in json.loads(os.environ["CASES"]):
     os.environ.update(variables)
-    answers.append(" ".join(trusted()))
+    results.append(" ".join(trusted()))
     for name in variables:
         del os.environ[name]
-print(json.dumps(answers))
+print(json.dumps(results))
 """
-    answers = windows.run(code, CASES=json.dumps([variables for variables, _ in cases]))
-    assert [sorted(answer.split()) for answer in answers] == [sorted(expected.split()) for _, expected in cases]
-    # Without certhook, for comparison.
+    results = windows.run(code, CASES=json.dumps([variables for variables, _ in cases]))
+    assert [sorted(result.split()) for result in results] == [sorted(expected.split()) for _, expected in cases]
+    # The result without certhook, for comparison.
     assert windows.run("print(json.dumps(trusted()))", CERTHOOK_DISABLED="1") == ["system", "both"]
 
 
-def test_a_changed_store_is_seen_by_the_next_context(windows) -> None:
+def test_the_next_context_uses_the_changed_store(windows) -> None:
     code = """
-answers = [trusted()]
+results = [trusted()]
 add("ROOT", "system")
-answers.append(trusted())
+results.append(trusted())
 remove("ROOT", "system")
-answers.append(trusted())
-print(json.dumps(answers))
+results.append(trusted())
+print(json.dumps(results))
 """
     before, added, deleted = windows.run(code)
     assert before == deleted == ["bundled", "both"]
     assert added == ["system", "bundled", "both"]
 
 
-def test_what_changes_in_place_is_seen_by_the_next_look_at_every_certificate(windows) -> None:
+def test_a_certificate_changed_in_place_is_detected_by_the_next_full_check(windows) -> None:
     code = """
-from certhook import _store
-# A certificate for clients alone, and then the same for everything.
+from certhook import _watch
+# Add the certificate for client authentication only, save its properties, and add it again for all purposes.
 add("ROOT", "system", "1.3.6.1.5.5.7.3.2")
 with winreg.OpenKey(*key("ROOT", "system")) as opened:
-    for_clients = winreg.QueryValueEx(opened, "Blob")
+    client_only = winreg.QueryValueEx(opened, "Blob")
 remove("ROOT", "system"), add("ROOT", "system")
-answers = [trusted()]
+results = [trusted()]
 with winreg.OpenKey(*key("ROOT", "system"), 0, winreg.KEY_SET_VALUE) as opened:
-    winreg.SetValueEx(opened, "Blob", 0, for_clients[1], for_clients[0])
-_store.DEEP_LOOK_EVERY = 0
-answers.append(trusted())
-print(json.dumps(answers))
+    winreg.SetValueEx(opened, "Blob", 0, client_only[1], client_only[0])
+_watch.MEMBERS_INTERVAL = 0
+results.append(trusted())
+print(json.dumps(results))
 """
     assert windows.run(code) == [["system", "bundled", "both"], ["bundled", "both"]]
 
 
 def test_a_warm_process_reads_no_certificate(windows) -> None:
     code = """
-from certhook import _registry
+from certhook._watch import windows as watch_windows
 read = []
-enumerate_store = _registry.enumerate_store
-_registry.enumerate_store = lambda store: read.append(store) or enumerate_store(store)
-answer = trusted()
-print(json.dumps([answer, read, "certhook._anchors" in sys.modules]))
+enumerate_store = watch_windows.enumerate_store
+watch_windows.enumerate_store = lambda store: read.append(store) or enumerate_store(store)
+result = trusted()
+print(json.dumps([result, read, "certhook._sources" in sys.modules]))
 """
     windows.run("add('ROOT', 'system'); print(1)")
     everything = ["Disallowed", "CA", "ROOT"]
-    # Wine puts the roots of the machine that it runs on into the registry whenever nobody has a store open.
+    # Wine adds the roots of the machine to the registry whenever no process has a store open.
     opened = f"import ssl, time; print(*map(ssl.enum_certificates, {everything}), flush=True); time.sleep(100)"
     holder = windows.start("-c", opened)
     try:
         holder.stdout.readline()
-        answers = [windows.run(code) for _ in range(3)]
+        results = [windows.run(code) for _ in range(3)]
     finally:
         holder.kill()
         holder.communicate()
-    assert answers == [
-        [["system", "bundled", "both"], everything, True],  # makes the store
-        [["system", "bundled", "both"], everything, False],  # looks at all of it for the first time
+    assert results == [
+        [["system", "bundled", "both"], everything, True],  # builds the store
+        [["system", "bundled", "both"], everything, False],  # performs the first full check
         [["system", "bundled", "both"], [], False],
     ]
 
 
 def test_a_prebuilt_store_is_used(windows) -> None:
     windows.run("add('ROOT', 'system'); print(1)")
-    folder = r"C:\users\Public\certhook"
-    windows.finish(windows.start("-m", "certhook", "compile", "--directory", folder))
+    directory = r"C:\users\Public\certhook"
+    windows.finish(windows.start("-m", "certhook", "compile", "--directory", directory))
     code = """
-from certhook._patch import STORE
-print(json.dumps([trusted(), ssl.create_default_context().__dict__[STORE], "certhook._anchors" in sys.modules]))
+from certhook._state import STORE
+print(json.dumps([trusted(), ssl.create_default_context().__dict__[STORE], "certhook._sources" in sys.modules]))
 """
-    trusted, store, has_read = windows.run(code, CERTHOOK_CACHE_DIR=folder)
+    trusted, store, has_read = windows.run(code, CERTHOOK_CACHE_DIR=directory)
     assert (trusted, has_read) == (["system", "bundled", "both"], False)
-    assert store.startswith(folder)
+    assert store.startswith(directory)
 
 
-def test_what_is_disallowed_is_refused_though_the_root_store_and_the_bundle_have_it(windows) -> None:
+def test_a_disallowed_root_is_distrusted_even_if_the_root_store_or_the_bundle_contains_it(windows) -> None:
     code = """
 add("ROOT", "system"), add("ROOT", "both")
-answers = [trusted()]
+results = [trusted()]
 for name in ("both", "bundled", "system"):
     add("Disallowed", name)
-    answers.append(trusted())
+    results.append(trusted())
 remove("Disallowed", "system")
-answers.append(trusted())
-print(json.dumps(answers))
+results.append(trusted())
+print(json.dumps(results))
 """
     assert windows.run(code) == [["system", "bundled", "both"], ["system", "bundled"], ["system"], [], ["system"]]
     removed = windows.status()["distrusted"]
     assert [root["by"] for root in removed] == [["Windows Disallowed store"]] * 2
 
 
-def test_a_root_that_windows_trusts_for_clients_alone_vouches_for_no_server(windows) -> None:
+def test_a_root_that_windows_trusts_only_for_client_authentication_is_not_trusted_for_servers(windows) -> None:
     code = """
 add("ROOT", "system", "1.3.6.1.5.5.7.3.2"), add("ROOT", "extra", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.4")
 import certhook
@@ -184,17 +185,17 @@ print(json.dumps([trusted(), *counts]))
     ]
 
 
-def test_no_path_of_another_system_is_ever_looked_at(windows) -> None:
-    """Under wine, and in Cygwin's and MSYS2's folders, such paths may be there."""
+def test_no_path_of_another_operating_system_is_accessed(windows) -> None:
+    """Such paths may exist under wine and in the directories of Cygwin and MSYS2."""
     code = """
 import builtins
 import certhook
-looked = set()
+accessed = set()
 def watch(module, name):
     function = getattr(module, name)
     def watched(path, *args, **kwargs):
         if isinstance(path, (str, bytes)):
-            looked.add(os.fsdecode(path))
+            accessed.add(os.fsdecode(path))
         return function(path, *args, **kwargs)
     setattr(module, name, watched)
 for name in ("stat", "lstat", "open", "listdir", "scandir", "access", "readlink"):
@@ -206,76 +207,75 @@ os.chdir("Z:\\\\")
 trusted()
 certhook.trust_set(ssl.Purpose.CLIENT_AUTH)
 ssl.get_default_verify_paths()
-print(json.dumps([sorted(looked), ssl._ssl.get_default_verify_paths(), sys.prefix]))
+print(json.dumps([sorted(accessed), ssl._ssl.get_default_verify_paths(), sys.prefix]))
 """
-    looked, compiled_in, prefix = windows.run(code)
-    places = (compiled_in[1], compiled_in[3], prefix)
-    assert set(compiled_in[1::2]) <= set(looked)
-    allowed = (*places, "C:\\users\\", "C:\\Program Files")
-    strange = [path for path in looked if path not in ("C:\\", "C:\\users") and not path.startswith(allowed)]
-    assert strange == []
+    accessed, compiled_in, prefix = windows.run(code)
+    assert set(compiled_in[1::2]) <= set(accessed)
+    allowed = (*compiled_in[1::2], prefix, "C:\\users\\", "C:\\Program Files")
+    unexpected = [path for path in accessed if path not in ("C:\\", "C:\\users") and not path.startswith(allowed)]
+    assert unexpected == []
 
 
-def test_contexts_are_pointed_at_a_compiled_store_in_the_users_local_data(windows) -> None:
+def test_contexts_use_a_compiled_store_in_the_users_local_application_data(windows) -> None:
     code = """
 add("ROOT", "system")
-from certhook._patch import STORE
+from certhook._state import STORE
 context = ssl.create_default_context()
 store = context.__dict__[STORE]
-counted = len(context.get_ca_certs()), context.cert_store_stats()["x509_ca"]
+counts = len(context.get_ca_certs()), context.cert_store_stats()["x509_ca"]
 os.environ["CERTHOOK_LOAD"] = "eager"
 eager = ssl.create_default_context()
-print(json.dumps([store, STORE in eager.__dict__, len(eager.get_ca_certs()), counted, os.environ["LOCALAPPDATA"]]))
+print(json.dumps([store, STORE in eager.__dict__, len(eager.get_ca_certs()), counts, os.environ["LOCALAPPDATA"]]))
 """
-    store, is_pointed, eager, counted, local = windows.run(code)
-    assert store.startswith(f"{local}\\certhook\\Cache\\") and not is_pointed
-    assert counted == [eager, eager]
-    (folder,) = filter(Path.is_dir, windows.cache.iterdir())
-    assert STORE.fullmatch(folder.name) and store.endswith(folder.name)
-    assert len([path for path in folder.iterdir() if path.suffix == ".0"]) >= 3
+    store, eager_uses_store, eager_count, counts, local = windows.run(code)
+    assert store.startswith(f"{local}\\certhook\\Cache\\") and not eager_uses_store
+    assert counts == [eager_count, eager_count]
+    (directory,) = filter(Path.is_dir, windows.cache.iterdir())
+    assert STORE_NAME.fullmatch(directory.name) and store.endswith(directory.name)
+    assert len([path for path in directory.iterdir() if path.suffix == ".0"]) >= 3
 
 
-def test_a_damaged_store_is_mended(windows) -> None:
+def test_a_damaged_store_is_repaired(windows) -> None:
     code = """
-from certhook import _store
-from certhook._patch import STORE
-_store.DEEP_LOOK_EVERY = 0
+from certhook import _watch
+from certhook._state import STORE
+_watch.MEMBERS_INTERVAL = 0
 store = ssl.create_default_context().__dict__[STORE]
 def content():
     return {name: open(os.path.join(store, name), "rb").read() for name in os.listdir(store)}
 def write(name, data):
     with open(os.path.join(store, name), "wb") as file:
         file.write(data)
-whole = content()
-victim = min(name for name in whole if name.endswith(".0"))
+intact = content()
+victim = min(name for name in intact if name.endswith(".0"))
 damages = {
-    "a file is gone": lambda: os.unlink(os.path.join(store, victim)),
-    "a file is empty": lambda: write(victim, b""),
-    "a foreign file": lambda: write("0badcafe.0", whole[victim]),
-    "a folder": lambda: os.mkdir(os.path.join(store, "0badcafe.1")),
-    "everything is gone": lambda: [os.unlink(os.path.join(store, name)) for name in whole],
+    "a missing file": lambda: os.unlink(os.path.join(store, victim)),
+    "an empty file": lambda: write(victim, b""),
+    "an additional file": lambda: write("0badcafe.0", intact[victim]),
+    "a directory": lambda: os.mkdir(os.path.join(store, "0badcafe.1")),
+    "an empty store": lambda: [os.unlink(os.path.join(store, name)) for name in intact],
 }
-answers = {}
+results = {}
 for name, damage in damages.items():
     damage()
-    assert sorted(os.listdir(store)) != sorted(whole) or content() != whole
-    folders = [entry.name for entry in os.scandir(os.path.dirname(store)) if entry.is_dir()]
-    answers[name] = [*trusted(), content() == whole, folders == [os.path.basename(store)]]
-print(json.dumps(answers))
+    assert sorted(os.listdir(store)) != sorted(intact) or content() != intact
+    directories = [entry.name for entry in os.scandir(os.path.dirname(store)) if entry.is_dir()]
+    results[name] = [*trusted(), content() == intact, directories == [os.path.basename(store)]]
+print(json.dumps(results))
 """
-    answers = windows.run(code)
-    assert answers == {name: ["bundled", "both", True, True] for name in answers}
-    assert len(answers) == 5
+    results = windows.run(code)
+    assert results == {name: ["bundled", "both", True, True] for name in results}
+    assert len(results) == 5
 
 
-def test_processes_that_start_at_once_make_one_store(windows) -> None:
+def test_concurrent_processes_build_one_store(windows) -> None:
     code = "import ssl; context = ssl.create_default_context(); print(len(context.get_ca_certs()))"
     counts = [windows.finish(process) for process in [windows.start("-c", code) for _ in range(4)]]
     assert len(set(counts)) == 1
     assert sorted(re.sub("[0-9a-f]{8,}", "...", path.name) for path in windows.cache.iterdir()) == ["...", "index-..."]
 
 
-def test_a_host_without_site_installs_the_hook_itself(windows, tmp_path) -> None:
+def test_a_host_without_site_can_install_the_hook(windows, tmp_path) -> None:
     code = """
 import certhook
 before = certhook.is_installed()

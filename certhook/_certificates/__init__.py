@@ -1,0 +1,1 @@
+"""Certificates: anchors, PEM, X.509 and their use by OpenSSL."""

@@ -1,0 +1,112 @@
+"""Trusted certificates: as one file lists them, and as anchors of default trust."""
+
+from __future__ import annotations
+
+from certhook._certificates import names, x509
+from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from certhook._certificates.x509 import Certificate
+
+#: The bits of purposes, and their object identifiers in certificates.
+PURPOSE_OIDS = {SERVER_AUTH: x509.SERVER_AUTH, CLIENT_AUTH: x509.CLIENT_AUTH}
+
+
+class Entry:
+    """A certificate in one file or store, with the purposes that it is listed for.
+
+    :ivar certificate: the parsed certificate
+    :ivar trusted: the purposes that it is trusted for, as bits
+    :ivar rejected: the purposes that it is distrusted for, as bits
+    """
+
+    __slots__ = ("certificate", "rejected", "trusted")
+
+    def __init__(self, certificate: Certificate, trusted: int = ANY_PURPOSE, rejected: int = 0) -> None:
+        self.certificate = certificate
+        self.trusted = trusted
+        self.rejected = rejected
+
+    @property
+    def der(self) -> bytes:
+        """The certificate as DER."""
+        return self.certificate.der
+
+
+class Anchor:
+    """A trusted CA certificate, and the sources that list it.
+
+    :ivar certificate: the parsed certificate
+    :ivar listed: a pair of source and path for each location that lists it
+    :ivar rejected_by: the paths of the block lists that distrust it
+    """
+
+    __module__ = "certhook"
+    __slots__ = ("certificate", "listed", "rejected_by")
+
+    def __init__(
+        self,
+        certificate: Certificate,
+        listed: tuple[tuple[str, str], ...] = (),
+        rejected_by: tuple[str, ...] = (),
+    ) -> None:
+        self.certificate = certificate
+        self.listed = listed
+        self.rejected_by = rejected_by
+
+    @property
+    def der(self) -> bytes:
+        """The certificate as DER."""
+        return self.certificate.der
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 fingerprint of the certificate, in lower-case hexadecimal digits."""
+        from hashlib import sha256
+
+        return sha256(self.der).hexdigest()
+
+    @property
+    def subject(self) -> str:
+        """The name of the CA as :rfc:`4514` writes it; ``#`` and hexadecimal DER if it is malformed."""
+        subject = self.certificate.subject
+        try:
+            return names.text(subject)
+        except ValueError:
+            return f"#{subject.hex()}"
+
+    @property
+    def validity(self) -> tuple[datetime, datetime] | None:
+        """The first and the last second of its validity in UTC, None if they are malformed."""
+        try:
+            return x509.dates(self.certificate.validity)
+        except ValueError:
+            return None
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources that list it, without duplicates."""
+        return list(dict.fromkeys(source for source, _ in self.listed))
+
+    def __repr__(self) -> str:
+        return f"<Anchor {self.subject}, listed by {', '.join(self.sources) or 'no source'}>"
+
+
+def purpose_bits(trusted: list[str] | None, rejected: list[str]) -> tuple[int, int]:
+    """Convert OpenSSL's trust settings to bits.
+
+    A list of trusted purposes excludes every other purpose for this entry only. A rejected purpose
+    is rejected for every entry with the certificate.
+
+    :returns: the trusted and the rejected purposes
+    """
+    trusted_bits = rejected_bits = 0
+    for bit, oid in PURPOSE_OIDS.items():
+        if trusted is None or oid in trusted or x509.ANY_EXTENDED_KEY_USAGE in trusted:
+            trusted_bits |= bit
+        if oid in rejected or x509.ANY_EXTENDED_KEY_USAGE in rejected:
+            rejected_bits |= bit
+    return trusted_bits & ~rejected_bits, rejected_bits

@@ -1,0 +1,77 @@
+"""Default trust without a usable store: reading the sources, and building a store of their anchors."""
+
+from __future__ import annotations
+
+from certhook import _warnings
+from certhook._sources import read_trust_set
+from certhook._store import Unusable, is_shared
+from certhook._store.build import compile_store
+from certhook._watch.paths import signature
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
+
+    from certhook._config import Config
+    from certhook._types import Signature
+    from certhook.exceptions import CerthookError
+
+
+class ColdStart:
+    """The result of a cold start.
+
+    :param purpose: the bit of the purpose
+    :param directory: where to build a store, None to build none because of *eager_reason*
+    :param settings: everything that the trust set depends on besides its inputs
+    :param rejected: why directories with an index were rejected
+    :ivar trust_set: the anchors that were read
+    :ivar store: the compiled store, None if there is none
+    :ivar store_signature: the signature of its directory
+    :ivar eager_reason: why there is none
+    :ivar problems: the problems to report
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        purpose: int,
+        directory: str | None,
+        settings: tuple[str, ...],
+        eager_reason: str,
+        rejected: Sequence[Unusable],
+    ) -> None:
+        self.trust_set = read_trust_set(config, purpose)
+        self.store: str | None = None
+        self.store_signature: Signature = None
+        self.eager_reason = eager_reason
+        self.problems: list[CerthookError] = list(self.trust_set.problems)
+        for failure in rejected:
+            self._report(failure, is_configured=False)
+        if not self.trust_set.anchors:
+            self.eager_reason = eager_reason or "there are no roots"
+        elif directory is not None:
+            self._compile(config, directory, settings)
+        if self.eager_reason and config.debug:
+            _warnings.debug(f"no compiled store: {self.eager_reason}")
+
+    @property
+    def ders(self) -> tuple[bytes, ...]:
+        """The certificates to load into contexts, in the order of a store."""
+        # OpenSSL prefers the first of several certificates with one name.
+        return () if self.store is not None else tuple(sorted([anchor.der for anchor in self.trust_set.anchors]))
+
+    def _compile(self, config: Config, directory: str, settings: tuple[str, ...]) -> None:
+        try:
+            self.store = compile_store(directory, self.trust_set, settings, is_shared())
+            self.store_signature = signature(self.store)
+        except Unusable as failure:
+            self.eager_reason = str(failure)
+            self._report(failure, is_configured=bool(config.cache_dir))
+
+    def _report(self, failure: Unusable, is_configured: bool) -> None:
+        # The user is not responsible for a public directory that certhook chose itself.
+        if failure.is_unsafe or (failure.is_public and is_configured):
+            problem = SourceError("compiled store", f"{failure}. It is not used; roots are loaded into each context")
+            if str(problem) not in map(str, self.problems):
+                self.problems.append(problem)

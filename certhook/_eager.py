@@ -1,0 +1,41 @@
+"""For callers that need the roots of default trust themselves, instead of a directory that OpenSSL reads on demand."""
+
+from __future__ import annotations
+
+import os
+
+from certhook import _config, _loading, _trust
+from certhook._config import SERVER_AUTH
+from certhook._state import STORE
+from certhook._store.verification import BUNDLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+
+_HEXADECIMAL = "0123456789abcdef"
+
+
+def load_completely(context: ssl.SSLContext) -> None:
+    """Load every root of the compiled store that *context* points at, if it points at one."""
+    if STORE in context.__dict__:
+        _trust.repair(context.__dict__[STORE])
+    _loading.load_completely(context)
+
+
+def store_in_place_of(capath: str | None) -> tuple[str | None, str] | None:
+    """Return a file and a directory of the compiled store, unless Python's own directory contains a root.
+
+    :param capath: Python's directory, None if there is none
+    """
+    if capath is not None:
+        try:
+            if any(name[8:9] == "." and not name[:8].strip(_HEXADECIMAL) for name in os.listdir(capath)):
+                return None
+        except OSError:
+            pass
+    store = _trust.current(_config.current(), SERVER_AUTH).store
+    if store is None:
+        return None
+    bundle = os.path.join(store, BUNDLE)
+    return (bundle if _loading.is_loadable(bundle) else None), store

@@ -1,0 +1,123 @@
+"""Loading certificates into an ``SSLContext``.
+
+:func:`certhook._trust.apply` points a fresh context at a compiled store, from which OpenSSL reads
+roots on demand. This module handles all other contexts: those that already contain certificates,
+those that are asked for their roots, and default trust without a store.
+"""
+
+import _ssl
+import os
+
+from certhook._state import CALLERS, LOADED, STORE, context_class_of, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from typing import Iterable
+
+    from certhook.exceptions import CerthookError
+
+# Not the context's own method, which a subclass may override and certhook wraps.
+_load = _ssl._SSLContext.load_verify_locations
+
+
+def load_store(context: "ssl.SSLContext", store: str) -> None:
+    """Make *context*, which may contain other certificates, trust every anchor of *store*."""
+    markers = context.__dict__
+    if store in (markers.get(STORE), markers.get(LOADED)):
+        return  # truststore requests default trust for every connection.
+    # OpenSSL searches directories only for subjects without a loaded certificate, and stops at the first
+    # directory that contains the subject: a certificate of the same name would hide the root.
+    load_completely(context)
+    if CALLERS in markers or LOADED in markers or _ssl._SSLContext.cert_store_stats(context)["x509"]:
+        _load_files(context, store)
+    else:
+        _load(context, capath=store)
+        markers[STORE] = store
+
+
+def load_anchors(
+    context: "ssl.SSLContext", anchors: "tuple[bytes, ...]", problems: "list[CerthookError]"
+) -> "tuple[bytes, ...]":
+    """Make *context* trust *anchors*, except those that OpenSSL rejects.
+
+    :param anchors: certificates as DER
+    :param problems: a problem is appended for each rejected certificate
+    :returns: the certificates that were loaded
+    """
+    load_completely(context)
+    if not anchors:
+        return anchors
+    try:
+        _load(context, cadata=b"".join(anchors))
+        return anchors
+    except _ssl.SSLError:
+        pass  # An invalid certificate prevents the following ones from being loaded (cpython#79846).
+    return load_one_by_one(context, anchors, problems)
+
+
+def load_one_by_one(
+    context: "ssl.SSLContext", anchors: "Iterable[bytes]", problems: "list[CerthookError]"
+) -> "tuple[bytes, ...]":
+    """Load each of *anchors* that OpenSSL accepts into *context*.
+
+    :param anchors: certificates as DER
+    :param problems: a problem is appended for each rejected certificate
+    :returns: the certificates that were loaded
+    """
+    from hashlib import sha256
+
+    from certhook.exceptions import SourceError
+
+    loaded = []
+    for anchor in anchors:
+        try:
+            _load(context, cadata=anchor)
+        except _ssl.SSLError as error:
+            name = f"the certificate with SHA-256 {sha256(anchor).hexdigest()}"
+            problems.append(SourceError(name, f"is ignored because OpenSSL rejects it: {error}"))
+        else:
+            loaded.append(anchor)
+    return tuple(loaded)
+
+
+def load_completely(context: "ssl.SSLContext") -> None:
+    """Load every certificate of the store that *context* points at, if it points at one."""
+    store = context.__dict__.get(STORE)
+    if store is not None and os.path.isdir(store):
+        _load_files(context, store)
+        # Removed only now, because other threads may ask the context at the same time.
+        context.__dict__.pop(STORE, None)
+
+
+def new_context() -> "ssl.SSLContext":
+    """Return an empty context of the standard library's class, to test whether OpenSSL accepts certificates."""
+    import ssl
+
+    return context_class_of(ssl)(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[no-any-return]
+
+
+def is_loadable(bundle: str) -> bool:
+    """Return whether OpenSSL loads the PEM file of a compiled store.
+
+    A certificate that it rejects would prevent the following ones from being loaded.
+    """
+    # Keyed by path, because a store's name depends on its content.
+    loadable = process.loadable
+    if bundle not in loadable:
+        try:
+            _load(new_context(), cafile=bundle)
+            loadable[bundle] = True
+        except (OSError, _ssl.SSLError):
+            loadable[bundle] = False
+    return loadable[bundle]
+
+
+def _load_files(context: "ssl.SSLContext", store: str) -> None:
+    for name in sorted(os.listdir(store)):
+        if name[8:9] == ".":
+            try:
+                _load(context, cafile=os.path.join(store, name))
+            except (OSError, _ssl.SSLError):
+                continue  # OpenSSL ignores such a file as well when it looks up a subject.
+    context.__dict__[LOADED] = store

@@ -1,0 +1,151 @@
+"""Block lists: the certificates and keys that the administrator distrusts, and matching them."""
+
+from __future__ import annotations
+
+import re
+
+from certhook._certificates import names, pem, x509
+from certhook._certificates.x509 import Certificate
+from certhook._config import ANY_PURPOSE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Collection
+
+
+class BlocklistEntry:
+    """A distrusted certificate or public key.
+
+    A certificate is identified by its DER, by its issuer and serial number, or by its SHA-1.
+
+    :ivar purposes: the purposes that it is distrusted for, as bits
+    :ivar der: the certificate as DER
+    :ivar issuer: the issuer's name as DER
+    :ivar serial: the serial number as DER
+    :ivar sha1: the SHA-1 of the certificate
+    :ivar key: the public key (SubjectPublicKeyInfo) as DER
+    :ivar fault: why the entry identifies nothing
+    """
+
+    __slots__ = ("der", "fault", "issuer", "key", "purposes", "serial", "sha1")
+
+    def __init__(
+        self,
+        purposes: int,
+        der: bytes = b"",
+        issuer: bytes = b"",
+        serial: bytes = b"",
+        sha1: bytes = b"",
+        key: bytes = b"",
+        fault: str = "",
+    ) -> None:
+        self.purposes = purposes
+        self.der = der
+        self.issuer = issuer
+        self.serial = serial
+        self.sha1 = sha1
+        self.key = key
+        self.fault = fault
+
+
+class Blocklist:
+    """All distrusted certificates and keys, and the files that list them.
+
+    :ivar certificates: the certificates that are listed themselves, by their DER
+    :ivar removed_labels: the names of files that Debian's administrator deselected and that no longer
+        exist, with the path of the list
+    :ivar exempt: the CAs that stay trusted although *removed_labels* contains them
+    :ivar is_complete: whether all block lists could be read
+    """
+
+    def __init__(self) -> None:
+        # By the keys of _keys(): the bits of purposes and the path of each entry.
+        self._entries: dict[object, list[tuple[int, str]]] = {}
+        self._has_sha1 = False
+        self.certificates: dict[bytes, Certificate] = {}
+        self.removed_labels: dict[bytes, str] = {}
+        self.exempt: Collection[object] = frozenset()
+        self.is_complete = True
+
+    def add(self, entry: BlocklistEntry, path: str) -> None:
+        """Distrust the certificate or key of *entry*, and every certificate with the same subject and key.
+
+        :raises ValueError: if the entry identifies nothing
+        """
+        if entry.fault:
+            raise ValueError(entry.fault)
+        if entry.der:
+            certificate = Certificate(entry.der)
+            keys = _keys(certificate)[:2]
+            self.certificates[entry.der] = certificate
+        elif entry.issuer and entry.serial:
+            keys = [_serial_key(entry.issuer, entry.serial)]
+        elif entry.sha1:
+            keys = [("SHA-1", entry.sha1)]
+            self._has_sha1 = True
+        elif entry.key:
+            keys = [("key", entry.key)]
+        else:
+            raise ValueError("an object contains neither a certificate nor an issuer and a serial number")
+        for key in keys:
+            self._entries.setdefault(key, []).append((entry.purposes, path))
+
+    def add_labelled(self, bundle: bytes) -> bool:
+        """Distrust the roots in *bundle* whose labels are in :attr:`removed_labels`, as certifi's bundle has labels.
+
+        :returns: whether there are such labels
+        """
+        if not self.removed_labels:
+            return False
+        for label, block in _LABELLED.findall(bundle):
+            path = self.removed_labels.get(_debian_name(label))
+            if path is None:
+                continue
+            for entry in pem.parse(block)[0]:
+                if identity(entry.certificate) not in self.exempt:
+                    self.add(BlocklistEntry(ANY_PURPOSE, entry.der), path)
+        return True
+
+    def match(self, certificate: Certificate) -> tuple[int, list[str]]:
+        """Return the purposes that *certificate* is distrusted for, as bits, and the paths of the lists."""
+        if not self._entries:
+            return 0, []
+        keys = _keys(certificate)
+        if self._has_sha1:
+            keys.append(("SHA-1", x509.digest("sha1", certificate.der)))
+        matches = [match for key in keys for match in self._entries.get(key, ())]
+        purposes = 0
+        for bits, _ in matches:
+            purposes |= bits
+        return purposes, [path for _, path in matches]
+
+
+# certifi's bundle has Mozilla's name of each root in a comment above it.
+_LABELLED = re.compile(
+    rb'^# Label: "(.*)"\r?\n(?:#.*\n){0,20}(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----)', re.MULTILINE
+)
+# Non-ASCII characters in labels are escaped as in Python.
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}")
+# Debian replaces these characters in file names.
+_DEBIAN_REPLACEMENTS = str.maketrans("/ (),", "__==_")
+
+
+def _debian_name(label: bytes) -> bytes:
+    """Return the name of Debian's file for the root with this label (ca-certificates, certdata2pem.py)."""
+    name = _ESCAPE.sub(lambda escape: chr(int(escape[0][2:], 16)), label.decode("latin-1"))
+    return f"{name.translate(_DEBIAN_REPLACEMENTS)}.crt".encode("utf-8", "replace")
+
+
+def _keys(certificate: Certificate) -> list[object]:
+    """Return the keys under which *certificate* may be listed."""
+    serial = _serial_key(certificate.issuer, certificate.serial)
+    return [certificate.der, identity(certificate), serial, ("key", certificate.key)]
+
+
+def identity(certificate: Certificate) -> tuple[bytes, bytes]:
+    """Return the identity of a CA, its subject and public key, which a renewed certificate keeps."""
+    return names.folded(certificate.subject), certificate.key
+
+
+def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, bytes, str]:
+    return names.folded(issuer), serial, "serial"

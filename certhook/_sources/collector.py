@@ -1,0 +1,232 @@
+"""Collecting the anchors of all sources into one trust set."""
+
+from __future__ import annotations
+
+from certhook._certificates.anchor import Anchor, Entry
+from certhook._sources.blocklist import Blocklist
+from certhook._watch.recorder import Recorder
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable
+
+    from certhook._certificates.x509 import Certificate
+    from certhook._config import Config
+    from certhook._watch import Snapshot
+    from certhook.exceptions import CerthookError
+
+
+class Location:
+    """A file, directory or store that was read, and the anchors that it lists.
+
+    :ivar source: "system", "bundled" or "extra"
+    :ivar path: the path, or the name of the store
+    :ivar ders: the anchors as DER, including those that another location listed before
+    :ivar note: why it lists none
+    """
+
+    __module__ = "certhook"
+    __slots__ = ("ders", "note", "path", "source")
+
+    def __init__(self, source: str, path: str) -> None:
+        self.source = source
+        self.path = path
+        self.ders: set[bytes] = set()
+        self.note = ""
+
+    @property
+    def count(self) -> int:
+        """The number of anchors that it lists, without duplicates."""
+        return len(self.ders)
+
+
+class TrustSet:
+    """The anchors of default trust for one purpose, and where they were found. Immutable.
+
+    :ivar anchors: the anchors without duplicates, in the order of their sources
+    :ivar removed: anchors that a source lists and the administrator distrusts
+    :ivar rejected: distrusted certificates that no source lists as trusted
+    :ivar distrust_is_known: whether all block lists could be read
+    :ivar locations: each file, directory and store that was read
+    :ivar problems: invalid settings and unreadable sources, as exceptions
+    :ivar config: the settings
+    :ivar snapshot: the inputs with their signatures, for change detection
+    :ivar unreadable: block lists that this process may not read
+    :ivar volatile: whether the result depends on something that no signature covers
+    """
+
+    __module__ = "certhook"
+    __slots__ = (
+        "anchors",
+        "config",
+        "distrust_is_known",
+        "locations",
+        "problems",
+        "rejected",
+        "removed",
+        "snapshot",
+        "unreadable",
+        "volatile",
+    )
+
+    config: Config
+    anchors: tuple[Anchor, ...]
+    removed: tuple[Anchor, ...]
+    rejected: tuple[Anchor, ...]
+    distrust_is_known: bool
+    locations: tuple[Location, ...]
+    problems: tuple[CerthookError, ...]
+    snapshot: Snapshot
+    unreadable: tuple[str, ...]
+    volatile: bool
+
+    def __init__(
+        self,
+        config: Config,
+        anchors: Iterable[Anchor],
+        removed: Iterable[Anchor],
+        rejected: Iterable[Anchor],
+        distrust_is_known: bool,
+        locations: Iterable[Location],
+        problems: Iterable[CerthookError],
+        snapshot: Snapshot,
+        unreadable: Iterable[str],
+        volatile: bool,
+    ) -> None:
+        for name, value in (
+            ("config", config),
+            ("anchors", tuple(anchors)),
+            ("removed", tuple(removed)),
+            ("rejected", tuple(rejected)),
+            ("distrust_is_known", distrust_is_known),
+            ("locations", tuple(locations)),
+            ("problems", tuple(problems)),
+            ("snapshot", snapshot),
+            ("unreadable", tuple(unreadable)),
+            ("volatile", volatile),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} is read-only")
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+
+class _Merged:
+    """Everything that is known about one certificate while sources are read."""
+
+    __slots__ = ("certificate", "listed", "rejected", "rejected_by", "trusted")
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+        self.trusted = self.rejected = 0
+        # As sets that keep their order.
+        self.listed: dict[tuple[str, str], None] = {}
+        self.rejected_by: dict[str, None] = {}
+
+    def reject(self, purposes: int, paths: Iterable[str]) -> None:
+        self.rejected |= purposes
+        self.rejected_by.update(dict.fromkeys(paths))
+
+    def anchor(self) -> Anchor:
+        return Anchor(self.certificate, tuple(self.listed), tuple(self.rejected_by))
+
+
+class Collector:
+    """Merges the entries of all locations.
+
+    :param config: the settings
+    :param purpose: the bit of the purpose that anchors are collected for
+    :ivar recorder: records the inputs
+    :ivar blocklist: removes certificates, whichever source lists them
+    :ivar locations: each file, directory and store that was read
+    :ivar problems: invalid settings and unreadable sources
+    """
+
+    def __init__(self, config: Config, purpose: int) -> None:
+        self.config = config
+        self.purpose = purpose
+        self.recorder = Recorder()
+        self.blocklist = Blocklist()
+        self.locations: list[Location] = []
+        self.problems: list[CerthookError] = [*config.problems]
+        self._merged: dict[bytes, _Merged] = {}
+
+    def location(self, source: str, path: str) -> Location:
+        """Register a location that is about to be read."""
+        location = Location(source, path)
+        self.locations.append(location)
+        return location
+
+    def add(self, location: Location, entries: Iterable[Entry], path: str | None = None) -> None:
+        """Merge *entries* of *location*.
+
+        :param path: the file in the location that contains them
+        """
+        listing = (location.source, path or location.path)
+        for entry in entries:
+            merged = self._merged.get(entry.der)
+            if merged is None:
+                merged = self._merged[entry.der] = _Merged(entry.certificate)
+                merged.reject(*self.blocklist.match(entry.certificate))
+            if entry.rejected:
+                merged.reject(entry.rejected, [listing[1]])
+            merged.trusted |= entry.trusted
+            merged.listed[listing] = None
+            if entry.trusted & self.purpose and not merged.rejected & self.purpose:
+                location.ders.add(entry.der)
+
+    def block_labelled(self, bundle: bytes) -> None:
+        """Distrust the roots in *bundle* that the block list identifies by their labels, in every source."""
+        if self.blocklist.add_labelled(bundle):
+            for merged in self._merged.values():
+                merged.reject(*self.blocklist.match(merged.certificate))
+
+    def distrust_unknown(self, path: str, reason: object, error: BaseException | None = None) -> None:
+        """Report that *path* cannot be read, so that it is unknown which certificates it distrusts.
+
+        :param error: the error that occurred
+        """
+        self.problems.append(SourceError(path, f"{reason}; the certificates that it distrusts are unknown"))
+        self.blocklist.is_complete = False
+        self.recorder.read_failed(error)
+        if isinstance(error, PermissionError):
+            self.recorder.unreadable.append(path)
+
+    def count(self) -> int:
+        """Return the number of anchors collected so far."""
+        return sum(1 for merged in self._merged.values() if self._is_anchor(merged))
+
+    def trust_set(self) -> TrustSet:
+        """Return the result."""
+        wanted = self.purpose
+        every = list(self._merged.values())
+        return TrustSet(
+            self.config,
+            anchors=[merged.anchor() for merged in every if self._is_anchor(merged)],
+            removed=[m.anchor() for m in every if m.trusted & wanted and m.rejected & wanted],
+            rejected=[m.anchor() for m in [*every, *self._blocked()] if m.rejected & wanted and not m.trusted & wanted],
+            distrust_is_known=self.blocklist.is_complete,
+            locations=self.locations,
+            problems=self.problems,
+            snapshot=self.recorder.snapshot(),
+            unreadable=self.recorder.unreadable,
+            volatile=self.recorder.volatile,
+        )
+
+    def _is_anchor(self, merged: _Merged) -> bool:
+        # A certificate that any source rejects for the purpose is no anchor, whichever source trusts it.
+        return bool(merged.trusted & self.purpose and not merged.rejected & self.purpose)
+
+    def _blocked(self) -> list[_Merged]:
+        """Return the certificates in block lists that no source lists."""
+        blocked = []
+        for certificate in self.blocklist.certificates.values():
+            if certificate.der not in self._merged:
+                merged = _Merged(certificate)
+                merged.reject(*self.blocklist.match(certificate))
+                blocked.append(merged)
+        return blocked

@@ -1,0 +1,188 @@
+"""State and facts: of this process, of contexts, and of the functions that certhook wraps.
+
+OpenSSL ignores ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` in programs that are set-uid, set-gid, or
+have file capabilities (secure_getenv(3)). certhook ignores its variables there as well, which
+:func:`is_privileged` decides.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, Dict, List, Optional, Set, Tuple
+
+    #: A function with any signature, and with attributes of certhook.
+    Function = Any
+
+# Markers in the __dict__ of a context.
+#: The compiled store from which OpenSSL reads the context's roots on demand.
+STORE = "_certhook_store"
+#: The compiled store of which the context contains every root.
+LOADED = "_certhook_loaded"
+#: Set if the caller loaded certificates of its own.
+CALLERS = "_certhook_callers"
+#: Set if create_default_context() created the context for a server.
+SERVES = "_certhook_serves"
+
+_AT_SECURE = 23
+
+
+class Process:
+    """The state of certhook in this process.
+
+    :ivar use_environment: whether the process reads its environment; see :func:`certhook.install`
+    :ivar is_secure: the cached result of :func:`is_privileged`, empty before the first query
+    :ivar config: the latest values of the variables, and the settings parsed from them
+    :ivar trust: default trust by the bit of its purpose
+    :ivar loadable: the PEM files of compiled stores, and whether OpenSSL loads them
+    :ivar warnings: the messages that were already shown
+    :ivar security_answers: recent output of macOS' security(1) by its arguments
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Restore the initial state."""
+        self.use_environment = True
+        self.is_secure = ""
+        self.config: Optional[Tuple[List[Any], Any]] = None
+        self.trust: Dict[int, Any] = {}
+        self.loadable: Dict[str, bool] = {}
+        self.warnings: Set[str] = set()
+        self.security_answers: Dict[Tuple[str, ...], Tuple[float, Any, Any]] = {}
+
+
+process = Process()
+
+
+def is_privileged() -> bool:
+    """Return whether this program was started set-uid, set-gid, or with file capabilities.
+
+    On Linux, only the start of the program counts: a daemon that changes its user later keeps
+    the environment that it was started with.
+    """
+    if not hasattr(os, "getuid"):
+        return False
+    secure = process.is_secure or _query()
+    if secure != "temporarily unknown":
+        process.is_secure = secure
+    return ids_differ() if secure == "unknown" else secure != "no"
+
+
+def ids_differ() -> bool:
+    """Return whether the effective user or group differs from the real one."""
+    return hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid())
+
+
+def _query() -> str:
+    """Return the kernel's AT_SECURE flag, see getauxval(3).
+
+    :returns: "yes" or "no"; "unknown" if no interface exists; "temporarily unknown" if a later call may
+        succeed: the user who starts a program also limits the number of files it may open
+    """
+    if not sys.platform.startswith("linux"):
+        return "unknown"
+    try:
+        with open("/proc/self/auxv", "rb", buffering=0) as file:
+            vector = memoryview(file.read(4096)).cast("L")
+        return _yes_or_no(any(kind == _AT_SECURE and value for kind, value in zip(vector[::2], vector[1::2])))
+    except FileNotFoundError:
+        otherwise = "unknown"  # /proc is not mounted.
+    except PermissionError:
+        otherwise = "yes"  # A process that changed its user or gained privileges may not read it: proc(5).
+    except (OSError, ValueError, TypeError):
+        otherwise = "temporarily unknown"
+    try:
+        from ctypes import CDLL, c_ulong
+
+        getauxval = CDLL(None).getauxval
+        getauxval.restype, getauxval.argtypes = c_ulong, (c_ulong,)
+        return _yes_or_no(getauxval(_AT_SECURE))
+    except Exception:
+        return otherwise  # ctypes is missing or cannot be loaded.
+
+
+def _yes_or_no(value: object) -> str:
+    return "yes" if value else "no"
+
+
+#: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
+wrapped: "List[Tuple[Any, str, Function, bool]]" = []
+
+
+def is_wrapped(owner: "Any", name: str) -> bool:
+    """Return whether certhook has wrapped the function *name* of *owner*, a class or a module."""
+    current = getattr(owner, name)
+    if hasattr(current, "__certhook__"):
+        _reactivate(owner, name, current)
+        return True
+    # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
+    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
+    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
+
+
+def _reactivate(owner: "Any", name: str, function: "Function") -> None:
+    """Activate our wrapper inside a foreign one, if uninstall() deactivated it."""
+    while function is not None:
+        if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
+            function.__certhook_active__ = True
+            inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
+            wrapped.append((owner, name, function, not inherited))
+        function = getattr(function, "__wrapped__", None)
+
+
+def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
+    """Replace the function *name* of *owner* by *wrapper*."""
+    wrapped.append((owner, name, wrapper, name in vars(owner)))
+    setattr(owner, name, wrapper)
+
+
+def marked(wrapper: "Function", original: "Function") -> "Function":
+    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
+    # Imported here, because a disabled certhook imports this module at interpreter start.
+    from functools import update_wrapper
+
+    update_wrapper(wrapper, original)
+    # Methods of the C class have no module; pickle looks them up in ssl.
+    wrapper.__module__ = "ssl"
+    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
+    wrapper.__certhook__ = original
+    wrapper.__certhook_active__ = True
+    return wrapper
+
+
+def is_hooked(context: "Any") -> bool:
+    """Return whether the methods of *context*, an ``SSLContext``, are wrapped by certhook."""
+    return getattr(type(context).get_ca_certs, "__certhook_active__", False) is True
+
+
+def context_class_of(ssl: "ModuleType") -> "Any":
+    """Return the standard library's SSLContext, even if a subclass replaces it (truststore, gevent).
+
+    :raises CerthookError: if *ssl* has none
+    """
+    for base in getattr(ssl, "SSLContext", object).__mro__:
+        if base.__module__ == "ssl":
+            return base
+    raise incomplete(ssl, "SSLContext")
+
+
+def incomplete(owner: object, name: str) -> "Exception":
+    """Return the exception for a module or class that lacks the attribute *name*."""
+    from certhook.exceptions import CerthookError
+
+    return CerthookError(f"{owner!r} has no {name}; if it is still being imported, call certhook.install() afterwards")
+
+
+def clear_strict_of_urllib3(ssl: "ModuleType", context: "Any") -> None:
+    """Clear ``VERIFY_X509_STRICT`` if urllib3 calls, which sets it before it loads roots.
+
+    Other programs that set the flag do so on purpose.
+    """
+    frame = sys._getframe(1).f_back  # None if C code or a thread calls the method directly.
+    caller = frame and frame.f_globals.get("__name__")
+    if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip vendors a copy.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT

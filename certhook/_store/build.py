@@ -1,0 +1,192 @@
+"""Building compiled stores.
+
+A store is written to a temporary directory next to its place and renamed. Any number of
+processes may do so at the same time, and an interrupted one leaves nothing that is used.
+Files are not synced to the disk, which would take longer than loading the roots:
+:func:`certhook._store.find` detects what a power failure leaves behind.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import contextlib
+import os
+import re
+import shutil
+import sys
+from binascii import crc32
+from time import time
+
+from certhook import _files, _store
+from certhook._certificates import openssl
+from certhook._store import INDEX, Index, Unusable, resolve
+from certhook._store.verification import BUNDLE, MANIFEST, is_complete, manifest
+from certhook._watch.paths import signature
+from certhook.exceptions import ConfigurationError, SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._certificates.anchor import Anchor
+    from certhook._sources.collector import TrustSet
+    from certhook._types import Rows, Signature
+
+_VERSION = b"certhook store 2\0"
+
+_SHARED, _PRIVATE = 0o644, 0o600
+
+
+def compile_store(
+    directory: str, trust_set: TrustSet, settings: tuple[str, ...], shared: bool, portable: bool = False
+) -> str:
+    """Build the store of *trust_set* in *directory*, with an index.
+
+    :param settings: everything that the trust set depends on besides its inputs
+    :param shared: whether other users may read it
+    :param portable: whether it remains valid after the file system was packed into a container image
+    :returns: the path of the store
+    :raises Unusable: if it cannot be written
+    """
+    mode = _SHARED if shared else _PRIVATE
+    resolve(directory)  # before creating anything in a directory that another user can modify
+    make_directories(directory, shared)
+    directory = resolve(directory)
+    store = build(directory, trust_set.anchors, mode)
+    if not trust_set.volatile:
+        snapshot = trust_set.snapshot.retaken(portable=True) if portable else trust_set.snapshot
+        name, seen, problems = os.path.basename(store), signature(store), _index_problems(trust_set)
+        _write_index(directory, Index(settings, name, seen, snapshot, problems, list(trust_set.unreadable)), mode)
+    _sweep(directory)
+    return store
+
+
+def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
+    """Return the problems of *trust_set*, except those of settings, which every process finds itself."""
+    problems = []
+    for problem in trust_set.problems:
+        if isinstance(problem, SourceError):
+            problems.append((problem.path, problem.message))
+        elif isinstance(problem, ConfigurationError) and problem not in trust_set.config.problems:
+            problems.append((problem.setting, problem.message))
+    return problems
+
+
+def digest(ders: list[bytes]) -> str:
+    """Return the name of the store of these certificates, independent of their order."""
+    from hashlib import sha256
+
+    # The OpenSSL version belongs to it, because rejected certificates of equal names are omitted.
+    whole = sha256(b"%s%d" % (_VERSION, _ssl.OPENSSL_VERSION_NUMBER))
+    for der in sorted(ders):
+        whole.update(sha256(der).digest())
+    return whole.hexdigest()[:40]
+
+
+def store_content(anchors: tuple[Anchor, ...]) -> dict[str, bytes]:
+    """Return the files of the store of *anchors*, by name."""
+    content = openssl.hashed_files([anchor.certificate for anchor in anchors])
+    content[BUNDLE] = b"".join(content.values())
+    content[MANIFEST] = manifest({name: len(data) for name, data in content.items()})
+    return content
+
+
+def make_directories(directory: str, shared: bool) -> None:
+    """Create *directory* and its missing parents.
+
+    :param shared: whether other users may read its content
+    :raises Unusable: if that is impossible
+    """
+    missing = []
+    current = directory
+    while not os.path.lexists(current):
+        missing.append(current)
+        parent = os.path.dirname(current)
+        if parent == current:
+            raise Unusable(f"{directory} cannot be created: the drive {current} does not exist")
+        current = parent
+    mode = _files.directory_mode(_SHARED if shared else _PRIVATE)
+    try:
+        for current in reversed(missing):
+            with contextlib.suppress(FileExistsError):  # Another process creates it at the same time.
+                _files.make_directory(current, mode)
+    except OSError as error:
+        raise Unusable(f"{directory} cannot be created: {error.strerror}") from None
+
+
+def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
+    """Build the store of *anchors* in *directory*, unless a complete one exists.
+
+    :param mode: the permissions of its files
+    :returns: the path of the store
+    :raises Unusable: if it cannot be written
+    """
+    store = os.path.join(directory, digest([anchor.der for anchor in anchors]))
+    if is_complete(store):
+        return store
+    try:
+        _set_foreign_aside(store)
+        _files.write_directory(
+            store,
+            store_content(anchors),
+            last=MANIFEST,
+            mode=mode,
+            is_obsolete=lambda name: True,
+            is_complete=lambda: is_complete(store),
+        )
+    except OSError as error:
+        raise Unusable(f"{store} cannot be written: {error.strerror}") from None
+    return store
+
+
+def _set_foreign_aside(store: str) -> None:
+    """Remove a store that belongs to another user, since its files cannot be replaced."""
+    if sys.platform == "win32" or not os.path.isdir(store) or os.lstat(store).st_uid == os.geteuid():
+        return
+    aside = _files.temporary_path(store)
+    os.rename(store, aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def encode(index: Index) -> bytes:
+    """Encode *index*: lists of fields, each list preceded by its length, separated by null characters."""
+    snapshot = index.snapshot
+    header = [index.digest, _encode_signature(index.store_signature), str(int(snapshot.portable))]
+    groups = [_encode_rows(rows) for rows in (snapshot.direct, snapshot.link_targets, snapshot.members)]
+    problems = [field for problem in index.problems for field in problem]
+    fields: list[str] = []
+    for part in (index.settings, header, *groups, problems, index.unreadable):
+        fields += [str(len(part)), *part]
+    body = os.fsencode("\0".join(fields))
+    return b"%s\0%08x\0%s" % (INDEX, crc32(body), body)
+
+
+def _encode_rows(rows: Rows) -> list[str]:
+    return [field for kind, name, detail, seen in rows for field in (kind, name, detail, _encode_signature(seen))]
+
+
+def _encode_signature(seen: Signature) -> str:
+    return " ".join(map(str, seen or ()))
+
+
+def _write_index(directory: str, index: Index, mode: int) -> None:
+    path = _store.index_path(directory, index.settings)
+    try:
+        _files.replace(path, encode(index), mode)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be written: {error.strerror}") from None
+    with contextlib.suppress(OSError):
+        # The time of the last thorough check: the first process that uses the store checks it.
+        os.utime(path, (0, 0))
+
+
+# Names that _files.temporary_path() generates, and the age in seconds at which no process uses them any more.
+_LEFTOVER = re.compile(r"\.(index-[0-9a-f]{8}|[0-9a-f]{40})\.[0-9a-f]{16}")
+_LEFTOVER_AGE = 3600
+
+
+def _sweep(directory: str) -> None:
+    """Remove what interrupted processes left in *directory*."""
+    for name in filter(_LEFTOVER.fullmatch, os.listdir(directory)):
+        path = os.path.join(directory, name)
+        with contextlib.suppress(OSError):
+            if time() - os.lstat(path).st_mtime > _LEFTOVER_AGE:
+                _files.remove(path)

@@ -1,0 +1,177 @@
+"""Change detection: has an input of a trust set changed since it was read?
+
+An input is a file or directory, the members of a directory, a registry key, a Windows certificate
+store, or the trust settings of macOS. Each kind is a class in :mod:`certhook._watch.inputs`
+with one method, ``signature()``, which returns a cheap fingerprint. A :class:`Snapshot`
+contains the inputs with the signatures that they had just before they were read.
+
+This module is imported for every first context, and :mod:`certhook._watch.inputs` only for a
+check of inputs other than paths.
+"""
+
+import os
+import sys
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Tuple
+
+    from certhook._types import Rows, Signature
+
+# The kind of certhook._watch.inputs.Path.
+_PATH = "path"
+
+#: How long a check of link targets, and one of directory members, stays valid, in seconds. See :class:`Snapshot`.
+LINK_TARGETS_INTERVAL = 0.1
+MEMBERS_INTERVAL = 10
+
+# On Windows, signatures contain another timestamp, and stat() is slow for bytes.
+_HAS_FAST_PATHS = sys.platform != "win32"
+
+
+class Snapshot:
+    """The inputs of a trust set with their signatures, in three groups.
+
+    :ivar direct: files and directories, checked for every context
+    :ivar link_targets: the directories to which links in *direct* point, checked every
+        :data:`LINK_TARGETS_INTERVAL`: operating system updates also change an input in *direct*
+    :ivar members: the files in these directories, checked every :data:`MEMBERS_INTERVAL`
+    :ivar portable: whether the signatures remain valid in a container image
+    """
+
+    __slots__ = ("direct", "link_targets", "members", "portable")
+
+    def __init__(self, direct: "Rows", link_targets: "Rows", members: "Rows", portable: bool = False) -> None:
+        self.direct = direct
+        self.link_targets = link_targets
+        self.members = members
+        self.portable = portable
+
+    def is_current(self, thorough: bool) -> bool:
+        """Return whether every input still has its signature.
+
+        :param thorough: whether to check the members of directories as well
+        """
+        groups = (self.direct, self.link_targets, self.members if thorough else [])
+        return all(are_unchanged(rows, self.portable) for rows in groups)
+
+    def retaken(self, portable: bool) -> "Snapshot":
+        """Return a snapshot of the same inputs with their current signatures."""
+        from certhook._watch.inputs import observe
+
+        direct, link_targets, members = (
+            [observe(kind, name, detail, portable) for kind, name, detail, _ in rows]
+            for rows in (self.direct, self.link_targets, self.members)
+        )
+        return Snapshot(direct, link_targets, members, portable)
+
+
+class Monitor:
+    """Checks a snapshot repeatedly, each group at its interval.
+
+    :param snapshot: the inputs with their signatures
+    :param also: further inputs that are checked for every context
+    :param verify: called every :data:`MEMBERS_INTERVAL`; returns whether the result is still valid
+    """
+
+    __slots__ = ("_also", "_checked", "_checked_members", "_direct", "_link_targets", "_snapshot", "_verify")
+
+    def __init__(self, snapshot: Snapshot, also: "Rows", verify: "Callable[[], bool]") -> None:
+        self._also = also
+        self._verify = verify
+        self._checked = self._checked_members = monotonic()
+        self._use(snapshot)
+
+    def _use(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._direct = _separated([*self._also, *([] if snapshot.portable else snapshot.direct)])
+        self._link_targets = _separated(snapshot.link_targets)
+
+    def is_current(self) -> bool:
+        """Return whether nothing has changed, as far as the intervals allow."""
+        paths, others = self._direct
+        if not _paths_unchanged(paths) or (others and not are_unchanged(others, portable=False)):
+            return False
+        now = monotonic()
+        snapshot = self._snapshot
+        if snapshot.portable:
+            return self._replace_portable(now)
+        if now - self._checked <= LINK_TARGETS_INTERVAL:
+            return True
+        self._checked = now
+        if not _paths_unchanged(self._link_targets[0]) or not are_unchanged(self._link_targets[1], portable=False):
+            return False
+        if now - self._checked_members <= MEMBERS_INTERVAL:
+            return True
+        self._checked_members = now
+        try:
+            return self._verify() and are_unchanged(snapshot.members, portable=False)
+        except ImportError:
+            return True  # certhook was uninstalled while the program runs; its store remains usable.
+
+    def _replace_portable(self, now: float) -> bool:
+        """Check a portable snapshot once, and replace it by one with cheaper signatures."""
+        # Taken before the check, so that a change in between is not lost.
+        cheaper = self._snapshot.retaken(portable=False)
+        if not self._verify() or not self._snapshot.is_current(thorough=True):
+            return False
+        self._checked = self._checked_members = now
+        self._use(cheaper)
+        return True
+
+
+def decode_rows(fields: "List[str]") -> "Rows":
+    """Decode the rows of one group in an index.
+
+    :raises ValueError: if *fields* are malformed
+    """
+    if len(fields) % 4:
+        raise ValueError("an index with an incomplete input")
+    signatures = map(decode_signature, fields[3::4])
+    return list(zip(fields[::4], fields[1::4], fields[2::4], signatures))
+
+
+def decode_signature(field: str) -> "Signature":
+    """Decode a signature in an index."""
+    if not field:
+        return None
+    changed, size, inode, device = map(int, field.split())
+    return changed, size, inode, device
+
+
+def _separated(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":
+    """Return the paths in *rows*, encoded in advance, and the rows of other inputs."""
+    paths = [(os.fsencode(name), seen) for kind, name, _, seen in rows if _HAS_FAST_PATHS and kind == _PATH]
+    return paths, [row for row in rows if not (_HAS_FAST_PATHS and row[0] == _PATH)]
+
+
+def are_unchanged(rows: "Rows", portable: bool) -> bool:
+    """Return whether each input has its signature."""
+    if not portable:
+        paths, rows = _separated(rows)
+        if not _paths_unchanged(paths):
+            return False
+    if not rows:
+        return True
+    from certhook._watch.inputs import restore
+
+    return all(restore(kind, name, detail).signature(portable) == seen for kind, name, detail, seen in rows)
+
+
+def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:
+    """Return whether each of *paths* has its signature. This runs for every context, so it calls no function."""
+    access, stat = os.access, os.stat
+    try:
+        for path, seen in paths:
+            if seen is None:
+                # Half as expensive as the exception that stat() raises for a missing file.
+                if access(path, 0):
+                    return False
+            else:
+                status = stat(path)
+                if (status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev) != seen:
+                    return False
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""Recording the inputs that a trust set is read from."""
+
+from __future__ import annotations
+
+import errno
+import os
+from time import sleep, time_ns
+
+from certhook._watch import Snapshot
+from certhook._watch.inputs import Members, Path, members_checksum
+from certhook._watch.paths import signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._types import Input, Row, Rows, Signature
+
+# These errors last until the signature of the path changes: it does not exist, or is inaccessible.
+_LASTING_ERRORS = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENXIO,
+    errno.ENAMETOOLONG,
+)
+# The limit of Linux, see path_resolution(7).
+_MAX_LINKS = 40
+
+# The granularity of file system timestamps, in seconds: usually 10 ms, at most 2 s.
+_TICK = 0.02
+_COARSE_TICK = 2.0
+
+
+def _unsettled(seen: Signature) -> float:
+    """Return for how many seconds another change of the path may go unnoticed."""
+    if seen is None:
+        return 0.0
+    changed = seen[0]
+    age = (time_ns() - changed) / 1e9
+    tick = _COARSE_TICK if changed % 1_000_000_000 == 0 else _TICK
+    return tick - age if 0 <= age < tick else 0.0
+
+
+def _row(thing: Input, seen: Signature) -> Row:
+    return thing.kind, thing.name, thing.detail, seen
+
+
+class Recorder:
+    """The inputs of a trust set, each with its signature just before it was read.
+
+    :ivar volatile: whether the result depends on something that no signature covers, so that it
+        must not be reused
+    :ivar unreadable: block lists that this process may not read; the result is valid only for
+        processes that may not read them either
+    """
+
+    def __init__(self) -> None:
+        self.volatile = False
+        self.unreadable: list[str] = []
+        self._direct: dict[str, Signature] = {}
+        self._link_targets: dict[str, Signature] = {}
+        self._members: dict[str, dict[str, Signature]] = {}
+        self._special: tuple[Rows, Rows] = ([], [])
+
+    def snapshot(self) -> Snapshot:
+        """Return everything that was recorded."""
+        direct, link_targets = (
+            [_row(Path(path), seen) for path, seen in paths.items()] for paths in (self._direct, self._link_targets)
+        )
+        members = [
+            _row(Members(directory, "/".join(files)), members_checksum(list(files.values())))
+            for directory, files in self._members.items()
+        ]
+        return Snapshot([*direct, *self._special[0]], link_targets, [*members, *self._special[1]])
+
+    def watch(self, path: str) -> None:
+        """Record *path*, which may not exist."""
+        self._watch(path, self._direct)
+
+    def watch_member(self, path: str) -> None:
+        """Record a file in a directory, and the directory of every link on the way to the file."""
+        group = self._direct
+        for _ in range(_MAX_LINKS):
+            directory, name = os.path.split(path)
+            self._watch(directory, group)
+            try:
+                path = os.path.join(directory, os.readlink(path))
+            except (OSError, ValueError):
+                break  # not a link
+            group = self._link_targets
+        files = self._members.setdefault(directory, {})
+        if name not in files:
+            files[name] = self._settled(path)
+
+    def watch_input(self, thing: Input, seen: Signature, frequently: bool) -> None:
+        """Record an input other than a path.
+
+        :param seen: its signature when it was read
+        :param frequently: whether it is checked for every context, or as rarely as directory members
+        """
+        self._special[0 if frequently else 1].append(_row(thing, seen))
+
+    def read_failed(self, error: BaseException | None) -> None:
+        """Mark the result volatile if *error* may be transient."""
+        if isinstance(error, OSError) and error.errno not in _LASTING_ERRORS:
+            self.volatile = True
+
+    def _watch(self, path: str, group: dict[str, Signature]) -> None:
+        if path in group or path in self._direct:
+            return
+        # If directories are missing, the topmost missing one stands for everything below it.
+        parent = os.path.dirname(path)
+        while path != parent and not os.path.lexists(parent):
+            path, parent = parent, os.path.dirname(parent)
+        if path not in group and path not in self._direct:
+            # The earliest signature counts: the path may have been read already.
+            group[path] = self._link_targets.pop(path) if path in self._link_targets else self._settled(path)
+
+    def _settled(self, path: str) -> Signature:
+        """Return the signature of *path* once another change would alter it.
+
+        A second change within the same tick of the file system's clock would go unnoticed forever.
+        """
+        seen = signature(path)
+        left = _unsettled(seen)
+        if 0 < left <= _TICK:
+            sleep(left)
+            seen = signature(path)
+            left = _unsettled(seen)
+        if left > 0:
+            self.volatile = True
+        return seen

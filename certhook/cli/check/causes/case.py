@@ -1,0 +1,77 @@
+"""The evidence for the diagnosis of a failed connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Dict, Mapping, Sequence
+
+from cryptography import x509
+
+from certhook.cli.check.chain import Root, Roots, build_path
+from certhook.cli.check.failure import Failure
+from certhook.cli.check.target import proxy_address
+
+#: The values of the placeholders in the sentence and the advice of a cause.
+Facts = Dict[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A failed connection to a server, and everything known about the server and this machine.
+
+    :ivar failure: the failure of the connection
+    :ivar chain: the certificates that the server sent, its own first; empty if it sent none
+    :ivar roots: the known roots
+    :ivar chain_is_complete: whether *chain* contains all certificates that the server sent
+    :ivar valid_without_strict: whether the server is verified without ``VERIFY_X509_STRICT``
+    :ivar version: the TLS version of a connection that accepts every certificate, "" if it failed
+    :ivar certificate_requested: whether the server requested a client certificate in that connection
+    :ivar reply: the server's reply to a plain HTTP request, or its greeting
+    :ivar proxy: the HTTP proxy
+    :ivar problems: the problems with settings and sources
+    :ivar unknown_variables: variables that certhook does not support, each with a similar one or ""
+    """
+
+    host: str
+    port: int
+    protocol: str
+    failure: Failure
+    chain: Sequence[x509.Certificate]
+    roots: Roots
+    now: datetime
+    chain_is_complete: bool = True
+    valid_without_strict: bool = False
+    version: str = ""
+    certificate_requested: bool = False
+    reply: bytes = b""
+    proxy: str | None = None
+    problems: Sequence[Exception] = ()
+    unknown_variables: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def _path_and_root(self) -> tuple[list[x509.Certificate], Root | None]:
+        return build_path(self.chain, self.roots)
+
+    @property
+    def path(self) -> list[x509.Certificate]:
+        """The certificates from the server's own to the last known one, which is the root if a source lists it."""
+        return self._path_and_root[0]
+
+    @property
+    def root(self) -> Root | None:
+        """The known root at the end of :attr:`path`, trusted or not."""
+        return self._path_and_root[1]
+
+    @property
+    def facts(self) -> Facts:
+        """The facts that are available to every cause."""
+        return {
+            "host": self.host,
+            "port": str(self.port),
+            "protocol": self.protocol,
+            "proxy": proxy_address(self.proxy or ""),
+            "message": self.failure.text,
+            "now": self.now.strftime("%Y-%m-%d %H:%M UTC"),
+        }

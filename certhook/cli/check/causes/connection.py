@@ -1,0 +1,125 @@
+"""Causes that prevent a connection before the TLS handshake."""
+
+from __future__ import annotations
+
+from certhook.cli.check.causes.case import Case, Facts
+from certhook.cli.check.causes.cause import Cause
+from certhook.cli.check.target import proxy_address
+from certhook.cli.check.wording import set_command
+
+_SET_PROXY = "If this network requires a proxy, set HTTPS_PROXY to its address."
+_CHECK_NETWORK = "Check that this machine, or the container, is connected to a network."
+
+# The schemes for TLS from the start, without STARTTLS.
+_ALTERNATIVES = {"smtp": "smtps://{host} (port 465)", "imap": "imaps://{host} (port 993)"}
+
+
+def _alternative(case: Case) -> Facts:
+    alternative = _ALTERNATIVES.get(case.protocol, "") if case.failure.step == "starttls" else ""
+    return {"alternative": alternative.format(host=case.host)}
+
+
+def _tls_proxy(case: Case) -> Facts:
+    """Return the address of a proxy that requires TLS."""
+    proxy = case.proxy or ""
+    return {"tls_proxy": proxy_address(proxy) if proxy.lower().startswith("https://") else ""}
+
+
+def _proxy_login(case: Case) -> Facts:
+    has_credentials = "@" in (case.proxy or "")
+    return {
+        "scheme": "https" if _tls_proxy(case)["tls_proxy"] else "http",
+        "finding": f"{'rejected the' if has_credentials else 'requires a'} user name and password",
+    }
+
+
+CAUSES = (
+    Cause(
+        "no-name-service",
+        "{host} could not be resolved: no name server returned a usable answer ({message}).",
+        (
+            _CHECK_NETWORK,
+            "Check that the system is configured with a working name server (on Linux: /etc/resolv.conf).",
+            _SET_PROXY,
+        ),
+        steps=("name",),
+        reasons=("unanswered",),
+    ),
+    Cause(
+        "no-such-name",
+        "{host} does not resolve to an address.",
+        (
+            "Check the spelling of the name.",
+            "If it is an internal name of your company, connect to the company's network or VPN first.",
+            _SET_PROXY,
+        ),
+        steps=("name",),
+    ),
+    Cause(
+        "no-answer",
+        "{host} did not answer in time on port {port}.",
+        (
+            "Check the host name and the port.",
+            "A firewall may block the connection: try another network.",
+            _SET_PROXY,
+            "The server may expect TLS from the start: try {alternative}",
+            "If the server is slow, increase the time limit: --timeout 60",
+        ),
+        steps=("connect", "starttls", "tls"),
+        reasons=("timeout",),
+        facts=_alternative,
+    ),
+    Cause(
+        "refused",
+        "{host} refused the connection on port {port}.",
+        (
+            "Check the port.",
+            "Check that the service is running, and that no firewall rejects the connection.",
+        ),
+        steps=("connect",),
+        reasons=("refused",),
+    ),
+    Cause(
+        "no-connection",
+        "The connection to {host}, port {port}, failed: {message}.",
+        (
+            _CHECK_NETWORK,
+            "A firewall may block the connection: ask the network's administrator.",
+            _SET_PROXY,
+        ),
+        steps=("connect",),
+    ),
+    Cause(
+        "proxy-login",
+        "The proxy {proxy} {finding}.",
+        (
+            "Set the user name and password in HTTPS_PROXY, with all characters except letters and digits written as "
+            "%XX:\n" + set_command("HTTPS_PROXY={scheme}://NAME:PASSWORD@{proxy}"),
+        ),
+        steps=("proxy",),
+        codes=(407,),
+        facts=_proxy_login,
+    ),
+    Cause(
+        "proxy-failed",
+        "The connection to {host}, port {port}, through the proxy {proxy} failed: {message}.",
+        (
+            "Check the address in HTTPS_PROXY.",
+            "If {host} is reachable without the proxy, add its name to NO_PROXY.",
+            "The connection to the proxy itself uses TLS. To check it, unset HTTPS_PROXY and run:\n"
+            "python -m certhook check {tls_proxy}",
+        ),
+        steps=("proxy",),
+        facts=_tls_proxy,
+    ),
+    Cause(
+        "no-starttls",
+        "{host}, port {port}, did not start TLS (STARTTLS in {protocol}): {message}.",
+        (
+            "Ask the server's administrator to enable TLS.",
+            "The server may have another port for TLS: try {alternative}",
+        ),
+        steps=("starttls",),
+        facts=_alternative,
+    ),
+)

@@ -1,0 +1,120 @@
+"""Causes in the validity periods of certificates, and in the clock of this machine."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from cryptography import x509
+
+from certhook.cli.check.causes.case import Case, Facts
+from certhook.cli.check.causes.cause import Cause
+from certhook.cli.check.certificate import is_self_issued, quoted_name
+from certhook.cli.check.wording import date, duration
+
+#: A correct clock is not earlier than this date. It is not before the latest date in the change log.
+RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
+
+# X509_V_ERR_* in OpenSSL's x509_vfy.h.
+_NOT_YET_VALID, _EXPIRED = 9, 10
+
+
+def _wrong_clock(case: Case) -> Facts | None:
+    is_early, path = case.failure.code == _NOT_YET_VALID, case.path
+    if is_early and case.now < RELEASED:
+        return {"contradiction": "this version of certhook was released later"}
+    if is_early and len(path) > 1 and all(one.not_valid_before_utc > case.now for one in path):
+        return {"contradiction": f"the validity of every certificate in the chain of {case.host} begins later"}
+    if not is_early and case.roots.mostly_expired(case.now):
+        return {"contradiction": "most of the trusted roots expired before that"}
+    return None
+
+
+def _outdated(case: Case) -> tuple[x509.Certificate | None, str]:
+    """Return the certificate outside its validity period, None if it is not in the path, and a phrase with the date."""
+    if case.failure.code == _EXPIRED:
+        found = [one for one in case.path if one.not_valid_after_utc < case.now]
+        when = [one.not_valid_after_utc for one in found]
+        phrases = [f" on {date(moment)}, {duration(case.now - moment)} ago" for moment in when]
+    else:
+        found = [one for one in case.path if one.not_valid_before_utc > case.now]
+        when = [one.not_valid_before_utc for one in found]
+        phrases = [f": its validity begins on {date(moment)}, in {duration(moment - case.now)}" for moment in when]
+    # OpenSSL checks the dates from the root downwards.
+    return (found[-1], phrases[-1]) if found else (None, "")
+
+
+def _outdated_leaf(case: Case) -> Facts | None:
+    certificate, when = _outdated(case)
+    return {"when": when} if certificate is not None and certificate is case.path[0] else None
+
+
+def _outdated_root(case: Case) -> Facts | None:
+    certificate, when = _outdated(case)
+    if certificate is None or not is_self_issued(certificate):
+        return None
+    return {"when": when, "root": quoted_name(certificate.subject)}
+
+
+def _outdated_issuer(case: Case) -> Facts:
+    certificate, when = _outdated(case)
+    # The server did not send it, or this Python cannot show it.
+    ca = "a CA" if certificate is None else f"{quoted_name(certificate.subject)}, a CA"
+    comma = "" if certificate is None else ","
+    return {"when": when, "ca": f"{ca} in the chain of {case.host}{comma}"}
+
+
+_CHECK_CLOCK = "Check the clock of this machine. It is set to {now}."
+_REPLACE_CERTIFICATES = "If it is correct, ask the server's administrator to install certificates that are valid now."
+
+CAUSES = (
+    Cause(
+        "wrong-clock",
+        "The clock of this machine is probably wrong. It is set to {now}, but {contradiction}.",
+        (
+            "Set the date and time of this machine.",
+            "If they are correct, the server's certificates have wrong dates: inform its administrator.",
+        ),
+        codes=(_NOT_YET_VALID, _EXPIRED),
+        facts=_wrong_clock,
+    ),
+    Cause(
+        "expired",
+        "The certificate of {host} expired{when}.",
+        ("Ask the server's administrator to renew it.", _CHECK_CLOCK),
+        codes=(_EXPIRED,),
+        facts=_outdated_leaf,
+    ),
+    Cause(
+        "not-yet-valid",
+        "The certificate of {host} is not yet valid{when}.",
+        (_CHECK_CLOCK, _REPLACE_CERTIFICATES),
+        codes=(_NOT_YET_VALID,),
+        facts=_outdated_leaf,
+    ),
+    Cause(
+        "root-expired",
+        "The root certificate {root} at the end of the chain of {host} expired{when}.",
+        (
+            "The CA may have a newer root: update the system's certificates, and run 'pip install --upgrade certifi'.",
+            "If that does not help, inform the server's administrator, or your IT department if it is your company's "
+            "CA.",
+            _CHECK_CLOCK,
+        ),
+        codes=(_EXPIRED,),
+        facts=_outdated_root,
+    ),
+    Cause(
+        "issuer-expired",
+        "The certificate of {ca} expired{when}.",
+        ("Ask the server's administrator to install a certificate of that CA that is valid now.", _CHECK_CLOCK),
+        codes=(_EXPIRED,),
+        facts=_outdated_issuer,
+    ),
+    Cause(
+        "issuer-not-yet-valid",
+        "The certificate of {ca} is not yet valid{when}.",
+        (_CHECK_CLOCK, _REPLACE_CERTIFICATES),
+        codes=(_NOT_YET_VALID,),
+        facts=_outdated_issuer,
+    ),
+)

@@ -1,0 +1,138 @@
+"""Causes in the trusted roots of this machine: distrust, settings, and sources without roots."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from certhook.cli.check.causes import issuers
+from certhook.cli.check.causes.case import Case, Facts
+from certhook.cli.check.causes.cause import Cause
+from certhook.cli.check.causes.issuers import NO_ISSUER, SELF_SIGNED
+from certhook.cli.check.certificate import quoted_name
+from certhook.cli.check.chain import DISTRUSTED, OFF
+from certhook.exceptions import ConfigurationError
+
+_REJECTED = 28  # X509_V_ERR_CERT_REJECTED in OpenSSL's x509_vfy.h
+
+# The settings that contain the paths of roots.
+_PATH_SETTINGS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CERTHOOK_BUNDLE", "CERTHOOK_EXTRA_CA_CERTS")
+
+# The remedy for each setting that excludes a source.
+_REMEDIES = {
+    "CERTHOOK_SOURCES": "set CERTHOOK_SOURCES=system,bundled, or unset it",
+    "CERTHOOK_MODE": "set CERTHOOK_MODE=chain, or unset it",
+    "CERTHOOK_BUNDLE": "unset CERTHOOK_BUNDLE",
+}
+
+
+def _distrusted(case: Case) -> Facts | None:
+    root = case.root
+    if root is None or root.standing != DISTRUSTED:
+        return None
+    return {"root": quoted_name(root.certificate.subject), "by": ", ".join(root.anchor.rejected_by)}
+
+
+def _excluded(case: Case) -> Facts | None:
+    root = case.root
+    if root is None or root.standing != OFF:
+        return None
+    source, path = root.anchor.listed[0]
+    settings = " and ".join(root.settings)
+    remedy = "; ".join(_REMEDIES[name] for name in root.settings if name in _REMEDIES)
+    if not remedy and source == "bundled":
+        remedy = f"set CERTHOOK_SOURCES=system,bundled, or unset {settings}, which excludes the bundle"
+    elif not remedy:
+        remedy = f"unset {settings}, or add the root: CERTHOOK_EXTRA_CA_CERTS={path}"
+    return {
+        "root": quoted_name(root.certificate.subject),
+        "where": f"{source}: {path}",
+        "settings": settings,
+        "remedy": remedy,
+    }
+
+
+def _unusable_path(case: Case) -> Facts | None:
+    """A setting contains an unusable path, and the missing roots may be the cause.
+
+    They may be if no root is trusted, or if the certificates show no other cause.
+    """
+    others = (issuers.replaced_root, issuers.missing_intermediate, issuers.interception)
+    if case.roots.has_trusted() and (case.failure.code == SELF_SIGNED or any(other(case) for other in others)):
+        return None
+    for problem in _problems(case, _PATH_SETTINGS):
+        if not _is_empty(problem):
+            return {"setting": problem.setting, "problem": problem.message}
+    return None
+
+
+def _invalid_sources(case: Case) -> Facts | None:
+    problem = next(_problems(case, ("CERTHOOK_SOURCES",)), None)
+    if problem is None or case.roots.has_trusted():
+        return None
+    return {"setting": problem.setting, "problem": problem.message}
+
+
+def _no_roots(case: Case) -> Facts | None:
+    empty = [problem.setting for problem in _problems(case, _PATH_SETTINGS) if _is_empty(problem)]
+    return None if case.roots.has_trusted() else {"empty": " and ".join(empty)}
+
+
+def _problems(case: Case, settings: tuple[str, ...]) -> Iterator[ConfigurationError]:
+    """Yield the problems with *settings*."""
+    for problem in case.problems:
+        if isinstance(problem, ConfigurationError) and problem.setting in settings:
+            yield problem
+
+
+def _is_empty(problem: ConfigurationError) -> bool:
+    """Return whether the setting is empty, which may be intended."""
+    return problem.message.startswith("is empty")
+
+
+_SHOW_LOCATIONS = "To show all locations that were searched, run:\npython -m certhook"
+
+CAUSES = (
+    Cause(
+        "root-distrusted",
+        "The chain of {host} leads to {root}, which is distrusted on this machine by {by}",
+        (
+            "Do not continue until the administrator of this machine has confirmed that the distrust is a mistake: a "
+            "distrusted CA may be compromised.",
+            "Only after that confirmation, remove the certificate from {by}",
+        ),
+        codes=(*NO_ISSUER, _REJECTED),
+        facts=_distrusted,
+    ),
+    Cause(
+        "root-switched-off",
+        "The chain of {host} leads to {root}. This root is available ({where}), but excluded by {settings}.",
+        ("If this exclusion is not intended, {remedy}.",),
+        codes=NO_ISSUER,
+        facts=_excluded,
+    ),
+    Cause(
+        "setting-points-nowhere",
+        "Not all roots that {setting} specifies could be loaded: {problem}.",
+        ("Correct {setting}, or unset it.", _SHOW_LOCATIONS),
+        codes=NO_ISSUER,
+        facts=_unusable_path,
+    ),
+    Cause(
+        "setting-not-understood",
+        "No root is trusted, because {setting} is invalid: {problem}.",
+        ("Correct {setting}, or unset it.",),
+        codes=NO_ISSUER,
+        facts=_invalid_sources,
+    ),
+    Cause(
+        "no-roots",
+        "No root is trusted, because no source contains one. No server can be verified.",
+        (
+            "Unset {empty}, unless the empty value is intended.",
+            "Install roots: with the system's package (often called ca-certificates), or with 'pip install certifi'.",
+            _SHOW_LOCATIONS,
+        ),
+        codes=NO_ISSUER,
+        facts=_no_roots,
+    ),
+)

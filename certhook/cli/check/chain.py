@@ -1,0 +1,168 @@
+"""The known roots, trusted or not, and the path from a server's certificate to one of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Iterable, Iterator, NamedTuple, Sequence, Tuple
+
+from cryptography import x509
+
+from certhook import _config
+from certhook._certificates import names
+from certhook._certificates.anchor import Anchor
+from certhook._config import Config
+from certhook._sources import read_trust_set
+from certhook._sources.collector import TrustSet
+from certhook._state import is_privileged, process
+from certhook.cli.check.certificate import is_issued_by, is_self_issued, normalized_name, parse, to_der
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+TRUSTED, DISTRUSTED, OFF = "trusted", "distrusted", "off"
+
+# Longer than any valid path. A malicious server may send hundreds of certificates with the same name.
+_MAX_PATH_LENGTH = 20
+
+#: A root, its standing, and the variables that exclude it if its standing is "off".
+Entry = Tuple[Anchor, str, Tuple[str, ...]]
+
+
+class Root(NamedTuple):
+    """A root that a source lists.
+
+    :ivar standing: "trusted", "distrusted", or "off" if a variable excludes its source
+    :ivar settings: the variables that exclude it if its standing is "off"
+    """
+
+    anchor: Anchor
+    certificate: x509.Certificate
+    standing: str
+    settings: tuple[str, ...] = ()
+
+
+class Roots:
+    """The known roots, indexed by name."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._by_name: dict[bytes, list[Entry]] = {}
+        self._trusted: list[Anchor] = []
+        for entry in entries:
+            self._by_name.setdefault(names.folded(entry[0].certificate.subject), []).append(entry)
+            if entry[1] == TRUSTED:
+                self._trusted.append(entry[0])
+
+    def find_issuer(self, certificate: x509.Certificate, *standings: str) -> Root | None:
+        """Return the root that issued *certificate* or is identical to it, by the order of *standings*."""
+        candidates = dict.fromkeys([normalized_name(certificate.subject), normalized_name(certificate.issuer)])
+        entries = [entry for name in candidates for entry in self._by_name.get(name, ())]
+        der = to_der(certificate)
+        for wanted in standings:
+            for anchor, standing, settings in entries:
+                parsed = parse(anchor.der) if standing == wanted else None
+                if parsed and (anchor.der == der or is_issued_by(certificate, parsed)):
+                    return Root(anchor, parsed, standing, settings)
+        return None
+
+    def find_trusted(self, name: x509.Name) -> Anchor | None:
+        """Return the first trusted root with this *name* and any key."""
+        entries = self._by_name.get(normalized_name(name), ())
+        return next((anchor for anchor, standing, _ in entries if standing == TRUSTED), None)
+
+    def has_trusted(self) -> bool:
+        """Return whether any root is trusted."""
+        return bool(self._trusted)
+
+    def has_organization(self, name: str) -> bool:
+        """Return whether a trusted root belongs to the organization *name*."""
+        return any(f"O={name}" in anchor.subject.split(",") for anchor in self._trusted)
+
+    def mostly_expired(self, now: datetime) -> bool:
+        """Return whether so many trusted roots have expired that *now* is probably wrong."""
+        validities = [anchor.validity for anchor in self._trusted]
+        expired = sum(validity is not None and validity[1] < now for validity in validities)
+        return expired >= 10 and expired * 2 > len(validities)
+
+
+def build_path(chain: Sequence[x509.Certificate], roots: Roots) -> tuple[list[x509.Certificate], Root | None]:
+    """Build the path from the server's certificate to a root, as OpenSSL does.
+
+    A trusted root has priority over the certificates that the server sent.
+
+    :returns: the certificates of the path, and the known root at its end, if there is one
+    """
+    path = list(chain[:1])
+    while path:
+        top = path[-1]
+        root = roots.find_issuer(top, TRUSTED)
+        if root is None and len(path) < _MAX_PATH_LENGTH and not is_self_issued(top):
+            issuer = next((sent for sent in chain if sent not in path and is_issued_by(top, sent)), None)
+            if issuer is not None:
+                path.append(issuer)
+                continue
+        if root is None:
+            root = roots.find_issuer(top, DISTRUSTED, OFF)
+        if root is not None and root.certificate != top:
+            if len(path) > 1 and is_self_issued(top):
+                path.pop()  # The server sent another certificate of the same root.
+            path.append(root.certificate)
+        return path, root
+    return path, None
+
+
+def known_roots(trust_set: TrustSet) -> Roots:
+    """Return the trusted and distrusted roots of *trust_set*, and those that an environment variable excludes."""
+    environ = {} if not process.use_environment or is_privileged() else dict(os.environ)
+    settings = {name: value for name, value in environ.items() if name in _config.VARIABLES}
+    settings.pop("CERTHOOK_DEBUG", None)
+    all_sources = {**settings, "CERTHOOK_SOURCES": ",".join(_config.SOURCES), "CERTHOOK_MODE": "chain"}
+    return Roots(
+        [
+            *((anchor, TRUSTED, ()) for anchor in trust_set.anchors),
+            *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.removed, *trust_set.rejected)),
+            *_excluded(trust_set, settings, read_trust_set(Config(all_sources)), read_trust_set(Config({}))),
+        ]
+    )
+
+
+def _excluded(
+    trust_set: TrustSet, environ: Iterable[str], with_all_sources: TrustSet, default: TrustSet
+) -> Iterator[Entry]:
+    """Yield the roots that environment variables exclude from *trust_set*.
+
+    :param environ: the names of the variables that are set
+    :param with_all_sources: the trust set of the same variables with all sources
+    :param default: the trust set without any variable
+    """
+    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.removed)}
+    for other in (with_all_sources, default):
+        for anchor in other.anchors:
+            if anchor.der not in known:
+                known.add(anchor.der)
+                settings = _excluding_settings(anchor, trust_set.config, environ, other is default)
+                if settings:
+                    yield anchor, OFF, settings
+        for anchor in other.removed:
+            if anchor.der not in known:
+                known.add(anchor.der)
+                yield anchor, DISTRUSTED, ()
+
+
+def _excluding_settings(anchor: Anchor, config: Config, environ: Iterable[str], by_default: bool) -> tuple[str, ...]:
+    """Return the variables that exclude *anchor*.
+
+    :param by_default: whether it is listed only if no variable is set
+    """
+    overrides = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in environ]
+    source = anchor.sources[0]
+    settings: list[str] = []
+    if by_default and source == "system" and config.overrides_system:
+        settings = overrides
+    elif by_default and config.bundle is not None:
+        settings = ["CERTHOOK_BUNDLE"]
+    if source not in config.sources:
+        settings = settings + (["CERTHOOK_SOURCES"] if "CERTHOOK_SOURCES" in environ else overrides)
+    elif not settings and config.mode == "fallback":
+        settings = ["CERTHOOK_MODE"]
+    return tuple(dict.fromkeys(settings))

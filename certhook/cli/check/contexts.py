@@ -1,0 +1,80 @@
+"""The contexts for a check: as programs create them with and without certhook, and one that accepts every server."""
+
+from __future__ import annotations
+
+import _ssl
+import ssl
+import sys
+import warnings
+from typing import Any
+
+from certhook import _api, _config
+from certhook._state import context_class_of
+from certhook.exceptions import CerthookWarning
+
+
+def default_context() -> ssl.SSLContext:
+    """Return the default context with certhook, even if its hook is not active in this interpreter.
+
+    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
+    """
+    with warnings.catch_warnings():
+        # The report contains the invalid settings and sources.
+        warnings.simplefilter("ignore", CerthookWarning)
+        if hasattr(ssl.create_default_context, "__certhook__"):
+            return ssl.create_default_context()
+        context = _with_default_flags(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        if not _config.current().x509_strict:
+            disable_strict(context)
+        _api.load_default_certs(context)
+        return context
+
+
+def stock_context() -> ssl.SSLContext:
+    """Return the default context of Python itself, without certhook and without an injected truststore."""
+    original = context_class_of(ssl)
+
+    def unhooked(name: str) -> Any:
+        function = getattr(original, name)
+        return getattr(function, "__certhook__", function)
+
+    class StockContext(original):  # type: ignore[misc, valid-type]
+        def set_default_verify_paths(self) -> None:
+            unhooked("set_default_verify_paths")(self)
+
+    context: ssl.SSLContext = _with_default_flags(StockContext(ssl.PROTOCOL_TLS_CLIENT))
+    unhooked("load_default_certs")(context)
+    return context
+
+
+def permissive_context() -> ssl.SSLContext:
+    """Return a context that accepts every certificate, key size and TLS version. Never send data through it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    try:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    except ssl.SSLError:
+        pass  # LibreSSL has no security levels.
+    return context
+
+
+def is_strict(context: ssl.SSLContext) -> bool:
+    """Return whether *context* requires the form of :rfc:`5280`, which is the default since Python 3.13."""
+    return bool(context.verify_flags & ssl.VERIFY_X509_STRICT)
+
+
+def disable_strict(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Disable the strict check of *context*, and return it."""
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _with_default_flags(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Set the flags of create_default_context(), which would load roots as well."""
+    if sys.version_info >= (3, 13):
+        # The attribute of the C class, for the reason in recorder.record().
+        flags: Any = vars(_ssl._SSLContext)["verify_flags"]
+        flags.__set__(context, flags.__get__(context) | ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT)
+    return context

@@ -1,0 +1,49 @@
+"""TLS to a proxy that transports the TLS connection to the server."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+
+from certhook.cli.check import contexts
+from certhook.cli.check.failure import Deadline
+
+_MAX_READ = 65536  # bytes
+
+
+def open_relay(raw: socket.socket, proxy_host: str, deadline: Deadline) -> socket.socket:
+    """Start TLS on *raw*, a connection to the proxy *proxy_host*, and relay it to a new socket.
+
+    :mod:`ssl` wraps only plain sockets, so the TLS connection to the server cannot use the
+    wrapped socket directly.
+
+    :returns: a plain socket, whose data a thread transports inside TLS
+    :raises OSError: if the handshake fails or the proxy is not verified
+    :raises ValueError: if *proxy_host* is not a valid server name
+    """
+    raw.settimeout(deadline.left())
+    secured = contexts.default_context().wrap_socket(raw, server_hostname=proxy_host)
+    local, remote = socket.socketpair()
+    threading.Thread(target=relay, args=(secured, remote, deadline), daemon=True).start()
+    return local
+
+
+def relay(secured: ssl.SSLSocket, plain: socket.socket, deadline: Deadline) -> None:
+    """Copy data in both directions until one side ends or the deadline passes, then close both sockets."""
+    with contextlib.suppress(OSError), secured, plain:
+        while True:
+            ready = [secured] if secured.pending() else select.select([secured, plain], [], [], deadline.left())[0]
+            for source in ready:
+                target = plain if source is secured else secured
+                try:
+                    source.settimeout(0)  # The data may be only a TLS message such as a session ticket.
+                    data = source.recv(_MAX_READ)
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    continue
+                if not data:
+                    return
+                target.settimeout(deadline.left())
+                target.sendall(data)
