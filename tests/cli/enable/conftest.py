@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import support
-from enabling import PTH, replace_recorded, small_wheel
+from enabling import PTH, small_wheel
 
 from certhook.cli import main
 from certhook.cli.enable import plans
@@ -26,7 +26,7 @@ def make_source(installed: Path, pip_install, tmp_path_factory):
     def make(bundle: bytes) -> Path:
         python = support.make_environment(tmp_path_factory.mktemp("source"))
         shutil.copytree(support.purelib(template), support.purelib(python), dirs_exist_ok=True)
-        replace_recorded(support.purelib(python), "certifi/cacert.pem", bundle)
+        support.replace_recorded(support.purelib(python), "certifi/cacert.pem", bundle)
         return python
 
     return make

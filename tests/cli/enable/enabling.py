@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import hashlib
 import itertools
 import os
@@ -37,22 +35,6 @@ def snapshot(directory: Path) -> dict[str, object]:
         if not path.is_symlink() or path.is_dir():
             found[str(path.relative_to(directory))] = path.is_dir() or hashlib.sha256(path.read_bytes()).hexdigest()
     return found
-
-
-def record_hash(content: bytes) -> str:
-    """Return the hash of *content* as ``RECORD`` contains it."""
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-
-
-def replace_recorded(site_packages: Path, name: str, content: bytes) -> None:
-    """Replace an installed file, and its hash in the ``RECORD`` that lists it."""
-    (site_packages / name).write_bytes(content)
-    for record in site_packages.glob("*.dist-info/RECORD"):
-        with open(record, newline="") as file:
-            rows = list(csv.reader(file))
-        row = [name, record_hash(content), str(len(content))]
-        with open(record, "w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(row if each[0] == name else each for each in rows)
 
 
 def small_wheel(name: str, version: str) -> Wheel:

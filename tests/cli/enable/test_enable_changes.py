@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import support
-from enabling import disable, enable_small, posix, record_hash, snapshot
+from enabling import disable, enable_small, posix, snapshot
 
 from certhook.cli.enable.interpreter import Refused
 
@@ -158,14 +158,14 @@ def rewrite_record(packages: Path, *row: str) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        ("../../../precious.txt", record_hash(b"precious"), "8"),
-        ("certhook/../../../precious.txt", record_hash(b"precious"), "8"),
-        ("/etc/hostname", record_hash(b""), ""),
-        ("other/module.py", record_hash(b""), ""),
-        ("certifi/core/module.py", record_hash(b""), ""),
-        ("certhook//module.py", record_hash(b""), ""),
-        ("certhook/..\\..\\precious.txt", record_hash(b"precious"), "8"),
-        ("certhook/\x1b[2J.py", record_hash(b""), ""),
+        ("../../../precious.txt", support.record_hash(b"precious"), "8"),
+        ("certhook/../../../precious.txt", support.record_hash(b"precious"), "8"),
+        ("/etc/hostname", support.record_hash(b""), ""),
+        ("other/module.py", support.record_hash(b""), ""),
+        ("certifi/core/module.py", support.record_hash(b""), ""),
+        ("certhook//module.py", support.record_hash(b""), ""),
+        ("certhook/..\\..\\precious.txt", support.record_hash(b"precious"), "8"),
+        ("certhook/\x1b[2J.py", support.record_hash(b""), ""),
         ("certhook/auto.py", "", ""),
         ("certhook/auto.py", "md5=1B2M2Y8AsgTpgAmY7PhCfg", ""),
         ("certhook/auto.py",),
@@ -199,7 +199,7 @@ def test_a_forged_record_is_refused(row, embeddable) -> None:
 def test_forged_details_are_refused(details, embeddable) -> None:
     enable_small(embeddable)
     path = embeddable / "Lib" / "site-packages" / "certhook-1.0.dist-info" / "certhook-enable.json"
-    path.write_text(details.replace("%s", record_hash(b"")))
+    path.write_text(details.replace("%s", support.record_hash(b"")))
     before = snapshot(embeddable)
     with pytest.raises(Refused, match="the record of 'enable' in"):
         disable(embeddable)

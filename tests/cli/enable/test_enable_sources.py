@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import support
-from enabling import posix, record_hash, snapshot
+from enabling import posix, snapshot
 
 from certhook.cli.enable import sources
 from certhook.cli.enable.interpreter import Refused
@@ -31,7 +31,7 @@ def sample(tmp_path, monkeypatch) -> Path:
     rows = [
         "sample-1.0.dist-info/RECORD,,",
         "sample/__pycache__/__init__.cpython-311.pyc,,",
-        *(f"{name},{record_hash(content)},{len(content)}" for name, content in contents.items()),
+        *(f"{name},{support.record_hash(content)},{len(content)}" for name, content in contents.items()),
     ]
     for name, content in {**contents, "sample-1.0.dist-info/RECORD": "\n".join(rows).encode()}.items():
         path = packages / name
@@ -72,7 +72,7 @@ def remove(packages: Path) -> None:
 
 def remove_hash(packages: Path) -> None:
     record = packages / "sample-1.0.dist-info" / "RECORD"
-    record.write_text(record.read_text().replace(record_hash(b"x = 1\n"), ""))
+    record.write_text(record.read_text().replace(support.record_hash(b"x = 1\n"), ""))
 
 
 @pytest.mark.parametrize(
