@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
+import hashlib
 import io
 import os
 import shutil
@@ -112,6 +115,22 @@ def run(
     if check:
         assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def record_hash(content: bytes) -> str:
+    """Return the hash of *content* as ``RECORD`` contains it."""
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+
+
+def replace_recorded(site_packages: Path, name: str, content: bytes) -> None:
+    """Replace an installed file, and its hash in the ``RECORD`` that lists it."""
+    (site_packages / name).write_bytes(content)
+    for record in site_packages.glob("*.dist-info/RECORD"):
+        with open(record, newline="") as file:
+            rows = list(csv.reader(file))
+        row = [name, record_hash(content), str(len(content))]
+        with open(record, "w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(row if each[0] == name else each for each in rows)
 
 
 def squeezed(text: str) -> str:
