@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from certhook import _loading
+from certhook._certificates import openssl
 from certhook._text import printable
 from certhook.cli._terminal import WIDTH, cut, padded, wrapped
 
@@ -29,7 +29,7 @@ def accepted(trust_set: TrustSet) -> tuple[list[Anchor], list[CerthookError]]:
     """Return the anchors that OpenSSL accepts, and all problems, including the rejected anchors."""
     problems = list(trust_set.problems)
     ders = [anchor.der for anchor in trust_set.anchors]
-    loaded = {*_loading.load_one_by_one(_loading.new_context(), ders, problems)}
+    loaded = {*openssl.load_one_by_one(openssl.new_context(), ders, problems)}
     return [anchor for anchor in trust_set.anchors if anchor.der in loaded], problems
 
 
