@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Optional
-
 #: Each tool's file or directory, relative to this directory.
 FILES = {
     "pyinstaller": "pyinstaller",
