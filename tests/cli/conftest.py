@@ -166,8 +166,8 @@ def image_python(tmp_path_factory, wheel: Path, pip_install) -> Path:
     """An environment for this module alone, because stores are built in it."""
     python = support.make_environment(tmp_path_factory.mktemp("image") / "environment")
     pip_install(python, wheel)
-    measuring.prepare(support.purelib(python))
     support.byte_compile(python)
+    measuring.prepare(support.purelib(python))
     return python
 
 
