@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Callable, Iterator
 
+import measuring
 import pytest
 import roots
 import support
@@ -166,6 +167,7 @@ def image_python(tmp_path_factory, wheel: Path, pip_install) -> Path:
     python = support.make_environment(tmp_path_factory.mktemp("image") / "environment")
     pip_install(python, wheel)
     support.byte_compile(python)
+    measuring.prepare(support.purelib(python))
     return python
 
 
