@@ -219,7 +219,7 @@ def read_small(path: str) -> "Tuple[bytes, float]":
 def beside_package() -> "Optional[str]":
     """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
     # In memory (frozen into C, PyOxidizer), a module has no __file__.
-    package = os.path.dirname(globals().get("__file__", ""))
+    package = os.path.dirname(os.path.dirname(globals().get("__file__", "")))
     return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
 
 
