@@ -76,8 +76,6 @@ assert is_hooked()
     run_silently(installed, code)
 
 
-# Threads.
-
 # The modules that ssl imports are imported first: threads that import many different modules at the
 # same time find partially initialized ones in Python 3.13.0, even without certhook.
 RACE = """
@@ -140,8 +138,6 @@ assert is_hooked()
 """
     run_silently(installed, code, env=disabled_env())
 
-
-# Interpreters and processes.
 
 SUBINTERPRETERS = """
 import os, sys

@@ -23,7 +23,10 @@ STRICT_OPTIONS = ("-W", "error", "-X", "dev", "-bb")
 
 @pytest.fixture(scope="module")
 def with_empty_pth(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with a no-op ``.pth`` file, since reading any such file imports a codec."""
+    """Return the interpreter of an environment with a no-op ``.pth`` file.
+
+    Reading any such file imports a codec, which must not count as a cost of certhook.
+    """
     python = support.make_environment(tmp_path_factory.mktemp("with_empty_pth"))
     (support.purelib(python) / "empty.pth").write_text("import sys\n")
     return python
@@ -111,7 +114,6 @@ def test_certhook_disabled_accepts_negative_values(installed, value) -> None:
 def test_certhook_disabled_imports_the_settings_but_no_openssl(installed, with_empty_pth) -> None:
     modules = modules_at_startup(installed, CERTHOOK_DISABLED="1") ^ modules_at_startup(with_empty_pth)
     assert modules == {"certhook", "certhook._config", "certhook._state"}
-    assert "_ssl" not in modules
 
 
 def test_a_warm_first_context_imports_at_most_eight_modules_of_certhook(installed, tmp_path) -> None:
@@ -121,11 +123,11 @@ ssl.create_default_context()
 print(*(name for name in sys.modules if name.partition(".")[0] == "certhook"))
 """
     env = support.clean_env(CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
-    # The first process builds the store, and the second one verifies it. The third one does not, unless it
+    # The first process builds the store, and the second one verifies it. The third one does neither, unless it
     # starts ten seconds later.
-    runs = [support.run(installed, code, env=env).stdout.split() for _ in range(4)]
-    assert len(runs[0]) > 20, "the store was not built"
-    assert len(min(runs, key=len)) <= 8, sorted(min(runs, key=len))
+    imported = [support.run(installed, code, env=env).stdout.split() for _ in range(4)]
+    assert any((tmp_path / "cache").iterdir()), "the first process built no store"
+    assert len(min(imported, key=len)) <= 8, min(imported, key=len)
 
 
 FAILING_START = "import sys; sys.meta_path = (); import certhook; certhook.start()"
