@@ -141,12 +141,14 @@ def _activate(module: "ModuleType") -> None:
         _print_error(f"cannot patch ssl, so it remains unchanged: {error!r}")
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'certhook' has no attribute {name!r}")
-    module = __import__(_MODULES.get(name, "certhook.exceptions"), fromlist=[name])
-    value = globals()[name] = getattr(module, name)
-    return value
+if not TYPE_CHECKING:  # Type checkers see the names above, and reject all others.
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module 'certhook' has no attribute {name!r}")
+        module = __import__(_MODULES.get(name, "certhook.exceptions"), fromlist=[name])
+        value = globals()[name] = getattr(module, name)
+        return value
 
 
 def __dir__() -> "list[str]":

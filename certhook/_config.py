@@ -147,62 +147,46 @@ class Setting:
     def __init__(
         self, name: str, attribute: str, parse: "Parser", default: "Any", selects_roots: bool, description: str
     ) -> None:
-        self.name = name
-        self.attribute = attribute
-        self.parse = parse
-        self.default = default
-        self.selects_roots = selects_roots
-        self.description = description
+        self.name, self.attribute, self.parse = name, attribute, parse
+        self.default, self.selects_roots, self.description = default, selects_roots, description
 
+
+# fmt: off
+_ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
+    ("SSL_CERT_FILE", "cert_file", _verbatim, None, True,
+     "replaces the operating system's file of roots"),
+    ("SSL_CERT_DIR", "cert_dir", _verbatim, None, True,
+     "replaces the operating system's directory of roots"),
+    ("NIX_SSL_CERT_FILE", "nix_cert_file", _path_or_unset, None, True,
+     "adds a well-known file of roots"),
+    ("CERTHOOK_DISABLED", "disabled", _is_disabled, False, False,
+     "disables certhook, unless the value is 0, false, no or off"),
+    # The default depends on SSL_CERT_FILE and SSL_CERT_DIR.
+    ("CERTHOOK_SOURCES", "sources", _names((*SOURCES, EXTRA)), None, True,
+     "selects the sources and their order; extra alone excludes the others"),
+    ("CERTHOOK_MODE", "mode", _choice(MODES, "fallback"), "chain", True,
+     "combines all sources (chain) or uses the first that contains a root (fallback)"),
+    ("CERTHOOK_EXTRA_CA_CERTS", "extra", _paths, (), True,
+     "adds roots from files and directories, separated by the path separator"),
+    ("CERTHOOK_BUNDLE", "bundle", _path, None, True,
+     "replaces certifi's bundle by another PEM file"),
+    ("CERTHOOK_ADOPT", "adopt", _names((*PUBLIC_BUNDLES, "none")), PUBLIC_BUNDLES, True,
+     "selects the packages with public bundles to adopt; none disables adoption"),
+    ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
+     "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
+    ("CERTHOOK_CACHE_DIR", "cache_dir", _directory_or_none, None, False,
+     "sets the directory of compiled stores; none disables them"),
+    ("CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False,
+     "0 disables the strict checks of Python 3.13 and later"),
+    ("CERTHOOK_ON_ERROR", "on_error", _choice(ON_ERROR, "warn"), "warn", False,
+     "reports invalid settings and sources as warnings (warn) or exceptions (raise)"),
+    ("CERTHOOK_DEBUG", "debug", _flag(False), False, False,
+     "prints each step to standard error"),
+)
+# fmt: on
 
 #: Every variable that certhook reads.
-SETTINGS = (
-    Setting("SSL_CERT_FILE", "cert_file", _verbatim, None, True, "replaces the operating system's file of roots"),
-    Setting("SSL_CERT_DIR", "cert_dir", _verbatim, None, True, "replaces the operating system's directory of roots"),
-    Setting("NIX_SSL_CERT_FILE", "nix_cert_file", _path_or_unset, None, True, "adds a well-known file of roots"),
-    Setting("CERTHOOK_DISABLED", "disabled", _is_disabled, False, False, "disables certhook"),
-    # The default depends on SSL_CERT_FILE and SSL_CERT_DIR.
-    Setting("CERTHOOK_SOURCES", "sources", _names((*SOURCES, EXTRA)), None, True, "selects the sources of roots"),
-    Setting(
-        "CERTHOOK_MODE",
-        "mode",
-        _choice(MODES, "fallback"),
-        "chain",
-        True,
-        "combines the sources (chain) or uses the first one that contains a root (fallback)",
-    ),
-    Setting("CERTHOOK_EXTRA_CA_CERTS", "extra", _paths, (), True, "adds roots from files and directories"),
-    Setting("CERTHOOK_BUNDLE", "bundle", _path, None, True, "replaces certifi's bundle"),
-    Setting(
-        "CERTHOOK_ADOPT",
-        "adopt",
-        _names((*PUBLIC_BUNDLES, "none")),
-        PUBLIC_BUNDLES,
-        True,
-        "selects the packages whose public bundles mean default trust",
-    ),
-    Setting(
-        "CERTHOOK_LOAD",
-        "load",
-        _choice(LOADS, "lazy"),
-        "lazy",
-        False,
-        "loads roots on demand from a compiled store (lazy) or into every context (eager)",
-    ),
-    Setting("CERTHOOK_CACHE_DIR", "cache_dir", _directory_or_none, None, False, "sets the location of compiled stores"),
-    Setting(
-        "CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False, "controls Python's strict checks (Python 3.13)"
-    ),
-    Setting(
-        "CERTHOOK_ON_ERROR",
-        "on_error",
-        _choice(ON_ERROR, "warn"),
-        "warn",
-        False,
-        "makes an invalid setting or source a warning or an exception",
-    ),
-    Setting("CERTHOOK_DEBUG", "debug", _flag(False), False, False, "prints each step to standard error"),
-)
+SETTINGS = tuple([Setting(*row) for row in _ROWS])
 
 VARIABLES = tuple([setting.name for setting in SETTINGS])
 

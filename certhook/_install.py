@@ -8,7 +8,7 @@ import sys
 
 import certhook
 from certhook import _config, _finder
-from certhook._state import STORE, process
+from certhook._state import STORE, process, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def is_installed() -> bool:
 
 def _unwrap() -> None:
     """Restore the functions of ``ssl``. A wrapper that other code still holds calls the real function from now on."""
-    from certhook._patch import load_completely, wrapped
+    from certhook._patch import load_completely
 
     for context in _contexts_with_store():
         # Without the wrappers, nothing would load the store when the context is asked for its roots.

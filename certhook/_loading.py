@@ -8,12 +8,11 @@ those that are asked for their roots, and default trust without a store.
 import _ssl
 import os
 
-from certhook._state import CALLERS, LOADED, STORE, context_class_of, process
+from certhook._state import CALLERS, LOADED, STORE, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Iterable
 
     from certhook.exceptions import CerthookError
 
@@ -53,32 +52,9 @@ def load_anchors(
         return anchors
     except _ssl.SSLError:
         pass  # An invalid certificate prevents the following ones from being loaded (cpython#79846).
+    from certhook._certificates.openssl import load_one_by_one
+
     return load_one_by_one(context, anchors, problems)
-
-
-def load_one_by_one(
-    context: "ssl.SSLContext", anchors: "Iterable[bytes]", problems: "list[CerthookError]"
-) -> "tuple[bytes, ...]":
-    """Load each of *anchors* that OpenSSL accepts into *context*.
-
-    :param anchors: certificates as DER
-    :param problems: a problem is appended for each rejected certificate
-    :returns: the certificates that were loaded
-    """
-    from hashlib import sha256
-
-    from certhook.exceptions import SourceError
-
-    loaded = []
-    for anchor in anchors:
-        try:
-            _load(context, cadata=anchor)
-        except _ssl.SSLError as error:
-            name = f"the certificate with SHA-256 {sha256(anchor).hexdigest()}"
-            problems.append(SourceError(name, f"is ignored because OpenSSL rejects it: {error}"))
-        else:
-            loaded.append(anchor)
-    return tuple(loaded)
 
 
 def load_completely(context: "ssl.SSLContext") -> None:
@@ -90,13 +66,6 @@ def load_completely(context: "ssl.SSLContext") -> None:
         context.__dict__.pop(STORE, None)
 
 
-def new_context() -> "ssl.SSLContext":
-    """Return an empty context of the standard library's class, to test whether OpenSSL accepts certificates."""
-    import ssl
-
-    return context_class_of(ssl)(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[no-any-return]
-
-
 def is_loadable(bundle: str) -> bool:
     """Return whether OpenSSL loads the PEM file of a compiled store.
 
@@ -105,6 +74,8 @@ def is_loadable(bundle: str) -> bool:
     # Keyed by path, because a store's name depends on its content.
     loadable = process.loadable
     if bundle not in loadable:
+        from certhook._certificates.openssl import new_context
+
         try:
             _load(new_context(), cafile=bundle)
             loadable[bundle] = True

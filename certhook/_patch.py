@@ -24,10 +24,11 @@ from certhook._state import (
     CALLERS,
     SERVES,
     STORE,
-    clear_strict_of_urllib3,
     context_class_of,
     incomplete,
+    is_wrapped,
     process,
+    wrap,
 )
 
 TYPE_CHECKING = False
@@ -46,9 +47,6 @@ _trust: "Any" = None
 # Per thread: the purpose of the contexts inside load_default_certs() by id (purposes), and whether
 # create_default_context(CLIENT_AUTH) is running (serves).
 _thread_state: "Any" = _local()
-
-#: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
-wrapped: "List[Tuple[Any, str, Function, bool]]" = []
 
 
 def apply(ssl: "ModuleType") -> None:
@@ -74,38 +72,14 @@ def apply(ssl: "ModuleType") -> None:
     # urllib uses this alias, which a program may have replaced (PEP 476).
     has_alias = getattr(ssl, "_create_default_https_context", None) is ssl.create_default_context
     for owner, name, make in targets:
-        if not _is_wrapped(owner, name):
-            _wrap(owner, name, make(ssl, getattr(owner, name)))
+        if not is_wrapped(owner, name):
+            wrap(owner, name, make(ssl, getattr(owner, name)))
     if has_alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
-        _wrap(ssl, "_create_default_https_context", ssl.create_default_context)
-
-
-def _is_wrapped(owner: "Any", name: str) -> bool:
-    current = getattr(owner, name)
-    if hasattr(current, "__certhook__"):
-        _reactivate(owner, name, current)
-        return True
-    # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
-    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
-    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
-
-
-def _reactivate(owner: "Any", name: str, function: "Function") -> None:
-    """Activate our wrapper inside a foreign one, if uninstall() deactivated it."""
-    while function is not None:
-        if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
-            function.__certhook_active__ = True
-            inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
-            wrapped.append((owner, name, function, not inherited))
-        function = getattr(function, "__wrapped__", None)
-
-
-def _wrap(owner: "Any", name: str, wrapper: "Function") -> None:
-    wrapped.append((owner, name, wrapper, name in vars(owner)))
-    setattr(owner, name, wrapper)
+        wrap(ssl, "_create_default_https_context", ssl.create_default_context)
 
 
 def _marked(wrapper: "Function", original: "Function") -> "Function":
+    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
     functools.update_wrapper(wrapper, original)
     # Methods of the C class have no module; pickle looks them up in ssl.
     wrapper.__module__ = "ssl"
@@ -149,6 +123,8 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
             finally:
                 purposes.pop(id(self), None)
         if not _config.last().x509_strict:
+            from certhook._strict import clear_strict_of_urllib3
+
             clear_strict_of_urllib3(ssl, self)
 
     wrapper = _marked(load_default_certs, original)
@@ -204,6 +180,8 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         context = args[0]
         if wrapper.__certhook_active__:
             if not _config.current().x509_strict:
+                from certhook._strict import clear_strict_of_urllib3
+
                 clear_strict_of_urllib3(ssl, context)
             others = _besides_public_bundle(context, args, kwargs)
             if others is not None:

@@ -1,4 +1,4 @@
-"""State and facts: of this process, and of an ``SSLContext``.
+"""State and facts: of this process, of contexts, and of the functions that certhook wraps.
 
 OpenSSL ignores ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` in programs that are set-uid, set-gid, or
 have file capabilities (secure_getenv(3)). certhook ignores its variables there as well, which
@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Dict, List, Optional, Set, Tuple
+
+    #: A function with any signature, and with attributes of certhook.
+    Function = Any
 
 # Markers in the __dict__ of a context.
 #: The compiled store from which OpenSSL reads the context's roots on demand.
@@ -106,6 +109,37 @@ def _yes_or_no(value: object) -> str:
     return "yes" if value else "no"
 
 
+#: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
+wrapped: "List[Tuple[Any, str, Function, bool]]" = []
+
+
+def is_wrapped(owner: "Any", name: str) -> bool:
+    """Return whether certhook has wrapped the function *name* of *owner*, a class or a module."""
+    current = getattr(owner, name)
+    if hasattr(current, "__certhook__"):
+        _reactivate(owner, name, current)
+        return True
+    # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
+    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
+    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
+
+
+def _reactivate(owner: "Any", name: str, function: "Function") -> None:
+    """Activate our wrapper inside a foreign one, if uninstall() deactivated it."""
+    while function is not None:
+        if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
+            function.__certhook_active__ = True
+            inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
+            wrapped.append((owner, name, function, not inherited))
+        function = getattr(function, "__wrapped__", None)
+
+
+def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
+    """Replace the function *name* of *owner* by *wrapper*."""
+    wrapped.append((owner, name, wrapper, name in vars(owner)))
+    setattr(owner, name, wrapper)
+
+
 def is_hooked(context: "Any") -> bool:
     """Return whether the methods of *context*, an ``SSLContext``, are wrapped by certhook."""
     return getattr(type(context).get_ca_certs, "__certhook_active__", False) is True
@@ -127,14 +161,3 @@ def incomplete(owner: object, name: str) -> "Exception":
     from certhook.exceptions import CerthookError
 
     return CerthookError(f"{owner!r} has no {name}; if it is still being imported, call certhook.install() afterwards")
-
-
-def clear_strict_of_urllib3(ssl: "ModuleType", context: "Any") -> None:
-    """Clear ``VERIFY_X509_STRICT`` if urllib3 calls, which sets it before it loads roots.
-
-    Other programs that set the flag do so on purpose.
-    """
-    frame = sys._getframe(1).f_back  # None if C code or a thread calls the method directly.
-    caller = frame and frame.f_globals.get("__name__")
-    if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip vendors a copy.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT

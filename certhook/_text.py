@@ -11,9 +11,10 @@ import re
 #: The longest text that :func:`presentable` returns, in characters.
 MAX_LENGTH = 4000
 
-# Keys and certificates that were pasted into a variable, as PEM or as PEM encoded in base64.
+# Keys and certificates that were pasted into a variable, as PEM or as PEM encoded in base64. Messages quote
+# such a value, so the text ends at a quotation mark, which PEM does not contain.
 _PEM = (
-    (re.compile("-----BEGIN .*(-----END [A-Z0-9 ]+-----|$)", re.DOTALL | re.IGNORECASE), "(PEM text)"),
+    (re.compile("""-----BEGIN [^'"]*""", re.IGNORECASE), "(PEM text)"),
     (re.compile("LS0tLS1CRUdJT[A-Z0-9+/=\\s]*", re.IGNORECASE), "(PEM text in base64)"),
 )
 # The scheme of a URL, also where normalisation reduced "//" to "/"; or "//" alone. A Windows drive has one letter.

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
+import measuring
 import namespace
 import pytest
 import support
@@ -55,6 +56,12 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Use a temporary directory for the compiled stores of the tests."""
     support.cache_dir = str(tmp_path_factory.mktemp("cache"))
     return support.cache_dir
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coverage_directory() -> None:
+    """Processes of every user can write coverage data, if coverage is measured."""
+    measuring.open_directory()
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +117,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path, pip_install
     """Return the interpreter of a new environment that contains only certhook's wheel and certifi."""
     python = support.make_environment(tmp_path_factory.mktemp("installed"))
     pip_install(python, wheel)
+    support.byte_compile(python)
+    measuring.prepare(support.purelib(python))
+    return python
+
+
+@pytest.fixture(scope="session")
+def installed_unmeasured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pip_install) -> Path:
+    """The same, for tests whose result coverage would change: start-up costs, imported modules, sub-interpreters."""
+    if not measuring.variables():
+        return request.getfixturevalue("installed")
+    python = support.make_environment(tmp_path_factory.mktemp("unmeasured"))
+    pip_install(python, request.getfixturevalue("wheel"))
     support.byte_compile(python)
     return python
 

@@ -1,4 +1,4 @@
-"""A small DER writer: certificates with names and trust settings that no library agrees to make."""
+"""A small DER encoder, for certificates, names and trust settings that no library creates."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ SEQUENCE, SET, BIT_STRING, OCTET_STRING, OBJECT_IDENTIFIER = 0x30, 0x31, 0x03, 0
 UTF8_STRING, PRINTABLE_STRING = 0x0C, 0x13
 COMMON_NAME = bytes.fromhex("0603550403")
 
-#: A number, an algorithm, a time and a key that OpenSSL takes: ecdsa-with-SHA256, P-256, the key 1.
+# An algorithm, a validity and keys that OpenSSL accepts: ecdsa-with-SHA256, and points of P-256.
 _ALGORITHM = bytes.fromhex("300a06082a8648ce3d040302")
-_VALIDITY = bytes.fromhex("301e170d3230303130313030303030305a170d3439313233313233353935395a")
-_KEY = bytes.fromhex(
+VALIDITY = bytes.fromhex("301e170d3230303130313030303030305a170d3439313233313233353935395a")
+KEY = bytes.fromhex(
     "3059301306072a8648ce3d020106082a8648ce3d03010703420004"
     "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
     "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
 )
+#: The opposite point on the curve.
+OTHER_KEY = KEY[:-32] + bytes.fromhex("b01cbd1c01e58065711814b583f061e9d431cca994cea1313449bf97c840ae0a")
 
 
 def element(tag: int, *parts: bytes) -> bytes:
-    """One element, with its length in the shortest form."""
+    """Return an element with a length in the shortest form."""
     value = b"".join(parts)
     length = len(value)
     if length < 0x80:
@@ -29,7 +31,7 @@ def element(tag: int, *parts: bytes) -> bytes:
 
 
 def object_identifier(dotted: str) -> bytes:
-    """An object identifier."""
+    """Return an object identifier."""
     first, second, *rest = map(int, dotted.split("."))
     value = b""
     for arc in (40 * first + second, *rest):
@@ -42,42 +44,50 @@ def object_identifier(dotted: str) -> bytes:
 
 
 def attribute(value: bytes, kind: bytes = COMMON_NAME) -> bytes:
-    """One attribute of a name, *kind* being the encoding of its type."""
+    """Return an attribute of a name.
+
+    :param value: the encoded value
+    :param kind: the encoded type
+    """
     return element(SEQUENCE, kind, value)
 
 
 def name(*sets: list[bytes]) -> bytes:
-    """A name of sets of attributes."""
+    """Return a name of sets of attributes."""
     return element(SEQUENCE, *(element(SET, *attributes) for attributes in sets))
 
 
 def common_name(text: str) -> bytes:
-    """A name of one attribute."""
+    """Return a name with one attribute, a common name."""
     return name([attribute(element(UTF8_STRING, text.encode()))])
 
 
-def certificate(subject: bytes, serial: int = 1, key: bytes = _KEY) -> bytes:
-    """A certificate without extensions for *subject*, whose signature is no one's."""
+def certificate(subject: bytes, serial: int = 1, key: bytes = KEY) -> bytes:
+    """Return a certificate for *subject* without extensions and with an invalid signature."""
     number = element(0x02, serial.to_bytes(8, "big").lstrip(b"\0") or b"\0")
-    fields = (b"\xa0\x03\x02\x01\x02", number, _ALGORITHM, common_name("certhook tests"), _VALIDITY, subject, key)
+    fields = (b"\xa0\x03\x02\x01\x02", number, _ALGORITHM, common_name("certhook tests"), VALIDITY, subject, key)
     return element(SEQUENCE, element(SEQUENCE, *fields), _ALGORITHM, element(BIT_STRING, b"\0\x30\0"))
 
 
 def extension(kind: str, *purposes: str) -> bytes:
-    """An extension that lists purposes."""
+    """Return a critical extension with a list of purposes.
+
+    :param kind: the type of the extension
+    :param purposes: object identifiers in dotted form
+    """
     value = element(OCTET_STRING, element(SEQUENCE, *map(object_identifier, purposes)))
     return element(SEQUENCE, object_identifier(kind), b"\x01\x01\xff", value)
 
 
 def auxiliary(trusted: list[str] | None = None, rejected: list[str] | None = None) -> bytes:
-    """OpenSSL's trust settings."""
+    """Return OpenSSL's trust settings with these lists of purposes."""
     lists = [] if trusted is None else [element(SEQUENCE, *map(object_identifier, trusted))]
     lists += [] if rejected is None else [element(0xA0, *map(object_identifier, rejected))]
     return element(SEQUENCE, *lists)
 
 
 def pem(data: bytes, label: str = "CERTIFICATE", newline: bytes = b"\n") -> bytes:
-    """PEM of *data*."""
+    """Encode *data* as PEM."""
     text = base64.b64encode(data)
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return newline.join([f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----".encode(), b""])

@@ -1,11 +1,10 @@
-"""A command in a mount namespace of its own, with any files at the real paths.
+"""Running a command in its own mount namespace, with arbitrary files at the real paths.
 
-Nothing here can change a file of the machine. Whatever is mounted is private to
-the command and gone when it ends; the file system is read-only for it, except
-for layers in memory over the directories that the tests lay out. Every step is
-checked before the command is started.
+This never changes a file of the machine. All mounts are private to the command and disappear
+with it. The file system is read-only for the command, except for layers in memory over the
+directories in which a test creates files. Each step is verified before the command starts.
 
-This file is also the script that does so, inside the namespace.
+Inside the namespace, this file is also the script that prepares it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, NamedTuple, NoReturn, Union
 
-#: Everything of the machine that has to do with trust, and that a command does not see.
+import measuring
+
+#: The paths of the machine that contain certificates. They are hidden from the command.
 HIDDEN = (
     "/etc/ca-certificates",
     "/etc/ca-certificates.conf",
@@ -50,12 +51,12 @@ class Link(NamedTuple):
     target: str
 
 
-#: Absolute paths to what is there: the content of a file, a link, or what makes it (``os.mkdir``, ``os.mkfifo``).
+#: For each absolute path the content of a file, a link, or a function that creates it (``os.mkdir``, ``os.mkfifo``).
 Tree = Dict[str, Union[bytes, Link, Callable[[str], None]]]
 
 
 def sparse(size: int) -> Callable[[str], None]:
-    """A file of *size* bytes that takes no space."""
+    """Return a function that creates a file of *size* bytes without using disk space."""
     return partial(_sparse, size=size)
 
 
@@ -65,7 +66,7 @@ def _sparse(path: str, size: int) -> None:
 
 
 def unreadable(content: bytes) -> Callable[[str], None]:
-    """A file that its owner may not read; see *capable* of :func:`run`."""
+    """Return a function that creates a file without permissions; see *privileged* of :func:`run`."""
     return partial(_unreadable, content=content)
 
 
@@ -74,22 +75,22 @@ def _unreadable(path: str, content: bytes) -> None:
     os.chmod(path, 0)
 
 
-def closed(path: str) -> None:
-    """Close a folder, in which other entries of a tree are, to its owner; see *capable* of :func:`run`."""
+def inaccessible(path: str) -> None:
+    """Remove all permissions from a directory of the tree; see *privileged* of :func:`run`."""
     os.chmod(path, 0)
 
 
 def unavailable() -> str | None:
-    """Why there can be no namespace here, if so."""
+    """Return why this process cannot create a mount namespace, None if it can."""
     if not sys.platform.startswith("linux"):
-        return "mount namespaces are a thing of Linux"
+        return "mount namespaces require Linux"
     if os.geteuid() != 0:
-        return "mounting needs root"
+        return "mount namespaces require root"
     try:
-        tried = subprocess.run(["unshare", "-m", "--propagation", "private", "true"], capture_output=True, text=True)
+        done = subprocess.run(["unshare", "-m", "--propagation", "private", "true"], capture_output=True, text=True)
     except FileNotFoundError:
         return "unshare (util-linux) is not installed"
-    return f"no mount namespace can be made: {tried.stderr.strip()}" if tried.returncode else None
+    return f"unshare fails: {done.stderr.strip()}" if done.returncode else None
 
 
 class _Job(NamedTuple):
@@ -99,6 +100,7 @@ class _Job(NamedTuple):
     over: dict[str, bytes | None]
     hidden: tuple[str, ...]
     command: list[str]
+    writable: str
 
 
 def run(
@@ -106,27 +108,27 @@ def run(
     code: str,
     tree: Tree,
     env: dict[str, str],
-    folder: Path,
+    directory: Path,
     over: dict[str, bytes | None] | None = None,
     hidden: tuple[str, ...] = (),
-    capable: bool = True,
+    privileged: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run *code* in an interpreter that sees *tree*, and nothing of what is :data:`HIDDEN` or *hidden*.
+    """Run *code* in an interpreter that sees the files of *tree*, and neither :data:`HIDDEN` nor *hidden* ones.
 
-    :param env: its environment; compiled stores are in memory, and gone with it
-    :param folder: an empty folder of the test's
-    :param over: existing paths to the content of the file that is put there, None: an empty directory
-    :param capable: False: permissions hold for root as they do for everybody
+    :param env: the environment variables; compiled stores are built in memory
+    :param directory: an empty directory
+    :param over: the new content of existing files, None for an empty directory
+    :param privileged: whether root may ignore permissions
     """
-    scratch = folder / "scratch"
+    scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
     command = [str(python), "-c", code]
-    if not capable:
+    if not privileged:
         command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
-    job = _Job(_namespace(), str(scratch), tree, over or {}, (*HIDDEN, *hidden), command)
-    (folder / "job").write_bytes(pickle.dumps(job))
-    # -S: certhook is not to run before the command.
-    setup = [sys.executable, "-E", "-S", __file__, str(folder / "job")]
+    job = _Job(_namespace(), str(scratch), tree, over or {}, (*HIDDEN, *hidden), command, measuring.directory())
+    (directory / "job").write_bytes(pickle.dumps(job))
+    # -S: certhook must not run before the command.
+    setup = [sys.executable, "-E", "-S", __file__, str(directory / "job")]
     return subprocess.run(
         ["unshare", "-m", "--propagation", "private", *setup],
         env={**env, "CERTHOOK_CACHE_DIR": str(scratch / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -141,13 +143,16 @@ def _namespace() -> str:
 
 
 def _inside(job: _Job) -> NoReturn:
-    assert _namespace() != job.namespace, "this is not a namespace of its own"
+    assert _namespace() != job.namespace, "the process is not in a new namespace"
     with open("/proc/self/mountinfo") as file:
-        # The optional fields stand between the sixth and a hyphen: "shared:1" where a mount is seen outside.
+        # Optional fields precede a hyphen. "shared:1" marks a mount that is visible outside.
         shared = [line for line in file if "shared:" in line.split(" - ")[0]]
-    assert not shared, f"mounts are seen outside of the namespace: {shared}"
+    assert not shared, f"mounts are visible outside of the namespace: {shared}"
     _mount(job.scratch, "-t", "tmpfs", "-o", "mode=755", "tmpfs")
-    # From here on, the machine's own files are safe even from a mistake below.
+    if job.writable:
+        # A separate mount, which stays writable.
+        subprocess.run(["mount", "--bind", job.writable, job.writable], check=True)
+    # From here on, the files of the machine are read-only.
     subprocess.run(["mount", "-o", "remount,bind,ro", "/"], check=True)
     assert os.statvfs("/").f_flag & os.ST_RDONLY
     os.mkdir(f"{job.scratch}/cache")
@@ -171,21 +176,21 @@ def _top(path: str) -> str:
     return "/" + path.split("/")[1]
 
 
-def _mount(target: str, *how: str) -> None:
+def _mount(target: str, *options: str) -> None:
     before = os.stat(target)
-    subprocess.run(["mount", *how, target], check=True)
+    subprocess.run(["mount", *options, target], check=True)
     after = os.stat(target)
-    assert (before.st_dev, before.st_ino) != (after.st_dev, after.st_ino), f"{target} is what it was"
+    assert (before.st_dev, before.st_ino) != (after.st_dev, after.st_ino), f"{target} was not mounted"
 
 
 def _lay_out(job: _Job, top: str, upper: str) -> None:
-    """Make *upper*, the layer in memory that will lie over the directory *top*."""
+    """Create *upper*, the layer in memory over the directory *top*."""
 
     def place(path: str) -> str:
         inside = upper + path[len(top) :]
         parent = os.path.dirname(inside)
         os.makedirs(parent, exist_ok=True)
-        assert os.path.realpath(parent) == parent, f"{path} is behind a link of the tree"
+        assert os.path.realpath(parent) == parent, f"{path} is below a link in the tree"
         return inside
 
     for path in job.hidden:
@@ -207,7 +212,7 @@ def _hide(path: str, place: str) -> None:
         os.makedirs(place, exist_ok=True)
         os.setxattr(place, "trusted.overlay.opaque", b"y")
     else:
-        os.mknod(place, stat.S_IFCHR)  # A whiteout.
+        os.mknod(place, stat.S_IFCHR)  # a whiteout
 
 
 if __name__ == "__main__":

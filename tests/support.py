@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
+import hashlib
 import io
 import os
 import shutil
@@ -16,6 +19,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Iterator
 
+import measuring
 import trustme
 
 #: Variables that select the roots of a library or a tool.
@@ -37,7 +41,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: The environment of the machine, which pip needs to reach its index. certhook is disabled in it, and
 #: environments that tests build are independent of the one that runs the tests.
-MACHINE_ENVIRON = {**os.environ, "CERTHOOK_DISABLED": "1"}
+MACHINE_ENVIRON = {**measuring.unmeasured(os.environ), "CERTHOOK_DISABLED": "1"}
 MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 
 #: A program that prints whether ssl is patched.
@@ -83,6 +87,7 @@ def purelib(python: Path) -> Path:
 def clean_env(**variables: str) -> dict[str, str]:
     """Return the variables that a process needs to run, the cache directory of the tests, and *variables*."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+    kept.update(measuring.variables())
     return {**kept, "LANG": "C.UTF-8", "CERTHOOK_CACHE_DIR": cache_dir, **variables}
 
 
@@ -113,6 +118,22 @@ def run(
     if check:
         assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def record_hash(content: bytes) -> str:
+    """Return the hash of *content* as ``RECORD`` contains it."""
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+
+
+def replace_recorded(site_packages: Path, name: str, content: bytes) -> None:
+    """Replace an installed file, and its hash in the ``RECORD`` that lists it."""
+    (site_packages / name).write_bytes(content)
+    for record in site_packages.glob("*.dist-info/RECORD"):
+        with open(record, newline="") as file:
+            rows = list(csv.reader(file))
+        row = [name, record_hash(content), str(len(content))]
+        with open(record, "w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(row if each[0] == name else each for each in rows)
 
 
 def squeezed(text: str) -> str:

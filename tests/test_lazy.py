@@ -16,8 +16,8 @@ import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from certhook._certificates import names, x509
 from certhook import _store
+from certhook._certificates import names, x509
 
 #: A program that answers the expressions it is asked, until its input ends.
 PROGRAM = """

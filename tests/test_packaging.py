@@ -100,7 +100,7 @@ def test_certifi_and_one_backport_are_the_only_requirements(wheel) -> None:
     required = {"".join(line.split()).replace("'", '"') for line in metadata.get_all("Requires-Dist")}
     unconditional = {line for line in required if "extra==" not in line}
     assert unconditional == {"certifi", 'importlib-resources>=5.7;python_version<"3.11"'}
-    assert required - unconditional == {'cryptography>=42;extra=="check"'}
+    assert required - unconditional == {'cryptography>=42;extra=="check"', 'installer>=0.7;extra=="enable"'}
     assert metadata["Requires-Python"] == ">=3.8"
 
 

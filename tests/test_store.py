@@ -21,12 +21,11 @@ import support
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from certhook._certificates import pem
-from certhook._store import build
 from certhook import _config, _store
+from certhook._certificates import pem
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import TrustSet
-from certhook._store import Index, Inputs, Unusable
+from certhook._store import Index, Inputs, Unusable, build
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes and owners are a thing of POSIX")
 SOMEBODY = 54321

@@ -1,4 +1,4 @@
-"""Trusted certificates: as one file lists them, and as anchors of default trust."""
+"""Anchors of default trust, and the entries in files and stores from which they are merged."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from certhook._certificates.x509 import Certificate
 
-#: The bits of purposes, and their object identifiers in certificates.
+#: The object identifier of each purpose, by the bit of the purpose.
 PURPOSE_OIDS = {SERVER_AUTH: x509.SERVER_AUTH, CLIENT_AUTH: x509.CLIENT_AUTH}
 
 
 class Entry:
-    """A certificate in one file or store, with the purposes that it is listed for.
+    """A certificate in a file or a store, and its purposes there.
 
     :ivar certificate: the parsed certificate
     :ivar trusted: the purposes that it is trusted for, as bits

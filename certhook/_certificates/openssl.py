@@ -1,17 +1,25 @@
-"""Certificates for OpenSSL: its PEM encoding, its hashed directory layout, and its verdict on a certificate."""
+"""Certificates in the forms that OpenSSL reads, PEM text and hashed directories, and its verdict on them."""
 
 from __future__ import annotations
 
+import _ssl
 import binascii
+import ssl
+from hashlib import sha256
 
-from certhook import _loading
 from certhook._certificates import names
+from certhook._state import context_class_of
+from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable
 
     from certhook._certificates.x509 import Certificate
+    from certhook.exceptions import CerthookError
+
+# Not the context's own method, which a subclass may override and certhook wraps.
+_load = _ssl._SSLContext.load_verify_locations
 
 
 def to_pem(der: bytes) -> bytes:
@@ -42,4 +50,30 @@ def hashed_files(certificates: Iterable[Certificate]) -> dict[str, bytes]:
 
 
 def _accepted(ders: list[bytes]) -> list[bytes]:
-    return [*_loading.load_one_by_one(_loading.new_context(), ders, problems=[])]
+    return [*load_one_by_one(new_context(), ders, problems=[])]
+
+
+def load_one_by_one(
+    context: ssl.SSLContext, anchors: Iterable[bytes], problems: list[CerthookError]
+) -> tuple[bytes, ...]:
+    """Load each of *anchors* that OpenSSL accepts into *context*.
+
+    :param anchors: certificates as DER
+    :param problems: a problem is appended for each rejected certificate
+    :returns: the certificates that were loaded
+    """
+    loaded = []
+    for anchor in anchors:
+        try:
+            _load(context, cadata=anchor)
+        except _ssl.SSLError as error:
+            name = f"the certificate with SHA-256 {sha256(anchor).hexdigest()}"
+            problems.append(SourceError(name, f"is ignored because OpenSSL rejects it: {error}"))
+        else:
+            loaded.append(anchor)
+    return tuple(loaded)
+
+
+def new_context() -> ssl.SSLContext:
+    """Return an empty context of the standard library's class, to test whether OpenSSL accepts certificates."""
+    return context_class_of(ssl)(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[no-any-return]

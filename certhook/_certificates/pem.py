@@ -1,9 +1,8 @@
-"""From the bytes of a file to entries.
+"""Reading certificates from files: PEM text, or one certificate as DER.
 
-A bundle in the wild has Windows line ends, a byte-order mark, comments in any
-encoding, text between the blocks, and now and then one block that is broken.
-:func:`parse` returns every whole certificate in it *and* what is wrong with
-the rest, never one or the other.
+Bundles may contain Windows line endings, a byte-order mark, comments in any encoding, text
+between the blocks, and malformed blocks. :func:`parse` returns every valid certificate
+together with a problem for each malformed block.
 """
 
 from __future__ import annotations
@@ -18,42 +17,54 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator
 
-#: How many blocks of one file are complained of one by one.
+#: The number of malformed blocks of one file that are reported one by one.
 MOST_PROBLEMS = 20
 
+TRUSTED_CERTIFICATE = b"TRUSTED CERTIFICATE"  # a certificate followed by OpenSSL's trust settings
+_LABELS = (
+    b"CERTIFICATE",
+    b"X509 CERTIFICATE",  # before OpenSSL 0.9
+    TRUSTED_CERTIFICATE,
+)
+# The maximum distance of the label's end from its start.
+_LABEL_LIMIT = 64
+
 _BEGIN = b"-----BEGIN "
+_END = b"-----END "
 _DASHES = b"-----"
-# X509: what OpenSSL wrote before 0.9; TRUSTED: a certificate and OpenSSL's trust settings.
-TRUSTED_CERTIFICATE = b"TRUSTED CERTIFICATE"
-_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", TRUSTED_CERTIFICATE)
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_NO_END = "the END line is missing"
 
 
-def parse(data: bytes, lenient: bool = False) -> tuple[list[Entry], list[str]]:
-    """Find the certificates in *data*: PEM, or one certificate as DER.
+def parse(
+    data: bytes, lenient: bool = False, known: dict[bytes, x509.Certificate] | None = None
+) -> tuple[list[Entry], list[str]]:
+    """Read the certificates in *data*.
 
-    :param lenient: also where p11-kit takes for a certificate what OpenSSL does not: for what is distrusted
-    :returns: the entries in the order of the file, and a sentence for each
-        block that was skipped, up to :data:`MOST_PROBLEMS`
+    :param lenient: whether to accept also the blocks that only p11-kit accepts. Block lists are
+        read this way, so that no distrusted certificate is missed.
+    :param known: certificates by their DER; those in it are not parsed again, and others are added
+    :returns: the entries in the order of the file, and a problem for each malformed block, up
+        to :data:`MOST_PROBLEMS`
     """
+    known = {} if known is None else known
     if data.startswith(_UTF16_MARKS):
-        # What PowerShell's ">" wrote; PEM itself is ASCII.
+        # PowerShell's ">" writes UTF-16. PEM itself is ASCII.
         data = data.decode("utf-16", "replace").encode("ascii", "replace")
-    entries: list[Entry] = []
-    problems: list[str] = []
     if data[:1] == b"\x30" and _BEGIN not in data:
         try:
-            entries.append(_entry(data, trust_settings=True))
+            return [_entry(data, True, known)], []
         except ValueError as error:
-            problems.append(f"looks like DER, but is not one certificate: {error}")
-        return entries, problems
+            return [], [f"not a single DER certificate: {error}"]
+    entries: list[Entry] = []
+    problems: list[str] = []
     skipped = 0
-    for line, label, body, fault in _blocks_anywhere(data) if lenient else _blocks(data):
+    for line, label, body, fault in _lenient_blocks(data) if lenient else _strict_blocks(data):
         try:
             if fault:
                 raise ValueError(fault)
-            entries.append(_entry(_base64(body), label == TRUSTED_CERTIFICATE))
+            entries.append(_entry(_base64(body), label == TRUSTED_CERTIFICATE, known))
         except ValueError as error:
             skipped += 1
             if skipped <= MOST_PROBLEMS:
@@ -63,67 +74,83 @@ def parse(data: bytes, lenient: bool = False) -> tuple[list[Entry], list[str]]:
     return entries, problems
 
 
-def _blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
-    """The certificate blocks of PEM text (:rfc:`7468`): line number, label, text, and what is wrong with it.
+def _strict_blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
+    """Find the certificate blocks that OpenSSL finds (:rfc:`7468`), in linear time.
 
-    Linear in the length of *data*, whatever is in it. A BEGIN that does not
-    stand at the start of a line is a comment, to OpenSSL and so here.
+    OpenSSL treats a BEGIN that is not at the start of a line as a comment.
+
+    :returns: for each block the line number, the label, the base64 text, and why it is malformed
     """
     newline = b"\n" if b"\n" in data else b"\r"
     line, counted = 1, 0
     position = data.find(_BEGIN)
     while position >= 0:
-        after = position + len(_BEGIN)
-        label_end = data.find(_DASHES, after, after + 64)
-        label = data[after:label_end] if label_end >= 0 else b""
-        if b"\n" in label or b"\r" in label:
-            label = b""
+        label, after = _label(data, position)
         before = data[max(position - len(_DASHES), 0) : position]
-        joined = before == _DASHES  # "cat" of files, of which one lacks the newline at its end
-        if label and (joined or _ends_line(before, newline)):
+        # The previous file lacked a final newline when files were concatenated.
+        is_joined = before == _DASHES
+        if label and (is_joined or _ends_line(before, newline)):
             line += data.count(newline, counted, position)
             counted = position
-            ending = b"-----END " + label + _DASHES
-            start = label_end + len(_DASHES)
+            ending = _END + label + _DASHES
+            start = after + len(label) + len(_DASHES)
             end = data.find(_DASHES, start)
             if label not in _LABELS:
-                # Whatever is in a block of another kind is no certificate.
+                # A certificate inside another block, such as an encrypted message, is not trusted.
                 after = data.find(ending, start)
                 if after < 0:
-                    yield line, label, b"", "the block there does not end, and nothing behind it was read"
+                    yield line, label, b"", "the block has no END line, so the rest of the file is ignored"
                     return
-            elif joined:
-                yield line, label, b"", "it begins on the last line of another one"
+            elif is_joined:
+                yield line, label, b"", "it begins on the last line of another block"
             elif end >= 0 and data.startswith(ending, end):
                 yield line, label, data[start:end], ""
             else:
-                yield line, label, b"", "its END line is missing"
+                yield line, label, b"", _NO_END
         position = data.find(_BEGIN, after)
 
 
-# The end of the headers of a block (RFC 1421), which OpenSSL's certificates have none of.
+def _label(data: bytes, position: int) -> tuple[bytes, int]:
+    """Return the label of the BEGIN at *position*, empty if there is none, and its start."""
+    start = position + len(_BEGIN)
+    end = data.find(_DASHES, start, start + _LABEL_LIMIT)
+    label = data[start:end] if end >= 0 else b""
+    return b"" if b"\n" in label or b"\r" in label else label, start
+
+
+def _ends_line(before: bytes, newline: bytes) -> bool:
+    """Return whether a new line begins after *before*, which may end with a byte-order mark."""
+    if before.endswith(_UTF8_MARK):
+        before = before[: -len(_UTF8_MARK)]
+    return not before or before.endswith(newline)
+
+
+# The end of a block's headers (RFC 1421). OpenSSL accepts no certificate with headers.
 _BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
 
 
-def _blocks_anywhere(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
-    """The same as p11-kit sees them, wherever they begin in a line, with headers or without (its common/pem.c)."""
+def _lenient_blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
+    """Find the certificate blocks that p11-kit finds: anywhere in a line, with or without headers.
+
+    Source: p11-kit's common/pem.c. The result is that of :func:`_strict_blocks`.
+    """
     line, counted = 1, 0
     position = data.find(_BEGIN)
     while position >= 0:
-        after = position + len(_BEGIN)
+        label, after = _label(data, position)
         following = data.find(_BEGIN, after)
-        label_end = data.find(_DASHES, after, after + 64)
-        label = data[after:label_end] if label_end >= 0 else b""
         if label in _LABELS:
             line += data.count(b"\n", counted, position)
             counted = position
-            start = label_end + len(_DASHES)
-            end = data.find(b"-----END " + label + _DASHES, start, following if following >= 0 else len(data))
-            body = data[start : end if end >= 0 else following if following >= 0 else None]
+            start = after + len(label) + len(_DASHES)
+            limit = following if following >= 0 else len(data)
+            # The dashes of END and of the next BEGIN may overlap.
+            end = data.find(_END + label + _DASHES, start, limit + len(_DASHES))
+            body = data[start : end if end >= 0 else limit]
             if _is_commented_out(body):
                 pass
             elif end < 0:
-                yield line, label, b"", "its END line is missing"
+                yield line, label, b"", _NO_END
             else:
                 if b":" in body:
                     body = _BLANK_LINE.split(body, 1)[-1]
@@ -132,24 +159,17 @@ def _blocks_anywhere(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
 
 
 def _is_commented_out(body: bytes) -> bool:
-    """Whether each line of a block begins with ``#``, so that it is none for p11-kit either."""
+    """Return whether each line of a block begins with ``#``. p11-kit ignores such a block."""
     lines = [line.strip() for line in body.splitlines()]
     return any(lines) and all(line.startswith(b"#") for line in lines if line)
 
 
-def _ends_line(before: bytes, newline: bytes) -> bool:
-    """Whether a line begins behind *before*, or behind the byte-order mark at its end."""
-    if before.endswith(_UTF8_MARK):
-        before = before[: -len(_UTF8_MARK)]
-    return not before or before.endswith(newline)
-
-
 def _base64(text: bytes) -> bytes:
     text = text.translate(None, b" \t\r\n")
-    # a2b_base64 passes over what is not base64, and stops at the first "=".
+    # a2b_base64() skips invalid characters and stops at the first "=".
     digits = text.rstrip(b"=")
     if len(text) % 4 or len(text) - len(digits) > 2 or not _is_base64(digits):
-        raise ValueError("it is not base64")
+        raise ValueError("invalid base64")
     return binascii.a2b_base64(text)
 
 
@@ -157,10 +177,13 @@ def _is_base64(digits: bytes) -> bool:
     return digits.replace(b"+", b"").replace(b"/", b"").isalnum()
 
 
-def _entry(data: bytes, trust_settings: bool) -> Entry:
-    certificate = x509.Certificate(data)
+def _entry(data: bytes, may_have_settings: bool, known: dict[bytes, x509.Certificate]) -> Entry:
+    certificate = known.get(data)
+    if certificate is None:
+        certificate = x509.Certificate(data)
     if not certificate.rest:
+        known[data] = certificate
         return Entry(certificate)
-    if not trust_settings:
+    if not may_have_settings:
         raise ValueError(f"{len(certificate.rest)} bytes follow the certificate")
     return Entry(certificate, *purpose_bits(*x509.auxiliary(certificate.rest)))

@@ -1,9 +1,8 @@
-"""The little of X.509 that certhook needs: is this a certificate, whose, and where does OpenSSL look for it.
+"""Reading the fields of X.509 certificates from their DER encoding.
 
-A walker over DER (ITU-T X.690) that goes as deep as the fields of
-``TBSCertificate`` (:rfc:`5280#section-4.1`) and no further. It judges nothing:
-whether a certificate is good is OpenSSL's to say. Every function raises
-:exc:`ValueError` for input that is not what it has to be.
+The reader descends to the fields of ``TBSCertificate`` (:rfc:`5280#section-4.1`) and no
+further. It checks the encoding (ITU-T X.690) but does not validate certificates, which is
+OpenSSL's task. Every function raises :exc:`ValueError` for malformed input.
 """
 
 from __future__ import annotations
@@ -20,40 +19,48 @@ OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 SET = 0x31
-VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
-REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
+_UTC_TIME = 0x17
+_GENERALIZED_TIME = 0x18
+_VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
+_REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
 
+_MAX_IDENTIFIER = 128
+
 
 def read(data: bytes, start: int, end: int) -> tuple[int, int, int]:
     """Read the header of the element at *start*.
 
-    :returns: its tag, where its value starts, and where it ends, which is at most *end*
+    :param end: the end of the element's container
+    :returns: the tag, the start of the value, and the end of the element
     """
     if start + 2 > end:
-        raise ValueError("an element is cut short")
+        raise ValueError("unexpected end of data")
     tag, length = data[start], data[start + 1]
     if tag & 0x1F == 0x1F:
-        raise ValueError("a tag of several bytes, which certificates do not have")
+        raise ValueError("unsupported multi-byte tag")
     start += 2
     if length & 0x80:
         size = length & 0x7F
         if not 1 <= size <= 4 or start + size > end:
-            raise ValueError("a length that DER does not allow")
+            raise ValueError("invalid length")
         length = int.from_bytes(data[start : start + size], "big")
         start += size
         if length < 0x80 or length >> 8 * (size - 1) == 0:
-            raise ValueError("a length that is not in its shortest form")
+            raise ValueError("non-minimal length")
     if start + length > end:
-        raise ValueError("an element is longer than what holds it")
+        raise ValueError("element exceeds its container")
     return tag, start, start + length
 
 
 def children(data: bytes, start: int, end: int) -> list[tuple[int, int, int, int]]:
-    """The elements between *start* and *end*: of each its tag, start, start of value, and end."""
+    """Read the headers of the elements between *start* and *end*.
+
+    :returns: for each element its tag, its start, the start of its value, and its end
+    """
     found = []
     while start < end:
         tag, value, after = read(data, start, end)
@@ -63,10 +70,12 @@ def children(data: bytes, start: int, end: int) -> list[tuple[int, int, int, int
 
 
 class Certificate:
-    """The fields of one certificate, as DER.
+    """The DER-encoded fields of a certificate.
 
-    :param data: DER, of which the certificate is the first element
-    :raises ValueError: for what is not a whole certificate
+    :param data: a certificate, which may be followed by other data
+    :raises ValueError: if *data* does not begin with a certificate
+    :ivar der: the certificate without the data that follows it
+    :ivar rest: the data that follows the certificate, such as OpenSSL's trust settings
     """
 
     __slots__ = ("der", "rest", "serial", "issuer", "validity", "subject", "key")
@@ -75,16 +84,14 @@ class Certificate:
         tag, start, end = read(data, 0, len(data))
         parts = children(data, start, end)
         if tag != SEQUENCE or [part[0] for part in parts] != [SEQUENCE, SEQUENCE, BIT_STRING]:
-            raise ValueError("not the three parts of a certificate")
+            raise ValueError("not an X.509 certificate")
         fields = children(data, parts[0][2], parts[0][3])
-        if fields and fields[0][0] == VERSION:
+        if fields and fields[0][0] == _VERSION:
             del fields[0]
         if [field[0] for field in fields[:6]] != [INTEGER] + [SEQUENCE] * 5:
-            raise ValueError("not the fields of a certificate")
-        serial, _, issuer, validity, subject, key = (data[f[1] : f[3]] for f in fields[:6])
-        #: the certificate alone
+            raise ValueError("unexpected fields in TBSCertificate")
+        serial, _, issuer, validity, subject, key = (data[field[1] : field[3]] for field in fields[:6])
         self.der = data[:end]
-        #: what follows it in *data*: OpenSSL's trust settings, or nothing
         self.rest = data[end:]
         self.serial, self.issuer, self.validity = serial, issuer, validity
         self.subject, self.key = subject, key
@@ -95,37 +102,37 @@ def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
 
     Source: ``X509_CERT_AUX`` in OpenSSL's crypto/x509/x_x509a.c.
 
-    :returns: the purposes it is trusted for, None where there is no such list,
-        and those it is rejected for, as dotted object identifiers
+    :returns: the trusted purposes, None if they are not restricted, and the rejected
+        purposes, as dotted object identifiers
     """
     tag, start, end = read(data, 0, len(data))
     if tag != SEQUENCE or end != len(data):
-        raise ValueError("not OpenSSL's trust settings")
+        raise ValueError("invalid OpenSSL trust settings")
     trusted: list[str] | None = None
     rejected: list[str] = []
     for tag, _, value, after in children(data, start, end):
         if tag == SEQUENCE:
             trusted = _object_identifiers(data, value, after)
-        elif tag == REJECT:
+        elif tag == _REJECT:
             rejected = _object_identifiers(data, value, after)
     return trusted, rejected
 
 
 def key_purposes(data: bytes) -> list[str]:
-    """Read an extension that lists purposes of a key, as Extended Key Usage does (:rfc:`5280#section-4.2.1.12`).
+    """Read an extension with a list of key purposes, such as Extended Key Usage (:rfc:`5280#section-4.2.1.12`).
 
-    :returns: the purposes, as dotted object identifiers
+    :returns: the purposes as dotted object identifiers
     """
     tag, start, end = read(data, 0, len(data))
     parts = children(data, start, end)
     if tag != SEQUENCE or end != len(data) or not parts or parts[0][0] != OBJECT_IDENTIFIER:
-        raise ValueError("not an extension")
+        raise ValueError("not an X.509 extension")
     tag, _, start, end = parts[-1]
     if tag != OCTET_STRING:
-        raise ValueError("not the value of an extension")
+        raise ValueError("expected an OCTET STRING as the extension value")
     tag, value, after = read(data, start, end)
     if tag != SEQUENCE or after != end:
-        raise ValueError("not a list of purposes")
+        raise ValueError("expected one SEQUENCE of key purposes")
     return _object_identifiers(data, value, after)
 
 
@@ -133,22 +140,25 @@ def _object_identifiers(data: bytes, start: int, end: int) -> list[str]:
     found = []
     for tag, _, value, after in children(data, start, end):
         if tag != OBJECT_IDENTIFIER:
-            raise ValueError("not a list of object identifiers")
+            raise ValueError("expected an OBJECT IDENTIFIER")
         found.append(dotted(data[value:after]))
     return found
 
 
 def dotted(value: bytes) -> str:
-    """The object identifier with the content octets *value*, in dotted form (X.690, 8.19)."""
+    """Return an object identifier in dotted form (X.690, 8.19).
+
+    :param value: the content of the element
+    """
     if not value or value[-1] & 0x80:
-        raise ValueError("an object identifier is cut short")
-    if len(value) > 128:
-        raise ValueError("an object identifier that is longer than any")
+        raise ValueError("truncated object identifier")
+    if len(value) > _MAX_IDENTIFIER:
+        raise ValueError(f"object identifier of more than {_MAX_IDENTIFIER} bytes")
     arcs: list[int] = []
     arc = 0
     for position, octet in enumerate(value):
         if octet == 0x80 and (position == 0 or not value[position - 1] & 0x80):
-            raise ValueError("an object identifier that is not in its shortest form")
+            raise ValueError("non-minimal object identifier")
         arc = arc << 7 | octet & 0x7F
         if not octet & 0x80:
             arcs.append(arc)
@@ -158,7 +168,7 @@ def dotted(value: bytes) -> str:
 
 
 def digest(algorithm: str, data: bytes) -> bytes:
-    """A digest that something is looked up by, which a FIPS build allows whatever its *algorithm*."""
+    """Return a digest that identifies *data*. FIPS builds allow every *algorithm* for this use."""
     import hashlib
 
     if sys.version_info >= (3, 9):
@@ -166,15 +176,12 @@ def digest(algorithm: str, data: bytes) -> bytes:
     return hashlib.new(algorithm, data).digest()
 
 
-_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
-
-
 def dates(validity: bytes) -> tuple[datetime, datetime]:
-    """The first and the last second of *validity*, the field of a certificate, in UTC (:rfc:`5280#section-4.1.2.5`)."""
+    """Return the first and the last second of a certificate's *validity* in UTC (:rfc:`5280#section-4.1.2.5`)."""
     tag, start, end = read(validity, 0, len(validity))
     times = [_time(kind, validity[value:after]) for kind, _, value, after in children(validity, start, end)]
     if tag != SEQUENCE or len(times) != 2:
-        raise ValueError("not the two dates of a certificate")
+        raise ValueError("expected a SEQUENCE of two dates")
     return times[0], times[1]
 
 
@@ -185,8 +192,8 @@ def _time(tag: int, value: bytes) -> datetime:
     if tag == _UTC_TIME and len(digits) == 12:
         digits = ("19" if digits >= "50" else "20") + digits
     elif tag != _GENERALIZED_TIME:
-        raise ValueError("not a date")
+        raise ValueError("invalid date")
     if len(digits) != 14 or not digits.isdigit() or value[-1:] != b"Z":
-        raise ValueError("not a date")
+        raise ValueError("invalid date")
     numbers = [int(digits[:4]), *(int(digits[at : at + 2]) for at in range(4, 14, 2))]
     return datetime(*numbers, tzinfo=timezone.utc)  # type: ignore[arg-type, misc]

@@ -13,11 +13,11 @@ from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from types import ModuleType
 
     from certhook._config import Config
 
-_READERS = {"system": system.read, "bundled": bundled.read}
+_MODULES = {"system": system, "bundled": bundled}
 
 
 def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
@@ -26,7 +26,7 @@ def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
     :param purpose: the bit of the purpose
     """
     collector = collect(config, purpose)
-    _report_blocked_choices(collector)
+    _report_distrusted_choices(collector)
     if not collector.count() and purpose == SERVER_AUTH:
         collector.problems.append(CerthookError(_no_roots(collector)))
     trust_set = collector.trust_set()
@@ -44,7 +44,7 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
     anchors: the administrator's choice applies to that store.
     """
     collector = Collector(config, purpose)
-    _read(distrust.read, "distrust", collector)
+    _read(distrust, "distrust", collector)
     names = list(config.sources)
     if not collector.blocklist.is_complete:
         names.sort(key="bundled".__eq__)  # The bundle comes last.
@@ -56,28 +56,28 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
             message = "is excluded, because it may contain roots that this system distrusts"
             collector.problems.append(SourceError(name, message))
             continue
-        _read(_READERS[name], name, collector)
+        _read(_MODULES[name], name, collector)
         if config.mode == "fallback" and collector.count() > before:
             break
-    _read(extra.read, "extra", collector)
+    _read(extra, "extra", collector)
     return collector
 
 
-def _read(read: Callable[[Collector], None], name: str, collector: Collector) -> None:
+def _read(module: ModuleType, name: str, collector: Collector) -> None:
     try:
-        read(collector)
+        module.read(collector)
     except Exception as error:
-        # An internal error. Everything that was read before it, and the other sources, remain valid.
+        # An internal error. The other sources, and everything that was read before it, remain valid.
         collector.problems.append(SourceError(name, f"could not be read: {error!r}"))
         collector.recorder.volatile = True
         if name == "distrust":
             collector.blocklist.is_complete = False
 
 
-def _report_blocked_choices(collector: Collector) -> None:
-    """Report distrusted roots in files that the user named, because they have no effect.
+def _report_distrusted_choices(collector: Collector) -> None:
+    """Report each distrusted root in a file that the user configured, since it is not trusted there either.
 
-    It is normal that the bundle or another location of the system's store contains some.
+    Other locations, such as certifi's bundle, may contain distrusted roots without a problem.
     """
     config = collector.config
     chosen = {"extra"}
@@ -85,7 +85,7 @@ def _report_blocked_choices(collector: Collector) -> None:
         chosen.add("system")
     if config.bundle:
         chosen.add("bundled")
-    for anchor in collector.trust_set().removed:
+    for anchor in collector.removed():
         for source, path in anchor.listed:
             if source in chosen:
                 by = ", ".join(anchor.rejected_by)

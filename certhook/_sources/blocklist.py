@@ -1,25 +1,26 @@
-"""Block lists: the certificates and keys that the administrator distrusts, and matching them."""
+"""Block lists: the certificates and keys that the administrator distrusts."""
 
 from __future__ import annotations
 
 import re
 
 from certhook._certificates import names, pem, x509
-from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Collection
 
+    from certhook._certificates.x509 import Certificate
+
 
 class BlocklistEntry:
     """A distrusted certificate or public key.
 
-    A certificate is identified by its DER, by its issuer and serial number, or by its SHA-1.
+    A certificate is given itself, by its issuer and serial number, or by its SHA-1.
 
     :ivar purposes: the purposes that it is distrusted for, as bits
-    :ivar der: the certificate as DER
+    :ivar certificate: the certificate
     :ivar issuer: the issuer's name as DER
     :ivar serial: the serial number as DER
     :ivar sha1: the SHA-1 of the certificate
@@ -27,12 +28,12 @@ class BlocklistEntry:
     :ivar fault: why the entry identifies nothing
     """
 
-    __slots__ = ("der", "fault", "issuer", "key", "purposes", "serial", "sha1")
+    __slots__ = ("certificate", "fault", "issuer", "key", "purposes", "serial", "sha1")
 
     def __init__(
         self,
         purposes: int,
-        der: bytes = b"",
+        certificate: Certificate | None = None,
         issuer: bytes = b"",
         serial: bytes = b"",
         sha1: bytes = b"",
@@ -40,7 +41,7 @@ class BlocklistEntry:
         fault: str = "",
     ) -> None:
         self.purposes = purposes
-        self.der = der
+        self.certificate = certificate
         self.issuer = issuer
         self.serial = serial
         self.sha1 = sha1
@@ -51,10 +52,9 @@ class BlocklistEntry:
 class Blocklist:
     """All distrusted certificates and keys, and the files that list them.
 
-    :ivar certificates: the certificates that are listed themselves, by their DER
-    :ivar removed_labels: the names of files that Debian's administrator deselected and that no longer
-        exist, with the path of the list
-    :ivar exempt: the CAs that stay trusted although *removed_labels* contains them
+    :ivar certificates: the distrusted certificates, by their DER, as far as they are given themselves
+    :ivar removed_labels: the names of deselected files of Debian that no longer exist, with the path of the list
+    :ivar exempt: the identities of CAs that remain trusted although *removed_labels* contains their labels
     :ivar is_complete: whether all block lists could be read
     """
 
@@ -74,10 +74,9 @@ class Blocklist:
         """
         if entry.fault:
             raise ValueError(entry.fault)
-        if entry.der:
-            certificate = Certificate(entry.der)
-            keys = _keys(certificate)[:2]
-            self.certificates[entry.der] = certificate
+        if entry.certificate is not None:
+            keys = _keys(entry.certificate)[:2]
+            self.certificates[entry.certificate.der] = entry.certificate
         elif entry.issuer and entry.serial:
             keys = [_serial_key(entry.issuer, entry.serial)]
         elif entry.sha1:
@@ -86,14 +85,15 @@ class Blocklist:
         elif entry.key:
             keys = [("key", entry.key)]
         else:
-            raise ValueError("an object contains neither a certificate nor an issuer and a serial number")
+            raise ValueError("an entry contains neither a certificate nor an issuer with a serial number")
         for key in keys:
             self._entries.setdefault(key, []).append((entry.purposes, path))
 
     def add_labelled(self, bundle: bytes) -> bool:
-        """Distrust the roots in *bundle* whose labels are in :attr:`removed_labels`, as certifi's bundle has labels.
+        """Distrust the roots in *bundle* whose labels are in :attr:`removed_labels`.
 
-        :returns: whether there are such labels
+        :param bundle: PEM text in which a comment before each root contains its label, as in certifi's bundle
+        :returns: whether :attr:`removed_labels` contains any label
         """
         if not self.removed_labels:
             return False
@@ -103,7 +103,7 @@ class Blocklist:
                 continue
             for entry in pem.parse(block)[0]:
                 if identity(entry.certificate) not in self.exempt:
-                    self.add(BlocklistEntry(ANY_PURPOSE, entry.der), path)
+                    self.add(BlocklistEntry(ANY_PURPOSE, entry.certificate), path)
         return True
 
     def match(self, certificate: Certificate) -> tuple[int, list[str]]:
@@ -120,7 +120,7 @@ class Blocklist:
         return purposes, [path for _, path in matches]
 
 
-# certifi's bundle has Mozilla's name of each root in a comment above it.
+# certifi's bundle contains Mozilla's label of each root in a comment before it.
 _LABELLED = re.compile(
     rb'^# Label: "(.*)"\r?\n(?:#.*\n){0,20}(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----)', re.MULTILINE
 )

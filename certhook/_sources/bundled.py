@@ -1,7 +1,8 @@
-"""Mozilla's roots, as certifi ships them: on disk, in an archive, or in memory.
+"""The ``bundled`` source: Mozilla's roots, from certifi or a configured file.
 
-Where the bundle is no file (a zip, a frozen application), the resource APIs are
-asked, each of which fails for some loader and may raise anything while it does.
+certifi's bundle may be a file, a member of an archive, or part of a frozen program. If it is not
+a file, it is read through the import system. Each interface for that fails for some loaders,
+with any exception.
 """
 
 from __future__ import annotations
@@ -22,39 +23,42 @@ if TYPE_CHECKING:
 
     from certhook._sources.collector import Collector
 
-#: What the bundle is called in :data:`FROZEN`.
+#: The name of the bundle in the module :data:`FROZEN`.
 FROZEN_PEM = "PEM"
 
 
 def read(collector: Collector) -> None:
-    """Read the bundle that ``CERTHOOK_BUNDLE`` names, or certifi's, into *collector*."""
-    named = collector.config.bundle
-    if named is not None:
-        if named:  # else it was refused, and is not replaced by another
-            read_file(collector, "bundled", named, "CERTHOOK_BUNDLE")
-        return
+    """Read the file in ``CERTHOOK_BUNDLE``, or certifi's bundle, into *collector*."""
+    configured = collector.config.bundle
+    if configured is None:
+        _read_certifi(collector)
+    elif configured:  # An invalid value is empty; certifi's bundle does not replace it.
+        read_file(collector, "bundled", configured, "CERTHOOK_BUNDLE")
+
+
+def _read_certifi(collector: Collector) -> None:
     spec = find_package(PACKAGE)
     path = _certifi.bundle_path(spec)
     if path is not None and _certifi.is_unpacked(path):
-        # The next start unpacks it to another place: it changes with the program.
+        # The program unpacks it to another path at each start, so only the program itself is watched.
         collector.recorder.watch(sys.executable)
         read_text(collector, "bundled", path, _files.read(path))
-        return
-    if path is not None:
+    elif path is not None:
         read_file(collector, "bundled", path)
-        return
-    if spec is None and (_read_beside(collector) or _read_frozen(collector)):
-        return
-    if spec is None:
-        message = "is not installed; 'pip install certifi', or CERTHOOK_SOURCES=system to do without it"
+    elif spec is not None:
+        _read_through_loader(collector, spec)
+    elif not _read_next_to_package(collector) and not _read_frozen(collector):
+        message = "is not installed; run 'pip install certifi', or set CERTHOOK_SOURCES=system to use no bundle"
         collector.problems.append(SourceError(PACKAGE, message))
-        return
-    for folder in _certifi.directories(spec):
-        _watch_archive(collector, folder)
+
+
+def _read_through_loader(collector: Collector, spec: ModuleSpec) -> None:
+    for directory in _certifi.directories(spec):
+        _watch_archive(collector, directory)
     try:
         data = read_resource(PACKAGE)
     except SourceError as failure:
-        path = _named_by_certifi()
+        path = _path_from_certifi()
         if path is not None:
             read_file(collector, "bundled", path)
         elif not _read_frozen(collector):
@@ -63,47 +67,47 @@ def read(collector: Collector) -> None:
     read_text(collector, "bundled", f"{PACKAGE}/{FILE} (through its loader)", data)
 
 
-def _read_beside(collector: Collector) -> bool:
-    """Read the bundle that lies beside certhook in the archive that the drop-in is in."""
+def _read_next_to_package(collector: Collector) -> bool:
+    """Read certifi's bundle from the archive that contains certhook, and return whether that succeeded."""
     try:
-        (folder,) = _certifi.directories(None)
-        path = os.path.join(folder, FILE)
+        (directory,) = _certifi.directories(None)
+        path = os.path.join(directory, FILE)
         data = __spec__.loader.get_data(path)  # type: ignore[union-attr]
     except Exception:
         return False
-    _watch_archive(collector, folder)
+    _watch_archive(collector, directory)
     read_text(collector, "bundled", path, data)
     return True
 
 
 def _read_frozen(collector: Collector) -> bool:
-    """Read the module that ``python -m certhook freeze-bundle`` wrote."""
+    """Read the module that ``python -m certhook freeze-bundle`` creates, and return whether that succeeded."""
     try:
         data = getattr(__import__(FROZEN), FROZEN_PEM)
     except Exception:
         return False
     if not isinstance(data, bytes):
         return False
-    # It is part of some program, which no path need name: an embedded interpreter's sys.executable
-    # may be the system's Python. So nobody takes a store for it over from another program.
+    # No path identifies the program: in an embedded interpreter, sys.executable may be the system's
+    # Python. Another program must not use a store that was built from this module.
     collector.recorder.volatile = True
     read_text(collector, "bundled", FROZEN, data)
     return True
 
 
-def _watch_archive(collector: Collector, folder: str) -> None:
-    """Have a change of the archive that *folder* is in seen, or of the program where it is in memory."""
-    while folder and not os.path.exists(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    archive = folder if os.path.isfile(folder) else sys.executable
+def _watch_archive(collector: Collector, directory: str) -> None:
+    """Watch the archive that contains *directory*, or the program if *directory* is in memory."""
+    while directory and not os.path.exists(directory) and directory != os.path.dirname(directory):
+        directory = os.path.dirname(directory)
+    archive = directory if os.path.isfile(directory) else sys.executable
     if archive:
         collector.recorder.watch(archive)
 
 
 def read_resource(package: str) -> bytes:
-    """The bundle of *package*, a copy of certifi, through the import system.
+    """Read the bundle of *package*, a copy of certifi, through the import system.
 
-    :raises SourceError: where nothing can read it
+    :raises SourceError: if every interface fails
     """
     failures = []
     spec = find_package(package)
@@ -115,12 +119,12 @@ def read_resource(package: str) -> bytes:
             failures.append(f"{attempt.__name__[1:]}: empty")
         except Exception as error:
             failures.append(f"{attempt.__name__[1:]}: {error!r}")
-    reasons = "; ".join(failures)
-    raise SourceError(package, f"has no {FILE} that can be read ({reasons}); CERTHOOK_BUNDLE can name a PEM file")
+    reasons = "; ".join(failures) or "not installed"
+    raise SourceError(package, f"its {FILE} cannot be read ({reasons}); set CERTHOOK_BUNDLE to the path of a PEM file")
 
 
-def _named_by_certifi() -> str | None:
-    """The file that a distribution's certifi names in place of a bundle of its own, as Fedora's does."""
+def _path_from_certifi() -> str | None:
+    """Return the path from ``certifi.where()``. Fedora's certifi returns the system's bundle."""
     try:
         from certifi import where
 
@@ -131,7 +135,7 @@ def _named_by_certifi() -> str | None:
 
 
 def _files_api(spec: ModuleSpec) -> bytes:
-    # In the standard library of 3.9 and 3.10, files() fails over a legacy ResourceReader.
+    # In the standard library of 3.9 and 3.10, files() fails for a legacy ResourceReader.
     if sys.version_info >= (3, 11):
         from importlib.resources import files
     else:
@@ -146,8 +150,8 @@ def _read_binary(spec: ModuleSpec) -> bytes:
 
 
 def _get_data(spec: ModuleSpec) -> bytes:
-    folder = (spec.submodule_search_locations or [])[0]
-    return spec.loader.get_data(os.path.join(folder, FILE))  # type: ignore[union-attr, no-any-return]
+    directory = (spec.submodule_search_locations or [])[0]
+    return spec.loader.get_data(os.path.join(directory, FILE))  # type: ignore[union-attr, no-any-return]
 
 
 _ATTEMPTS: tuple[Callable[[ModuleSpec], bytes], ...] = (_files_api, _read_binary, _get_data)

@@ -23,7 +23,7 @@ class Location:
     :ivar source: "system", "bundled" or "extra"
     :ivar path: the path, or the name of the store
     :ivar ders: the anchors as DER, including those that another location listed before
-    :ivar note: why it lists none
+    :ivar note: why it lists no anchor; empty if it lists any
     """
 
     __module__ = "certhook"
@@ -42,7 +42,7 @@ class Location:
 
 
 class TrustSet:
-    """The anchors of default trust for one purpose, and where they were found. Immutable.
+    """The anchors of default trust for one purpose, with the locations that list them. Immutable.
 
     :ivar anchors: the anchors without duplicates, in the order of their sources
     :ivar removed: anchors that a source lists and the administrator distrusts
@@ -116,14 +116,14 @@ class TrustSet:
 
 
 class _Merged:
-    """Everything that is known about one certificate while sources are read."""
+    """The entries of one certificate in all locations, merged."""
 
     __slots__ = ("certificate", "listed", "rejected", "rejected_by", "trusted")
 
     def __init__(self, certificate: Certificate) -> None:
         self.certificate = certificate
         self.trusted = self.rejected = 0
-        # As sets that keep their order.
+        # Dictionaries instead of sets, because the order is significant.
         self.listed: dict[tuple[str, str], None] = {}
         self.rejected_by: dict[str, None] = {}
 
@@ -142,6 +142,7 @@ class Collector:
     :param purpose: the bit of the purpose that anchors are collected for
     :ivar recorder: records the inputs
     :ivar blocklist: removes certificates, whichever source lists them
+    :ivar certificates: every certificate that was parsed, by its DER, so that each is parsed once
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources
     """
@@ -151,6 +152,7 @@ class Collector:
         self.purpose = purpose
         self.recorder = Recorder()
         self.blocklist = Blocklist()
+        self.certificates: dict[bytes, Certificate] = {}
         self.locations: list[Location] = []
         self.problems: list[CerthookError] = [*config.problems]
         self._merged: dict[bytes, _Merged] = {}
@@ -185,7 +187,7 @@ class Collector:
             for merged in self._merged.values():
                 merged.reject(*self.blocklist.match(merged.certificate))
 
-    def distrust_unknown(self, path: str, reason: object, error: BaseException | None = None) -> None:
+    def report_unknown_distrust(self, path: str, reason: object, error: BaseException | None = None) -> None:
         """Report that *path* cannot be read, so that it is unknown which certificates it distrusts.
 
         :param error: the error that occurred
@@ -200,15 +202,21 @@ class Collector:
         """Return the number of anchors collected so far."""
         return sum(1 for merged in self._merged.values() if self._is_anchor(merged))
 
+    def removed(self) -> list[Anchor]:
+        """Return the anchors that a source lists and the administrator distrusts."""
+        wanted = self.purpose
+        return [m.anchor() for m in self._merged.values() if m.trusted & wanted and m.rejected & wanted]
+
     def trust_set(self) -> TrustSet:
         """Return the result."""
         wanted = self.purpose
         every = list(self._merged.values())
+        candidates = [*every, *self._unlisted()]
         return TrustSet(
             self.config,
             anchors=[merged.anchor() for merged in every if self._is_anchor(merged)],
-            removed=[m.anchor() for m in every if m.trusted & wanted and m.rejected & wanted],
-            rejected=[m.anchor() for m in [*every, *self._blocked()] if m.rejected & wanted and not m.trusted & wanted],
+            removed=self.removed(),
+            rejected=[m.anchor() for m in candidates if m.rejected & wanted and not m.trusted & wanted],
             distrust_is_known=self.blocklist.is_complete,
             locations=self.locations,
             problems=self.problems,
@@ -221,12 +229,12 @@ class Collector:
         # A certificate that any source rejects for the purpose is no anchor, whichever source trusts it.
         return bool(merged.trusted & self.purpose and not merged.rejected & self.purpose)
 
-    def _blocked(self) -> list[_Merged]:
-        """Return the certificates in block lists that no source lists."""
-        blocked = []
+    def _unlisted(self) -> list[_Merged]:
+        """Return the distrusted certificates that no source lists."""
+        unlisted = []
         for certificate in self.blocklist.certificates.values():
             if certificate.der not in self._merged:
                 merged = _Merged(certificate)
                 merged.reject(*self.blocklist.match(certificate))
-                blocked.append(merged)
-        return blocked
+                unlisted.append(merged)
+        return unlisted

@@ -1,26 +1,30 @@
-"""What the operating system's administrator distrusts: taken from the trust set, whichever source lists it.
+"""Reading block lists: the certificates that the administrator of this system distrusts.
 
-============= =============================================================
-Debian,       a line ``!NAME`` in /etc/ca-certificates.conf, NAME below
-Alpine        /usr/share/ca-certificates, unless that CA is among the
-              administrator's own in /usr/local/share/ca-certificates;
-              where NAME is gone since, the root of that label in the bundle
-p11-kit       files in ``blocklist`` directories; in the directories above
-              them and in ``anchors``, objects that say ``x-distrusted: true``,
-              OpenSSL's ``TRUSTED CERTIFICATE`` and extensions attached to a
-              public key, that leave a purpose out or reject it
-FreeBSD       files in the ``untrusted`` directories of certctl(8)
-Windows       the Disallowed store
-macOS         trust settings of the administrator and of the user
-============= =============================================================
+They are removed from the trust set, whichever source lists them.
 
-A certificate is matched as it is, or by its subject and public key: a renewed copy
-of a distrusted CA is that CA. A p11-kit object may also name one by issuer and
-serial number, and macOS by SHA-1. A root that is only missing from a system's store is
-not distrusted: the store may just be older than the bundle.
+=============== ==============================================================
+Debian, Alpine  /etc/ca-certificates.conf: a line ``!NAME`` distrusts the file
+                NAME in /usr/share/ca-certificates, unless
+                /usr/local/share/ca-certificates contains the same CA. If an
+                upgrade removed the file, the root with this label in the
+                bundle is distrusted.
+p11-kit         All files in ``blocklist`` directories. In their parent
+                directories and in ``anchors``: objects with
+                ``x-distrusted: true``; ``TRUSTED CERTIFICATE`` blocks, and
+                extensions attached to a public key, that omit or reject a
+                purpose.
+FreeBSD         the files in the ``untrusted`` directories of certctl(8)
+Windows         the Disallowed store
+macOS           the trust settings of the administrator and of the user
+=============== ==============================================================
 
-Sources: update-ca-certificates(8), update-ca-trust(8), trust(1), certctl(8), and
-p11-kit's trust/parser.c and trust/persist.c.
+A certificate matches an entry if it is identical, or if its subject and public key are equal:
+renewing a distrusted CA does not make it trusted. An entry may also contain the issuer and the
+serial number (p11-kit, macOS) or the SHA-1 (macOS) of a certificate. A root that is merely missing
+from the system's store is not distrusted, because that store may be older than the bundle.
+
+Sources: update-ca-certificates(8), update-ca-trust(8), trust(1), certctl(8), and p11-kit's
+trust/parser.c and trust/persist.c.
 """
 
 from __future__ import annotations
@@ -30,10 +34,10 @@ import re
 import sys
 
 from certhook import _files
-from certhook._certificates import pem, x509
+from certhook._certificates import pem
 from certhook._config import ANY_PURPOSE, SERVER_AUTH
-from certhook._sources import system
 from certhook._sources.blocklist import BlocklistEntry, identity
+from certhook._sources.native import native_store
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -42,14 +46,15 @@ if TYPE_CHECKING:
 
     from certhook._sources.collector import Collector
 
-#: Where Debian's and Alpine's administrators deselect roots, and what the names there are relative to.
+#: The configuration file in which administrators of Debian and Alpine deselect roots, by file names.
 DESELECTED = "/etc/ca-certificates.conf"
+#: The directory of these files, and its subdirectory with Mozilla's roots.
 CERTIFICATES = "/usr/share/ca-certificates"
 _MOZILLAS = "mozilla"
-#: Where they put those that are trusted whatever is deselected: files ``*.crt``, in folders as well.
+#: The directory tree of the administrator's own CAs, files ``*.crt``, which deselecting does not affect.
 LOCAL = "/usr/local/share/ca-certificates"
 
-#: Directories of p11-kit sources, each with directories of what is distrusted in it.
+#: The directories of p11-kit's sources.
 P11_KIT = (
     "/etc/pki/ca-trust/source",  # Fedora, RHEL
     "/usr/share/pki/ca-trust-source",
@@ -58,153 +63,164 @@ P11_KIT = (
     "/etc/pki/trust",  # SUSE
     "/usr/share/pki/trust",
 )
-_BLOCKLISTS = ("blocklist", "blacklist")
 _ANCHORS = "anchors"
+_BLOCKLISTS = ("blocklist", "blacklist")
 
 UNTRUSTED = ("/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted")  # FreeBSD
 
-# What a p11-kit object begins with.
+# The first line of a p11-kit object.
 _OBJECT = re.compile(rb"^[ \t\v\f\r]*\[p11-kit-object-v1\][ \t\v\f\r]*$", re.MULTILINE)
 
 
 def read(collector: Collector) -> None:
-    """Read what this system's administrator distrusts into *collector*."""
-    own = system.own_store()
-    if own is not None:
-        own.read_disallowed(collector)
+    """Read the block lists of this system into *collector*."""
+    native = native_store()
+    if native is not None:
+        native.read_distrusted(collector)
     elif sys.platform.startswith("linux"):
-        _read_deselected(collector)
-        for folder in P11_KIT:
-            _read_folder(collector, folder, everything=False)
-            if os.path.isdir(folder) and not os.access(folder, os.X_OK):
-                continue  # which was said
-            _read_folder(collector, os.path.join(folder, _ANCHORS), everything=False)
-            for name in _BLOCKLISTS:
-                _read_folder(collector, os.path.join(folder, name), everything=True)
+        read_deselected(collector)
+        for directory in P11_KIT:
+            _read_p11_kit(collector, directory)
     elif sys.platform.startswith("freebsd"):
-        for folder in UNTRUSTED:
-            _read_folder(collector, folder, everything=True)
+        for directory in UNTRUSTED:
+            _read_directory(collector, directory, is_blocklist=True)
 
 
-def _read_deselected(collector: Collector) -> None:
+def _read_p11_kit(collector: Collector, directory: str) -> None:
+    _read_directory(collector, directory, is_blocklist=False)
+    if os.path.isdir(directory) and not os.access(directory, os.X_OK):
+        return  # The subdirectories are inaccessible as well; one problem is enough.
+    _read_directory(collector, os.path.join(directory, _ANCHORS), is_blocklist=False)
+    for name in _BLOCKLISTS:
+        _read_directory(collector, os.path.join(directory, name), is_blocklist=True)
+
+
+def read_deselected(collector: Collector) -> None:
+    """Read the roots that are deselected in :data:`DESELECTED` into *collector*."""
     collector.recorder.watch(DESELECTED)
-    lines = map(bytes.strip, (_contents(collector, DESELECTED) or b"").splitlines())
+    lines = map(bytes.strip, (_content(collector, DESELECTED) or b"").splitlines())
     names = [os.fsdecode(line[1:].strip()) for line in lines if line.startswith(b"!") and b"\0" not in line]
     names = [name for name in names if os.path.basename(name)]
-    local = _local(collector) if names else set()
+    local = local_identities(collector) if names else set()
     for name in names:
         path = os.path.join(CERTIFICATES, name)
         collector.recorder.watch_member(path)
-        data = _contents(collector, path)
+        data = _content(collector, path)
         if data is not None:
-            _block(collector, path, data, everything=True, but=local, by=DESELECTED)
+            add_list(collector, path, data, is_blocklist=True, exempt=local, listed_by=DESELECTED)
         elif os.path.dirname(name) == _MOZILLAS:
-            # An upgrade removed it. Its name stays in the list, and it may stay in a bundle.
+            # An upgrade removed the file. Its name remains in the configuration, and a bundle may contain the root.
             collector.blocklist.removed_labels[os.fsencode(os.path.basename(name))] = DESELECTED
     collector.blocklist.exempt = local
 
 
-def _local(collector: Collector) -> set[object]:
-    """The CAs that the administrator added: to deselect the distribution's copy of one takes nothing from it."""
+def local_identities(collector: Collector) -> set[object]:
+    """Return the identities of the CAs in :data:`LOCAL`, which remain trusted if another copy is deselected."""
     found: set[object] = set()
     collector.recorder.watch(LOCAL)
     seen = set()
-    for folder, inner, names in os.walk(LOCAL, followlinks=True):
-        status = os.stat(folder)
+    for directory, subdirectories, names in os.walk(LOCAL, followlinks=True):
+        status = os.stat(directory)
         if (status.st_dev, status.st_ino) in seen:
-            inner.clear()  # A link leads back up.
+            subdirectories.clear()  # A symbolic link forms a cycle.
             continue
         seen.add((status.st_dev, status.st_ino))
-        collector.recorder.watch(folder)
+        collector.recorder.watch(directory)
         for name in sorted(names):
             if name.endswith(".crt"):
-                path = os.path.join(folder, name)
+                path = os.path.join(directory, name)
                 collector.recorder.watch_member(path)
                 try:
                     entries, _ = pem.parse(_files.read(path))
                 except SourceError as error:
-                    collector.recorder.read_failed(error.__cause__)  # Nobody is distrusted by it.
+                    # Not a problem: this file distrusts nothing.
+                    collector.recorder.read_failed(error.__cause__)
                     continue
                 found.update(identity(entry.certificate) for entry in entries)
     return found
 
 
-def _read_folder(collector: Collector, folder: str, everything: bool) -> None:
-    """Read the files of *folder*.
-
-    :param everything: whether all that is in there is distrusted, or only what says so
-    """
-    collector.recorder.watch(folder)
+def _read_directory(collector: Collector, directory: str, is_blocklist: bool) -> None:
+    collector.recorder.watch(directory)
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        collector.distrust_unknown(folder, f"cannot be read: {error.strerror}", error)
+        collector.report_unknown_distrust(directory, f"cannot be read: {error.strerror}", error)
         return
     for name in names:
-        path = os.path.join(folder, name)
+        path = os.path.join(directory, name)
         if os.path.isdir(path):
             continue
         collector.recorder.watch_member(path)
-        collector.recorder.watch(path)  # They are few, and what is added to one in place is to be seen at once.
-        data = _contents(collector, path)
+        # There are only a few files, so that the next context can detect an entry added in place.
+        collector.recorder.watch(path)
+        data = _content(collector, path)
         if data is not None:
-            _block(collector, path, data, everything)
+            add_list(collector, path, data, is_blocklist)
 
 
-def _contents(collector: Collector, path: str) -> bytes | None:
-    """The file at *path*, None where there is none that can be read."""
+def _content(collector: Collector, path: str) -> bytes | None:
+    """Return the content of the file *path*, None if it does not exist or cannot be read."""
     try:
         return _files.read(path)
     except SourceError as error:
         if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
-            collector.distrust_unknown(path, error.message, error.__cause__)
+            collector.report_unknown_distrust(path, error.message, error.__cause__)
         return None
 
 
-def _block(
-    collector: Collector, path: str, data: bytes, everything: bool, but: Collection[object] = frozenset(), by: str = ""
+def add_list(
+    collector: Collector,
+    path: str,
+    data: bytes,
+    is_blocklist: bool,
+    exempt: Collection[object] = frozenset(),
+    listed_by: str = "",
 ) -> None:
-    """Distrust what is in the file *path*: all of it, or what says so; *but* for some CAs.
+    """Distrust the entries of one file.
 
-    :param by: the file that says so, if it is another one
+    :param data: the content of the file
+    :param is_blocklist: whether every certificate in it is distrusted, or only those that it marks
+    :param exempt: the identities of CAs that remain trusted
+    :param listed_by: the file that makes *path* a block list, if any
     """
-    found = _of_objects(data, everything) if _OBJECT.search(data) else _of_certificates(data, everything)
-    # What nobody means to be read: a README, and what editors leave.
-    is_meant = not os.path.basename(path).upper().startswith(("README", "."))
+    entries = _parse_objects(data, is_blocklist) if _OBJECT.search(data) else _parse_certificates(data, is_blocklist)
+    # Documentation and the temporary files of editors are not expected to contain certificates.
+    is_list = not os.path.basename(path).upper().startswith(("README", "."))
     count = faults = 0
-    for block in found:
+    for entry in entries:
         try:
-            if not (but and block.der and identity(x509.Certificate(block.der)) in but):
-                collector.blocklist.add(block, by or path)
+            if not (exempt and entry.certificate is not None and identity(entry.certificate) in exempt):
+                collector.blocklist.add(entry, listed_by or path)
             count += 1
         except ValueError as error:
             faults += 1
-            if is_meant and faults <= pem.MOST_PROBLEMS:
-                collector.distrust_unknown(path, error)
-    if everything and not count and is_meant:
-        expected = "a certificate as PEM or DER, or a p11-kit object, was expected"
-        collector.problems.append(SourceError(path, f"names nothing to distrust; {expected}"))
+            if is_list and faults <= pem.MOST_PROBLEMS:
+                collector.report_unknown_distrust(path, error)
+    if is_blocklist and not count and is_list:
+        message = "distrusts nothing; expected a certificate as PEM or DER, or a p11-kit object"
+        collector.problems.append(SourceError(path, message))
 
 
-def _of_objects(data: bytes, everything: bool) -> Iterator[BlocklistEntry]:
+def _parse_objects(data: bytes, is_blocklist: bool) -> Iterator[BlocklistEntry]:
     from certhook._sources import p11_kit
 
     certificates, *objects = _OBJECT.split(data)
-    yield from _of_certificates(certificates, everything)
+    yield from _parse_certificates(certificates, is_blocklist)
     for text in objects:
-        yield from p11_kit.blocks(text, everything)
+        yield from p11_kit.read_object(text, is_blocklist)
 
 
-def _of_certificates(data: bytes, everything: bool) -> Iterator[BlocklistEntry]:
+def _parse_certificates(data: bytes, is_blocklist: bool) -> Iterator[BlocklistEntry]:
     entries, problems = pem.parse(data, lenient=True)
     for entry in entries:
-        # One that is trusted for other purposes than servers alone is no word against clients,
-        # which p11-kit's stores do not tell from servers.
-        purposes = ANY_PURPOSE if everything else entry.rejected | (SERVER_AUTH & ~entry.trusted)
+        # A certificate that is not trusted for servers is distrusted for them. The same does not apply to
+        # clients, because p11-kit's stores do not distinguish them from servers.
+        purposes = ANY_PURPOSE if is_blocklist else entry.rejected | (SERVER_AUTH & ~entry.trusted)
         if purposes:
-            yield BlocklistEntry(purposes, entry.der)
-    if everything or pem.TRUSTED_CERTIFICATE in data:
+            yield BlocklistEntry(purposes, entry.certificate)
+    if is_blocklist or pem.TRUSTED_CERTIFICATE in data:
         for problem in problems:
             yield BlocklistEntry(ANY_PURPOSE, fault=problem)

@@ -1,4 +1,4 @@
-"""The anchors that ``CERTHOOK_EXTRA_CA_CERTS`` adds: files, and directories of files."""
+"""The ``extra`` source: files and directories that ``CERTHOOK_EXTRA_CA_CERTS`` adds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTING = "CERTHOOK_EXTRA_CA_CERTS"
 
 
 def read(collector: Collector) -> None:
-    """Read every path that the setting names into *collector*."""
+    """Read every path in the setting into *collector*."""
     for path in collector.config.extra:
         if os.path.isdir(path):
             read_directory(collector, "extra", path, ANY, SETTING)

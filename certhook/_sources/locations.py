@@ -1,28 +1,35 @@
-"""Where operating systems keep their trusted roots: data, in the order in which it is tried.
+"""The well-known locations of trusted roots, as data, in the order in which they are tried.
 
-OpenSSL's compiled-in places come before all of these. Collected from golang/go
-``src/crypto/x509/root_{linux,bsd,solaris,aix}.go``, rustls/openssl-probe,
-curl's ``acinclude.m4``, composer/ca-bundle, truststore, wassima, and the manual
-pages update-ca-certificates(8), update-ca-trust(8) and trust(1).
+OpenSSL's compiled-in locations come before all of these. Sources: golang/go
+``src/crypto/x509/root_{linux,bsd,solaris,aix}.go``, rustls/openssl-probe, curl's
+``acinclude.m4``, composer/ca-bundle, truststore, wassima, and the manual pages
+update-ca-certificates(8), update-ca-trust(8) and trust(1).
 """
 
 from __future__ import annotations
 
 import sys
 
-#: A directory in OpenSSL's hashed layout: ``<subject hash>.<n>``, everything else in it is not trusted.
-#: (Fedora's /etc/pki/tls/certs also holds the certificates of the machine's own web server.)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Tuple
+
+    #: The files, and the directories with their layouts.
+    WellKnown = Tuple[Tuple[str, ...], Tuple[Tuple[str, str], ...]]
+
+#: A directory in OpenSSL's hashed layout. Only files named ``<subject hash>.<n>`` are trusted:
+#: Fedora's /etc/pki/tls/certs may also contain the certificate of a web server.
 HASHED = "hashed"
-#: The same with the subject hash of OpenSSL before 1.0.0.
+#: The same layout with the subject hash of OpenSSL before 1.0.0.
 HASHED_OLD = "hashed, old"
-#: A directory that holds trusted CA certificates and nothing else, under any name.
+#: A directory of trusted CA certificates under any names.
 ANY = "any"
 
 _LINUX_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Gentoo, Arch, NixOS
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL 7+, Fedora; the only one in Fedora 44+
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL 7+, Fedora; the only file of Fedora 44+
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora up to 43, RHEL 6
-    "/etc/ssl/ca-bundle.pem",  # SUSE: a link to /var/lib/ca-certificates/ca-bundle.pem
+    "/etc/ssl/ca-bundle.pem",  # SUSE, a link to /var/lib/ca-certificates/ca-bundle.pem
     "/etc/pki/tls/cacert.pem",  # OpenELEC
     "/etc/ssl/cert.pem",  # Alpine, Arch, OpenWRT, Fedora 34 to 43, RHEL 9 and 10
     "/etc/pki/tls/cert.pem",  # older Fedora and RHEL
@@ -30,7 +37,7 @@ _LINUX_FILES = (
     "/usr/share/ssl/certs/ca-bundle.crt",  # old Red Hat
     "/opt/etc/ssl/certs/ca-certificates.crt",  # Entware
     "/etc/ssl/certs/cacert.pem",  # OpenHarmony
-    "/usr/local/share/curl/curl-ca-bundle.crt",  # curl, built by hand
+    "/usr/local/share/curl/curl-ca-bundle.crt",  # curl, built from source
     "/nix/var/nix/profiles/default/etc/ssl/certs/ca-bundle.crt",  # Nix on another distribution
 )
 _LINUX_DIRECTORIES = (
@@ -43,11 +50,11 @@ _ANDROID_FILES = ("/data/data/com.termux/files/usr/etc/tls/cert.pem",)  # Termux
 _ANDROID_DIRECTORIES = (
     ("/apex/com.android.conscrypt/cacerts", HASHED_OLD),  # Android 14+
     ("/system/etc/security/cacerts", HASHED_OLD),
-    ("/data/misc/keychain/certs-added", HASHED_OLD),  # what the user added
+    ("/data/misc/keychain/certs-added", HASHED_OLD),  # added by the user
 )
 
-#: Start of ``sys.platform`` to the files and the directories, the longest start first.
-_PLACES = (
+# For each prefix of sys.platform, the files and the directories. The first matching prefix applies.
+_PLATFORMS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], ...] = (
     ("android", _ANDROID_FILES, _ANDROID_DIRECTORIES),
     ("linux", _LINUX_FILES, _LINUX_DIRECTORIES),
     (
@@ -90,22 +97,15 @@ _PLACES = (
     ),
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Tuple
 
-    #: The files, and the directories with their layouts.
-    Places = Tuple[Tuple[str, ...], Tuple[Tuple[str, str], ...]]
+def well_known(platform: str) -> WellKnown:
+    """Return the well-known files and directories of *platform*; none on Windows, which only has native stores.
 
-
-def of(platform: str = sys.platform) -> Places:
-    """The well-known files and directories of *platform*; none on Windows, which has stores instead.
-
-    :param platform: as ``sys.platform``; before Python 3.13, Android is a "linux"
+    :param platform: a value of ``sys.platform``. It is "linux" on Android before Python 3.13.
     """
     if platform.startswith("linux") and hasattr(sys, "getandroidapilevel"):
         platform = "android"
-    for start, files, directories in _PLACES:
-        if platform.startswith(start):
+    for prefix, files, directories in _PLATFORMS:
+        if platform.startswith(prefix):
             return files, directories
     return (), ()

@@ -1,7 +1,7 @@
-"""Reading p11-kit's objects: what they distrust.
+"""Reading block list entries from p11-kit's objects.
 
-A file has any number of them, each of which begins with ``[p11-kit-object-v1]`` and has
-attributes, a line each, and perhaps a certificate or a public key as PEM.
+A file contains any number of objects. Each begins with the line ``[p11-kit-object-v1]``, followed
+by one attribute per line and optionally a certificate or a public key as PEM.
 
 Source: p11-kit's trust/persist.c and trust/builder.c.
 """
@@ -21,56 +21,67 @@ if TYPE_CHECKING:
     from typing import Iterator
 
 _TRUE = (b"true", b'"%01"')
-# The extensions that p11-kit attaches: Extended Key Usage, and what OpenSSL's trust settings reject.
-_ATTACHED = b"x-certificate-extension"
-_KEY_USAGE, _REJECT = b"2.5.29.37", b"1.3.6.1.4.1.3319.6.10.1"
+# The class of an extension attached to a public key, and the extensions that restrict its purposes:
+# Extended Key Usage, and p11-kit's own for the purposes that OpenSSL's trust settings reject.
+_ATTACHED_EXTENSION = b"x-certificate-extension"
+_EXTENDED_KEY_USAGE = b"2.5.29.37"
+_REJECTED_KEY_USAGE = b"1.3.6.1.4.1.3319.6.10.1"
 _PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----")
 
 
-def blocks(text: bytes, everything: bool) -> Iterator[BlocklistEntry]:
-    """What one object distrusts.
+def read_object(text: bytes, is_blocklist: bool) -> Iterator[BlocklistEntry]:
+    """Return the entries of one object.
 
-    :param text: the object, behind the line that it begins with
-    :param everything: whether it does so by being there, or only if it says so
+    :param text: the object without its first line
+    :param is_blocklist: whether the file is in a block list, which distrusts every object, or
+        only objects with ``x-distrusted: true`` are distrusted
     """
     attributes = _attributes(text)
-    if attributes.get(b"class") == _ATTACHED:
-        yield from _attached(attributes, text)
-    elif everything or attributes.get(b"x-distrusted") in _TRUE:
-        value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
-        entries, _ = pem.parse(text, lenient=True)
-        if value:
-            yield BlocklistEntry(ANY_PURPOSE, value)
-        elif entries:
-            for entry in entries:
-                yield BlocklistEntry(ANY_PURPOSE, entry.der)
-        else:
-            issuer, serial = _unquoted(attributes, b"issuer"), _unquoted(attributes, b"serial-number")
-            yield BlocklistEntry(ANY_PURPOSE, issuer=issuer, serial=serial)
+    if attributes.get(b"class") == _ATTACHED_EXTENSION:
+        yield from _read_attached_extension(attributes, text)
+    elif is_blocklist or attributes.get(b"x-distrusted") in _TRUE:
+        yield from _read_distrusted(attributes, text)
 
 
-def _attached(attributes: dict[bytes, bytes], text: bytes) -> Iterator[BlocklistEntry]:
-    """What an extension rejects that is attached to every certificate of one public key.
+def _read_distrusted(attributes: dict[bytes, bytes], text: bytes) -> Iterator[BlocklistEntry]:
+    value = _unquoted(attributes, b"value") if attributes.get(b"class") == b"certificate" else b""
+    if value:
+        try:
+            yield BlocklistEntry(ANY_PURPOSE, x509.Certificate(value))
+        except ValueError as error:
+            yield BlocklistEntry(ANY_PURPOSE, fault=f"an object contains an invalid certificate: {error}")
+        return
+    entries, _ = pem.parse(text, lenient=True)
+    for entry in entries:
+        yield BlocklistEntry(ANY_PURPOSE, entry.certificate)
+    if not entries:
+        issuer, serial = _unquoted(attributes, b"issuer"), _unquoted(attributes, b"serial-number")
+        yield BlocklistEntry(ANY_PURPOSE, issuer=issuer, serial=serial)
 
-    An Extended Key Usage stands in for the certificate's own: one for other purposes than servers
-    is no word against clients, which p11-kit's stores do not tell from servers. One that cannot
-    be read leaves no purpose, as p11-kit then passes over the certificate.
+
+def _read_attached_extension(attributes: dict[bytes, bytes], text: bytes) -> Iterator[BlocklistEntry]:
+    """Return the entry of an extension that is attached to every certificate with one public key.
+
+    An attached Extended Key Usage replaces the certificate's own. If it omits servers, they are
+    rejected. If it omits clients, they are not, because p11-kit's stores do not distinguish them
+    from servers. A malformed extension rejects every purpose, since p11-kit then ignores the
+    certificate.
     """
     name = attributes.get(b"object-id")
-    if name not in (_KEY_USAGE, _REJECT):
+    if name not in (_EXTENDED_KEY_USAGE, _REJECTED_KEY_USAGE):
         return
     try:
         listed, _ = purpose_bits(x509.key_purposes(_unquoted(attributes, b"value")), [])
-        rejected = listed if name == _REJECT else SERVER_AUTH & ~listed
+        rejected = listed if name == _REJECTED_KEY_USAGE else SERVER_AUTH & ~listed
     except ValueError:
         rejected = ANY_PURPOSE
     if rejected:
         key = _public_key(attributes, text)
-        yield BlocklistEntry(rejected, key=key, fault="" if key else "an attached extension names no public key")
+        yield BlocklistEntry(rejected, key=key, fault="" if key else "an attached extension contains no public key")
 
 
 def _public_key(attributes: dict[bytes, bytes], text: bytes) -> bytes:
-    """The public key that an object is attached to, as DER; empty where there is none."""
+    """Return the public key of an object as DER, empty if it contains none."""
     found = _PUBLIC_KEY.search(text)
     if found is None:
         return _unquoted(attributes, b"public-key-info")
@@ -81,7 +92,7 @@ def _public_key(attributes: dict[bytes, bytes], text: bytes) -> bytes:
 
 
 def _attributes(text: bytes) -> dict[bytes, bytes]:
-    """The attributes of a p11-kit object: names to values as they are written."""
+    """Return the attributes of an object by name, with their values as written."""
     lines = (line.partition(b":") for line in text.splitlines() if not line.startswith(b"#"))
     return {name.strip(): value.strip() for name, colon, value in lines if colon}
 

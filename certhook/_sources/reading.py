@@ -22,7 +22,7 @@ _CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer", ".der")
 def read_file(collector: Collector, source: str, path: str, setting: str | None = None) -> int:
     """Read a file of certificates.
 
-    :param setting: the variable that names it; a file that no variable names may be missing
+    :param setting: the variable that contains the path; without one, a missing file is not a problem
     :returns: the number of anchors that it lists
     """
     location = collector.location(source, path)
@@ -135,7 +135,7 @@ def _load(collector: Collector, path: str, location: Location, setting: str | No
 
 def _parse(collector: Collector, data: bytes) -> tuple[list[Entry], list[str]]:
     collector.block_labelled(data)
-    return pem.parse(data)
+    return pem.parse(data, known=collector.certificates)
 
 
 def _report_empty(collector: Collector, location: Location, setting: str | None, note: str) -> None:

@@ -1,13 +1,13 @@
 """The operating system's store.
 
-1. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, where either is set: exactly as
-   OpenSSL reads them. The one that is set replaces its compiled-in twin, the
-   other twin stays. Read here and not by OpenSSL, so LibreSSL, which ignores
-   both, obeys as well. Nothing else is consulted then, even if they hold
-   nothing: a typing mistake never widens trust.
-2. The store that Windows or macOS has.
+1. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, if either is set, with the meaning that they have
+   for OpenSSL: each replaces the compiled-in file or directory, and an unset one leaves it in
+   place. Nothing else is read then, even if these locations contain no anchor, so that a typing
+   error never widens trust. certhook reads them itself because LibreSSL ignores both variables.
+2. The native store of Windows or macOS.
 3. OpenSSL's compiled-in file and directory.
-4. The well-known places: the first file and the first directory with an anchor. Windows has none.
+4. If step 3 found no anchor: the first well-known file and the first well-known directory with
+   an anchor. Windows has none.
 """
 
 from __future__ import annotations
@@ -16,59 +16,41 @@ import os
 import sys
 
 from certhook._config import may_be_paths
-from certhook._sources import locations
-from certhook._sources.locations import HASHED
+from certhook._sources.locations import HASHED, well_known
+from certhook._sources.native import native_store
 from certhook._sources.reading import read_directory, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from certhook._sources.collector import Collector
 
 
 def read(collector: Collector) -> None:
     """Read the operating system's store into *collector*."""
     if collector.config.overrides_system:
-        _read_openssl(collector)
+        _read_openssl_locations(collector)
         return
-    own = own_store()
-    if own is not None:
-        own.read(collector)
-    if not _read_openssl(collector) and sys.platform != "win32":
+    native = native_store()
+    if native is not None:
+        native.read(collector)
+    if not _read_openssl_locations(collector) and sys.platform != "win32":
         _read_well_known(collector)
 
 
-def own_store() -> ModuleType | None:
-    """The module that reads the store this operating system has besides files, None where there is none.
-
-    Platforms are chosen here alone; such a module has ``read`` and ``read_disallowed``.
-    """
-    if sys.platform == "win32":
-        from certhook._sources import windows
-
-        return windows
-    if sys.platform == "darwin":
-        from certhook._sources import macos
-
-        return macos
-    return None
-
-
 def compiled_in() -> tuple[str, str]:
-    """OpenSSL's compiled-in file and directory of this interpreter."""
+    """Return the file and the directory that are compiled into this interpreter's OpenSSL."""
     import _ssl
 
     _, file, _, directory = _ssl.get_default_verify_paths()
     return file, directory
 
 
-def _read_openssl(collector: Collector) -> int:
+def _read_openssl_locations(collector: Collector) -> int:
     config = collector.config
     file, directory = compiled_in()
-    named = [config.cert_file or "", *_split(config.cert_dir or "")]
-    if not all(os.path.isabs(path) for path in named if path):
-        collector.recorder.volatile = True  # The working directory may be another one next time.
+    configured = [config.cert_file or "", *_split(config.cert_dir or "")]
+    if not all(os.path.isabs(path) for path in configured if path):
+        collector.recorder.volatile = True  # The working directory may change.
     count = 0
     if config.cert_file is not None:
         count += read_file(collector, "system", _absolute(config.cert_file), "SSL_CERT_FILE")
@@ -88,12 +70,12 @@ def _split(directories: str) -> list[str]:
 
 
 def _absolute(path: str) -> str:
-    # OpenSSL takes these two relative to the working directory, so that is kept.
+    # OpenSSL accepts relative paths in these two variables.
     return os.path.abspath(path) if path else path
 
 
 def _read_well_known(collector: Collector) -> None:
-    files, directories = locations.of()
+    files, directories = well_known(sys.platform)
     if collector.config.nix_cert_file is not None:
         files = (*files, collector.config.nix_cert_file)
     for file in files:

@@ -1,4 +1,4 @@
-"""The stores of Windows, as CPython reads them (``SSLContext._load_windows_store_certs``)."""
+"""The stores of Windows, read as CPython does (``SSLContext._load_windows_store_certs``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Callable, Iterable, Iterator
 
     from certhook._sources.collector import Collector
-    from certhook._watch.windows import Entry as StoreItem
+    from certhook._watch.windows import StoreItem
 
 STORES = ("CA", "ROOT")
 DISALLOWED = "Disallowed"
@@ -23,7 +23,7 @@ DISALLOWED = "Disallowed"
 def read(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreItem]] | None = None) -> None:
     """Read the ROOT and CA stores into *collector*.
 
-    :param enumerate_store: ``ssl.enum_certificates``, or what stands for it
+    :param enumerate_store: a replacement for ``ssl.enum_certificates``
     """
     for store in STORES:
         location = collector.location("system", _name(store))
@@ -36,13 +36,13 @@ def read(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreIt
             collector.problems.append(SourceError(location.path, location.note))
 
 
-def read_disallowed(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreItem]] | None = None) -> None:
-    """Distrust what is in the Disallowed store."""
+def read_distrusted(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreItem]] | None = None) -> None:
+    """Distrust the certificates in the Disallowed store."""
     try:
         for certificate, _ in _certificates(collector, DISALLOWED, enumerate_store):
-            collector.blocklist.add(BlocklistEntry(ANY_PURPOSE, certificate.der), _name(DISALLOWED))
+            collector.blocklist.add(BlocklistEntry(ANY_PURPOSE, certificate), _name(DISALLOWED))
     except OSError as error:
-        collector.distrust_unknown(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
+        collector.report_unknown_distrust(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
         collector.recorder.volatile = True
 
 
@@ -53,9 +53,9 @@ def _name(store: str) -> str:
 def _certificates(
     collector: Collector, store: str, enumerate_store: Callable[[str], Iterable[StoreItem]] | None
 ) -> Iterator[tuple[x509.Certificate, bool | frozenset[str]]]:
-    entries = _entries(collector, store) if enumerate_store is None else enumerate_store(store)
-    for data, encoding, trust in entries:
-        if encoding != "x509_asn":  # CA certificates are never PKCS#7
+    items = _recorded_items(collector, store) if enumerate_store is None else enumerate_store(store)
+    for data, encoding, trust in items:
+        if encoding != "x509_asn":  # CA certificates are never PKCS#7.
             continue
         try:
             yield x509.Certificate(data), trust
@@ -63,16 +63,16 @@ def _certificates(
             collector.problems.append(SourceError(_name(store), f"a certificate was skipped: {error}"))
 
 
-def _entries(collector: Collector, store: str) -> list[StoreItem]:
-    """What CPython finds in *store*, with a change of it seen from now on."""
+def _recorded_items(collector: Collector, store: str) -> list[StoreItem]:
+    """Return the items of *store*, and record the store as an input."""
     for key in watch_windows.registry_keys(store):
         collector.recorder.watch_input(key, key.signature(), frequently=True)
-    entries = watch_windows.enumerate_store(store)
+    items = watch_windows.enumerate_store(store)
     content = watch_windows.CertificateStore(store)
-    collector.recorder.watch_input(content, watch_windows.content_signature(entries), frequently=False)
+    collector.recorder.watch_input(content, watch_windows.content_signature(items), frequently=False)
     if not watch_windows.is_in_registry(store):
         collector.recorder.volatile = True
-    return entries
+    return items
 
 
 def _purposes(trust: bool | frozenset[str]) -> int:

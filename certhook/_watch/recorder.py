@@ -12,7 +12,7 @@ from certhook._watch.paths import signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._types import Input, Row, Rows, Signature
+    from certhook._types import Input, Row, Signature
 
 # These errors last until the signature of the path changes: it does not exist, or is inaccessible.
 _LASTING_ERRORS = (
@@ -61,7 +61,9 @@ class Recorder:
         self._direct: dict[str, Signature] = {}
         self._link_targets: dict[str, Signature] = {}
         self._members: dict[str, dict[str, Signature]] = {}
-        self._special: tuple[Rows, Rows] = ([], [])
+        # Inputs other than paths, by their kinds and names.
+        self._frequent: dict[tuple[str, str], Row] = {}
+        self._infrequent: dict[tuple[str, str], Row] = {}
 
     def snapshot(self) -> Snapshot:
         """Return everything that was recorded."""
@@ -72,7 +74,7 @@ class Recorder:
             _row(Members(directory, "/".join(files)), members_checksum(list(files.values())))
             for directory, files in self._members.items()
         ]
-        return Snapshot([*direct, *self._special[0]], link_targets, [*members, *self._special[1]])
+        return Snapshot([*direct, *self._frequent.values()], link_targets, [*members, *self._infrequent.values()])
 
     def watch(self, path: str) -> None:
         """Record *path*, which may not exist."""
@@ -94,12 +96,13 @@ class Recorder:
             files[name] = self._settled(path)
 
     def watch_input(self, thing: Input, seen: Signature, frequently: bool) -> None:
-        """Record an input other than a path.
+        """Record an input other than a path. If it was recorded before, its earlier signature counts.
 
         :param seen: its signature when it was read
         :param frequently: whether it is checked for every context, or as rarely as directory members
         """
-        self._special[0 if frequently else 1].append(_row(thing, seen))
+        group = self._frequent if frequently else self._infrequent
+        group.setdefault((thing.kind, thing.name), _row(thing, seen))
 
     def read_failed(self, error: BaseException | None) -> None:
         """Mark the result volatile if *error* may be transient."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from certhook._types import Input, Signature
 
     #: An item of ``ssl.enum_certificates``: the certificate, its encoding, and True or the trusted purposes.
-    Entry = Tuple[bytes, str, Union[bool, "frozenset[str]"]]
+    StoreItem = Tuple[bytes, str, Union[bool, "frozenset[str]"]]
 
 _LOCATIONS = (
     r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\SystemCertificates",
@@ -38,7 +38,10 @@ _MISSING = (0, 0, 0, 0)
 
 
 class RegistryKey:
-    """A registry key, by its path from the hive on."""
+    """A registry key.
+
+    :ivar name: its path, which begins with the hive
+    """
 
     kind = "registry key"
     detail = ""
@@ -63,7 +66,10 @@ class RegistryKey:
 
 
 class CertificateStore:
-    """The content of a certificate store, by the store's name."""
+    """The content of a certificate store.
+
+    :ivar name: the name of the store
+    """
 
     kind = "certificate store"
     detail = ""
@@ -101,13 +107,13 @@ def is_in_registry(store: str) -> bool:
     return all(RegistryKey(rf"{path}\PhysicalStores").signature() == _MISSING for path in _paths(store))
 
 
-def content_signature(entries: Iterable[Entry]) -> Signature:
-    """Return the signature of *entries*, which is independent of their order."""
-    seen = sorted(crc32(data, crc32(repr(_comparable(trust)).encode())) for data, _, trust in entries)
+def content_signature(items: Iterable[StoreItem]) -> Signature:
+    """Return the signature of *items*, which is independent of their order."""
+    seen = sorted(crc32(data, crc32(repr(_comparable(trust)).encode())) for data, _, trust in items)
     return crc32(repr(seen).encode()), len(seen), 0, 0
 
 
-def enumerate_store(store: str) -> list[Entry]:
+def enumerate_store(store: str) -> list[StoreItem]:
     """Return the certificates of *store* as CPython reads them, in no order.
 
     :raises OSError: if the store cannot be read

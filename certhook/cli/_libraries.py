@@ -1,6 +1,6 @@
-"""What is installed beside certhook, or at work beside it, that has a say in whom programs trust.
+"""Installed software that certhook does not reach, or that changes trust as well.
 
-It is looked up in the metadata of this environment; nothing of it is imported.
+It is found in the metadata of this environment and in ``sys.modules``. Nothing is imported.
 """
 
 from __future__ import annotations
@@ -16,85 +16,97 @@ if TYPE_CHECKING:
 
 
 class Library(NamedTuple):
-    """One that does not ask Python's ``ssl`` for the usual roots.
+    """A library that does not request default trust from Python's ``ssl``.
 
-    :ivar names: what it is called on PyPI; the first that is installed counts
-    :ivar variables: which tell it of roots
-    :ivar served_by: what does, in words
+    :ivar names: its names on PyPI; the first installed one is shown
+    :ivar variables: the environment variables that select its roots
+    :ivar remedy: the settings that make it use a file of root certificates
     """
 
     names: tuple[str, ...]
     variables: tuple[str, ...]
-    served_by: str
+    remedy: str
 
 
-#: In the order of their names.
+#: Sorted by name.
 LIBRARIES = (
     Library(
         ("grpcio",),
         ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",),
-        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names its file of roots",
+        "set GRPC_DEFAULT_SSL_ROOTS_FILE_PATH to a file of root certificates",
     ),
-    Library(("niquests",), (), "verify= names its file of roots; without it, it gathers the system's roots itself"),
+    Library(
+        ("niquests",),
+        (),
+        "pass a file of root certificates as verify=; otherwise it collects the system's root certificates itself",
+    ),
     Library(
         ("psycopg", "psycopg2", "psycopg2-binary"),
         ("PGSSLROOTCERT",),
-        "PGSSLROOTCERT, or sslrootcert=, names its file of roots; from libpq 16 on, 'system' means the system's",
+        "set PGSSLROOTCERT or sslrootcert= to a file of root certificates; with libpq 16 or later, the value "
+        "'system' selects the system's root certificates",
     ),
-    Library(("pycurl",), ("SSL_CERT_FILE",), "SSL_CERT_FILE, or the option CAINFO, names its file of roots"),
+    Library(
+        ("pycurl",),
+        ("SSL_CERT_FILE",),
+        "set SSL_CERT_FILE, or the option CAINFO, to a file of root certificates",
+    ),
     Library(
         ("pyOpenSSL",),
         ("SSL_CERT_FILE", "SSL_CERT_DIR"),
-        "SSL_CERT_FILE and SSL_CERT_DIR name its roots",
+        "set SSL_CERT_FILE or SSL_CERT_DIR to a file or directory of root certificates",
     ),
 )
 
-_OTHER_FILE = "has certifi name another file of roots: what asks certifi, such as requests, trusts that file alone"
+_REPLACES_FILE = (
+    "makes certifi return another file of root certificates; clients that use certifi, such as requests, trust only "
+    "that file"
+)
 
-#: What changes whom Python or a client of it trusts, by being installed; as on PyPI, and what it does.
+#: Packages that change trust in Python or its clients by being installed, and their effects.
 CHANGERS = {
-    "certifi-linux": _OTHER_FILE,
-    "certifi-win32": _OTHER_FILE,
-    "pip-system-certs": "changes whom requests and pip trust; beside certhook, it is not needed",
-    "python-certifi-win32": _OTHER_FILE,
+    "certifi-linux": _REPLACES_FILE,
+    "certifi-win32": _REPLACES_FILE,
+    "pip-system-certs": "changes trust in requests and pip; it is not needed in addition to certhook",
+    "python-certifi-win32": _REPLACES_FILE,
 }
 
 
 _DROP_IN = "/certhook/bootstrap/sitecustomize.py"
 
 
-def libraries() -> list[dict[str, Any]]:
-    """Those of :data:`LIBRARIES` that are installed."""
+def unreached_libraries() -> list[dict[str, Any]]:
+    """Return the installed :data:`LIBRARIES` as JSON objects."""
     found: list[dict[str, Any]] = []
     for library in LIBRARIES:
-        name = next(filter(version_of, library.names), None)
+        name = next(filter(_version, library.names), None)
         if name is not None:
             variables = {variable: os.environ.get(variable) for variable in library.variables}
-            entry = {"name": name, "version": version_of(name), "variables": variables, "served_by": library.served_by}
+            entry = {"name": name, "version": _version(name), "variables": variables, "served_by": library.remedy}
             found.append(entry)
     return found
 
 
-def neighbours(ssl: ModuleType) -> list[dict[str, Any]]:
-    """Who else changes whom programs trust in this process, or what runs when it starts."""
-    found = {name: effect for name, effect in CHANGERS.items() if version_of(name)}
+def other_software(ssl: ModuleType) -> list[dict[str, Any]]:
+    """Return the software that changes trust, or runs at start-up, in this process, as JSON objects."""
+    found = {name: effect for name, effect in CHANGERS.items() if _version(name)}
     if "truststore" in ssl.SSLContext.__module__.split("."):
         found["truststore"] = (
-            "is injected: contexts are its own. On Windows and macOS the operating system verifies for them; "
-            "elsewhere they get the roots of certhook"
+            "is injected, so contexts belong to it: on Windows and macOS the operating system verifies servers; on "
+            "other systems contexts have the root certificates of certhook"
         )
-    for name, is_patched in (("gevent", _is_patched_by_gevent), ("eventlet", _is_patched_by_eventlet)):
-        if is_patched():
-            found[name] = "has replaced parts of the ssl module; certhook serves its contexts as well"
+    for name, is_active in (("gevent", _is_patched_by_gevent), ("eventlet", _is_patched_by_eventlet)):
+        if is_active():
+            found[name] = "has replaced parts of the ssl module; certhook supports its contexts"
     for name in ("sitecustomize", "usercustomize"):
         path = getattr(sys.modules.get(name), "__file__", None)
         if path and not path.replace(os.sep, "/").endswith(_DROP_IN):
-            found[name] = f"{path} runs whenever this Python starts"
-    return [{"name": name, "version": version_of(name), "effect": effect} for name, effect in sorted(found.items())]
+            found[name] = f"{path} runs at every start of this interpreter"
+    return [{"name": name, "version": _version(name), "effect": effect} for name, effect in sorted(found.items())]
 
 
-def version_of(name: str) -> str | None:
-    """The version of what is *name* on PyPI, None where it is not installed."""
+def _version(name: str) -> str | None:
+    """Return the version of the PyPI project *name*, None if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -110,5 +122,5 @@ def _is_patched_by_gevent() -> bool:
 
 def _is_patched_by_eventlet() -> bool:
     patcher: Any = sys.modules.get("eventlet.patcher")
-    # It patches ssl along with socket.
+    # eventlet patches ssl together with socket.
     return patcher is not None and bool(patcher.is_monkey_patched("socket"))

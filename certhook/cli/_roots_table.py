@@ -1,12 +1,12 @@
-"""What the verbs say of roots: to a program, in a line of a table, and in full."""
+"""Root certificates in the output of verbs: as JSON, as a row of a table, and in full."""
 
 from __future__ import annotations
 
 import re
 
-from certhook import _loading
-from certhook._sources import blocklist
-from certhook.cli._terminal import cut, wrapped
+from certhook._certificates import openssl
+from certhook._text import printable
+from certhook.cli._terminal import WIDTH, cut, padded, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,25 +16,30 @@ if TYPE_CHECKING:
     from certhook._sources.collector import TrustSet
     from certhook.exceptions import CerthookError
 
-# What a person calls a CA, the most telling first.
+# The attributes that identify a CA, in order of preference.
 _NAMES = ("CN=", "OU=", "O=")
-# The attributes of a name as RFC 4514 writes it, and the characters that it escapes by a backslash alone.
+# The attributes of an RFC 4514 name, and the characters that it escapes with a backslash only.
 _ATTRIBUTE = re.compile(r"(?:\\.|[^\\,+])+")
 _ESCAPED = re.compile(r'\\([ #,+"\\<>;])')
 
-_DEEPER = " " * 7
+_INDENTATION = " " * 7
 
 
-def accepted(trust: TrustSet) -> tuple[list[Anchor], list[CerthookError]]:
-    """Return the anchors of *trust* that OpenSSL accepts, and all problems including those of the others."""
-    problems = list(trust.problems)
-    ders = [anchor.der for anchor in trust.anchors]
-    loaded = {*_loading.load_one_by_one(_loading.new_context(), ders, problems)}
-    return [anchor for anchor in trust.anchors if anchor.der in loaded], problems
+def accepted(trust_set: TrustSet) -> tuple[list[Anchor], list[CerthookError]]:
+    """Return the anchors that OpenSSL accepts, and all problems, including the rejected anchors."""
+    problems = list(trust_set.problems)
+    ders = [anchor.der for anchor in trust_set.anchors]
+    loaded = {*openssl.load_one_by_one(openssl.new_context(), ders, problems)}
+    return [anchor for anchor in trust_set.anchors if anchor.der in loaded], problems
 
 
-def described(anchor: Anchor) -> dict[str, Any]:
-    """Whose *anchor* is, how long it is valid, and who listed it, ready for JSON."""
+def counted(count: int) -> str:
+    """Return *count* with its noun."""
+    return f"{count} root certificate{'' if count == 1 else 's'}"
+
+
+def as_json(anchor: Anchor) -> dict[str, Any]:
+    """Return the name, fingerprint, validity and locations of *anchor* as a JSON object."""
     first, last = anchor.validity or (None, None)
     return {
         "subject": anchor.subject,
@@ -45,39 +50,43 @@ def described(anchor: Anchor) -> dict[str, Any]:
     }
 
 
-def details(root: dict[str, Any]) -> list[str]:
-    """The same for a person, in lines."""
+def detail_lines(root: dict[str, Any]) -> list[str]:
+    """Return lines with everything in *root*, a result of :func:`as_json`."""
     texts = [
         f"SHA-256 {root['sha256']}",
-        f"valid from {root['not_before'] or 'no date'} to {root['not_after'] or 'no date'}",
+        f"valid from {root['not_before'] or '(unreadable)'} to {root['not_after'] or '(unreadable)'}",
         *(f"listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
     ]
-    return [*wrapped(root["subject"], "  ", "    "), *(line for text in texts for line in detail(text))]
+    return [*wrapped(root["subject"], "  ", "    "), *(line for text in texts for line in indented(text))]
 
 
-def detail(text: str) -> list[str]:
-    """*text* in lines below what it belongs to."""
-    return wrapped(text, _DEEPER, _DEEPER) if text else []
+def indented(text: str) -> list[str]:
+    """Return *text*, such as a path, as lines below the item that it describes."""
+    return wrapped(printable(text), _INDENTATION, _INDENTATION) if text else []
 
 
-def plain(subject: str) -> str:
-    """*subject* without the backslashes before punctuation, as a person would type it."""
-    return _ESCAPED.sub(r"\1", subject)
-
-
-def short(subject: str, width: int) -> str:
-    """The most telling part of *subject*, cut to *width* columns."""
-    parts = _ATTRIBUTE.findall(subject)
-    telling = [part[len(start) :] for start in _NAMES for part in parts if part.startswith(start)]
-    name = plain(telling[0]) if telling else subject
-    return cut(name, width)
+def row(root: dict[str, Any], width: int) -> str:
+    """Return the name of *root* in *width* columns, and the last day of its validity."""
+    return f"{padded(short_name(root['subject'], width), width)}  {last_day(root):10}"
 
 
 def last_day(root: dict[str, Any]) -> str:
-    """The last day on which *root* is valid, in UTC."""
-    return (root["not_after"] or "no date")[:10]
+    """Return the last day of the validity of *root* in UTC."""
+    return (root["not_after"] or "(unknown)")[:10]
 
 
-def identity(anchor: Anchor) -> tuple[bytes, bytes]:
-    """Whose key *anchor* is: its subject as OpenSSL compares it, and the key. A renewed copy has the same."""
-    return blocklist.identity(anchor.certificate)
+def short_name(subject: str, width: int = WIDTH) -> str:
+    """Return the attribute of *subject* that identifies the CA, shortened to *width* columns."""
+    attributes = _ATTRIBUTE.findall(subject)
+    values = [one[len(start) :] for start in _NAMES for one in attributes if one.startswith(start)]
+    return cut(unescaped(values[0]) if values else subject, width)
+
+
+def sort_key(subject: str) -> str:
+    """Return the key that sorts CAs by name."""
+    return short_name(subject).casefold()
+
+
+def unescaped(subject: str) -> str:
+    """Return *subject* without the backslashes before punctuation, as a user types it."""
+    return _ESCAPED.sub(r"\1", subject)

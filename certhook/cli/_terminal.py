@@ -1,4 +1,7 @@
-"""What the verbs share: text on standard output, in 80 columns, with colours where they can be seen."""
+"""The terminal and the command line: printing, line wrapping, colours, and common arguments.
+
+Reports are 80 columns wide. Colours are used only on a terminal that shows them.
+"""
 
 from __future__ import annotations
 
@@ -10,144 +13,207 @@ import sys
 import textwrap
 import unicodedata
 
+from certhook._text import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, Iterator, Mapping
 
-#: In columns.
+#: The width of the output in columns.
 WIDTH = 80
 
 GOOD, BAD, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 
+# Placeholder for the second column of a wide character; it occurs in no text that is printed.
+_FILLER = "\0"
 
-class Unwritable(Exception):
-    """Standard output cannot be written."""
+
+class CommandError(Exception):
+    """A verb failed, for the reason in the message.
+
+    :param exit_status: the exit status of the process
+    """
+
+    def __init__(self, message: str, exit_status: int = 1) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
 
 
 def show(text: str) -> None:
-    """Print *text*, with what the output cannot show as escapes: a path may have any bytes in it.
+    """Print *text*, with escapes for characters that the output cannot encode: a path may contain any byte.
 
-    :raises Unwritable: if it cannot be written
+    :raises CommandError: if standard output cannot be written
     """
     if sys.stdout is not None:
         encoding = sys.stdout.encoding or "utf-8"
-        with _written():
+        with _writing():
             print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def show_bytes(data: bytes) -> None:
-    """Print *data* as it is.
+    """Print *data* unchanged.
 
-    :raises Unwritable: if it cannot be written
+    :raises CommandError: if standard output cannot be written
     """
     if sys.stdout is not None:
-        with _written():
+        with _writing():
             sys.stdout.buffer.write(data)
             sys.stdout.flush()
 
 
-def flush() -> None:
-    """Have printed what others, such as argparse, gave to standard output.
+def show_report(lines: Iterable[str], marks: Mapping[str, str]) -> None:
+    """Print *lines*, with the colours of *marks* if the terminal shows colours; see :func:`coloured`.
 
-    :raises Unwritable: if it cannot be written
+    :raises CommandError: if standard output cannot be written
     """
-    if sys.stdout is not None:
-        with _written():
-            sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def _written() -> Iterator[None]:
-    """Once standard output fails, have nothing more printed there: Python flushes once more at its end.
-
-    That whoever read it has seen enough is no failure.
-    """
-    try:
-        yield
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise Unwritable(f"standard output cannot be written: {error.strerror or error}") from error
-
-
-def not_empty(text: str) -> str:
-    """*text* of an argument that names something: an empty one, of a variable that is not set, would mean another.
-
-    :raises argparse.ArgumentTypeError: if it is empty
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty")
-    return text
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add the option that has a verb say to a program what it says to a person."""
-    # Before the verb or behind it: the one that is not given must not undo the other.
-    text = "print one JSON object, for programs"
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
-
-
-def wants_json(options: argparse.Namespace) -> bool:
-    """Whether that option was given."""
-    return getattr(options, "json", False)
+    show("\n".join(coloured(lines, marks) if has_colours() else lines))
 
 
 def show_json(found: object) -> None:
-    """Print *found* for a program."""
+    """Print *found* as JSON.
+
+    :raises CommandError: if standard output cannot be written
+    """
     show(json.dumps(found, indent=2))
 
 
-def tell(options: argparse.Namespace, sentence: str, **facts: object) -> None:
-    """Print *sentence*, or *facts* for a program."""
+def show_result(options: argparse.Namespace, sentence: str, **facts: object) -> None:
+    """Print *sentence*, or *facts* as JSON with ``--json``.
+
+    :raises CommandError: if standard output cannot be written
+    """
     if wants_json(options):
         show_json(facts)
     else:
         show(sentence)
 
 
+def flush() -> None:
+    """Flush standard output, which other code, such as argparse, has printed to.
+
+    :raises CommandError: if standard output cannot be written
+    """
+    if sys.stdout is not None:
+        with _writing():
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Report a failed write once, since Python flushes standard output again at exit.
+
+    A closed pipe is no failure: the reader, such as head(1), has read enough.
+    """
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise CommandError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
 def complain(message: object) -> None:
-    """Print *message* on standard error, as a sentence of this program's; a log gets it in one line."""
+    """Print *message* on standard error, wrapped on a terminal, and as one line in a log file."""
     if sys.stderr is not None:
-        text = f"certhook: {message}"
+        text = printable(f"certhook: {message}")  # It may contain a path that another user chose.
         print("\n".join(wrapped(text, then="  ")) if sys.stderr.isatty() else text, file=sys.stderr)
 
 
+def add_verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    description: tuple[str, ...],
+    notes: tuple[str, ...] = (),
+    usage: str | None = None,
+) -> argparse.ArgumentParser:
+    """Add a verb to the command line.
+
+    :param summary: its line in the list of verbs
+    :param description: paragraphs for the start of its help; one that starts with a space is not wrapped
+    :param notes: paragraphs for the end of its help
+    """
+    return verbs.add_parser(
+        name,
+        help=summary,
+        description=paragraphs(*description),
+        epilog=paragraphs(*notes),
+        usage=usage,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def paragraphs(*texts: str) -> str:
+    """Return *texts* as wrapped paragraphs. A text that starts with a space is not wrapped."""
+    return "\n\n".join(text if text.startswith(" ") else "\n".join(wrapped(text)) for text in texts)
+
+
+def not_empty(text: str) -> str:
+    """Return *text*, an argument that names something. An empty one often comes from an unset shell variable.
+
+    :raises argparse.ArgumentTypeError: if it is empty
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--json``."""
+    # It may precede or follow the verb. Without SUPPRESS, the default of one would override the other.
+    text = "print one JSON object, for programs"
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+
+
+def wants_json(options: argparse.Namespace) -> bool:
+    """Return whether the user gave ``--json``."""
+    return getattr(options, "json", False)
+
+
 def has_colours() -> bool:
-    """Whether to use colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    shows = os.environ.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in os.environ)
-    return terminal and shows and not os.environ.get("NO_COLOR")
+    """Return whether standard output is a terminal that shows colours, and NO_COLOR is unset (no-color.org)."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    is_capable = os.environ.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in os.environ)
+    return is_terminal and is_capable and not os.environ.get("NO_COLOR")
+
+
+def coloured(lines: Iterable[str], marks: Mapping[str, str]) -> list[str]:
+    """Return *lines*, with a colour for each line that starts with a mark.
+
+    :param marks: texts, and the escape sequences of their colours
+    """
+    result = []
+    for line in lines:
+        mark = next(filter(line.startswith, marks), "")
+        result.append(f"{marks[mark]}{mark}{PLAIN}{line[len(mark) :]}" if mark else line)
+    return result
 
 
 def wrapped(text: str, first: str = "", then: str = "") -> list[str]:
-    """*text* in lines that fit; a word that is too long, such as a path, is cut.
+    """Return *text* as lines that fit the terminal. A longer word, such as a path, is split.
 
-    :param first: what the first line begins with
-    :param then: what the others begin with
+    :param first: the indentation of the first line
+    :param then: the indentation of the other lines
     """
-    # textwrap counts characters; a second one behind each that is two columns wide is no longer there afterwards.
+    # textwrap counts characters, so every wide character gets a filler, which is removed afterwards.
     text = "".join(character + _FILLER * (columns(character) - 1) for character in text)
     lines = textwrap.wrap(text, WIDTH - 1, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
     return [line.replace(_FILLER, "") for line in lines] or [first]
 
 
-# In no text that is shown.
-_FILLER = "\0"
-
-
 def columns(text: str) -> int:
-    """How wide *text* is on a terminal: East Asian characters are two columns wide, and accents on others none."""
+    """Return the width of *text* on a terminal. East Asian characters have two columns, combining accents none."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
-def cut(text: str, most: int) -> str:
-    """*text*, cut where it is more than *most* columns wide."""
-    if columns(text) <= most:
+def cut(text: str, limit: int) -> str:
+    """Return *text*, shortened to *limit* columns if it is wider."""
+    if columns(text) <= limit:
         return text
-    left = most - 3
+    left = limit - 3
     for count, character in enumerate(text):
         left -= columns(character)
         if left < 0:
@@ -156,18 +222,5 @@ def cut(text: str, most: int) -> str:
 
 
 def padded(text: str, width: int) -> str:
-    """*text*, filled up to *width* columns."""
+    """Return *text* with spaces up to *width* columns."""
     return text + " " * (width - columns(text))
-
-
-def coloured(lines: Iterable[str], marks: Mapping[str, str]) -> list[str]:
-    """Return *lines* with the prefix of each line in its colour.
-
-    :param marks: a colour for each prefix
-    """
-    return [_coloured(line, marks) for line in lines]
-
-
-def _coloured(line: str, marks: Mapping[str, str]) -> str:
-    prefix = next(filter(line.startswith, marks), "")
-    return f"{marks[prefix]}{prefix}{PLAIN}{line[len(prefix) :]}" if prefix else line

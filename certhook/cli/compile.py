@@ -1,4 +1,4 @@
-"""``python -m certhook compile``: the compiled store at image-build time, so that a cold start is a warm one."""
+"""``python -m certhook compile``: build the compiled store in advance, so that the first context is fast."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 from certhook import _config, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
-from certhook._store import Unusable, beside_package
+from certhook._store import beside_package
 from certhook._store.build import compile_store
-from certhook.cli import _terminal
+from certhook.cli import _roots_table, _terminal
+from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,53 +19,54 @@ if TYPE_CHECKING:
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    parser = verbs.add_parser(
+    parser = _terminal.add_verb(
+        verbs,
         "compile",
-        help="make the compiled store now, for containers that cannot write or do not live long",
-        description=(
-            "Make the compiled store of this environment's default trust now, with the variables as they are now. "
-            "It is used as long as they, and the files it was made of, stay the same."
+        "build the compiled store in advance, for container images",
+        (
+            "Build the compiled store of this environment's default trust, for example in an image for containers "
+            "that are read-only or short-lived. Programs use it as long as the environment variables and the files "
+            "that it was built from are unchanged.",
         ),
-        epilog="Exit status: 0 if it was made, 1 if it cannot be, 2 for a directory that cannot be one.",
+        (
+            "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if --directory is "
+            "required.",
+        ),
     )
     parser.add_argument(
         "--directory",
         metavar="DIR",
         type=_terminal.not_empty,
-        help="where to put it; beside the package unless given. At run time, CERTHOOK_CACHE_DIR has to name it",
+        help="the directory of the store (default: next to the package); programs need CERTHOOK_CACHE_DIR=DIR",
     )
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compile the store.
+    """Build the store.
 
-    :returns: 0 if it was made, 1 if it cannot be, 2 for a directory that cannot be one
+    :returns: 0 if it was built, 1 if there are no roots
+    :raises CommandError: if --directory is required, or the roots cannot be compiled
+    :raises Unusable: if the store cannot be written, or no process would use it
     """
-    folder = beside_package() if options.directory is None else os.path.abspath(options.directory)
-    if folder is None:
-        _terminal.complain("the package is in no folder; name one with --directory")
-        return 2
+    directory = beside_package() if options.directory is None else os.path.abspath(options.directory)
+    if directory is None:
+        raise CommandError("the package certhook is not in a directory; use --directory", exit_status=2)
     config = _config.current()
-    found = {purpose: read_trust_set(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)}
-    for problem in found[SERVER_AUTH].problems:
+    trust_sets = {purpose: read_trust_set(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)}
+    for problem in trust_sets[SERVER_AUTH].problems:
         _terminal.complain(problem)
-    if not found[SERVER_AUTH].anchors:
+    if not trust_sets[SERVER_AUTH].anchors:
         return 1
     stores = {}
-    for purpose, trust in found.items():
-        if not trust.anchors:
-            continue  # no client is trusted by default where the system has no store
-        if trust.volatile:
-            _terminal.complain("not compiled: a source cannot be watched for changes (a relative path?)")
-            return 1
-        key = _trust.index_settings(config, purpose)
-        try:
-            stores[purpose] = compile_store(folder, trust, key, shared=True, portable=True)
-        except Unusable as failure:
-            _terminal.complain(failure)
-            return 1
-    store, roots = stores[SERVER_AUTH], len(found[SERVER_AUTH])
-    _terminal.tell(options, f"{roots} roots compiled into {store}", store=store, roots=roots)
+    for purpose, trust_set in trust_sets.items():
+        if not trust_set.anchors:
+            continue  # Without a system's store, no client is trusted by default.
+        if trust_set.volatile:
+            raise CommandError("nothing was compiled: changes of a source cannot be detected (a relative path?)")
+        settings = _trust.index_settings(config, purpose)
+        stores[purpose] = compile_store(directory, trust_set, settings, shared=True, portable=True)
+    store, count = stores[SERVER_AUTH], len(trust_sets[SERVER_AUTH])
+    _terminal.show_result(options, f"{_roots_table.counted(count)} compiled into {store}", store=store, roots=count)
     return 0

@@ -1,7 +1,7 @@
-"""``python -m certhook env``: lines for a shell that point other programs at a file of roots.
+"""``python -m certhook env``: print shell commands that make other programs use a file of root certificates.
 
-Whatever goes wrong, nothing is printed on standard output: half of these lines
-would leave some programs with other roots than the rest.
+On failure, standard output stays empty: half of the commands would leave programs with
+different root certificates.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import os
 import re
 import shlex
 import sys
+from typing import Callable, NamedTuple
 
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
-from certhook._config import SERVER_AUTH, Config
+from certhook._config import SERVER_AUTH, SETTINGS, Config
 from certhook._store import Unusable, build, is_shared, own_directory
-from certhook.cli import _terminal, export
+from certhook._text import presentable
+from certhook.cli import _exporting, _terminal, _writing
+from certhook.cli._terminal import CommandError
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from typing import Callable
 
-#: Who reads which variable. Node.js and Deno add the file's roots to their own, the others have no others then.
+#: The variables, and the programs that read them. Node.js and Deno add the file to their own root certificates;
+#: the other programs use the file instead of theirs.
 VARIABLES = {
     "SSL_CERT_FILE": "OpenSSL, Python, Ruby, Go, uv",
     "AWS_CA_BUNDLE": "AWS CLI, boto3",
@@ -40,33 +43,37 @@ VARIABLES = {
     "REQUESTS_CA_BUNDLE": "requests",
 }
 
-# Without a name, in certhook's cache folder: one for whatever says what to trust, as two shells may differ in that.
-_OWN = re.compile(r"exported-[0-9a-f]{16}\.pem")
+# The files in the directory of compiled stores: one for each combination of settings, which shells may differ in.
+_OWN_FILE = re.compile(r"exported-[0-9a-f]{16}\.pem")
 
-# What says what to trust beside SSL_CERT_FILE.
-_OTHERS = ("SSL_CERT_DIR", "CERTHOOK_SOURCES", "CERTHOOK_MODE", "CERTHOOK_EXTRA_CA_CERTS", "CERTHOOK_BUNDLE")
-
-_BY_NAME = "certhook export FILE, and then certhook env FILE"
+_TWO_STEPS = "certhook export FILE, then certhook env FILE"
 
 
-def _fish(text: str) -> str:
-    # In single quotes, fish knows two escapes.
+class _Shell(NamedTuple):
+    """The syntax of a shell."""
+
+    quote: Callable[[str], str]
+    assignment: str
+    removal: str
+
+
+def _quote_for_fish(text: str) -> str:
+    # Within single quotes, fish interprets two escapes.
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _powershell(text: str) -> str:
-    # PowerShell takes the typographic quotes for straight ones, and a doubled one of each for itself.
+def _quote_for_powershell(text: str) -> str:
+    # PowerShell treats typographic quotes like straight ones. Doubling escapes them.
     return "'" + re.sub("(['\u2018-\u201b])", r"\1\1", text) + "'"
 
 
-#: How a shell quotes, sets and forgets.
-SHELLS: dict[str, tuple[Callable[[str], str], str, str]] = {
-    "sh": (shlex.quote, "export {name}={value}", "unset {name}"),
-    "fish": (_fish, "set -gx {name} {value}", "set -e {name}"),
-    "powershell": (_powershell, "$env:{name} = {value}", "$env:{name} = $null"),
+_SHELLS = {
+    "sh": _Shell(shlex.quote, "export {name}={value}", "unset {name}"),
+    "fish": _Shell(_quote_for_fish, "set -gx {name} {value}", "set -e {name}"),
+    "powershell": _Shell(_quote_for_powershell, "$env:{name} = {value}", "$env:{name} = $null"),
 }
-# What $SHELL may be, by the name of its program.
-_KINDS = {
+# The programs that $SHELL may name, and their syntax.
+_PROGRAMS = {
     **dict.fromkeys(("ash", "bash", "busybox", "dash", "ksh", "mksh", "sh", "yash", "zsh"), "sh"),
     "fish": "fish",
     **dict.fromkeys(("powershell", "pwsh"), "powershell"),
@@ -75,128 +82,140 @@ _KINDS = {
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    parser = verbs.add_parser(
+    width = max(map(len, VARIABLES))
+    parser = _terminal.add_verb(
+        verbs,
         "env",
-        help="print shell lines that point curl, Git, Node.js and others at the trusted roots",
-        description=(
-            "Print lines for a shell that point programs which are not written in Python at FILE, a file of roots. "
-            "Without FILE, the trusted roots are first written to one in certhook's cache folder. In sh, bash and zsh: "
-            'eval "$(certhook env)"; in fish: certhook env | source; in PowerShell: '
-            "certhook env --shell powershell | Out-String | Invoke-Expression"
+        "print shell commands that make curl, Git, Node.js and others use the same root certificates",
+        (
+            "Print shell commands that set the variables by which programs that are not written in Python find a "
+            "file of root certificates. Evaluate them in the shell:",
+            '  bash, zsh:  eval "$(certhook env)"\n'
+            "  fish:       certhook env | source\n"
+            "  PowerShell: certhook env --shell powershell | Out-String | Invoke-Expression",
+            "Without FILE, the trusted root certificates are written to a file in the directory of compiled stores. "
+            "Run the command again after a change of trust.",
         ),
-        epilog=(
-            "SSL_CERT_FILE is among them, so Python programs started from that shell trust the file (and the system's "
-            "folder of roots), and no longer the bundle besides it; what the system distrusts stays distrusted. A "
-            "server that verifies its clients by default trusts the file's roots for these, too. When trust changed, "
-            "run it again. Where SSL_CERT_FILE names another file already, FILE has to be named: what was chosen is "
-            "not replaced unasked. Set are: "
-            + "; ".join(f"{name} ({who})" for name, who in VARIABLES.items())
-            + ". Exit status: 0 if lines were printed, 1 if none were, 2 for what cannot be understood."
+        (
+            "These variables are set:",
+            "\n".join(f"  {name:{width}}  {programs}" for name, programs in VARIABLES.items()),
+            "With SSL_CERT_FILE, Python programs in this shell trust the file and the system's directory of root "
+            "certificates, but not certifi's bundle. Distrusted certificates remain distrusted. A server that "
+            "verifies clients by default accepts clients with certificates from CAs in the file.",
+            "If SSL_CERT_FILE already names another file, FILE is required, since the user's choice is not replaced.",
+            "Exit status: 0 if the commands were printed, 1 if they were not, 2 for invalid arguments.",
         ),
     )
-    what = parser.add_mutually_exclusive_group()
+    argument = parser.add_mutually_exclusive_group()
     text = "a PEM file, as 'certhook export FILE' writes it"
-    what.add_argument("file", metavar="FILE", type=_terminal.not_empty, nargs="?", help=text)
-    text = "print lines that unset these variables; what they were before is not known"
-    what.add_argument("--unset", action="store_true", help=text)
-    parser.add_argument("--shell", choices=SHELLS, help="whose language the lines are in; that of $SHELL unless given")
+    argument.add_argument("file", metavar="FILE", type=_terminal.not_empty, nargs="?", help=text)
+    text = "print commands that unset the variables; their earlier values are not restored"
+    argument.add_argument("--unset", action="store_true", help=text)
+    parser.add_argument("--shell", choices=_SHELLS, help="the shell (default: the one that $SHELL names)")
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the lines.
+    """Print the commands.
 
-    :returns: 0 if they were printed, 1 if nothing was
+    :returns: 0
+    :raises CommandError: if nothing was printed
+    :raises SourceError: if the named file cannot be read
     """
+    if _terminal.wants_json(options):
+        _terminal.show_json(dict.fromkeys(VARIABLES, None if options.unset else _file(options)))
+        return 0
+    shell = _SHELLS[options.shell or _users_shell()]
+    if options.unset:
+        lines = [shell.removal.format(name=name) for name in VARIABLES]
+    else:
+        value = shell.quote(_file(options))
+        lines = [shell.assignment.format(name=name, value=value) for name in VARIABLES]
+    encoding = getattr(sys.stdout, "encoding", "utf-8")
     try:
-        if _terminal.wants_json(options):
-            _terminal.show_json(dict.fromkeys(VARIABLES, None if options.unset else _path(options)))
-            return 0
-        quote, setting, unsetting = SHELLS[options.shell or _own_shell()]
-        if options.unset:
-            lines = [unsetting.format(name=name) for name in VARIABLES]
-        else:
-            value = quote(_path(options))
-            lines = [setting.format(name=name, value=value) for name in VARIABLES]
-        # A path of bytes that are no text is printed as it is.
-        encoding = getattr(sys.stdout, "encoding", "utf-8")
+        # A path may contain bytes that are not text. They are printed unchanged.
         text = "".join(f"{line}\n" for line in lines).encode(encoding, "surrogateescape")
-    except (SourceError, Unusable) as failure:
-        _terminal.complain(failure)
-        return 1
     except UnicodeEncodeError as error:
-        _terminal.complain(f"the path has characters that {error.encoding} cannot show; name another file")
-        return 1
+        raise CommandError(f"{error.encoding} cannot encode the path; use a file with another name") from None
     _terminal.show_bytes(text)
     return 0
 
 
-def _path(options: argparse.Namespace) -> str:
-    return _exported() if options.file is None else _named(options.file)
+def _users_shell() -> str:
+    path = os.environ.get("SHELL") or ("powershell" if os.name == "nt" else "sh")
+    program = os.path.splitext(os.path.basename(path))[0]
+    if program not in _PROGRAMS:
+        raise CommandError(f"the syntax of SHELL={path} is unknown; use --shell {' or '.join(_SHELLS)}")
+    return _PROGRAMS[program]
 
 
-def _own_shell() -> str:
-    named = os.environ.get("SHELL") or ("powershell" if os.name == "nt" else "sh")
-    program = os.path.splitext(os.path.basename(named))[0]
-    if program not in _KINDS:
-        raise Unusable(f"SHELL is {named}, whose language is not known here; name one: --shell {' or '.join(SHELLS)}")
-    return _KINDS[program]
+def _file(options: argparse.Namespace) -> str:
+    return _export() if options.file is None else _check_file(options.file)
 
 
-def _named(file: str) -> str:
+def _check_file(file: str) -> str:
+    """Return the absolute path of *file*, which must contain certificates as PEM.
+
+    :raises SourceError: if it does not
+    """
     path = os.path.abspath(file)
     data = _files.read(path)
-    anchors, _ = pem.parse(data)
-    if not anchors or b"-----BEGIN " not in data:
-        raise SourceError(path, "holds no certificate in PEM format, as 'certhook export FILE' writes it")
+    entries, _ = pem.parse(data)
+    if not entries or b"-----BEGIN " not in data:
+        raise SourceError(path, "contains no certificate in PEM format, as 'certhook export FILE' writes it")
     return path
 
 
-def _exported() -> str:
-    """Write the trusted roots to the file in the cache folder.
+def _export() -> str:
+    """Write the trusted root certificates to a file in the directory of compiled stores.
 
     :returns: its path
+    :raises CommandError: if that is impossible
     """
     config = _config.current()
-    folder, _ = own_directory(config.cache_dir)
-    if folder is None:
-        raise Unusable(f"there is no cache folder to write to; name a file: {_BY_NAME}")
-    try:
-        export.safe(folder)  # before anything is made in a place that somebody else can change
-        build.make_directories(folder, is_shared())
-        folder = export.safe(folder)
-    except Unusable as failure:
-        raise Unusable(f"{failure}; or name a file: {_BY_NAME}") from None
-    if config.cert_file is not None and _is_own(config.cert_file, folder):
-        # These lines are at work already; they were not when the file was first written.
+    directory = _own_directory(config)
+    if config.cert_file is not None and _is_own_file(config.cert_file, directory):
+        # The commands were evaluated in this shell before. The variable must not select the roots now.
         config = Config({name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"})
     elif config.cert_file is not None:
-        raise Unusable(_why_refused(config.cert_file))
-    path = os.path.join(folder, _file_name(config))
-    export.write(path, export.pem(export.trusted(config)))
+        raise CommandError(_explain_refusal(config.cert_file))
+    path = os.path.join(directory, _file_name(config))
+    anchors, _ = _exporting.read_exportable(config, SERVER_AUTH)
+    _writing.write_file(path, _exporting.commented_pem(anchors))
     return path
 
 
-def _why_refused(file: str) -> str:
-    """What to say where SSL_CERT_FILE is *file*, which these lines would replace."""
-    named = shlex.quote(file)
-    why = f"SSL_CERT_FILE says already what to trust, and these lines would replace it: {named}"
+def _own_directory(config: Config) -> str:
+    directory, reason = own_directory(config.cache_dir)
+    if directory is None:
+        raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:
-        is_all = bool(file) and not any(map(os.environ.get, _OTHERS)) and _named(file)
+        _writing.check_safe(directory)  # before creating anything in a directory that another user can modify
+        build.make_directories(directory, is_shared())
+        return _writing.check_safe(directory)
+    except (CommandError, Unusable) as failure:
+        raise CommandError(f"{failure}; or name a file: {_TWO_STEPS}") from None
+
+
+def _explain_refusal(cert_file: str) -> str:
+    """Return the message for a shell in which SSL_CERT_FILE is *cert_file*."""
+    named = shlex.quote(presentable(cert_file))
+    others = [setting.name for setting in SETTINGS if setting.selects_roots and setting.name != "SSL_CERT_FILE"]
+    try:
+        selects_all = bool(cert_file) and not any(map(os.environ.get, others)) and _check_file(cert_file)
     except SourceError:
-        is_all = False
-    # It may name nothing, or not all that is trusted.
-    what = f"that file: certhook env {named}" if is_all else f"what is trusted here: {_BY_NAME}"
-    return f"{why}. Unset it, or point all programs at {what}"
+        selects_all = False
+    # SSL_CERT_FILE may name no file, or only a part of the trusted root certificates.
+    remedy = f"use that file: certhook env {named}" if selects_all else f"name a file: {_TWO_STEPS}"
+    return f"SSL_CERT_FILE is already set to {named}, and is not replaced. Unset it, or {remedy}"
 
 
-def _is_own(path: str, folder: str) -> bool:
-    return os.path.dirname(path) == folder and _OWN.fullmatch(os.path.basename(path)) is not None
+def _is_own_file(path: str, directory: str) -> bool:
+    return os.path.dirname(path) == directory and _OWN_FILE.fullmatch(os.path.basename(path)) is not None
 
 
 def _file_name(config: Config) -> str:
-    """The name of the file for *config*."""
-    # No clash as of an index: whoever has the file does not compare settings.
+    # Long enough to be unique: unlike an index, the file does not contain the settings for comparison.
     key = "\0".join(_trust.index_settings(config, SERVER_AUTH))
     return f"exported-{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.pem"

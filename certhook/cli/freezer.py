@@ -1,9 +1,10 @@
-"""``python -m certhook freezer``: where the files are that a tool which freezes programs wants to be told of."""
+"""``python -m certhook freezer``: print the path of certhook's files for a tool that freezes programs."""
 
 from __future__ import annotations
 
 from certhook import freezers
 from certhook.cli import _terminal
+from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,16 +13,17 @@ if TYPE_CHECKING:
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    parser = verbs.add_parser(
+    parser = _terminal.add_verb(
+        verbs,
         "freezer",
-        help="where the files for PyInstaller, Nuitka, cx_Freeze or PyOxidizer are",
-        description=(
-            "Print the path of what certhook has for a tool that freezes programs. How to use it stands at its top. "
-            "PyInstaller finds its own without being told."
+        "print the path of certhook's files for PyInstaller, Nuitka, cx_Freeze or PyOxidizer",
+        (
+            "Print the path of certhook's configuration for TOOL, which freezes Python programs into executables. The "
+            "first lines of the file explain its use. PyInstaller finds its files automatically.",
         ),
-        epilog="Exit status: 0, 1 where certhook itself is in an archive, 2 for a NAME that is not known.",
+        ("Exit status: 0 if the path was printed, 1 if certhook is in an archive, 2 for an unknown TOOL.",),
     )
-    parser.add_argument("name", metavar="NAME", choices=freezers.FILES, help=", ".join(freezers.FILES))
+    parser.add_argument("name", metavar="TOOL", choices=freezers.FILES, help=", ".join(freezers.FILES))
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -29,11 +31,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(options: argparse.Namespace) -> int:
     """Print the path.
 
-    :returns: 0, or 1 where certhook itself is in an archive
+    :returns: 0
+    :raises CommandError: if certhook is in an archive
     """
     path = freezers.path_of(options.name)
     if path is None:
-        _terminal.complain("the package is in no folder; install it with pip where you build")
-        return 1
-    _terminal.tell(options, path, path=path)
+        raise CommandError("the package certhook is not in a directory; install it with pip in the build environment")
+    _terminal.show_result(options, path, path=path)
     return 0

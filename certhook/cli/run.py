@@ -1,4 +1,4 @@
-"""``python -m certhook run``: any command, with certhook in every Python that it starts."""
+"""``python -m certhook run``: run a command with certhook active in every Python process that it starts."""
 
 from __future__ import annotations
 
@@ -10,97 +10,96 @@ import certhook
 from certhook import _certifi
 from certhook._finder import find_package
 from certhook.cli import _terminal
+from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Mapping
 
-# What shells and env(1) answer.
+# The exit statuses of shells and env(1).
 NOT_STARTED, NOT_FOUND = 126, 127
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    parser = verbs.add_parser(
+    parser = _terminal.add_verb(
+        verbs,
         "run",
-        help="run a command with certhook in every Python that it starts, also where it is not installed",
+        "run a command with certhook active in every Python process that it starts",
+        (
+            "Run COMMAND with certhook active in every Python process (3.8 or later) that it starts, directly or "
+            "indirectly. certhook need not be installed in these Pythons, and they are not changed: PYTHONPATH, which "
+            "they inherit, is extended by a directory of certhook. Its other entries, and another sitecustomize, "
+            "remain effective.",
+        ),
+        (
+            "certhook cannot reach a Python that ignores PYTHONPATH: one with -I, -E or -S, a frozen program, or the "
+            "embeddable Python for Windows; see 'enable'. To run a single program in this Python with -S, use "
+            "'python -m certhook.run SCRIPT'; the processes that it starts do not inherit certhook.",
+            "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be started, 2 if none is given.",
+        ),
         usage="%(prog)s [-h] COMMAND [ARG...]",
-        description=(
-            "Run a command with certhook in every Python from 3.8 on that it starts, and in what these start in turn. "
-            "It need not be installed there, and nothing is changed there: PYTHONPATH, which they inherit, names a "
-            "folder of certhook's. What PYTHONPATH named before stays, and so does another sitecustomize."
-        ),
-        epilog=(
-            "Out of reach is a Python that ignores PYTHONPATH: with -I, -E or -S, a frozen program, the embeddable one "
-            "for Windows; see 'enable'. To run one program in this very Python, where -S or its host switched off what "
-            "starts certhook, there is 'python -m certhook.run SCRIPT', which no other process inherits. "
-            "Exit status: the command's own; 127 if it was not found, 126 if it cannot be started, 2 if none was given."
-        ),
     )
-    text = "the command, and all that follows it; -- before it is left out"
+    text = "the command and its arguments; a leading -- is removed"
     parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help=text)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Become the command; on Windows, which cannot do that, wait for it.
+    """Replace this process by the command; on Windows, which cannot do that, wait for the command.
 
-    :returns: the command's exit status, 127 if it was not found, 126 if it cannot be started,
-        2 if none was given, 1 where certhook is in no place that PYTHONPATH can name
+    :returns: the exit status of the command
+    :raises CommandError: if the command cannot be started
     """
     command: list[str] = options.command[options.command[:1] == ["--"] :]
     if not command:
-        _terminal.complain("run: no command was given; for example: python -m certhook run python app.py")
-        return 2
+        raise CommandError("run: no command was given; example: python -m certhook run python app.py", exit_status=2)
     if not command[0]:
-        _terminal.complain("run: '' is no command; its name is empty")
-        return NOT_FOUND
+        raise CommandError("run: the name of the command is empty", NOT_FOUND)
+    environ = _environment(os.environ)
     try:
-        environ = environment(os.environ)
-    except ValueError as failure:
-        _terminal.complain(f"run: {failure}")
-        return 1
-    try:
-        return wait_for(command, environ) if os.name == "nt" else become(command, environ)
+        return wait_for(command, environ) if os.name == "nt" else _become(command, environ)
     except FileNotFoundError:
-        _terminal.complain(f"run: {_why_not_found(command[0], environ)}")
-        return NOT_FOUND
+        raise CommandError(f"run: {_explain_not_found(command[0], environ)}", NOT_FOUND) from None
     except OSError as failure:
-        hint = f"; for a Python program: python {command[0]}" if command[0].endswith(".py") else ""
-        _terminal.complain(f"run: {command[0]!r} cannot be started: {failure.strerror}{hint}")
-        return NOT_STARTED
+        hint = f"; to run a Python program: python {command[0]}" if command[0].endswith(".py") else ""
+        message = f"run: {command[0]!r} cannot be started: {failure.strerror}{hint}"
+        raise CommandError(message, NOT_STARTED) from None
 
 
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """*environ* with the drop-in first on PYTHONPATH.
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* with the directory of the drop-in as the first entry of PYTHONPATH.
 
-    :raises ValueError: where certhook is in no place that PYTHONPATH can name
+    :raises CommandError: if PYTHONPATH cannot contain that directory
     """
     file = getattr(certhook, "__file__", None)
     if file is None:
-        raise ValueError("certhook is in no folder here; install it with pip")
+        raise CommandError("run: the package certhook is not in a directory; install it with pip")
     package = os.path.dirname(os.path.abspath(file))
-    folder = os.path.join(package, "bootstrap")
-    if os.pathsep in folder:
-        raise ValueError(f"PYTHONPATH cannot name {folder}, which has {os.pathsep!r} in it; install certhook elsewhere")
+    drop_in = os.path.join(package, "bootstrap")
+    if os.pathsep in drop_in:
+        raise CommandError(
+            f"run: {drop_in} contains {os.pathsep!r}, which separates the entries of PYTHONPATH; install certhook in "
+            "another directory"
+        )
     variables = dict(environ)
     path = environ.get("PYTHONPATH", "")
-    if path.split(os.pathsep)[0] != folder:
-        variables["PYTHONPATH"] = f"{folder}{os.pathsep}{path}" if path else folder
-    # The drop-in finds certifi in the interpreter that it serves, or beside certhook. They may be apart:
-    # in an editable installation, or one of them in the user's site-packages.
+    if path.split(os.pathsep)[0] != drop_in:
+        variables["PYTHONPATH"] = f"{drop_in}{os.pathsep}{path}" if path else drop_in
+    # The drop-in finds certifi in the interpreter that runs it, or next to certhook. certifi is elsewhere if certhook
+    # is an editable installation, or one of the two is in the user's site-packages.
     bundle = _certifi.bundle_path(find_package(_certifi.PACKAGE))
     if bundle and os.path.dirname(os.path.dirname(os.path.abspath(bundle))) != os.path.dirname(package):
         variables["CERTHOOK_BUNDLE"] = environ.get("CERTHOOK_BUNDLE") or os.path.abspath(bundle)
     return variables
 
 
-def become(command: list[str], environ: dict[str, str]) -> int:
-    """Replace this process: signals, job control and the exit status are the command's own.
+def _become(command: list[str], environ: dict[str, str]) -> int:
+    """Replace this process, so that signals, job control and the exit status belong to the command.
 
-    :raises OSError: if it cannot be started; otherwise this does not return
+    :raises OSError: if the command cannot be started; otherwise this function does not return
     """
-    # Python ignores these, and a program inherits that: "certhook run yes | head" would never end.
+    # Python ignores these signals, and the command would inherit that: "certhook run yes | head" would never end.
     for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
@@ -108,7 +107,7 @@ def become(command: list[str], environ: dict[str, str]) -> int:
 
 
 def wait_for(command: list[str], environ: dict[str, str]) -> int:
-    """Start the command and wait until it ends.
+    """Start the command and wait for its end.
 
     :returns: its exit status
     :raises OSError: if it cannot be started
@@ -116,22 +115,21 @@ def wait_for(command: list[str], environ: dict[str, str]) -> int:
     import shutil
     import subprocess
 
-    # With the endings of PATHEXT, which CreateProcess() does not look for: npm is npm.cmd.
-    found = shutil.which(command[0], path=environ.get("PATH"))
-    if found is None:
+    # which() applies PATHEXT, and CreateProcess() does not: the program of npm is npm.cmd.
+    path = shutil.which(command[0], path=environ.get("PATH"))
+    if path is None:
         raise FileNotFoundError(command[0])
-    with subprocess.Popen([found, *command[1:]], env=environ) as process:
+    with subprocess.Popen([path, *command[1:]], env=environ) as process:
         while True:
             try:
                 return process.wait()
             except KeyboardInterrupt:
-                pass  # The command was told as well, and decides.
+                pass  # The command received it too, and decides whether to end.
 
 
-def _why_not_found(name: str, environ: Mapping[str, str]) -> str:
+def _explain_not_found(name: str, environ: Mapping[str, str]) -> str:
     import shutil
 
     if shutil.which(name, path=environ.get("PATH")):
-        return f"{name!r} cannot be started: the program that its first line names does not exist"
-    where = "does not exist" if os.path.dirname(name) else "was not found in any folder of PATH"
-    return f"{name!r} {where}"
+        return f"{name!r} cannot be started: the interpreter in its first line does not exist"
+    return f"{name!r} does not exist" if os.path.dirname(name) else f"{name!r} was not found in PATH"

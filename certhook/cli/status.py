@@ -1,4 +1,4 @@
-"""``python -m certhook status``: is certhook active here, and what is trusted because of whom?"""
+"""``python -m certhook status``: report whether certhook is active, and which roots are trusted and why."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 
 import certhook
 from certhook import _config
-from certhook._config import SERVER_AUTH, Config
+from certhook._config import SERVER_AUTH, SETTINGS, Config
 from certhook._state import is_privileged
 from certhook._text import presentable
-from certhook.cli import _libraries, _roots_table, _terminal
-from certhook.cli._roots_table import detail, details
+from certhook.cli import _libraries, _roots_table, _terminal, _variables
+from certhook.cli._roots_table import detail_lines, indented
 from certhook.cli._terminal import wrapped
 
 TYPE_CHECKING = False
@@ -22,51 +22,31 @@ if TYPE_CHECKING:
 
     from certhook._certificates.anchor import Anchor
 
-# What a person may set that certhook or the libraries beside it look at.
-_PREFIX = "CERTHOOK_"
-_OTHERS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE")
-_KNOWN = (*_config.VARIABLES, "CERTHOOK_DISABLED")
+_SETTINGS = {setting.name: setting for setting in SETTINGS}
 
-_EFFECTS = {
-    "SSL_CERT_FILE": "is the system's file of roots",
-    "SSL_CERT_DIR": "is the system's directory of roots",
-    "NIX_SSL_CERT_FILE": "is one of the system's well-known files",
-    "CERTHOOK_SOURCES": "names the sources",
-    "CERTHOOK_MODE": "chains the sources, or uses the first that has roots",
-    "CERTHOOK_EXTRA_CA_CERTS": "adds roots",
-    "CERTHOOK_BUNDLE": "replaces certifi's bundle",
-    "CERTHOOK_ADOPT": "says whose public bundles mean default trust",
-    "CERTHOOK_LOAD": "says whether contexts are loaded or pointed at a compiled store",
-    "CERTHOOK_CACHE_DIR": "says where compiled stores live",
-    "CERTHOOK_X509_STRICT": "says whether Python 3.13+ checks certificates strictly",
-    "CERTHOOK_ON_ERROR": "says whether a bad setting or source raises",
-    "CERTHOOK_DEBUG": "shows each step on standard error",
-    "CERTHOOK_DISABLED": "switches certhook off",
-}
-
-
-#: What it says of itself.
-EXIT_STATUS = "Exit status: 0 if certhook is active and nothing is wrong, else 1."
+EXIT_STATUS = "Exit status: 0 if certhook is active and there are no problems, otherwise 1."
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
-    parser = verbs.add_parser(
+    parser = _terminal.add_verb(
+        verbs,
         "status",
-        help="is certhook active, and what is trusted (the default)",
-        description=(
-            "Say whether certhook is active in this Python and what enabled it, which roots are trusted because of "
-            "whom, where it looked, what else has a say, and what is wrong."
+        "show whether certhook is active, and which root certificates are trusted (default)",
+        (
+            "Show whether certhook is active in this Python and which mechanism enabled it; the number of trusted root "
+            "certificates, and the locations that they were read from; distrusted root certificates; environment "
+            "variables and their effects; other software that changes trust; and all problems.",
         ),
-        epilog=EXIT_STATUS,
+        (EXIT_STATUS,),
     )
     add_arguments(parser)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this verb."""
+    """Add the options of this verb, which is also the default verb."""
     _terminal.add_json(parser)
-    text = "list every root: whose, how long it is valid, and who listed it"
+    text = "also list every trusted root certificate, with its fingerprint, validity and locations"
     parser.add_argument("--roots", action="store_true", default=argparse.SUPPRESS, help=text)
     parser.set_defaults(run=run)
 
@@ -74,27 +54,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the status.
 
-    :returns: 0 if the hook is active and nothing is wrong, else 1
+    :returns: 0 if certhook is active and there are no problems, otherwise 1
     """
-    found = gather()
+    found = _read_status()
     if _terminal.wants_json(options):
         _terminal.show_json(found)
     else:
-        _terminal.show(render(found, getattr(options, "roots", False), _terminal.has_colours()))
+        _terminal.show_report(_report(found, getattr(options, "roots", False)), _MARKS)
     return 0 if found["active"] and not found["problems"] else 1
 
 
-def gather() -> dict[str, Any]:
-    """Everything this verb knows, ready for JSON."""
+def _read_status() -> dict[str, Any]:
+    """Return the status as a JSON object."""
     import ssl
 
-    from certhook import _api, _trust
+    from certhook import _trust
 
     config = _config.current()
-    given = _trust.current(config, SERVER_AUTH)
-    trust = _api.trust_set()
-    # OpenSSL has the last word on each certificate.
-    anchors, problems = _roots_table.accepted(trust)
+    trust = _trust.current(config, SERVER_AUTH)
+    trust_set = certhook.trust_set()
+    anchors, problems = _roots_table.accepted(trust_set)
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
@@ -106,65 +85,63 @@ def gather() -> dict[str, Any]:
         "sources": list(config.sources),
         "mode": config.mode,
         "adopted": list(config.adopt),
-        "variables": [_variable(name, config) for name in sorted(os.environ) if _is_of_interest(name)],
+        "variables": _read_variables(config),
         "anchors": len(anchors),
-        "anchors_by_source": _by_source(anchors),
-        "roots": [_roots_table.described(anchor) for anchor in anchors],
-        "distrusted": [{**_roots_table.described(anchor), "by": anchor.rejected_by} for anchor in trust.removed],
+        "anchors_by_source": _count_by_source(anchors),
+        "roots": [_roots_table.as_json(anchor) for anchor in anchors],
+        "distrusted": [{**_roots_table.as_json(anchor), "by": anchor.rejected_by} for anchor in trust_set.removed],
         "places": [
-            {"source": place.source, "path": presentable(place.path), "anchors": place.count, "note": place.note}
-            for place in trust.locations
+            {"source": one.source, "path": presentable(one.path), "anchors": one.count, "note": one.note}
+            for one in trust_set.locations
         ],
-        "store": given.store,
-        "eager_because": given.eager_reason,
-        "neighbours": _libraries.neighbours(ssl),
-        "libraries": _libraries.libraries(),
-        "problems": list(dict.fromkeys(map(str, [*problems, *given.problems]))),
+        "store": trust.store,
+        "eager_because": trust.eager_reason,
+        "neighbours": _libraries.other_software(ssl),
+        "libraries": _libraries.unreached_libraries(),
+        "problems": list(dict.fromkeys(map(str, [*problems, *trust.problems]))),
     }
 
 
 def _enabled_by() -> str | None:
-    """What installed the hook, with the file where there is one."""
+    """Return the mechanism that installed the import hook, if possible as the path of a file."""
     if not certhook.is_installed():
         return None
     if certhook.enabled_by != "site-packages":
         return certhook.enabled_by
-    for folder in [*site.getsitepackages(), site.getusersitepackages()]:
-        path = os.path.join(folder, "certhook.pth")
+    for directory in [*site.getsitepackages(), site.getusersitepackages()]:
+        path = os.path.join(directory, "certhook.pth")
         if os.path.isfile(path):
             return path
     return certhook.enabled_by
 
 
-def _is_of_interest(name: str) -> bool:
-    return name in _OTHERS or name.startswith(_PREFIX)
+def _read_variables(config: Config) -> list[dict[str, str]]:
+    effects = {name: _effect(name, os.environ[name], config) for name in _SETTINGS if name in os.environ}
+    for name, similar in _variables.unknown_variables(os.environ).items():
+        suggestion = f"; did you mean {similar}?" if similar else ""
+        effects[name] = f"has no effect: certhook has no such variable{suggestion}"
+    return [
+        {"name": name, "value": presentable(os.environ[name]), "effect": effect}
+        for name, effect in sorted(effects.items())
+    ]
 
 
-def unknown_variables() -> list[str]:
-    """The variables that look like certhook's, and have no effect: a mistyped one trusts nobody."""
-    return [name for name in sorted(os.environ) if name.startswith(_PREFIX) and name not in _KNOWN]
-
-
-def _variable(name: str, config: Config) -> dict[str, str]:
+def _effect(name: str, value: str, config: Config) -> str:
     refused = [problem.message for problem in config.problems if problem.setting == name]
-    if name not in _KNOWN:
-        effect = "has no effect: certhook knows no such variable"
-    elif is_privileged():
-        effect = "has no effect: the process runs set-uid or set-gid"
-    elif refused:
-        effect = refused[0]
-    elif name.startswith(_PREFIX) and not os.environ[name]:
-        effect = "has no effect: it is empty"
-    elif name == "CERTHOOK_DISABLED" and not _config.is_disabled():
-        effect = "has no effect: its value means no"
-    elif name == "NIX_SSL_CERT_FILE" and config.overrides_system:
-        effect = "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
-    else:
-        effect = _EFFECTS[name]
-    return {"name": name, "value": presentable(os.environ[name]), "effect": effect}
+    if is_privileged():
+        return "has no effect: the process runs set-uid or set-gid"
+    if refused:
+        return refused[0]
+    if name.startswith(_variables.PREFIX) and not value:
+        return "has no effect: it is empty"
+    if name == "CERTHOOK_DISABLED" and not _config.is_disabled():
+        return "has no effect: its value means no"
+    if name == "NIX_SSL_CERT_FILE" and config.overrides_system:
+        return "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
+    return _SETTINGS[name].description
 
 
-def _by_source(anchors: list[Anchor]) -> dict[str, int]:
+def _count_by_source(anchors: list[Anchor]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for anchor in anchors:
         for source in anchor.sources:
@@ -172,106 +149,115 @@ def _by_source(anchors: list[Anchor]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-# For a person.
+# The report for users.
 
-_NOT_ACTIVE = (
-    "Here, 'pip install certhook' does, or certhook.install() in the program; "
-    "'python -m certhook enable' where pip cannot."
+_HOW_TO_ENABLE = (
+    "To enable it, run 'pip install certhook', or call certhook.install() in the program. Where pip is not available, "
+    "run 'python -m certhook enable'."
 )
-_OUT_OF_REACH = (
-    "'python -m certhook env' writes certhook's roots to a file and prints the variables that name it, for a shell."
+_HOW_TO_REACH = (
+    "'python -m certhook env' writes the trusted root certificates to a file and prints shell commands that set these "
+    "variables."
 )
 
-# What a line begins with, and how that is shown in colours.
+# The starts of lines, and their colours.
 _MARKS = {
     "Active": _terminal.GOOD,
     "Not active": _terminal.BAD,
     "No problems.": _terminal.GOOD,
     "Problems:": _terminal.BAD,
-    **dict.fromkeys(
-        ("Trusted roots:", "Roots:", "Distrusted, and left out:", "Looked at:", "Variables:", "Beside certhook:"),
-        _terminal.BOLD,
-    ),
-    "Installed here, and not reached by certhook:": _terminal.BOLD,
+    "Trusted root certificates:": _terminal.BOLD,
+    "Root certificates:": _terminal.BOLD,
+    "Distrusted root certificates:": _terminal.BOLD,
+    "Locations:": _terminal.BOLD,
+    "Variables:": _terminal.BOLD,
+    "Other software:": _terminal.BOLD,
+    "Libraries that certhook does not reach:": _terminal.BOLD,
 }
 
 
-def render(found: dict[str, Any], roots: bool = False, colours: bool = False) -> str:
-    """The same for a person, in 80 columns.
-
-    :param roots: whether to list every root
-    """
-    parts = (_about(found), _trusted(found, roots), _looked_at(found), _beside(found), _problems(found))
-    lines = [line for part in parts for line in part]
-    return "\n".join(map(_coloured, lines) if colours else lines)
-
-
-def _about(found: dict[str, Any]) -> list[str]:
+def _report(found: dict[str, Any], shows_roots: bool) -> list[str]:
+    parts = [_activation(found), _trusted(found)]
+    if shows_roots:
+        parts.append(["Root certificates:", *(line for root in found["roots"] for line in detail_lines(root))])
+    parts += [_distrusted(found), _locations(found), _store(found), _environment(found)]
+    parts += [_software(found), _unreached(found), _problems(found)]
     lines = wrapped(f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}")
-    lines += [*wrapped(found["executable"] or "(an interpreter that does not know its own path)", "  ", "    "), ""]
+    lines += wrapped(found["executable"] or "(an interpreter with an unknown path)", "  ", "    ")
+    for part in filter(None, parts):
+        lines += ["", *part]
+    return lines
+
+
+def _activation(found: dict[str, Any]) -> list[str]:
     if found["active"]:
-        return [*lines, *wrapped(f"Active, enabled by {found['enabled_by']}", then="  ")]
+        return wrapped(f"Active, enabled by {found['enabled_by']}", then="  ")
     if found["disabled"]:
-        return [*lines, "Not active: CERTHOOK_DISABLED is set"]
-    return [*lines, "Not active: nothing installed the hook in this interpreter", *wrapped(_NOT_ACTIVE, "  ", "  ")]
+        return ["Not active: CERTHOOK_DISABLED is set"]
+    return ["Not active: nothing has enabled certhook in this interpreter", *wrapped(_HOW_TO_ENABLE, "  ", "  ")]
 
 
-def _trusted(found: dict[str, Any], roots: bool) -> list[str]:
-    lines = ["", *wrapped(f"Trusted roots: {found['anchors']} ({found['mode']} of {', '.join(found['sources'])})")]
+def _trusted(found: dict[str, Any]) -> list[str]:
+    sources, mode = ", ".join(found["sources"]) or "none", found["mode"]
+    lines = wrapped(f"Trusted root certificates: {found['anchors']} (sources: {sources}; mode: {mode})")
     lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
     alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
     if alone and len(found["sources"]) > 1:
-        lines.append(f"  {len(alone):4} listed by bundled alone")
-    if roots:
-        lines += ["", "Roots:", *(line for root in found["roots"] for line in details(root))]
-    if found["distrusted"]:
-        lines += ["", "Distrusted, and left out:"]
+        lines.append(f"  {len(alone):4} listed only by bundled")
+    return lines
+
+
+def _distrusted(found: dict[str, Any]) -> list[str]:
+    lines = []
     for root in found["distrusted"]:
-        lines += [*details(root), *(line for path in root["by"] for line in detail(f"distrusted by {path}"))]
+        lines += [*detail_lines(root), *(line for path in root["by"] for line in indented(f"distrusted by {path}"))]
+    return ["Distrusted root certificates:", *lines] if lines else []
+
+
+def _locations(found: dict[str, Any]) -> list[str]:
+    lines = ["Locations:"]
+    for location in found["places"]:
+        lines += wrapped(f"{location['anchors']:4} {location['source']}: {location['path']}", "  ", "       ")
+        lines += indented(location["note"])
     return lines
 
 
-def _looked_at(found: dict[str, Any]) -> list[str]:
-    lines = ["", "Looked at:"]
-    for place in found["places"]:
-        lines += wrapped(f"{place['anchors']:4} {place['source']}: {place['path']}", "  ", "       ")
-        lines += detail(place["note"])
+def _store(found: dict[str, Any]) -> list[str]:
     if found["store"]:
-        lines += ["", *wrapped(f"Contexts are pointed at the compiled store {found['store']}", then="  ")]
-    else:
-        lines += ["", *wrapped(f"Roots are loaded into each context: {found['eager_because']}", then="  ")]
-    return lines
+        return wrapped(f"Contexts use the compiled store {found['store']}", then="  ")
+    return wrapped(f"Root certificates are loaded into each context: {found['eager_because']}", then="  ")
 
 
-def _beside(found: dict[str, Any]) -> list[str]:
-    lines = ["", "Variables:"] if found["variables"] else []
+def _environment(found: dict[str, Any]) -> list[str]:
+    lines = []
     for variable in found["variables"]:
-        lines += [*wrapped(f"{variable['name']}={variable['value']}", "  ", "    "), *detail(variable["effect"])]
-    lines += ["", "Beside certhook:"] if found["neighbours"] else []
-    for neighbour in found["neighbours"]:
-        lines += [f"  {_called(neighbour)}", *detail(neighbour["effect"])]
-    if found["libraries"]:
-        lines += ["", "Installed here, and not reached by certhook:"]
-        for library in found["libraries"]:
-            lines += [f"  {_called(library)}", *(line for text in _served(library) for line in detail(text))]
-        lines += wrapped(_OUT_OF_REACH, "  ", "  ")
-    return lines
+        lines += [*wrapped(f"{variable['name']}={variable['value']}", "  ", "    "), *indented(variable["effect"])]
+    return ["Variables:", *lines] if lines else []
+
+
+def _software(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for software in found["neighbours"]:
+        lines += [f"  {_name_and_version(software)}", *indented(software["effect"])]
+    return ["Other software:", *lines] if lines else []
+
+
+def _unreached(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for library in found["libraries"]:
+        variables = [f"{name}={value or '(not set)'}" for name, value in library["variables"].items()]
+        texts = [library["served_by"], *variables]
+        lines += [f"  {_name_and_version(library)}", *(line for text in texts for line in indented(text))]
+    if not lines:
+        return []
+    return ["Libraries that certhook does not reach:", *lines, *wrapped(_HOW_TO_REACH, "  ", "  ")]
 
 
 def _problems(found: dict[str, Any]) -> list[str]:
-    lines = ["", "Problems:" if found["problems"] else "No problems."]
-    return [*lines, *(line for problem in found["problems"] for line in wrapped(problem, "  ", "    "))]
+    if not found["problems"]:
+        return ["No problems."]
+    return ["Problems:", *(line for problem in found["problems"] for line in wrapped(problem, "  ", "    "))]
 
 
-def _called(entry: dict[str, Any]) -> str:
+def _name_and_version(entry: dict[str, Any]) -> str:
     return f"{entry['name']} {entry['version'] or ''}".rstrip()
-
-
-def _served(library: dict[str, Any]) -> list[str]:
-    given = [f"{name}={value}" for name, value in library["variables"].items() if value is not None]
-    return [library["served_by"], *(given or ["(not set)"] * bool(library["variables"]))]
-
-
-def _coloured(line: str) -> str:
-    mark = next(filter(line.startswith, _MARKS), "")
-    return f"{_MARKS[mark]}{mark}{_terminal.PLAIN}{line[len(mark) :]}" if mark else line

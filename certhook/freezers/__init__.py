@@ -5,6 +5,8 @@ PyInstaller finds its hooks through an entry point. For the other tools,
 the top of each file.
 """
 
+from __future__ import annotations
+
 import os
 
 TYPE_CHECKING = False
@@ -20,7 +22,7 @@ FILES = {
 }
 
 
-def path_of(name: str) -> "Optional[str]":
+def path_of(name: str) -> str | None:
     """Return the path of the configuration for the tool *name*.
 
     Return None if the package was not imported from a directory (for example, from a zip archive).

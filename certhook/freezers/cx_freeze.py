@@ -16,6 +16,8 @@ variable: the program trusts the system's store and certifi's bundle, and respec
 value.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import sys

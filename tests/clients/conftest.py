@@ -18,7 +18,8 @@ import daemons
 import peers
 import pytest
 import support
-from test_layouts import DEBIANS_OWN, Machine
+from layouts import DEBIAN_OPENSSL
+from linux_machine import LinuxMachine
 
 #: The requirements of each environment, besides certhook.
 REQUIREMENTS = {
@@ -129,10 +130,10 @@ def ports(cas: support.Authorities) -> Iterator[Callable[[str], dict[str, int]]]
 
 
 @pytest.fixture(scope="session")
-def machine(root, cas, servers, environments, tmp_path_factory) -> Machine:
+def machine(root, cas, servers, environments, tmp_path_factory) -> LinuxMachine:
     """A machine on which each test defines the files at the paths of the system's store."""
     python = environments["clients"]
-    machine = Machine(cas, servers, python, python, tmp_path_factory.mktemp("machine"))
+    machine = LinuxMachine(cas, servers, python, python, tmp_path_factory.mktemp("machine"))
     if machine.openssldir in ("/etc/ssl", "/etc/pki/tls"):
         pytest.skip(
             f"{machine.openssldir} is the OPENSSLDIR of this interpreter, so it cannot belong to another OpenSSL"
@@ -141,7 +142,7 @@ def machine(root, cas, servers, environments, tmp_path_factory) -> Machine:
 
 
 @pytest.fixture
-def trusted_servers(machine: Machine, environments, bundles, ports, client_pair, tmp_path) -> TrustedServers:
+def trusted_servers(machine: LinuxMachine, environments, bundles, ports, client_pair, tmp_path) -> TrustedServers:
     """Connect a client to servers, in one process, and return the names of the servers that it trusts.
 
     A case consists of the keyword arguments of ``fetch``, the value of FILE in these arguments, and the
@@ -152,7 +153,7 @@ def trusted_servers(machine: Machine, environments, bundles, ports, client_pair,
     def connect(
         client: client_table.Client,
         *cases: tuple[str, str, str],
-        tree=DEBIANS_OWN,
+        tree=DEBIAN_OPENSSL,
         environment: str = "clients",
         **variables: str,
     ) -> list[set[str]]:

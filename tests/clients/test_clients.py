@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pytest
 from client_table import CLIENTS, NIQUESTS
-from test_layouts import DEBIANS_OWN, FEDORA_43
+from layouts import DEBIAN_OPENSSL, FEDORA_43
 
 #: The files of the operating system's store, and the roots of the default trust with these files.
 LAYOUTS = {
-    "Debian": (DEBIANS_OWN, {"system", "bundled"}),
+    "Debian": (DEBIAN_OPENSSL, {"system", "bundled"}),
     "Fedora, another OpenSSL": (FEDORA_43, {"system", "bundled"}),
     "empty container": ({}, {"bundled"}),
 }

@@ -20,7 +20,8 @@ import interpreter_table
 import pytest
 import support
 from embedded_support import WITH_CERTHOOK, WITHOUT_CERTHOOK, skip_or_fail, trusted_cas
-from test_layouts import DEBIANS_OWN, Machine
+from layouts import DEBIAN_OPENSSL
+from linux_machine import LinuxMachine
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -131,11 +132,11 @@ def trusted_by(run_program, store_file):
 
 
 @pytest.fixture
-def machine(root, cas, servers, venv_python, tmp_path) -> Machine:
+def machine(root, cas, servers, venv_python, tmp_path) -> LinuxMachine:
     """A machine on which the test defines the files at the paths of the system's store."""
     directory = tmp_path / "machine"
     directory.mkdir()
-    return Machine(cas, servers, venv_python, venv_python, directory)
+    return LinuxMachine(cas, servers, venv_python, venv_python, directory)
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def check_trust(request, trusted_by, tmp_path):
         assert trusted_by(command, **with_home, CERTHOOK_DISABLED="1") == WITHOUT_CERTHOOK
         if not interpreter_table.has_row(request.node):
             return
-        for number, (tree, store) in enumerate(((DEBIANS_OWN, WITHOUT_CERTHOOK), ({}, set()))):
+        for number, (tree, store) in enumerate(((DEBIAN_OPENSSL, WITHOUT_CERTHOOK), ({}, set()))):
             hooked = trusted_on_machine(2 * number, tree, command, **variables)
             stock = trusted_on_machine(2 * number + 1, tree, command, **variables, CERTHOOK_DISABLED="1")
             assert hooked == {*store, "bundled", "both"}

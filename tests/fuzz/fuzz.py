@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["certhook"]):
     from certhook._certificates import pem as pem_format
     from certhook._certificates.anchor import Anchor
     from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
-    from certhook._sources import distrust, macos
+    from certhook._sources import distrust, trust_settings
     from certhook._sources.collector import Collector
     from certhook._store.build import encode
 
@@ -91,9 +91,9 @@ def fuzz_x509(data: bytes) -> None:
 
 def fuzz_p11_kit(data: bytes) -> None:
     """p11-kit block lists: every rejected certificate is contained in the list."""
-    for everything in (True, False):
+    for is_blocklist in (True, False):
         collector = Collector(Config({}), SERVER_AUTH)
-        distrust._block(collector, "/list", data, everything)
+        distrust.add_list(collector, "/list", data, is_blocklist)
         certificate = x509.Certificate(ROOT)
         rejected, paths = collector.blocklist.match(certificate)
         if rejected:
@@ -104,18 +104,18 @@ def fuzz_p11_kit(data: bytes) -> None:
 def fuzz_trust_settings(data: bytes) -> None:
     """macOS trust settings: the parser raises only ValueError, and a denied purpose is never trusted."""
     try:
-        settings, problems = macos.parse_settings(data)
+        records, problems = trust_settings.parse(data)
     except ValueError:
         return
     assert all(isinstance(problem, str) for problem in problems)
     certificate = x509.Certificate(ROOT)
-    for setting in settings:
-        assert len(setting.sha1) == 20
-        trusted = setting.trusts(certificate)
-        assert not trusted & setting.denied
+    for record in records:
+        assert len(record.sha1) == 20
+        trusted = record.trusted_purposes(certificate)
+        assert not trusted & record.denied
         assert not trusted & ~ANY_PURPOSE
-        if setting.issuer and setting.issuer != certificate.issuer:
-            assert not trusted or names.folded(setting.issuer) == names.folded(certificate.issuer)
+        if record.issuer and record.issuer != certificate.issuer:
+            assert not trusted or names.folded(record.issuer) == names.folded(certificate.issuer)
 
 
 def fuzz_index(data: bytes) -> None:
@@ -164,7 +164,7 @@ _SETTINGS = {
     },
 }
 _SNAPSHOT = _watch.Snapshot(
-    [(_watch.Path("/a"), (1, 2, 3, 4))], [(_watch.Path("/c"), None)], [(_watch.Members("/", "b"), (5, 1, 0, 0))]
+    [("path", "/a", "", (1, 2, 3, 4))], [("path", "/c", "", None)], [("members", "/", "b", (5, 1, 0, 0))]
 )
 _INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _SNAPSHOT, [("/c", "d")], ["/e"])
 SEEDS: dict[str, list[bytes]] = {
@@ -176,7 +176,7 @@ SEEDS: dict[str, list[bytes]] = {
         b" " + der.pem(ROOT),
         der.pem(ROOT).replace(b"-\n", b"-\na: b\n\n", 1),
     ],
-    "x509": [ROOT, der.auxiliary(["1.2.3"], ["1.2.4"]), der.common_name("a"), der._VALIDITY],
+    "x509": [ROOT, der.auxiliary(["1.2.3"], ["1.2.4"]), der.common_name("a"), der.VALIDITY],
     "p11_kit": [
         _P11_KIT.encode() + der.pem(ROOT),
         _P11_KIT.encode() + b'value: "' + "".join(f"%{octet:02x}" for octet in ROOT).encode() + b'"\n',

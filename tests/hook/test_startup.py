@@ -86,16 +86,16 @@ def modules_at_startup(python: Path, **variables: str) -> set[str]:
     return set(support.run(python, code, env=support.clean_env(**variables)).stdout.split())
 
 
-def test_startup_imports_one_module(installed, with_empty_pth) -> None:
-    assert modules_at_startup(installed) ^ modules_at_startup(with_empty_pth) == {"certhook"}
+def test_startup_imports_one_module(installed_unmeasured, with_empty_pth) -> None:
+    assert modules_at_startup(installed_unmeasured) ^ modules_at_startup(with_empty_pth) == {"certhook"}
 
 
-def test_importtime_reports_one_module(installed, with_empty_pth) -> None:
+def test_importtime_reports_one_module(installed_unmeasured, with_empty_pth) -> None:
     def imported(python: Path) -> set[str]:
         importtime_output = support.run(python, "pass", "-X", "importtime").stderr
         return {line.rpartition("|")[2].strip() for line in importtime_output.splitlines()}
 
-    assert imported(installed) ^ imported(with_empty_pth) == {"certhook"}
+    assert imported(installed_unmeasured) ^ imported(with_empty_pth) == {"certhook"}
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES", "on", " 1 ", "2", "disabled"])
@@ -111,12 +111,12 @@ def test_certhook_disabled_accepts_negative_values(installed, value) -> None:
     assert support.run(installed, f"{COUNT_FINDERS}; {PRINT_HOOKED}", env=env).stdout == "1\nTrue\n"
 
 
-def test_certhook_disabled_imports_the_settings_but_no_openssl(installed, with_empty_pth) -> None:
-    modules = modules_at_startup(installed, CERTHOOK_DISABLED="1") ^ modules_at_startup(with_empty_pth)
+def test_certhook_disabled_imports_the_settings_but_no_openssl(installed_unmeasured, with_empty_pth) -> None:
+    modules = modules_at_startup(installed_unmeasured, CERTHOOK_DISABLED="1") ^ modules_at_startup(with_empty_pth)
     assert modules == {"certhook", "certhook._config", "certhook._state"}
 
 
-def test_a_warm_first_context_imports_at_most_eight_modules_of_certhook(installed, tmp_path) -> None:
+def test_a_warm_first_context_imports_at_most_eight_modules_of_certhook(installed_unmeasured, tmp_path) -> None:
     code = """
 import sys, ssl
 ssl.create_default_context()
@@ -125,7 +125,7 @@ print(*(name for name in sys.modules if name.partition(".")[0] == "certhook"))
     env = support.clean_env(CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
     # The first process builds the store, and the second one verifies it. The third one does neither, unless it
     # starts ten seconds later.
-    imported = [support.run(installed, code, env=env).stdout.split() for _ in range(4)]
+    imported = [support.run(installed_unmeasured, code, env=env).stdout.split() for _ in range(4)]
     assert any((tmp_path / "cache").iterdir()), "the first process built no store"
     assert len(min(imported, key=len)) <= 8, min(imported, key=len)
 
@@ -215,15 +215,17 @@ cpython_only = pytest.mark.skipif(sys.implementation.name != "cpython", reason="
 
 
 @cpython_only
-def test_startup_costs_at_most_five_percent_more_instructions(installed, plain, with_empty_pth, instructions) -> None:
+def test_startup_costs_at_most_five_percent_more_instructions(
+    installed_unmeasured, plain, with_empty_pth, instructions
+) -> None:
     if "encodings.utf_8_sig" in modules_at_startup(with_empty_pth) - modules_at_startup(plain):
         pytest.skip("this Python imports a codec for any .pth file, which alone costs most of five percent")
-    assert 1 < instructions(installed) / instructions(plain) <= 1.05
+    assert 1 < instructions(installed_unmeasured) / instructions(plain) <= 1.05
 
 
 @cpython_only
-def test_startup_costs_little_more_than_with_an_empty_pth(installed, with_empty_pth, instructions) -> None:
-    assert 1 < instructions(installed) / instructions(with_empty_pth) <= 1.05
+def test_startup_costs_little_more_than_with_an_empty_pth(installed_unmeasured, with_empty_pth, instructions) -> None:
+    assert 1 < instructions(installed_unmeasured) / instructions(with_empty_pth) <= 1.05
 
 
 def test_the_code_that_runs_at_every_startup_is_short(installed) -> None:

@@ -1,4 +1,4 @@
-"""``python -m certhook enable`` and ``disable``: certhook in a Python that pip cannot install into."""
+"""``python -m certhook enable`` and ``disable``: certhook for a Python that pip cannot install into."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import argparse
 import os
 import sys
 
+from certhook._text import printable
 from certhook.cli import _terminal
-from certhook.cli._terminal import wrapped
-from certhook.cli.enable import deployment
-from certhook.cli.enable.interpreter import Refused, Target, find
+from certhook.cli.enable import deployment, installed, plans, report
+from certhook.cli.enable.interpreter import Refused, Target, find_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from certhook.cli.enable.deployment import Record
-
-_TARGET = "a Python interpreter, or the folder that it is in; this interpreter unless given"
 _STATUS = (
-    "Exit status: 0 if it is done or nothing is to be done, 1 if it is not done (as with --dry-run), 2 for a TARGET "
-    "that is no Python."
+    "Exit status: 0 if the change was made or is not necessary, 1 if it was not made (as with --dry-run), 2 if TARGET "
+    "is not a Python"
 )
 
 
@@ -28,239 +25,162 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     """Add both verbs to the command line."""
     parser = verbs.add_parser(
         "enable",
-        help="put certhook into a Python that pip cannot install into, such as an application's own",
+        help="install certhook into a Python without pip, such as the one of an application",
         description=(
-            "Put certhook, and certifi unless it is there, into a Python that pip cannot install into: an "
-            "application's own, or the embeddable one for Windows, whose ._pth file gets the lines that it needs. "
-            "What would be changed is shown first."
+            "Install certhook, and certifi unless it is present, into a Python without pip, such as the one of an "
+            "application. If it has a ._pth file, like the embeddable Python for Windows, the necessary lines are "
+            "appended to that file. The changes are shown before they are made."
         ),
-        epilog=f"'disable' takes away exactly what was put there. {_STATUS}",
+        epilog=f"'disable' undoes the changes. {_STATUS} or the package 'installer' is missing.",
     )
     _add_arguments(parser)
-    parser.add_argument("--force", action="store_true", help="also where pip, or the operating system, could do it")
+    parser.add_argument("--force", action="store_true", help="also change a Python that pip or the system manages")
     parser.set_defaults(run=run, verb="enable")
     parser = verbs.add_parser(
         "disable",
-        help="take away what 'enable' put there",
+        help="remove the files that 'enable' installed",
         description=(
-            "Take away what 'enable' put into a Python. A file that was changed since is left, and named. Where pip "
-            "installed certhook, pip uninstalls it; for one process, there is CERTHOOK_DISABLED=1."
+            "Remove the files that 'enable' installed. Files that were changed since are kept and listed. Use pip "
+            "to remove a certhook that pip installed. Set CERTHOOK_DISABLED=1 to disable certhook in one process."
         ),
-        epilog=_STATUS,
+        epilog=f"{_STATUS}.",
     )
     _add_arguments(parser)
     parser.set_defaults(run=run, verb="disable")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", type=_terminal.not_empty, nargs="?", help=_TARGET)
-    parser.add_argument("--yes", action="store_true", help="do it, without asking")
-    parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
+    text = "a Python interpreter or the directory that contains it (default: this interpreter)"
+    parser.add_argument("target", metavar="TARGET", type=_terminal.not_empty, nargs="?", help=text)
+    parser.add_argument("--yes", action="store_true", help="make the changes without confirmation")
+    parser.add_argument("--dry-run", action="store_true", help="only show the changes")
     _terminal.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show what would be changed, and do it if that is wanted.
+    """Show the changes, and make them if the user agrees.
 
-    :returns: 0 if it is done or nothing is to be done, 1 if it is not done, 2 for a target that is no Python
+    :returns: 0 if they were made or are not necessary, 1 if they were not made, 2 for a usage error
     """
-    as_json = _terminal.wants_json(options)
-    found: dict[str, Any] = {"verb": options.verb, "target": options.target or sys.executable, "done": False}
+    # Each step adds its results, so that JSON output contains them even if a later step fails.
+    results: dict[str, Any] = {"verb": options.verb, "target": options.target or sys.executable, "done": False}
     try:
-        if not found["target"]:
-            raise Refused("this Python does not know its own path; name a TARGET", 2)
-        target = find(found["target"])
-        found.update(target=target.name, site_packages=target.folder, python=target.version)
-        job = _Enabling(target, options.force) if options.verb == "enable" else _Disabling(target)
-        found.update(job.describe())
-        if job.nothing:
-            found["message"] = f"{target.name}: {job.nothing}; nothing is to be done"
-            status = 0
-        else:
-            if not as_json and (options.dry_run or not options.yes):
-                _terminal.show(job.render(is_done=False))
-            if options.dry_run or not (options.yes or (not as_json and _agrees())):
-                raise Refused("nothing was changed" + ("" if options.dry_run else "; to do it, add --yes"))
-            found["left"] = job.do()
-            if not as_json and options.yes:
-                _terminal.show(job.render(is_done=True))
-            found["done"] = not found["left"]
-            found["message"], status = job.afterwards(found["left"]), 0 if found["done"] else 1
+        results["message"] = (_enable if options.verb == "enable" else _disable)(options, results)
+        status = 0
     except Refused as refusal:
-        found["message"], status = str(refusal), refusal.status
-    except OSError as failure:
-        found["message"], status = f"not done: {failure}", 1
-    if as_json:
-        _terminal.show_json(found)
+        results["message"], status = str(refusal), refusal.status
+    except OSError as error:
+        results["message"], status = f"'{options.verb}' failed: {error}", 1
+    if _terminal.wants_json(options):
+        _terminal.show_json(results)
     elif status == 0:
-        _terminal.show("\n".join(wrapped(found["message"])))
+        _terminal.show("\n".join(_terminal.wrapped(_printable(results["message"]))))
     if status:
-        _terminal.complain(found["message"])
+        _terminal.complain(_printable(results["message"]))
     return status
 
 
+def _enable(options: argparse.Namespace, results: dict[str, Any]) -> str:
+    try:
+        import installer  # noqa: F401
+    except ImportError as error:
+        raise Refused(f"'enable' needs installer ({error}): pip install 'certhook[enable]'", 2) from None
+    target = _find(options, results)
+    is_pips = installed.has_other(target.site_packages, "certhook")
+    plan = None if is_pips else plans.plan_installation(target)
+    results.update(report.enable_changes(target, plan))
+    if plan is None:
+        reason = "pip installed certhook" if is_pips else "certhook is enabled"
+        return f"{target.name}: {reason}; no change is necessary"
+    if not plan.replaced:
+        _refuse_unsuitable(target, options.force)
+    _confirm(options, report.enable_text(plan, is_done=False))
+    deployment.install(plan)
+    results.update(done=True, left=[])
+    _show_done(options, report.enable_text(plan, is_done=True))
+    return f"Done. To see the trusted roots, run '{target.name} -m certhook'. 'disable' undoes the changes."
+
+
+def _disable(options: argparse.Namespace, results: dict[str, Any]) -> str:
+    target = _find(options, results)
+    if installed.has_other(target.site_packages, "certhook"):
+        raise Refused(
+            f"pip installed certhook in {target.site_packages}; to remove it, run {target.name} -m pip uninstall "
+            "certhook. To disable it in one process, set CERTHOOK_DISABLED=1"
+        )
+    plan = plans.plan_removal(target)
+    results.update(report.disable_changes(target, plan))
+    if plan is None:
+        return f"{target.name}: certhook is not enabled; no change is necessary"
+    _confirm(options, report.disable_text(plan, is_done=False))
+    results["left"] = deployment.remove(target)
+    results["done"] = not results["left"]
+    _show_done(options, report.disable_text(plan, is_done=True))
+    if results["left"]:
+        raise Refused(report.advice(plan, results["left"]))
+    return "Done. certhook is disabled."
+
+
+def _find(options: argparse.Namespace, results: dict[str, Any]) -> Target:
+    if not results["target"]:
+        raise Refused("the path of this interpreter is unknown; name a TARGET", 2)
+    target = find_target(results["target"])
+    results.update(target=target.name, site_packages=target.site_packages, python=target.version)
+    return target
+
+
+def _refuse_unsuitable(target: Target, force: bool) -> None:
+    """Refuse a *target* that is not writable, or that pip or the operating system manages.
+
+    :param force: ignore pip and the operating system
+    """
+    directory = target.site_packages
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    for path in (directory, target.pth):
+        if path and not os.access(path, os.W_OK):
+            raise Refused(f"{path} is not writable for this user; run 'enable' as its owner")
+    if target.is_managed and not force:
+        raise Refused(
+            f"the operating system manages {target.name}; create a virtual environment ({target.name} -m venv "
+            "DIRECTORY) and install certhook there with pip, or use --force"
+        )
+    if target.has_pip and not force:
+        raise Refused(
+            f"{target.name} has pip, which also updates certhook; run {target.name} -m pip install certhook, or use "
+            "--force"
+        )
+
+
+def _confirm(options: argparse.Namespace, text: str) -> None:
+    """Show the changes and ask the user, as far as *options* require it.
+
+    :raises Refused: if the changes must not be made
+    """
+    as_json = _terminal.wants_json(options)
+    if not as_json and (options.dry_run or not options.yes):
+        _terminal.show(_printable(text))
+    if options.dry_run:
+        raise Refused("nothing was changed")
+    if not options.yes and (as_json or not _agrees()):
+        raise Refused("nothing was changed; to make the changes, add --yes")
+
+
 def _agrees() -> bool:
-    """Ask the person at the terminal, if there is one."""
+    """Ask the user for confirmation; without a terminal, the answer is no."""
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stdout.isatty():
         return False
     try:
-        return input("Do it? [y/N] ").strip().lower() in ("y", "yes")
+        return input("Make these changes? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
 
-class _Enabling:
-    """What has to be done to have certhook in *target*.
-
-    :ivar nothing: why nothing has to be done, if so
-    """
-
-    def __init__(self, target: Target, force: bool) -> None:
-        self.target = target
-        self.nothing = ""
-        self.old = deployment.read(target)
-        if deployment.by_pip(target, "certhook"):
-            self.nothing = "pip installed certhook there"
-            return
-        self.files = deployment.contents(target, self.old)
-        self.record = deployment.plan(target, self.files)
-        if self.old is None:
-            _refuse(target, force)
-        elif self.old.files == self.record.files and deployment.is_whole(target, self.old) and not self.record.appended:
-            self.nothing = "certhook is enabled there"
-        else:
-            changed = deployment.changed(target, self.old)
-            if changed:
-                raise Refused(f"changed since certhook was enabled there: {', '.join(changed)}; run 'disable' first")
-
-    def describe(self) -> dict[str, Any]:
-        """What would be changed, for JSON."""
-        if self.nothing:
-            return _changes(self.target, None, [])
-        return _changes(self.target, self.record, [*self.record.files, deployment.RECORD])
-
-    def render(self, is_done: bool) -> str:
-        """What would be changed, or was, for a person."""
-        lines = _heading(self.target)
-        if self.old:
-            lines += wrapped(f"What certhook {self.old.version} put there {'was' if is_done else 'would be'} replaced.")
-        names = [*self.record.files, deployment.RECORD]
-        does = "Added" if is_done else "Would add"
-        return "\n".join([*lines, *_rendered(does, "to", self.target, self.record, names)])
-
-    def do(self) -> list[str]:
-        """Do it.
-
-        :returns: the files that were left, which are none
-        """
-        deployment.place(self.target, self.files, self.record, self.old)
-        return []
-
-    def afterwards(self, left: list[str]) -> str:
-        """What to say when it is done."""
-        return f"Done. '{self.target.name} -m certhook' there shows what is trusted; 'disable' undoes it."
+def _show_done(options: argparse.Namespace, text: str) -> None:
+    if options.yes and not _terminal.wants_json(options):
+        _terminal.show(_printable(text))
 
 
-class _Disabling:
-    """What has to be done to have certhook out of *target*.
-
-    :ivar nothing: why nothing has to be done, if so
-    """
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.record: Record | None = deployment.read(target)
-        self.nothing = "" if self.record else "certhook was not enabled there"
-        if deployment.by_pip(target, "certhook"):
-            raise Refused(
-                f"pip installed certhook there, so pip removes it: {target.name} -m pip uninstall certhook. "
-                "To switch it off for one process, set CERTHOOK_DISABLED=1"
-            )
-        if self.record is not None:
-            self.going = deployment.unchanged(target, self.record)
-            self.left = deployment.changed(target, self.record)
-            # The record stays as long as anything that it names.
-            self.names = [*self.going.files, *([] if self.left else [deployment.RECORD])]
-
-    def describe(self) -> dict[str, Any]:
-        """What would be changed, for JSON."""
-        return _changes(self.target, self.going, self.names) if self.record else _changes(self.target, None, [])
-
-    def render(self, is_done: bool) -> str:
-        """What would be changed, or was, for a person."""
-        does = "Removed" if is_done else "Would remove"
-        lines = [*_heading(self.target), *_rendered(does, "from", self.target, self.going, self.names)]
-        if self.left:
-            lines += [f"{'Left' if is_done else 'Would leave'}, because it was changed since:"]
-            lines += [*(line for path in self.left for line in wrapped(path, "  ", "    ")), ""]
-        return "\n".join(lines)
-
-    def do(self) -> list[str]:
-        """Do it.
-
-        :returns: the files that were left
-        """
-        assert self.record is not None
-        return deployment.remove(self.target, self.record)
-
-    def afterwards(self, left: list[str]) -> str:
-        """What to say when it is done."""
-        if not left:
-            return "Done: certhook is not there any more."
-        files = [path for path in left if path != self.target.settings]
-        advice = [f"delete {', '.join(files)}"] if files else []
-        if self.target.settings in left:
-            lines = "' and '".join(self.record.appended.strip().splitlines()) if self.record else ""
-            advice.append(f"take the lines '{lines}' out of {self.target.settings}")
-        return f"not all was removed, because it was changed since; {' and '.join(advice)}, and run 'disable' again"
-
-
-def _refuse(target: Target, force: bool) -> None:
-    """Refuse a *target* that others look after, unless by *force*, or that cannot be written to."""
-    folder = target.folder
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    writable = [path for path in (folder, target.settings) if path and not os.access(path, os.W_OK)]
-    if writable:
-        raise Refused(f"{writable[0]} cannot be written by this user")
-    if target.is_managed and not force:
-        raise Refused(
-            f"{target.name} belongs to the operating system: make a virtual environment of it "
-            f"({target.name} -m venv FOLDER), and install certhook there with pip; or use --force"
-        )
-    if target.has_pip and not force:
-        raise Refused(
-            f"pip can install there, and keeps it up to date: {target.name} -m pip install certhook. "
-            "With --force, it is done all the same, and pip will not know of it"
-        )
-
-
-def _changes(target: Target, record: Record | None, names: list[str]) -> dict[str, Any]:
-    return {
-        "nothing_to_do": record is None,
-        "files": [os.path.join(target.folder, *name.split("/")) for name in names],
-        "lines": {target.settings: record.appended.strip().splitlines()} if record and record.appended else {},
-    }
-
-
-def _heading(target: Target) -> list[str]:
-    version = f" (Python {'.'.join(map(str, target.version))})" if target.version else ""
-    return [*wrapped(f"{target.name}{version}"), ""]
-
-
-def _rendered(does: str, where: str, target: Target, record: Record, names: list[str]) -> list[str]:
-    lines = wrapped(f"{does} {where} {target.folder}:", then="  ") if names else []
-    tops = [name.split("/")[0] for name in names]
-    for top in dict.fromkeys(tops):
-        count = tops.count(top)
-        if top == deployment.RECORD:
-            lines.append(f"  {top}  (says what was added, for 'disable')")
-        else:
-            lines.append(f"  {top}" if top in names else f"  {top}/  ({count} file{'s' * (count > 1)})")
-    lines += [""] if names else []
-    if record.appended:
-        lines += wrapped(f"{does} these lines {where} {target.settings}:", then="  ")
-        lines += [f"  {line}" for line in record.appended.strip().splitlines()]
-        lines += wrapped("('import site' has Python read the .pth files in site-packages when it starts.)")
-        lines.append("")
-    return lines
+def _printable(text: str) -> str:
+    """Escape control characters: another user may have chosen the names of the files."""
+    return "\n".join(printable(line) for line in text.split("\n"))

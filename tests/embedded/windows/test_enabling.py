@@ -19,8 +19,9 @@ TRUSTED = "add('ROOT', 'system'); print(json.dumps(trusted()))"
 def source(wheel, pip_install, cas, tmp_path_factory) -> Path:
     """The interpreter of an environment with certhook, whose certifi bundle contains the CAs *bundled* and *both*."""
     python = support.make_environment(tmp_path_factory.mktemp("source"))
-    pip_install(python, wheel)
-    (support.purelib(python) / "certifi" / "cacert.pem").write_bytes(cas.pem("bundled", "both"))
+    pip_install(python, wheel, "installer")
+    # 'enable' installs only files that match the RECORD of their distribution.
+    support.replace_recorded(support.purelib(python), "certifi/cacert.pem", cas.pem("bundled", "both"))
     return python
 
 

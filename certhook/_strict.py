@@ -1,0 +1,21 @@
+"""Clearing ``VERIFY_X509_STRICT`` on contexts that urllib3 creates; imported only with ``CERTHOOK_X509_STRICT=0``."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from types import ModuleType
+
+
+def clear_strict_of_urllib3(ssl_module: ModuleType, context: ssl.SSLContext) -> None:
+    """Clear ``VERIFY_X509_STRICT`` if urllib3 calls, which sets it before it loads roots.
+
+    Other programs that set the flag do so on purpose.
+    """
+    frame = sys._getframe(1).f_back  # None if C code or a thread calls the method directly.
+    caller = frame and frame.f_globals.get("__name__")
+    if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip vendors a copy.
+        context.verify_flags &= ~ssl_module.VERIFY_X509_STRICT

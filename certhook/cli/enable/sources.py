@@ -1,0 +1,94 @@
+"""The distributions of this interpreter that ``enable`` copies into another one."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+from typing import Iterable, Mapping, NamedTuple
+
+from certhook.cli.enable import files
+from certhook.cli.enable.installed import DETAILS, INSTALLER
+from certhook.cli.enable.interpreter import Refused
+
+# Written by the installer of this interpreter, about this interpreter.
+_BOOKKEEPING = ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json", DETAILS)
+
+
+class Wheel(NamedTuple):
+    """The files of a distribution, as its wheel contains them.
+
+    :ivar dist_info: the name of the dist-info directory
+    :ivar contents: the content of each file by its path, which uses "/"
+    """
+
+    name: str
+    version: str
+    dist_info: str
+    contents: Mapping[str, bytes]
+
+    def hashes(self) -> dict[str, str]:
+        """The hashes of the installed files except ``RECORD`` and :data:`DETAILS`."""
+        installed = {**self.contents, f"{self.dist_info}/INSTALLER": INSTALLER}
+        return {path: files.digest(content) for path, content in installed.items()}
+
+
+def read_wheel(name: str) -> Wheel:
+    """Read the files of the distribution *name* that is installed in this interpreter.
+
+    :raises Refused: if *name* is not installed from a wheel, or its files differ from its ``RECORD``
+    """
+    distribution = _find_distribution(name)
+    paths = distribution.files or []
+    dist_info = _dist_info(paths)
+    contents = {path.as_posix(): _verified(path) for path in paths if _belongs_in_wheel(path, dist_info)}
+    return Wheel(name, distribution.version, dist_info, contents)
+
+
+def _find_distribution(name: str) -> importlib.metadata.Distribution:
+    """Find the distribution that contains the package *name* as it is imported.
+
+    There is none if the package is in a source tree, in an archive, or installed as editable.
+    """
+    spec = importlib.util.find_spec(name)
+    origin = spec.origin if spec else None
+    for distribution in importlib.metadata.distributions(name=name):
+        paths = distribution.files or []
+        located = [path.locate() for path in paths if path.as_posix() == f"{name}/__init__.py"]
+        if origin and _dist_info(paths) and any(_is_same_file(str(path), origin) for path in located):
+            return distribution
+    raise Refused(
+        f"{name} is not installed here from a wheel (found: {origin or 'nothing'}), so its files cannot be verified; "
+        f"run 'enable' from a Python in which pip installed {name}"
+    )
+
+
+def _dist_info(paths: Iterable[importlib.metadata.PackagePath]) -> str:
+    """Return the dist-info directory among *paths*; an older format, such as egg-info, has none."""
+    metadata = [path for path in paths if len(path.parts) == 2 and path.match("*.dist-info/METADATA")]
+    return metadata[0].parts[0] if metadata else ""
+
+
+def _is_same_file(path: str, origin: str) -> bool:
+    try:
+        return os.path.samefile(path, origin)
+    except OSError:  # A path in an archive does not exist.
+        return False
+
+
+def _belongs_in_wheel(path: importlib.metadata.PackagePath, dist_info: str) -> bool:
+    # Scripts are outside of site-packages.
+    is_outside = path.is_absolute() or ".." in path.parts
+    is_bookkeeping = str(path.parent) == dist_info and path.name in _BOOKKEEPING
+    return not (is_outside or is_bookkeeping or path.suffix in (".pyc", ".pyo"))
+
+
+def _verified(path: importlib.metadata.PackagePath) -> bytes:
+    located = path.locate()
+    try:
+        content: bytes = path.read_binary()
+    except OSError as error:
+        raise Refused(f"{located}, which RECORD lists, cannot be read: {error.strerror}") from None
+    if path.hash is None or files.digest(content) != f"{path.hash.mode}={path.hash.value}":
+        raise Refused(f"{located} differs from the hash in RECORD; reinstall the package with pip")
+    return content

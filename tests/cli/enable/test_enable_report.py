@@ -1,0 +1,131 @@
+"""The changes are shown, confirmed and reported."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import support
+from enabling import ADDED, enable_small, posix, snapshot
+
+KEYS = ("verb", "target", "done", "site_packages", "python", "nothing_to_do", "files", "lines", "message")
+
+
+@posix
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--dry-run", "--yes"), ("--json",)])
+@pytest.mark.parametrize("verb", ["enable", "disable"])
+def test_without_consent_the_changes_are_shown_and_not_made(verb, options, run_here, target) -> None:
+    if verb == "disable":
+        run_here("enable", target, "--yes")
+    before = snapshot(target.parent.parent)
+    done = run_here(verb, target, *options)
+    assert done.returncode == 1
+    assert "nothing was changed" in done.stdout + done.stderr
+    assert snapshot(target.parent.parent) == before
+    for name in ("certhook", "certifi", "certhook.pth", ".dist-info"):
+        assert name in done.stdout
+
+
+@posix
+def test_changes_that_were_made_are_reported_in_the_past_tense(run_here, target) -> None:
+    for verb, words in (("enable", "Added to "), ("disable", "Removed from ")):
+        shown = run_here(verb, target, "--yes").stdout
+        assert words in shown and "certhook/  (" in shown
+        assert "ould" not in shown
+
+
+@posix
+@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"\4", 1)])
+def test_the_user_is_asked_at_a_terminal(answer, status, source, target) -> None:
+    import pty
+
+    main, other = pty.openpty()
+    try:
+        os.write(main, answer)
+        command = [str(source), "-m", "certhook", "enable", str(target)]
+        streams = {"stdin": other, "stdout": other, "stderr": other}
+        done = subprocess.run(command, env=support.clean_env(), cwd=os.sep, timeout=60, **streams)
+        shown = os.read(main, 65536).decode()
+    finally:
+        os.close(main)
+        os.close(other)
+    assert done.returncode == status, shown
+    assert "Make these changes? [y/N]" in shown
+    assert (support.purelib(target) / "certhook.pth").exists() is (status == 0)
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), (" YES ", 0), ("n", 1), ("", 1), ("yellow", 1), (None, 1)])
+def test_only_yes_is_consent(answer, status, run_here, embeddable, monkeypatch) -> None:
+    def reply(prompt: str) -> str:
+        if answer is None:
+            raise EOFError
+        return answer
+
+    monkeypatch.setattr("builtins.input", reply)
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    assert run_here("enable", embeddable).returncode == status
+    assert (embeddable / "Lib").exists() is (status == 0)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_failure_of_the_operating_system_is_reported(as_json, run_here, embeddable, monkeypatch) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "rename", fail)
+    done = run_here("enable", embeddable, "--yes", *["--json"][:as_json])
+    assert done.returncode == 1
+    assert done.stderr == "certhook: 'enable' failed: [Errno 28] No space left on device\n"
+    assert not as_json or json.loads(done.stdout)["done"] is False
+
+
+def test_a_replaced_version_is_named(run_here, embeddable) -> None:
+    enable_small(embeddable, "0.9")
+    shown = run_here("enable", embeddable, "--dry-run").stdout
+    assert "Would replace certifi 0.9 and certhook 0.9, installed by an earlier 'enable'." in " ".join(shown.split())
+
+
+def test_the_json_output_has_these_keys(run_here, embeddable) -> None:
+    found = json.loads(run_here("enable", embeddable, "--json").stdout)
+    assert set(found) == set(KEYS)
+    assert found["lines"] == {str(embeddable / "python311._pth"): ADDED.decode().split("\r\n")[:-1]}
+    assert (found["python"], found["nothing_to_do"], found["done"]) == ([3, 11], False, False)
+    found = json.loads(run_here("enable", embeddable, "--json", "--yes").stdout)
+    assert set(found) == {*KEYS, "left"}
+    assert (found["done"], found["left"]) == (True, [])
+    found = json.loads(run_here("enable", embeddable, "--json").stdout)
+    assert (found["nothing_to_do"], found["files"], found["lines"], found["done"]) == (True, [], {}, False)
+
+
+def test_the_output_fits_a_terminal_of_80_columns(run_here, tmp_path, embeddable) -> None:
+    deep = tmp_path / ("a long name " * 6)
+    embeddable.rename(deep)
+    for verb in ("enable", "disable"):
+        done = run_here(verb, deep, "--yes")
+        assert max(map(len, done.stdout.splitlines())) < 80
+
+
+@posix
+def test_control_characters_in_file_names_are_escaped(run_here, tmp_path, embeddable) -> None:
+    hostile = tmp_path / "\x1b[2Jtarget"
+    embeddable.rename(hostile)
+    done = run_here("enable", hostile, "--yes")
+    assert (done.returncode, "\x1b" in done.stdout + done.stderr) == (0, False)
+    (hostile / "\x1b]0;x\x07._pth").touch()
+    done = run_here("disable", hostile, "--yes")
+    assert (done.returncode, "\x1b" in done.stdout + done.stderr) == (2, False)
+
+
+@posix
+def test_the_rest_of_an_interrupted_run_is_reported(run_here, embeddable) -> None:
+    packages = embeddable / "Lib" / "site-packages"
+    (packages / ".certhook-enable" / "new").mkdir(parents=True)
+    shown = run_here("disable", embeddable, "--dry-run").stdout
+    assert "Would remove the directory of an interrupted 'enable'" in " ".join(shown.split())
+    assert run_here("disable", embeddable, "--yes").returncode == 0
+    assert os.listdir(packages) == []

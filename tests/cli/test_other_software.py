@@ -1,0 +1,75 @@
+"""``python -m certhook status``: libraries that certhook does not reach, and software that changes trust."""
+
+from __future__ import annotations
+
+import pytest
+import support
+
+
+def test_libraries_that_certhook_does_not_reach_are_listed_with_a_remedy(certhook, status, variables, metadata) -> None:
+    path = metadata(pyOpenSSL="25.0.0", grpcio="1.70.0", psycopg2_binary="2.9", requests="2.32")
+    changed = {"PYTHONPATH": path, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "/roots.pem"}
+    found = status(**changed)["libraries"]
+    system = {name: variables[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    assert [(library["name"], library["version"], library["variables"]) for library in found] == [
+        ("grpcio", "1.70.0", {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "/roots.pem"}),
+        ("psycopg2-binary", "2.9", {"PGSSLROOTCERT": None}),
+        ("pyOpenSSL", "25.0.0", system),
+    ]
+    shown = certhook(**changed).stdout
+    assert support.shows(shown, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/roots.pem", "PGSSLROOTCERT=(not set)")
+    assert all(support.shows(shown, library["served_by"]) for library in found)
+    assert support.shows(shown, "'python -m certhook env'")
+
+
+def test_without_such_libraries_the_report_has_no_section_for_them(certhook, status) -> None:
+    assert status()["libraries"] == []
+    assert "does not reach" not in certhook().stdout
+
+
+def test_packages_that_change_trust_are_listed_with_their_effect(certhook, status, metadata) -> None:
+    path = metadata(pip_system_certs="5.0", certifi_linux="1.0")
+    found = [one for one in status(PYTHONPATH=path)["neighbours"] if not one["name"].endswith("customize")]
+    assert [(one["name"], one["version"]) for one in found] == [("certifi-linux", "1.0"), ("pip-system-certs", "5.0")]
+    shown = certhook(PYTHONPATH=path).stdout
+    assert "Other software:\n" in shown
+    assert all(support.shows(shown, f"{one['name']} {one['version']} {one['effect']}") for one in found)
+
+
+def test_a_foreign_sitecustomize_is_listed_and_the_drop_in_is_not(status, installed, tmp_path) -> None:
+    (tmp_path / "sitecustomize.py").touch()
+    (found,) = (one for one in status(PYTHONPATH=str(tmp_path))["neighbours"] if one["name"] == "sitecustomize")
+    assert found["effect"] == f"{tmp_path / 'sitecustomize.py'} runs at every start of this interpreter"
+    drop_in = str(support.purelib(installed) / "certhook" / "bootstrap")
+    assert "bootstrap" not in str(status(PYTHONPATH=drop_in)["neighbours"])
+
+
+@pytest.fixture
+def neighbours_after(status, tmp_path):
+    """A function that returns the other software in a process that has run *code* at start-up."""
+
+    def run(code: str) -> dict[str, str]:
+        (tmp_path / "sitecustomize.py").write_text(code)
+        found = status(PYTHONPATH=str(tmp_path))["neighbours"]
+        return {one["name"]: one["effect"] for one in found if one["name"] != "sitecustomize"}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "patched", "name"),
+    [
+        ("gevent.monkey", "is_module_patched", "ssl", "gevent"),
+        ("eventlet.patcher", "is_monkey_patched", "socket", "eventlet"),
+    ],
+)
+def test_a_library_that_patched_ssl_is_listed(module, function, patched, name, neighbours_after) -> None:
+    code = "import sys, types; sys.modules[{!r}] = types.SimpleNamespace({}={!r}.__eq__)"
+    assert neighbours_after(code.format(module, function, "another module")) == {}
+    assert list(neighbours_after(code.format(module, function, patched))) == [name]
+
+
+@pytest.mark.parametrize("module", ["truststore._api", "pip._vendor.truststore._api"])
+def test_an_injected_truststore_is_listed(module: str, neighbours_after) -> None:
+    code = f"import ssl; ssl.SSLContext = type('SSLContext', (ssl.SSLContext,), {{'__module__': {module!r}}})"
+    assert "the operating system verifies" in neighbours_after(code)["truststore"]

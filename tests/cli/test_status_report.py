@@ -1,0 +1,72 @@
+"""The report of ``python -m certhook status``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import support
+
+
+@pytest.mark.parametrize("arguments", [(), ("status",)])
+def test_the_report_shows_activation_sources_locations_and_variables(arguments, certhook, status, variables) -> None:
+    done = certhook(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert support.shows(done.stdout, f"Active, enabled by {status()['enabled_by']}")
+    assert "Trusted root certificates: 4 (sources: system, bundled; mode: chain)\n" in done.stdout
+    for line in ("2 listed by bundled", "2 listed by system", "1 listed by extra", "1 listed only by bundled"):
+        assert f"     {line}\n" in done.stdout
+    assert support.shows(done.stdout, f"2 bundled: {variables['CERTHOOK_BUNDLE']}")
+    assert support.shows(done.stdout, f"1 extra: {variables['CERTHOOK_EXTRA_CA_CERTS']}")
+    assert support.shows(done.stdout, f"CERTHOOK_BUNDLE={variables['CERTHOOK_BUNDLE']} replaces certifi's bundle")
+    assert done.stdout.endswith("No problems.\n")
+
+
+def test_the_option_roots_lists_every_root_in_full(certhook, status) -> None:
+    shown = certhook("--roots").stdout
+    assert all(f"  {root['subject']}\n       SHA-256 {root['sha256']}\n" in shown for root in status()["roots"])
+    assert "SHA-256" not in certhook().stdout
+
+
+def test_the_report_ends_with_the_problems(certhook, tmp_path: Path) -> None:
+    done = certhook(CERTHOOK_EXTRA_CA_CERTS=str(tmp_path / "missing.pem"))
+    assert done.returncode == 1
+    _, _, problems = done.stdout.partition("Problems:\n")
+    expected = f"CERTHOOK_EXTRA_CA_CERTS: {tmp_path / 'missing.pem'} cannot"
+    assert support.squeezed(problems).startswith(support.squeezed(expected))
+
+
+def test_the_report_explains_why_certhook_is_inactive(certhook, installed: Path) -> None:
+    assert "Not active: CERTHOOK_DISABLED is set\n" in certhook(CERTHOOK_DISABLED="1").stdout
+    shown = certhook(flags=("-S",), PYTHONPATH=str(support.purelib(installed))).stdout
+    assert "Not active: nothing has enabled certhook" in shown
+    assert support.shows(shown, "pip install certhook", "python -m certhook enable")
+
+
+# Layout and colours.
+
+
+@pytest.mark.parametrize("arguments", [(), ("--roots",)])
+def test_the_report_fits_a_terminal_of_80_columns(arguments, certhook, metadata, tmp_path) -> None:
+    path = metadata(grpcio="1.7", psycopg="3.2", niquests="3.0", pycurl="7.45", pyOpenSSL="25.0", certifi_linux="1.0")
+    deep = tmp_path / ("a long name of a directory/" * 5) / "missing.pem"
+    done = certhook(*arguments, CERTHOOK_EXTRA_CA_CERTS=str(deep), PYTHONPATH=path)
+    assert support.shows(done.stdout, deep)
+    assert max(map(len, done.stdout.splitlines())) < 80
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, "\033[32mActive\033[0m, enabled"),
+        ({}, "\033[32mNo problems.\033[0m"),
+        ({"CERTHOOK_MODE": "both"}, "\033[31mProblems:\033[0m"),
+        ({"CERTHOOK_DISABLED": "1"}, "\033[31mNot active\033[0m: "),
+    ],
+)
+def test_colours_mark_the_important_words_and_change_no_text(changed, expected, certhook, on_terminal) -> None:
+    shown = on_terminal(**changed)
+    assert expected in shown
+    for code in ("\033[31m", "\033[32m", "\033[1m", "\033[0m"):
+        shown = shown.replace(code, "")
+    assert shown == certhook(**changed).stdout

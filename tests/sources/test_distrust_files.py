@@ -1,0 +1,416 @@
+"""The files of block lists on Linux and FreeBSD: which ones are read, their effect, and the problems reported."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import der
+import pytest
+
+# One place to adapt when a name changes.
+from certhook._certificates.pem import MOST_PROBLEMS
+from certhook._certificates.x509 import Certificate
+from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
+from certhook._sources import distrust
+from certhook._sources.blocklist import identity
+from certhook._sources.collector import Collector
+
+BAD = Certificate(der.certificate(der.common_name("bad")))
+RENEWED = Certificate(der.certificate(der.common_name("bad"), serial=2))
+OTHER = Certificate(der.certificate(der.common_name("other"), serial=3))
+SERVERS, CLIENTS, MAIL = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4"
+OBJECT = b"[p11-kit-object-v1]\n"
+DISTRUSTED = OBJECT + b"x-distrusted: true\n" + der.pem(BAD.der)
+
+
+class Recorder:
+    """Records the paths that are watched."""
+
+    def __init__(self) -> None:
+        self.watched: list[str] = []
+        self.members: list[str] = []
+        self.failures: list[object] = []
+        self.unreadable: list[str] = []
+
+    def watch(self, path: str) -> None:
+        self.watched.append(path)
+
+    def watch_member(self, path: str) -> None:
+        self.members.append(path)
+
+    def read_failed(self, error: object) -> None:
+        self.failures.append(error)
+
+
+@pytest.fixture
+def collector() -> Collector:
+    collector = Collector(Config({}), SERVER_AUTH)
+    collector.recorder = Recorder()
+    return collector
+
+
+@pytest.fixture
+def linux(tmp_path: Path, monkeypatch) -> Path:
+    """A directory with the locations of a Linux system, none of which exists."""
+    monkeypatch.setattr(distrust.sys, "platform", "linux")
+    for name in ("DESELECTED", "CERTIFICATES", "LOCAL"):
+        monkeypatch.setattr(distrust, name, str(tmp_path / name.lower()))
+    monkeypatch.setattr(distrust, "P11_KIT", (str(tmp_path / "one"), str(tmp_path / "two")))
+    return tmp_path
+
+
+def write(path: Path, data: bytes) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return str(path)
+
+
+def lists(collector: Collector, certificate: Certificate = BAD, purposes: int = ANY_PURPOSE) -> set[str]:
+    """The paths that distrust *certificate*, which they do for *purposes*."""
+    found, paths = collector.blocklist.match(certificate)
+    assert found == (purposes if paths else 0)
+    return set(paths)
+
+
+def assert_complete(collector: Collector) -> None:
+    assert collector.problems == []
+    assert collector.blocklist.is_complete
+
+
+def test_a_system_without_block_lists_distrusts_nothing(linux, collector) -> None:
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert_complete(collector)
+
+
+# Debian.
+
+
+@pytest.mark.parametrize(
+    "line", [b"!mozilla/bad.crt", b" !mozilla/bad.crt ", b"!  mozilla/bad.crt", b"x.crt\n!mozilla/bad.crt\r"]
+)
+def test_a_deselected_file_is_distrusted_by_the_configuration(linux, collector, line: bytes) -> None:
+    write(linux / "certificates" / "mozilla" / "bad.crt", der.pem(BAD.der))
+    path = write(linux / "deselected", b"# roots\n" + line + b"\n")
+    distrust.read(collector)
+    assert lists(collector) == lists(collector, RENEWED) == {path}
+    assert lists(collector, OTHER) == set()
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize(
+    "line", [b"mozilla/bad.crt", b"#!mozilla/bad.crt", b"!mozilla/bad.crt\0", b"!", b"!mozilla/", b"x!bad"]
+)
+def test_any_other_line_distrusts_nothing(linux, collector, line: bytes) -> None:
+    write(linux / "certificates" / "mozilla" / "bad.crt", der.pem(BAD.der))
+    write(linux / "deselected", line + b"\n")
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert collector.blocklist.removed_labels == {}
+    assert_complete(collector)
+
+
+def test_a_deselected_file_of_mozilla_that_no_longer_exists_is_searched_by_its_label(linux, collector) -> None:
+    path = write(linux / "deselected", b"!mozilla/Gone \xc3\xa9.crt\n!other/gone.crt\n!gone.crt\n!mozilla/a/b.crt\n")
+    distrust.read(collector)
+    assert collector.blocklist.removed_labels == {b"Gone \xc3\xa9.crt": path}
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize("name", ["own.crt", "directory/own.crt"])
+def test_a_ca_of_the_administrator_remains_trusted(linux, collector, name: str) -> None:
+    write(linux / "local" / name, der.pem(RENEWED.der))
+    write(linux / "certificates" / "both.crt", der.pem(BAD.der) + der.pem(OTHER.der))
+    path = write(linux / "deselected", b"!both.crt\n")
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert lists(collector, OTHER) == {path}
+    assert collector.blocklist.exempt == {identity(BAD)}
+    assert_complete(collector)
+
+
+def test_links_to_directories_of_the_administrators_cas_are_followed(linux, collector) -> None:
+    write(linux / "elsewhere" / "own.crt", der.pem(BAD.der))
+    (linux / "local").mkdir()
+    (linux / "local" / "link").symlink_to(linux / "elsewhere")
+    assert distrust.local_identities(collector) == {identity(BAD)}
+
+
+@pytest.mark.parametrize("name", ["deselected", "certificates/a.crt"])
+def test_an_unreadable_file_of_debian_leaves_the_block_list_incomplete(linux, collector, name: str) -> None:
+    write(linux / "deselected", b"!a.crt\n")
+    path = linux / name
+    if path.exists():
+        path.unlink()
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(path.name)
+    distrust.read(collector)
+    assert problems(collector) == [str(path)]
+    assert not collector.blocklist.is_complete
+
+
+def test_files_with_another_suffix_are_no_cas_of_the_administrator(linux, collector) -> None:
+    write(linux / "local" / "own.pem", der.pem(BAD.der))
+    write(linux / "local" / "own.crt.bak", der.pem(BAD.der))
+    write(linux / "certificates" / "bad.crt", der.pem(BAD.der))
+    path = write(linux / "deselected", b"!bad.crt\n")
+    distrust.read(collector)
+    assert lists(collector) == {path}
+    assert not collector.blocklist.exempt
+
+
+def test_the_administrators_cas_are_read_only_if_a_file_is_deselected(linux, collector) -> None:
+    write(linux / "local" / "own.crt", der.pem(BAD.der))
+    write(linux / "deselected", b"x.crt\n")
+    distrust.read(collector)
+    assert not collector.blocklist.exempt
+    assert str(linux / "local") not in collector.recorder.watched
+
+
+def test_an_unreadable_ca_of_the_administrator_does_not_hide_the_others(linux, collector) -> None:
+    (linux / "local" / "a.crt").mkdir(parents=True)
+    (linux / "local" / "b.crt").symlink_to("b.crt")
+    write(linux / "local" / "c.crt", der.pem(BAD.der))
+    assert distrust.local_identities(collector) == {identity(BAD)}
+    assert [type(error).__name__ for error in collector.recorder.failures] == ["OSError"]
+
+
+def test_every_file_of_debian_is_watched(linux, collector) -> None:
+    write(linux / "local" / "inner" / "own.crt", der.pem(OTHER.der))
+    write(linux / "deselected", b"!a.crt\n!mozilla/b.crt\n")
+    distrust.read_deselected(collector)
+    local = [str(linux / "local"), str(linux / "local"), str(linux / "local" / "inner")]
+    assert collector.recorder.watched == [str(linux / "deselected"), *local]
+    names = [("local", "inner", "own.crt"), ("certificates", "a.crt"), ("certificates", "mozilla", "b.crt")]
+    assert collector.recorder.members == [str(linux.joinpath(*name)) for name in names]
+
+
+# p11-kit.
+
+
+@pytest.mark.parametrize("directory", ["one", "one/anchors", "two", "two/anchors"])
+def test_outside_of_block_lists_only_marked_certificates_are_distrusted(linux, collector, directory: str) -> None:
+    path = write(linux / directory / "list.p11-kit", DISTRUSTED + OBJECT + der.pem(OTHER.der))
+    write(linux / directory / "anchor.pem", der.pem(OTHER.der))
+    distrust.read(collector)
+    assert lists(collector) == {path}
+    assert lists(collector, OTHER) == set()
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize("directory", ["one/blocklist", "one/blacklist", "two/blocklist", "two/blacklist"])
+def test_in_block_lists_every_certificate_is_distrusted(linux, collector, directory: str) -> None:
+    first = write(linux / directory / "a.pem", der.pem(BAD.der) + der.pem(OTHER.der))
+    second = write(linux / directory / "b.p11-kit", OBJECT + der.pem(OTHER.der))
+    distrust.read(collector)
+    assert (lists(collector), lists(collector, OTHER)) == ({first}, {first, second})
+    assert_complete(collector)
+
+
+def test_a_certificate_in_a_block_list_may_begin_within_a_line(linux, collector) -> None:
+    path = write(linux / "one" / "blocklist" / "list", b"  " + der.pem(BAD.der))
+    distrust.read(collector)
+    assert lists(collector) == {path}
+    assert_complete(collector)
+
+
+def test_certificates_before_the_first_object_belong_to_the_list(linux, collector) -> None:
+    path = write(linux / "one" / "blocklist" / "list", der.pem(OTHER.der) + DISTRUSTED)
+    distrust.read(collector)
+    assert lists(collector) == lists(collector, OTHER) == {path}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "rejected", "purposes"),
+    [
+        (None, None, 0),
+        (None, [SERVERS], SERVER_AUTH),
+        (None, [CLIENTS], CLIENT_AUTH),
+        (None, [SERVERS, CLIENTS], ANY_PURPOSE),
+        ([SERVERS], None, 0),
+        ([CLIENTS], None, SERVER_AUTH),
+        ([MAIL], [CLIENTS], ANY_PURPOSE),
+    ],
+)
+def test_openssls_trust_settings_distrust_for_purposes(linux, collector, trusted, rejected, purposes: int) -> None:
+    data = der.pem(BAD.der + der.auxiliary(trusted, rejected), "TRUSTED CERTIFICATE")
+    path = write(linux / "one" / "anchors" / "bad.pem", data)
+    distrust.read(collector)
+    assert lists(collector, BAD, purposes) == ({path} if purposes else set())
+    assert_complete(collector)
+
+
+def test_directories_in_a_directory_are_not_read(linux, collector) -> None:
+    write(linux / "one" / "blocklist" / "inner" / "bad.pem", der.pem(BAD.der))
+    path = write(linux / "one" / "blocklist" / "z.pem", der.pem(OTHER.der))
+    distrust.read(collector)
+    assert (lists(collector), lists(collector, OTHER)) == (set(), {path})
+    assert_complete(collector)
+
+
+def test_an_inaccessible_directory_is_not_searched_for_others(linux, collector, monkeypatch) -> None:
+    write(linux / "one" / "blocklist" / "bad.pem", der.pem(BAD.der))
+    write(linux / "two" / "blocklist" / "other.pem", der.pem(OTHER.der))
+    inaccessible = (str(linux / "one"), os.X_OK)
+    monkeypatch.setattr(distrust.os, "access", lambda path, mode: (path, mode) != inaccessible)
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert lists(collector, OTHER) == {str(linux / "two" / "blocklist" / "other.pem")}
+
+
+def test_every_directory_and_file_of_p11_kit_is_watched(linux, collector) -> None:
+    path = write(linux / "one" / "blocklist" / "bad.pem", der.pem(BAD.der))
+    distrust.read(collector)
+    directories = [str(linux / name) for name in ("one", "one/anchors", "one/blocklist", "one/blacklist", "two")]
+    assert set(directories) | {path, str(linux / "deselected")} <= set(collector.recorder.watched)
+    assert collector.recorder.members == [path]
+
+
+# Problems.
+
+
+def problems(collector: Collector) -> list[str]:
+    """The paths of the problems, each of which gives a reason."""
+    assert [problem for problem in collector.problems if "None" in str(problem)] == []
+    return [problem.path for problem in collector.problems]
+
+
+def test_a_file_of_a_block_list_that_distrusts_nothing_is_a_problem(linux, collector) -> None:
+    path = write(linux / "one" / "blocklist" / "list", b"text\n")
+    distrust.read(collector)
+    assert problems(collector) == [path]
+    assert "nothing" in str(collector.problems[0])
+    assert collector.blocklist.is_complete
+
+
+def test_a_deselected_file_that_contains_nothing_is_a_problem(linux, collector) -> None:
+    path = write(linux / "certificates" / "a.crt", b"text\n")
+    write(linux / "deselected", b"!a.crt\n")
+    distrust.read(collector)
+    assert problems(collector) == [path]
+
+
+@pytest.mark.parametrize("directory", ["one", "one/anchors"])
+def test_a_file_outside_of_block_lists_may_distrust_nothing(linux, collector, directory: str) -> None:
+    write(linux / directory / "list", b"text\n")
+    write(linux / directory / "broken.pem", der.pem(b"text"))
+    distrust.read(collector)
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize(
+    ("directory", "data"),
+    [
+        ("one/blocklist", der.pem(b"text")),
+        ("one/blocklist", OBJECT),
+        ("one/anchors", der.pem(b"text", "TRUSTED CERTIFICATE")),
+        ("one", OBJECT + b"x-distrusted: true\n"),
+    ],
+)
+def test_an_entry_that_identifies_nothing_leaves_the_block_list_incomplete(linux, collector, directory, data) -> None:
+    path = write(linux / directory / "list", data + DISTRUSTED)
+    distrust.read(collector)
+    assert set(problems(collector)) == {path}
+    assert not collector.blocklist.is_complete
+    assert lists(collector) == {path}
+
+
+def test_a_problem_names_the_line_of_a_malformed_block(linux, collector) -> None:
+    write(linux / "one" / "blocklist" / "list", b"#\n" + der.pem(b"text"))
+    distrust.read(collector)
+    assert ["line 2 " in str(problem) for problem in collector.problems if "nothing" not in str(problem)] == [True]
+
+
+def test_problems_of_one_file_are_limited(linux, collector) -> None:
+    write(linux / "one" / "blocklist" / "list", OBJECT * (MOST_PROBLEMS + 5) + DISTRUSTED)
+    distrust.read(collector)
+    assert len(collector.problems) == MOST_PROBLEMS
+
+
+@pytest.mark.parametrize("name", ["README", "Readme.md", ".hidden"])
+def test_documentation_in_a_block_list_is_no_problem(linux, collector, name: str) -> None:
+    write(linux / "one" / "blocklist" / name, b"text\n" + der.pem(b"text"))
+    distrust.read(collector)
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_an_unreadable_directory_leaves_the_block_list_incomplete(linux, collector, error, monkeypatch) -> None:
+    listdir = os.listdir
+
+    def refuse(path: str) -> list[str]:
+        if path == str(linux / "one"):
+            raise error
+        return listdir(path)
+
+    path = write(linux / "two" / "list", DISTRUSTED)
+    monkeypatch.setattr(distrust.os, "listdir", refuse)
+    distrust.read(collector)
+    assert problems(collector) == [str(linux / "one")]
+    assert error.strerror in str(collector.problems[0])
+    assert not collector.blocklist.is_complete
+    assert collector.recorder.failures == [error]
+    assert lists(collector) == {path}
+
+
+def test_a_file_in_place_of_a_directory_is_no_problem(linux, collector) -> None:
+    write(linux / "one", DISTRUSTED)
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert_complete(collector)
+
+
+def test_a_link_to_a_missing_file_is_no_problem(linux, collector) -> None:
+    (linux / "one" / "blocklist").mkdir(parents=True)
+    (linux / "one" / "blocklist" / "a.pem").symlink_to("missing")
+    (linux / "one" / "blocklist" / "b.pem").symlink_to(write(linux / "file", b"") + "/missing")
+    distrust.read(collector)
+    assert_complete(collector)
+
+
+def test_an_unreadable_file_leaves_the_block_list_incomplete(linux, collector) -> None:
+    (linux / "one" / "blocklist").mkdir(parents=True)
+    path = linux / "one" / "blocklist" / "a.pem"
+    path.symlink_to("a.pem")
+    other = write(linux / "one" / "blocklist" / "b.pem", der.pem(BAD.der))
+    distrust.read(collector)
+    assert problems(collector) == [str(path)]
+    assert not collector.blocklist.is_complete
+    assert [type(error).__name__ for error in collector.recorder.failures] == ["OSError"]
+    assert lists(collector) == {other}
+
+
+# Other systems.
+
+
+def test_each_directory_of_freebsd_is_a_block_list(tmp_path: Path, collector, monkeypatch) -> None:
+    monkeypatch.setattr(distrust.sys, "platform", "freebsd14")
+    monkeypatch.setattr(distrust, "UNTRUSTED", (str(tmp_path / "a"), str(tmp_path / "none"), str(tmp_path / "b")))
+    paths = {write(tmp_path / name / "bad.pem", der.pem(BAD.der)) for name in "ab"}
+    distrust.read(collector)
+    assert lists(collector) == paths
+    assert_complete(collector)
+
+
+def test_another_unix_has_no_block_lists(linux, collector, monkeypatch) -> None:
+    write(linux / "one" / "blocklist" / "bad.pem", der.pem(BAD.der))
+    monkeypatch.setattr(distrust, "UNTRUSTED", (str(linux / "one" / "blocklist"),))
+    monkeypatch.setattr(distrust.sys, "platform", "sunos5")
+    distrust.read(collector)
+    assert lists(collector) == set()
+
+
+def test_a_native_store_replaces_the_files(linux, collector, monkeypatch) -> None:
+    class Native:
+        calls: list[Collector] = []
+
+        @classmethod
+        def read_distrusted(cls, collector: Collector) -> None:
+            cls.calls.append(collector)
+
+    write(linux / "one" / "blocklist" / "bad.pem", der.pem(BAD.der))
+    monkeypatch.setattr(distrust, "native_store", lambda: Native)
+    distrust.read(collector)
+    assert Native.calls == [collector]
+    assert lists(collector) == set()

@@ -1,0 +1,194 @@
+"""p11-kit's objects: which entries of the block list an object contains."""
+
+from __future__ import annotations
+
+import base64
+
+import der
+import pytest
+
+# One place to adapt when a name changes.
+from certhook._certificates.x509 import Certificate
+from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
+from certhook._sources.blocklist import BlocklistEntry
+from certhook._sources.p11_kit import read_object
+
+BAD, OTHER = (Certificate(der.certificate(der.common_name(name))) for name in ("distrusted", "other"))
+SERVERS, CLIENTS, MAIL, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0"
+KEY_USAGE, REJECT, CONSTRAINTS = "2.5.29.37", "1.3.6.1.4.1.3319.6.10.1", "2.5.29.19"
+
+
+def quoted(data: bytes) -> str:
+    return '"' + "".join(f"%{octet:02x}" for octet in data) + '"'
+
+
+def entries(*lines: str, pem: bytes = b"", is_blocklist: bool = False) -> list[BlocklistEntry]:
+    return list(read_object("\n".join([*lines, ""]).encode() + pem, is_blocklist))
+
+
+def described(entry: BlocklistEntry) -> tuple[object, ...]:
+    """Everything in *entry*, with the certificate as DER."""
+    certificate = entry.certificate and entry.certificate.der
+    return entry.purposes, certificate, entry.issuer, entry.serial, entry.sha1, entry.key, bool(entry.fault)
+
+
+def certificates(found: list[BlocklistEntry]) -> list[bytes]:
+    """The certificates of entries that contain nothing else and distrust for any purpose."""
+    for entry in found:
+        assert described(entry) == (ANY_PURPOSE, entry.certificate.der, b"", b"", b"", b"", False)
+    return [entry.certificate.der for entry in found]
+
+
+DISTRUSTED = "x-distrusted: true"
+PEM = der.pem(BAD.der)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [DISTRUSTED, "x-distrusted:true", " x-distrusted :  true ", 'x-distrusted: "%01"', "a: b\nx-distrusted: true"],
+)
+def test_an_object_that_is_marked_as_distrusted_is_distrusted(line: str) -> None:
+    assert certificates(entries(line, pem=PEM)) == [BAD.der]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "x-distrusted: false",
+        "x-distrusted: TRUE",
+        'x-distrusted: "true"',
+        "x-distrusted: ",
+        "x-distrusted",
+        "#" + DISTRUSTED,
+    ],
+)
+def test_an_object_without_that_mark_is_distrusted_in_a_block_list_only(line: str) -> None:
+    assert entries(line, pem=PEM) == []
+    assert certificates(entries(line, pem=PEM, is_blocklist=True)) == [BAD.der]
+
+
+def test_every_certificate_of_an_object_is_distrusted() -> None:
+    assert certificates(entries(DISTRUSTED, pem=PEM + der.pem(OTHER.der))) == [BAD.der, OTHER.der]
+
+
+def test_the_certificate_of_an_object_may_begin_within_a_line() -> None:
+    assert certificates(entries(DISTRUSTED, pem=b"  " + PEM)) == [BAD.der]
+
+
+def test_an_object_may_contain_its_certificate_as_an_attribute() -> None:
+    lines = [DISTRUSTED, "class: certificate", f"value: {quoted(BAD.der)}"]
+    assert certificates(entries(*lines)) == [BAD.der]
+    assert certificates(entries(*lines, pem=der.pem(OTHER.der))) == [BAD.der]
+
+
+def test_the_value_of_an_object_of_another_class_is_no_certificate() -> None:
+    lines = [DISTRUSTED, "class: data", f"value: {quoted(BAD.der)}"]
+    assert certificates(entries(*lines, pem=der.pem(OTHER.der))) == [OTHER.der]
+
+
+def test_an_invalid_certificate_is_a_fault() -> None:
+    (entry,) = entries(DISTRUSTED, "class: certificate", 'value: "%30%00"')
+    assert described(entry) == (ANY_PURPOSE, None, b"", b"", b"", b"", True)
+
+
+def test_an_object_without_a_certificate_may_contain_an_issuer_and_a_serial_number() -> None:
+    lines = [DISTRUSTED, f"issuer: {quoted(BAD.issuer)}", f"serial-number: {quoted(BAD.serial)}"]
+    (entry,) = entries(*lines)
+    assert described(entry) == (ANY_PURPOSE, None, BAD.issuer, BAD.serial, b"", b"", False)
+    assert certificates(entries(*lines, pem=PEM)) == [BAD.der]
+
+
+def test_an_empty_object_of_a_block_list_identifies_nothing() -> None:
+    (entry,) = entries(is_blocklist=True)
+    assert described(entry) == (ANY_PURPOSE, None, b"", b"", b"", b"", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('"%2A"', b"*"), ('"*"', b"*"), ("%2a", b"*"), ("*", b"*"), ('"X%58X"', b"XXX"), ('"%2"', b"%2")],
+)
+def test_a_value_may_be_quoted_and_escaped(text: str, value: bytes) -> None:
+    (entry,) = entries(DISTRUSTED, f"issuer: {text}", f"serial-number: {text}")
+    assert (entry.issuer, entry.serial) == (value, value)
+
+
+def test_the_last_of_several_attributes_of_one_name_counts() -> None:
+    (entry,) = entries(DISTRUSTED, "issuer: a", "issuer: b:c", "serial-number: d")
+    assert (entry.issuer, entry.serial) == (b"b:c", b"d")
+
+
+# Extensions attached to a public key.
+
+PUBLIC_KEY = der.pem(BAD.key, "PUBLIC KEY")
+
+
+def attached(
+    kind: str, value: bytes, *lines: str, pem: bytes = b"", is_blocklist: bool = False
+) -> list[BlocklistEntry]:
+    fixed = ["class: x-certificate-extension", f"object-id: {kind}", f"value: {quoted(value)}"]
+    return entries(*fixed, *lines, pem=pem, is_blocklist=is_blocklist)
+
+
+@pytest.mark.parametrize("is_blocklist", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "value", "purposes"),
+    [
+        (KEY_USAGE, der.extension(KEY_USAGE, MAIL), SERVER_AUTH),
+        (KEY_USAGE, der.extension(KEY_USAGE, CLIENTS), SERVER_AUTH),
+        (REJECT, der.extension(REJECT, SERVERS), SERVER_AUTH),
+        (REJECT, der.extension(REJECT, CLIENTS), CLIENT_AUTH),
+        (REJECT, der.extension(REJECT, ANY), ANY_PURPOSE),
+        pytest.param(KEY_USAGE, der.extension(KEY_USAGE, SERVERS)[:-1], ANY_PURPOSE, id="malformed key usage"),
+        pytest.param(REJECT, b"", ANY_PURPOSE, id="malformed rejection"),
+    ],
+)
+def test_an_attached_extension_distrusts_each_certificate_with_its_key(kind, value, purposes, is_blocklist) -> None:
+    expected = (purposes, None, b"", b"", b"", BAD.key, False)
+    for found in (
+        attached(kind, value, pem=PUBLIC_KEY, is_blocklist=is_blocklist),
+        attached(kind, value, f"public-key-info: {quoted(BAD.key)}", is_blocklist=is_blocklist),
+    ):
+        assert [described(entry) for entry in found] == [expected]
+
+
+@pytest.mark.parametrize("is_blocklist", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (KEY_USAGE, der.extension(KEY_USAGE, SERVERS)),
+        (KEY_USAGE, der.extension(KEY_USAGE, MAIL, ANY)),
+        (REJECT, der.extension(REJECT, MAIL)),
+        (CONSTRAINTS, der.extension(CONSTRAINTS, SERVERS)),
+        (CONSTRAINTS, b""),
+    ],
+)
+def test_an_attached_extension_that_restricts_nothing_has_no_entry(kind, value, is_blocklist) -> None:
+    assert attached(kind, value, pem=PUBLIC_KEY, is_blocklist=is_blocklist) == []
+
+
+def test_the_certificates_of_an_attached_extension_are_not_distrusted() -> None:
+    found = attached(REJECT, der.extension(REJECT, SERVERS), DISTRUSTED, pem=PUBLIC_KEY + PEM)
+    assert [described(entry) for entry in found] == [(SERVER_AUTH, None, b"", b"", b"", BAD.key, False)]
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b" \n"])
+def test_the_public_key_may_be_in_one_line_or_many(newline: bytes) -> None:
+    text = base64.b64encode(BAD.key)
+    for body in (text, newline.join(text[start : start + 20] for start in range(0, len(text), 20))):
+        pem = b"-----BEGIN PUBLIC KEY-----" + newline + body + newline + b"-----END PUBLIC KEY-----\n"
+        assert [entry.key for entry in attached(REJECT, b"", pem=pem)] == [BAD.key]
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        pytest.param(b"", id="none"),
+        pytest.param(der.pem(BAD.key, "EC PUBLIC KEY"), id="another label"),
+        pytest.param(b"-----BEGIN PUBLIC KEY-----\nAAAAA\n-----END PUBLIC KEY-----\n", id="malformed base64"),
+        pytest.param(PUBLIC_KEY[:-20], id="no end"),
+    ],
+)
+def test_an_attached_extension_without_a_public_key_is_a_fault(pem: bytes) -> None:
+    (entry,) = attached(REJECT, b"", pem=pem)
+    assert described(entry) == (ANY_PURPOSE, None, b"", b"", b"", b"", True)

@@ -1,0 +1,289 @@
+"""The settings table: the value of each attribute for each value of its variable, and the problems reported."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from types import ModuleType
+
+import pytest
+
+ROOT = os.path.abspath(os.sep)
+ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two.pem")
+LIST = os.pathsep.join([ONE, TWO])
+BUNDLES = ("certifi", "pip", "botocore", "httplib2")
+
+
+@pytest.fixture
+def settings() -> ModuleType:
+    """A fresh copy of the module: the tests run the code that builds the table, and share no state."""
+    spec = importlib.util.find_spec("certhook._config")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# Defaults.
+
+DEFAULTS = {
+    "SSL_CERT_FILE": ("cert_file", None),
+    "SSL_CERT_DIR": ("cert_dir", None),
+    "NIX_SSL_CERT_FILE": ("nix_cert_file", None),
+    "CERTHOOK_DISABLED": ("disabled", False),
+    "CERTHOOK_SOURCES": ("sources", ("system", "bundled")),
+    "CERTHOOK_MODE": ("mode", "chain"),
+    "CERTHOOK_EXTRA_CA_CERTS": ("extra", ()),
+    "CERTHOOK_BUNDLE": ("bundle", None),
+    "CERTHOOK_ADOPT": ("adopt", BUNDLES),
+    "CERTHOOK_LOAD": ("load", "lazy"),
+    "CERTHOOK_CACHE_DIR": ("cache_dir", None),
+    "CERTHOOK_X509_STRICT": ("x509_strict", True),
+    "CERTHOOK_ON_ERROR": ("on_error", "warn"),
+    "CERTHOOK_DEBUG": ("debug", False),
+}
+SELECT_ROOTS = {
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NIX_SSL_CERT_FILE",
+    "CERTHOOK_SOURCES",
+    "CERTHOOK_MODE",
+    "CERTHOOK_EXTRA_CA_CERTS",
+    "CERTHOOK_BUNDLE",
+    "CERTHOOK_ADOPT",
+}
+
+
+def test_without_variables_every_setting_has_its_default(settings) -> None:
+    config = settings.Config({})
+    assert {name: (attribute, getattr(config, attribute)) for name, (attribute, _) in DEFAULTS.items()} == DEFAULTS
+    assert config.problems == []
+    assert not config.overrides_system
+
+
+def test_the_table_describes_every_setting(settings) -> None:
+    assert {setting.name: setting.attribute for setting in settings.SETTINGS} == {
+        name: attribute for name, (attribute, _) in DEFAULTS.items()
+    }
+    assert {setting.name for setting in settings.SETTINGS if setting.selects_roots} == SELECT_ROOTS
+    assert tuple(setting.name for setting in settings.SETTINGS) == settings.VARIABLES
+    assert all(setting.description[0].islower() for setting in settings.SETTINGS)
+
+
+@pytest.mark.parametrize("variable", [name for name in DEFAULTS if name.startswith("CERTHOOK_")])
+def test_an_empty_variable_counts_as_unset(settings, variable: str) -> None:
+    attribute, default = DEFAULTS[variable]
+    config = settings.Config({variable: ""})
+    assert (getattr(config, attribute), config.problems) == (default, [])
+
+
+# Valid values.
+
+VALID = [
+    ("SSL_CERT_FILE", "", ""),
+    ("SSL_CERT_FILE", "relative.pem", "relative.pem"),
+    ("SSL_CERT_DIR", LIST, LIST),
+    ("NIX_SSL_CERT_FILE", ONE, ONE),
+    ("NIX_SSL_CERT_FILE", LIST, LIST),
+    ("NIX_SSL_CERT_FILE", os.path.join(ROOT, "a b"), os.path.join(ROOT, "a b")),
+    ("CERTHOOK_BUNDLE", LIST, LIST),
+    ("CERTHOOK_EXTRA_CA_CERTS", ONE, (ONE,)),
+    ("CERTHOOK_EXTRA_CA_CERTS", f"{os.pathsep}{LIST}{os.pathsep}{os.pathsep}", (ONE, TWO)),
+    ("CERTHOOK_CACHE_DIR", TWO, TWO),
+    ("CERTHOOK_CACHE_DIR", "none", ""),
+    ("CERTHOOK_CACHE_DIR", " None\t", ""),
+    ("CERTHOOK_SOURCES", "bundled", ("bundled",)),
+    ("CERTHOOK_SOURCES", " Bundled ,, SYSTEM\t,", ("bundled", "system")),
+    ("CERTHOOK_SOURCES", "system,system", ("system",)),
+    ("CERTHOOK_SOURCES", "extra,bundled", ("bundled",)),
+    ("CERTHOOK_SOURCES", "extra", ()),
+    ("CERTHOOK_SOURCES", " ", ("system", "bundled")),
+    ("CERTHOOK_ADOPT", "pip", ("pip",)),
+    ("CERTHOOK_ADOPT", "HTTPlib2,certifi , certifi", ("httplib2", "certifi")),
+    ("CERTHOOK_ADOPT", "none", ()),
+    ("CERTHOOK_ADOPT", "certifi,none", ()),
+    ("CERTHOOK_MODE", " FALLBACK ", "fallback"),
+    ("CERTHOOK_MODE", "chain", "chain"),
+    ("CERTHOOK_MODE", " ", "chain"),
+    ("CERTHOOK_LOAD", "Eager", "eager"),
+    ("CERTHOOK_LOAD", "lazy", "lazy"),
+    ("CERTHOOK_ON_ERROR", "Raise", "raise"),
+    ("CERTHOOK_ON_ERROR", "warn", "warn"),
+    *[("CERTHOOK_DEBUG", word, True) for word in ("1", "true", " YES ", "on")],
+    *[("CERTHOOK_DEBUG", word, False) for word in ("0", "false", " No ", "off", " ")],
+    *[("CERTHOOK_X509_STRICT", word, False) for word in ("0", "FALSE", "no", "off")],
+    *[("CERTHOOK_X509_STRICT", word, True) for word in ("1", "True", "yes", "on", " ")],
+    *[("CERTHOOK_DISABLED", word, True) for word in ("1", "true", "yes", "on", "anything", " 2 ")],
+    *[("CERTHOOK_DISABLED", word, False) for word in ("0", "false", " No ", "OFF", " ")],
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "expected"), VALID)
+def test_a_valid_value_is_converted(settings, variable: str, value: str, expected: object) -> None:
+    config = settings.Config({variable: value})
+    assert getattr(config, DEFAULTS[variable][0]) == expected
+    assert config.problems == []
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize("value", [ONE, ""])
+def test_a_replaced_system_store_excludes_the_bundle_unless_it_is_named(settings, variable: str, value: str) -> None:
+    config = settings.Config({variable: value})
+    assert (config.overrides_system, config.sources) == (True, ("system",))
+    config = settings.Config({variable: value, "CERTHOOK_SOURCES": "system,bundled"})
+    assert config.sources == ("system", "bundled")
+
+
+# Invalid values.
+
+INVALID = [
+    ("CERTHOOK_MODE", "Chained", "fallback", ["'Chained'", "chain or fallback", "using fallback"]),
+    ("CERTHOOK_LOAD", "1", "lazy", ["'1'", "lazy or eager", "using lazy"]),
+    ("CERTHOOK_ON_ERROR", "ignore", "warn", ["'ignore'", "warn or raise", "using warn"]),
+    ("CERTHOOK_DEBUG", "2", False, ["'2'", "0 or 1", "using 0"]),
+    ("CERTHOOK_X509_STRICT", "maybe", True, ["'maybe'", "0 or 1", "using 1"]),
+    ("CERTHOOK_SOURCES", "Sytem", (), ["'Sytem'", "'sytem'", "system or bundled or extra", "using none"]),
+    ("CERTHOOK_SOURCES", "system,x,y,system", ("system",), ["'x'", "using system"]),
+    ("CERTHOOK_SOURCES", "bundled,x,system", ("bundled", "system"), ["'x'", "using bundled,system"]),
+    ("CERTHOOK_SOURCES", ",", (), ["','", "''", "using none"]),
+    ("CERTHOOK_ADOPT", "requests", (), ["'requests'", "certifi or pip or botocore or httplib2 or none", "using none"]),
+    ("CERTHOOK_ADOPT", "pip,requests", ("pip",), ["'requests'", "using pip"]),
+    ("CERTHOOK_EXTRA_CA_CERTS", "corporate.pem", (), ["'corporate.pem'", "relative", "absolute"]),
+    ("CERTHOOK_EXTRA_CA_CERTS", f"{ONE}{os.pathsep}b.pem{os.pathsep}{TWO}", (ONE, TWO), ["'b.pem'", "relative"]),
+    ("CERTHOOK_BUNDLE", "bundle.pem", "", ["'bundle.pem'", "relative"]),
+    ("CERTHOOK_CACHE_DIR", "cache", None, ["'cache'", "relative"]),
+    ("NIX_SSL_CERT_FILE", "x.pem", None, ["'x.pem'", "relative"]),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "expected", "words"), INVALID)
+def test_an_invalid_value_is_reported_and_never_widens_trust(settings, variable, value, expected, words) -> None:
+    config = settings.Config({variable: value})
+    assert getattr(config, DEFAULTS[variable][0]) == expected
+    (problem,) = config.problems
+    assert problem.setting == variable
+    assert [word for word in words if word not in problem.message] == []
+
+
+def test_every_invalid_value_is_reported(settings) -> None:
+    config = settings.Config(dict.fromkeys(DEFAULTS, "x"))
+    valid = {"SSL_CERT_FILE", "SSL_CERT_DIR", "CERTHOOK_DISABLED"}
+    assert {problem.setting for problem in config.problems} == set(DEFAULTS) - valid
+
+
+# URLs and PEM text, which contain parts that look like paths.
+
+PATHS = [
+    "",
+    ONE,
+    LIST,
+    "relative.pem",
+    os.path.join(ROOT, "user@host", "one.pem"),
+    os.path.join(ROOT, "a b", "ü.pem"),
+    f"{ROOT}//one.pem",
+    "-----",
+    "BEGIN CERTIFICATE",
+    "LS0t",
+    "lS0tLS1CRUdJT",
+]
+OTHERS = [
+    "https://example.com/ca.pem",
+    "file:///one.pem",
+    "//user:password@host/ca.pem",
+    f"{ONE}{os.pathsep}https://example.com/ca.pem",
+    "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    "-----BEGIN PRIVATE KEY-----",
+    f"{ONE}{os.pathsep}-----BEGIN CERTIFICATE-----",
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t",
+    "x=LS0tLS1CRUdJTg==",
+]
+PATH_SETTINGS = {
+    "NIX_SSL_CERT_FILE": None,
+    "CERTHOOK_EXTRA_CA_CERTS": (),
+    "CERTHOOK_BUNDLE": "",
+    "CERTHOOK_CACHE_DIR": None,
+}
+
+
+@pytest.mark.parametrize("value", PATHS)
+def test_a_value_that_contains_no_url_and_no_pem_may_be_paths(settings, value: str) -> None:
+    assert settings.may_be_paths(value)
+
+
+@pytest.mark.parametrize("value", OTHERS)
+def test_a_value_that_contains_a_url_or_pem_is_not_paths(settings, value: str) -> None:
+    assert not settings.may_be_paths(value)
+
+
+@pytest.mark.parametrize("value", OTHERS)
+@pytest.mark.parametrize("variable", PATH_SETTINGS)
+def test_no_part_of_a_url_or_of_pem_text_is_used_as_a_path(settings, variable: str, value: str) -> None:
+    config = settings.Config({variable: value})
+    assert getattr(config, DEFAULTS[variable][0]) == PATH_SETTINGS[variable]
+    (problem,) = config.problems
+    assert problem.setting == variable
+    assert problem.message
+    for secret in ("password", "MIIB", "LS0tLS1CRUdJT"):
+        assert secret not in str(problem)
+
+
+# Purposes.
+
+
+def test_only_server_authentication_has_the_bit_of_servers(settings) -> None:
+    bits = [settings.purpose_bit(f"1.3.6.1.5.5.7.3.{number}") for number in (1, 2, 3)]
+    assert bits == [settings.SERVER_AUTH, settings.CLIENT_AUTH, settings.CLIENT_AUTH]
+
+
+# The environment of the process.
+
+
+@pytest.mark.parametrize("variable", DEFAULTS)
+def test_a_change_of_any_variable_is_detected(settings, variable: str, monkeypatch) -> None:
+    before = settings.current()
+    assert settings.current() is before
+    monkeypatch.setenv(variable, "1")
+    assert settings.current() is not before
+    assert settings.last() is settings.current()
+    monkeypatch.delenv(variable)
+    assert settings.current() is not before
+
+
+def test_another_variable_changes_nothing(settings, monkeypatch) -> None:
+    before = settings.current()
+    monkeypatch.setenv("CERTHOOK_UNKNOWN", "1")
+    assert settings.current() is before
+
+
+def test_last_reads_the_environment_if_nothing_else_has(settings, monkeypatch) -> None:
+    monkeypatch.setenv("CERTHOOK_MODE", "fallback")
+    assert settings.last().mode == "fallback"
+    monkeypatch.setenv("CERTHOOK_MODE", "chain")
+    assert settings.last().mode == "fallback"
+
+
+def test_a_mapping_in_place_of_the_environment_is_read(settings, monkeypatch) -> None:
+    monkeypatch.setattr(os, "environ", {"CERTHOOK_MODE": "fallback", "SSL_CERT_FILE": 5, "CERTHOOK_LOAD": b"eager"})
+    config = settings.current()
+    assert (config.mode, config.cert_file, config.load, config.problems) == ("fallback", None, "eager", [])
+
+
+def test_a_host_may_exclude_the_environment(settings, monkeypatch) -> None:
+    monkeypatch.setenv("CERTHOOK_MODE", "fallback")
+    monkeypatch.setattr(settings.process, "use_environment", False)
+    assert settings.current().mode == "chain"
+
+
+@pytest.mark.parametrize("is_privileged", [False, True])
+def test_a_privileged_process_ignores_the_environment(settings, is_privileged: bool, monkeypatch) -> None:
+    monkeypatch.setenv("CERTHOOK_MODE", "fallback")
+    monkeypatch.setenv("CERTHOOK_DISABLED", "1")
+    monkeypatch.setattr(settings, "is_privileged", lambda: is_privileged)
+    assert settings.current().mode == ("chain" if is_privileged else "fallback")
+    assert settings.is_disabled() is not is_privileged
+
+
+@pytest.mark.parametrize("value", [None, "", "0", "no", " Off "])
+def test_certhook_is_not_disabled_by_a_word_for_no(settings, value: str | None, monkeypatch) -> None:
+    if value is not None:
+        monkeypatch.setenv("CERTHOOK_DISABLED", value)
+    assert settings.is_disabled() is False
