@@ -44,6 +44,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MACHINE_ENVIRON = {**measuring.unmeasured(os.environ), "CERTHOOK_DISABLED": "1"}
 MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 
+#: A program that prints whether ssl is patched.
+PRINT_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
+
 #: The directory of the tests' compiled stores; conftest.py sets it.
 cache_dir = "none"
 

@@ -1,4 +1,4 @@
-"""``CERTHOOK_X509_STRICT=0``: a CA that Python 3.13+ refuses for its form is accepted, by urllib3 as well."""
+"""``CERTHOOK_X509_STRICT=0`` accepts CAs that the strict checks of Python 3.13 reject, with urllib3 as well."""
 
 from __future__ import annotations
 
@@ -15,40 +15,45 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="Python asks for VERIFY_X509_STRICT since 3.13")
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="Python sets VERIFY_X509_STRICT since 3.13")
 
-# A context or a pool with the company's roots, as programs make them.
-DEFAULT = "ssl.create_default_context()"
-NAMED = "ssl.create_default_context(cafile=COMPANY)"
-OWN = "own(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))"
-POOL = "urllib3.PoolManager(ca_certs=COMPANY)"
-DEFAULT_POOL = "urllib3.PoolManager()"
-
-PROGRAM = """
+#: A program that connects to a server with CLIENT, and prints the response or the error.
+REQUEST = """
 import os, ssl, socket
 from pip._vendor import urllib3
 COMPANY = os.environ["COMPANY"]
-def own(context):
+def strict_context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.load_verify_locations(COMPANY)
     return context
-def ask(client):
+def request(client):
     port = int(os.environ["PORT"])
     if not isinstance(client, ssl.SSLContext):
         return client.request("GET", f"https://localhost:{port}/", retries=False).data
     with socket.create_connection(("localhost", port)) as raw, client.wrap_socket(raw, server_hostname="localhost"):
         return b"hello"
 try:
-    print(ask(eval(os.environ["CLIENT"])).decode())
+    print(request(eval(os.environ["CLIENT"])).decode())
 except (ssl.SSLError, urllib3.exceptions.SSLError) as error:
     print(error)
 """
 
+CLIENTS = (
+    "ssl.create_default_context()",
+    "ssl.create_default_context(cafile=COMPANY)",
+    "urllib3.PoolManager()",
+    "urllib3.PoolManager(ca_certs=COMPANY)",
+)
+
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory) -> Path:
-    """The root, and a server's certificate, of a CA that says nothing of what its key is for, as many a company's."""
-    folder = tmp_path_factory.mktemp("company")
+    """Return a directory with the root and a server certificate of a CA without key identifiers and key usage.
+
+    Many companies have such a CA.
+    """
+    directory = tmp_path_factory.mktemp("company")
     now = datetime.datetime.now(datetime.timezone.utc)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("a company", "localhost")]
@@ -56,46 +61,58 @@ def company(tmp_path_factory) -> Path:
         (x509.BasicConstraints(ca=True, path_length=None), True),
         (x509.SubjectAlternativeName([x509.DNSName("localhost")]), False),
     ]
-    written = []
+    certificates = []
     for key, name, extension in zip(keys, names, extensions):
         builder = x509.CertificateBuilder(names[0], name, key.public_key(), x509.random_serial_number())
         builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now.replace(year=2049))
         certificate = builder.add_extension(*extension).sign(keys[0], hashes.SHA256())
-        written.append(certificate.public_bytes(Encoding.PEM))
-    secret = keys[1].private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    (folder / "root.pem").write_bytes(written[0])
-    (folder / "server.pem").write_bytes(written[1] + secret)
-    return folder
+        certificates.append(certificate.public_bytes(Encoding.PEM))
+    server_key = keys[1].private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    (directory / "root.pem").write_bytes(certificates[0])
+    (directory / "server.pem").write_bytes(certificates[1] + server_key)
+    return directory
 
 
 @pytest.fixture(scope="module")
 def port(company: Path):
+    """Run a server with the company's certificate, and return its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(company / "server.pem")
     with support.serving(context) as port:
         yield port
 
 
-def ask(company: Path, port: int, client: str, strict: str) -> str:
-    env = support.clean_env(
-        CLIENT=client,
-        COMPANY=str(company / "root.pem"),
-        PORT=str(port),
-        SSL_CERT_FILE=str(company / "root.pem"),
-        CERTHOOK_X509_STRICT=strict,
-    )
-    # This interpreter, which has pip and so urllib3.
-    return support.run(sys.executable, PROGRAM, env=env).stdout
+@pytest.fixture
+def request_with(company: Path, port: int):
+    """Return a function that makes a request with a client, and returns the response or the error."""
+
+    def request_with(client: str, strict: str) -> str:
+        env = support.clean_env(
+            CLIENT=client,
+            COMPANY=str(company / "root.pem"),
+            PORT=str(port),
+            SSL_CERT_FILE=str(company / "root.pem"),
+            CERTHOOK_X509_STRICT=strict,
+        )
+        # The current interpreter has pip, which contains urllib3.
+        return support.run(sys.executable, REQUEST, env=env).stdout
+
+    return request_with
 
 
-@pytest.mark.parametrize("client", [DEFAULT, NAMED, POOL, DEFAULT_POOL])
-def test_a_ca_of_poor_form_is_accepted_where_that_is_configured(company, port, client) -> None:
-    assert "Missing Authority Key Identifier" in ask(company, port, client, strict="")
-    assert ask(company, port, client, strict="0") == "hello\n"
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_ca_without_key_identifiers_is_accepted_only_with_the_setting(request_with, client) -> None:
+    assert "Missing Authority Key Identifier" in request_with(client, strict="")
+    assert request_with(client, strict="0") == "hello\n"
+
+
+def test_a_program_that_sets_the_strict_flag_itself_keeps_it(request_with) -> None:
+    assert "Missing Authority Key Identifier" in request_with("strict_context()", strict="0")
 
 
 @pytest.mark.parametrize("method", ["load_default_certs", "load_verify_locations"])
-def test_what_is_called_by_no_python_code_works_as_well(company, method) -> None:
+def test_a_thread_can_call_a_wrapped_method_directly(company, method) -> None:
+    """There is no frame of a caller then, in which certhook looks for urllib3."""
     code = f"""
 import _thread, os, ssl, time
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -111,7 +128,3 @@ print(len(context.get_ca_certs()))
     env = support.clean_env(SSL_CERT_FILE=root, SSL_CERT_DIR=root, CERTHOOK_X509_STRICT="0", PYTHONWARNINGS="ignore")
     done = support.run(sys.executable, code, env=env)
     assert (done.stdout, done.stderr) == ("1\n", "")
-
-
-def test_a_program_that_asks_for_strictness_itself_has_it(company, port) -> None:
-    assert "Missing Authority Key Identifier" in ask(company, port, OWN, strict="0")

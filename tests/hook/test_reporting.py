@@ -1,0 +1,142 @@
+"""Problems are reported when a context requests trust: as warnings at the caller's line, or as exceptions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import support
+
+#: A program that imports ssl and creates two contexts with default trust, and one with the caller's roots.
+CREATE_CONTEXTS = """
+import os, ssl, certhook
+print("imported")
+for arguments in ({}, {}, {"cafile": os.environ["OWN"]}):
+    try:
+        ssl.create_default_context(**arguments)
+    except (certhook.CerthookError, certhook.CerthookWarning) as error:
+        print(type(error).__name__, error)
+    else:
+        print("created")
+"""
+
+
+@pytest.fixture
+def create_contexts(installed, machine, locations):
+    """Return a function that runs :data:`CREATE_CONTEXTS` and returns the lines that it prints."""
+
+    def create(*flags: str, **variables: str) -> list[str]:
+        env = support.clean_env(**{**locations, "OWN": str(machine / "stranger.pem"), **variables})
+        return support.run(installed, CREATE_CONTEXTS, *flags, env=env).stdout.splitlines()
+
+    return create
+
+
+@pytest.fixture(scope="module")
+def damaged(machine: Path) -> Path:
+    """Return a PEM file whose first certificate is invalid."""
+    path = machine / "damaged.pem"
+    invalid = b"-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n"
+    path.write_bytes(invalid + (machine / "system.pem").read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("CERTHOOK_MODE", "sometimes", "ConfigurationError CERTHOOK_MODE: invalid value 'sometimes' "),
+        ("CERTHOOK_SOURCES", "sytem", "ConfigurationError CERTHOOK_SOURCES: 'sytem' contains 'sytem' "),
+        ("SSL_CERT_FILE", "/no/such/file", "ConfigurationError SSL_CERT_FILE: /no/such/file "),
+        ("SSL_CERT_FILE", "{damaged}", "SourceError {damaged}: the certificate at line 1 "),
+    ],
+)
+def test_with_on_error_raise_every_request_for_default_trust_raises(
+    create_contexts, damaged, name, value, error
+) -> None:
+    variables = {name: value.format(damaged=damaged)}
+    first, *outcomes, last = create_contexts(CERTHOOK_ON_ERROR="raise", **variables)
+    assert first == "imported"
+    assert len(outcomes) == 2
+    assert all(outcome.startswith(error.format(damaged=damaged)) for outcome in outcomes), outcomes
+    assert last == "created"
+
+
+def test_warnings_as_errors_are_raised_by_the_request_for_default_trust(create_contexts) -> None:
+    imported, first, _, last = create_contexts("-W", "error", CERTHOOK_MODE="sometimes")
+    assert imported == "imported"
+    assert first.startswith("CerthookWarning CERTHOOK_MODE: ")
+    assert last == "created"
+
+
+def test_a_warning_does_not_end_the_program(create_contexts) -> None:
+    assert create_contexts(CERTHOOK_MODE="sometimes") == ["imported", "created", "created", "created"]
+
+
+REQUESTS = (
+    "ssl.create_default_context()",
+    "ssl._create_default_https_context()",
+    "ssl._create_unverified_context(cert_reqs=ssl.CERT_REQUIRED)",
+    "context.load_default_certs()",
+    "context.load_default_certs(ssl.Purpose.CLIENT_AUTH)",
+    "context.set_default_verify_paths()",
+)
+
+
+@pytest.mark.parametrize("request_code", REQUESTS)
+def test_a_problem_is_reported_once_at_the_callers_line(installed, locations, tmp_path, request_code) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import ssl\n"
+        "context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
+        "def main():\n"
+        f"    {request_code}\n"
+        "for _ in range(3):\n"
+        "    main()\n"
+    )
+    env = support.clean_env(**locations, CERTHOOK_MODE="sometimes", PYTHONWARNINGS="always")
+    done = subprocess.run([str(installed), str(program)], env=env, capture_output=True, text=True, timeout=60)
+    warning, line = done.stderr.splitlines()
+    assert warning.startswith(f"{program}:4: CerthookWarning: CERTHOOK_MODE: invalid value 'sometimes' ")
+    assert line.strip() == request_code
+
+
+#: Reading the sources raises an exception that certhook does not expect.
+BREAK_CERTHOOK = """
+import certhook._sources
+def read_trust_set(*args, **kwargs):
+    raise RuntimeError("a bug")
+certhook._sources.read_trust_set = read_trust_set
+"""
+
+
+def test_if_certhook_fails_contexts_have_the_roots_of_stock_python_and_a_warning(installed, locations, cas) -> None:
+    code = """
+import json, ssl, sys, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    client = ssl.create_default_context()
+    ssl.create_default_context()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+roots = [sorted(der.hex() for der in context.get_ca_certs(binary_form=True)) for context in (client, server)]
+json.dump([roots, [str(warning.message) for warning in caught]], sys.stdout)
+"""
+    env = support.clean_env(**locations, CERTHOOK_LOAD="eager")
+    roots, messages = json.loads(support.run(installed, BREAK_CERTHOOK + code, env=env).stdout)
+    assert roots == [sorted(cas.der(name).hex() for name in ("system", "both"))] * 2
+    (message,) = messages
+    assert message.startswith("internal error, the context has the roots of stock Python: RuntimeError('a bug')")
+
+
+def test_with_on_error_raise_a_failure_of_certhook_is_raised(installed, locations) -> None:
+    code = """
+import certhook, ssl
+try:
+    ssl.create_default_context()
+except certhook.CerthookError as error:
+    print(error)
+"""
+    env = support.clean_env(**locations, CERTHOOK_LOAD="eager", CERTHOOK_ON_ERROR="raise")
+    assert support.run(installed, BREAK_CERTHOOK + code, env=env).stdout == "internal error: RuntimeError('a bug')\n"
