@@ -180,8 +180,9 @@ _LEFTOVER_AGE = 3600
 
 def _sweep(directory: str) -> None:
     """Remove what interrupted processes left in *directory*."""
-    for name in filter(_LEFTOVER.fullmatch, os.listdir(directory)):
-        path = os.path.join(directory, name)
-        with contextlib.suppress(OSError):
-            if time() - os.lstat(path).st_mtime > _LEFTOVER_AGE:
-                _files.remove(path)
+    with contextlib.suppress(OSError):  # The directory may have been deleted.
+        for name in filter(_LEFTOVER.fullmatch, os.listdir(directory)):
+            path = os.path.join(directory, name)
+            with contextlib.suppress(OSError):
+                if time() - os.lstat(path).st_mtime > _LEFTOVER_AGE:
+                    _files.remove(path)
