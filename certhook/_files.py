@@ -122,6 +122,7 @@ def write_directory(
     mode: int,
     is_obsolete: Callable[[str], bool],
     is_complete: Callable[[], bool] = lambda: False,
+    is_foreign: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write the files of *content*, by name, to the directory *path*.
 
@@ -132,6 +133,7 @@ def write_directory(
     :param mode: the permissions of a file; a directory is accessible to the same users
     :param is_obsolete: whether to remove another file with the given name from an existing directory
     :param is_complete: whether another process has written the same content meanwhile
+    :param is_foreign: whether to replace an existing directory as a whole, because another user owns it
     :raises OSError: if that fails
     """
     temporary = temporary_path(path)
@@ -139,7 +141,11 @@ def write_directory(
         make_directory(temporary, directory_mode(mode))
         for name, data in content.items():
             create(os.path.join(temporary, name), data, mode)
-        if not _rename_directory(temporary, path) and not is_complete():
+        if _rename_directory(temporary, path) or is_complete():
+            return
+        if is_foreign():
+            _exchange(temporary, path)
+        else:
             os.chmod(path, directory_mode(mode))
             _merge(temporary, path, sorted(content, key=last.__eq__), is_obsolete)
     finally:
@@ -160,6 +166,13 @@ def _rename_directory(temporary: str, path: str) -> bool:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES) or not os.path.isdir(path):
             raise
         return False
+
+
+def _exchange(temporary: str, path: str) -> None:
+    foreign = temporary_path(path)
+    os.rename(path, foreign)
+    os.rename(temporary, path)
+    shutil.rmtree(foreign, ignore_errors=True)
 
 
 def _merge(temporary: str, path: str, names: list[str], is_obsolete: Callable[[str], bool]) -> None:

@@ -122,7 +122,9 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
         else:
             bundle = f"{spec.origin} {spec.submodule_search_locations}"
     _, file, _, directory = _ssl.get_default_verify_paths()
-    selected = [repr(getattr(config, setting.attribute)) for setting in SETTINGS if setting.selects_roots]
+    # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
+    relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
+    selected = [repr(getattr(config, attribute)) for attribute in relevant]
     version = str(_ssl.OPENSSL_VERSION_NUMBER)
     return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), *selected)
 

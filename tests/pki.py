@@ -8,7 +8,7 @@ from typing import Any, Mapping, NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
@@ -119,3 +119,32 @@ def chain(**leaf: Any) -> Chain:
     root = issue("the root", ca=True)
     intermediate = issue("the middle", root, ca=True)
     return Chain((issue("localhost", intermediate, **leaf), intermediate), root)
+
+
+def namesake(
+    authority: Any, serial: int, years: tuple[int, int], *extensions: tuple[x509.ExtensionType, bool]
+) -> bytes:
+    """Issue a root with the name and the key of *authority*, a :class:`trustme.CA`, as DER.
+
+    :param serial: an even one makes the certificate shorter than the authority's own, an odd one longer
+    :param years: the start and the end of its validity
+    :param extensions: further extensions, each with its criticality
+    """
+    root = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    number = serial if serial % 2 == 0 else serial << 150
+    builder = x509.CertificateBuilder(root.subject, root.subject, root.public_key(), number)
+    start, end = (datetime.datetime(year, 1, 1) for year in years)
+    builder = builder.not_valid_before(start).not_valid_after(end)
+    for extension in root.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    for value, critical in extensions:
+        builder = builder.add_extension(value, critical)
+    if serial % 2:
+        builder = builder.add_extension(x509.IssuerAlternativeName([x509.DNSName("a" * 99)]), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def expired_namesake(authority: Any, serial: int) -> bytes:
+    """Return a :func:`namesake` that expired in 2011."""
+    return namesake(authority, serial, (2001, 2011))

@@ -16,7 +16,8 @@ import certifi
 import pytest
 import support
 
-from certhook import _store, _watch
+from certhook import _watch
+from certhook._store import verification
 
 #: The number of builders to kill; half as many repairs are killed.
 KILLS = int(os.environ.get("CERTHOOK_TEST_KILLS", "200"))
@@ -145,7 +146,7 @@ def as_user(user: int) -> list[str]:
 
 def assert_complete(machine: Machine) -> None:
     """Assert that the cache contains exactly one complete store and its index."""
-    _store.check(str(machine.store))
+    verification.check(str(machine.store))
     assert sorted(machine.cache.iterdir()) == sorted([machine.store, machine.index])
 
 
@@ -190,9 +191,9 @@ def test_16_processes_that_race_to_repair_a_store_trust_the_same_roots(warm) -> 
 # Forks builders, and kills each at a random moment within the time that it takes to write a store.
 KILL_BUILDERS = """
 import json, os, random, shutil, signal, time
-from certhook import _config, _files, _sources, _store, _trust, _warnings
+from certhook import _config, _files, _trust
 from certhook._state import process
-from certhook._store.build import compile_store
+from certhook._store.verification import is_complete
 cache = os.environ["CERTHOOK_CACHE_DIR"]
 started_reader, started_writer = os.pipe()
 write_directory = _files.write_directory
@@ -206,7 +207,7 @@ def prepare():
     if os.environ["START"] == "nothing":
         shutil.rmtree(cache, ignore_errors=True)
         return
-    if not _store.is_complete(store):
+    if not is_complete(store):
         build()
     for name in random.sample(os.listdir(store), 20):
         os.unlink(os.path.join(store, name))
@@ -237,7 +238,7 @@ for _ in range(int(os.environ["KILLS"])):
     remaining = sizes()
     assert remaining.items() <= complete.items()
     temporary = [name for name in os.listdir(cache) if name.startswith(".")] if os.path.isdir(cache) else []
-    results.append([bool(temporary), bool(remaining), _store.is_complete(store)])
+    results.append([bool(temporary), bool(remaining), is_complete(store)])
     for name in temporary:
         path = os.path.join(cache, name)
         os.unlink(path) if os.path.isfile(path) else shutil.rmtree(path)
@@ -256,7 +257,7 @@ def kill_builders(machine: Machine, count: int, start: str) -> list[tuple[bool, 
         env = {**machine.env, "START": start, "KILLS": str(min(25, count - len(results)))}
         results += map(tuple, json.loads(support.run(machine.python, KILL_BUILDERS, env=env).stdout))
         assert machine.run() == LAZY
-        _store.check(str(machine.store))
+        verification.check(str(machine.store))
     return results
 
 

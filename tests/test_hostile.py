@@ -17,7 +17,8 @@ from typing import Iterator
 import pytest
 import support
 
-from certhook import _config, _store
+from certhook import _config
+from certhook._store import verification
 from certhook._text import presentable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX users and modes")
@@ -237,9 +238,9 @@ def build_malicious_store(python: Path, variables: dict[str, str], cache: Path, 
         path.unlink()
     name = support.hashed_name(cas.der("stranger"))
     (store / name).write_bytes(cas.pem("stranger"))
-    (store / _store.BUNDLE).write_bytes(cas.pem("stranger"))
-    sizes = {path.name: path.stat().st_size for path in store.iterdir() if path.name != _store.MANIFEST}
-    (store / _store.MANIFEST).write_bytes(_store.manifest(sizes))
+    (store / verification.BUNDLE).write_bytes(cas.pem("stranger"))
+    sizes = {path.name: path.stat().st_size for path in store.iterdir() if path.name != verification.MANIFEST}
+    (store / verification.MANIFEST).write_bytes(verification.manifest(sizes))
 
 
 # Secrets in messages.

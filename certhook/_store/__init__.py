@@ -276,7 +276,9 @@ def resolve(directory: str) -> str:
     """
     if os.path.islink(directory):
         raise Unusable(f"{directory} is a symbolic link; expected a directory of this user", is_unsafe=True)
-    path = current = os.path.abspath(directory)
+    path = os.path.abspath(directory)
+    # abspath() would remove a link that precedes "..".
+    current = directory if os.path.isabs(directory) else path
     parent = ""
     while parent != current:
         try:
@@ -287,7 +289,7 @@ def resolve(directory: str) -> str:
             raise Unusable(f"{current} cannot be examined: {error.strerror}") from None
         else:
             if stat.S_ISLNK(status.st_mode):
-                return resolve(os.path.realpath(path))
+                return resolve(os.path.realpath(directory))
             check_owner(current, status)
         parent, current = current, os.path.dirname(current)
     if os.pathsep in path:

@@ -12,7 +12,6 @@ import _ssl
 import contextlib
 import os
 import re
-import shutil
 import sys
 from binascii import crc32
 from time import time
@@ -123,7 +122,6 @@ def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
     if is_complete(store):
         return store
     try:
-        _set_foreign_aside(store)
         _files.write_directory(
             store,
             store_content(anchors),
@@ -131,19 +129,16 @@ def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
             mode=mode,
             is_obsolete=lambda name: True,
             is_complete=lambda: is_complete(store),
+            is_foreign=lambda: _is_foreign(store),
         )
     except OSError as error:
         raise Unusable(f"{store} cannot be written: {error.strerror}") from None
     return store
 
 
-def _set_foreign_aside(store: str) -> None:
-    """Remove a store that belongs to another user, since its files cannot be replaced."""
-    if sys.platform == "win32" or not os.path.isdir(store) or os.lstat(store).st_uid == os.geteuid():
-        return
-    aside = _files.temporary_path(store)
-    os.rename(store, aside)
-    shutil.rmtree(aside, ignore_errors=True)
+def _is_foreign(store: str) -> bool:
+    """Return whether *store* belongs to another user, so that its files cannot be replaced."""
+    return sys.platform != "win32" and os.lstat(store).st_uid != os.geteuid()
 
 
 def encode(index: Index) -> bytes:
@@ -185,8 +180,9 @@ _LEFTOVER_AGE = 3600
 
 def _sweep(directory: str) -> None:
     """Remove what interrupted processes left in *directory*."""
-    for name in filter(_LEFTOVER.fullmatch, os.listdir(directory)):
-        path = os.path.join(directory, name)
-        with contextlib.suppress(OSError):
-            if time() - os.lstat(path).st_mtime > _LEFTOVER_AGE:
-                _files.remove(path)
+    with contextlib.suppress(OSError):  # The directory may have been deleted.
+        for name in filter(_LEFTOVER.fullmatch, os.listdir(directory)):
+            path = os.path.join(directory, name)
+            with contextlib.suppress(OSError):
+                if time() - os.lstat(path).st_mtime > _LEFTOVER_AGE:
+                    _files.remove(path)

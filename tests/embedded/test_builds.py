@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
 import der
+import pki
 import pytest
 import support
 from embedded_support import MACHINE_ENVIRON, WITH_CERTHOOK, WITHOUT_CERTHOOK, make_venv, skip_or_fail
 from pyconfig_host import COMBINATIONS, PyConfigHost
-from test_lazy import expired_namesake
 
 
 class Build(NamedTuple):
@@ -186,7 +186,7 @@ def test_certhook_works_in_other_builds_of_python(
     assert trusted_by([python, "-c", THREADS], CERTHOOK_CACHE_DIR=str(tmp_path / "threads")) == WITH_CERTHOOK
 
     # If several roots have one subject, certhook determines the one that OpenSSL uses before it builds the store.
-    (tmp_path / "old.pem").write_bytes(der.pem(expired_namesake(cas, 2)))
+    (tmp_path / "old.pem").write_bytes(der.pem(pki.expired_namesake(cas.system, 2)))
     old = {"CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "old.pem"), "CERTHOOK_CACHE_DIR": str(tmp_path / "old")}
     assert trusted_by(command, **old) == WITH_CERTHOOK
 

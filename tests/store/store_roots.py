@@ -1,0 +1,55 @@
+"""Anchors, and the stores and indexes that are built from them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Sequence
+
+import der
+
+from certhook import _store
+from certhook._certificates.anchor import Anchor
+from certhook._certificates.x509 import Certificate
+from certhook._store import Index, build, verification
+from certhook._watch import Snapshot
+from certhook._watch.paths import signature
+
+#: The settings of :func:`write_index`.
+SETTINGS = ("setting",)
+
+
+def anchor(name: str, serial: int = 1) -> Anchor:
+    """Return an anchor with this common name."""
+    return Anchor(Certificate(der.certificate(der.common_name(name), serial)))
+
+
+#: Three anchors with equal names, and seven others.
+ROOTS = (anchor("a", 1), anchor("a", 2), anchor("a", 300), *map(anchor, "bcdefgh"))
+
+
+def build_store(directory: Path, anchors: Sequence[Anchor]) -> Path:
+    """Build the store of *anchors* in *directory*, and return its path."""
+    return Path(build.build(str(directory), tuple(anchors), 0o600))
+
+
+def write_index(
+    directory: Path, store: Path, snapshot: Snapshot | None = None, settings: tuple[str, ...] = SETTINGS
+) -> Path:
+    """Write an index of *store* that no process has checked, and return its path."""
+    path = Path(_store.index_path(str(directory), settings))
+    index = Index(settings, store.name, signature(str(store)), snapshot or Snapshot([], [], []), [], [])
+    path.write_bytes(build.encode(index))
+    path.chmod(0o600)
+    os.utime(path, (0, 0))
+    return path
+
+
+def find(directory: Path, settings: tuple[str, ...] = SETTINGS) -> Index | None:
+    """Return the usable index for *settings* in *directory*."""
+    return _store.find(str(directory), settings, verification.check)
+
+
+def content(store: Path) -> dict[str, bytes]:
+    """Return the files of *store* by name."""
+    return {path.name: path.read_bytes() for path in store.iterdir()}

@@ -1,0 +1,217 @@
+"""Building a store: its content, its permissions, and the repair of a damaged one."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+import certifi
+import der
+import pytest
+import support
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_roots import ROOTS, build_store, content
+
+from certhook._certificates import openssl as openssl_files
+from certhook._certificates import pem
+from certhook._certificates.x509 import Certificate
+from certhook._config import SERVER_AUTH, Config
+from certhook._sources import read_trust_set
+from certhook._store import Unusable, build, verification
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes and owners")
+
+OTHER_USER = 54321
+
+#: A certificate of the same name as three of ROOTS, which OpenSSL rejects because of its key.
+REJECTED = Certificate(der.certificate(der.common_name("a"), key=der.element(der.SEQUENCE)))
+
+
+# Content.
+
+
+@settings(max_examples=20)
+@given(st.permutations(ROOTS))
+def test_the_store_does_not_depend_on_the_order_of_the_anchors(tmp_path_factory, shuffled) -> None:
+    one, other = (build_store(tmp_path_factory.mktemp("order"), anchors) for anchors in (ROOTS, shuffled))
+    assert one.name == other.name
+    assert content(one) == content(other)
+
+
+def test_different_anchors_have_different_stores() -> None:
+    ders = [root.der for root in ROOTS]
+    assert len({build.digest(ders[:count]) for count in range(len(ders) + 1)}) == len(ders) + 1
+
+
+def test_certificates_of_one_name_are_numbered_without_those_that_openssl_rejects() -> None:
+    """OpenSSL stops at the first file that it rejects, so a rejected certificate would hide the others."""
+    certificates = [root.certificate for root in ROOTS]
+    assert REJECTED.der < min(certificate.der for certificate in certificates)
+    files = openssl_files.hashed_files([*certificates, REJECTED])
+    assert len(files) == len(ROOTS)
+    further = sorted(name for name in files if not name.endswith(".0"))
+    subject_hash = further[0].partition(".")[0]
+    assert further == [f"{subject_hash}.1", f"{subject_hash}.2"]
+    namesakes = sorted(certificate.der for certificate in certificates[:3])
+    assert [files[f"{subject_hash}.{number}"] for number in range(3)] == [der.pem(one) for one in namesakes]
+
+
+def test_the_files_for_certifis_roots_are_those_of_openssl_rehash(tmp_path, openssl) -> None:
+    entries, _ = pem.parse(Path(certifi.where()).read_bytes())
+    ours = openssl_files.hashed_files([entry.certificate for entry in entries])
+    for number, entry in enumerate(entries):
+        (tmp_path / f"{number}.pem").write_bytes(der.pem(entry.der))
+    subprocess.run([openssl, "rehash", str(tmp_path)], env=support.clean_env(), check=True, stderr=subprocess.DEVNULL)
+    theirs = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_symlink()}
+    assert len(ours) > 100
+    assert sorted(ours) == sorted(theirs)
+    assert sorted(ours.values()) == sorted(theirs.values())
+
+
+# Damage.
+
+
+def replace_by_link(path: Path) -> None:
+    path.rename(path.parent.parent / "moved")
+    path.symlink_to(path.parent.parent / "moved")
+
+
+#: Each damages a store, given one of its files with a certificate.
+DAMAGE = {
+    "file missing": lambda file: file.unlink(),
+    "file longer": lambda file: file.write_bytes(file.read_bytes() + b"\n"),
+    "file shorter": lambda file: file.write_bytes(file.read_bytes()[:-1]),
+    "file renamed": lambda file: file.rename(file.with_suffix(".7")),
+    "file added": lambda file: file.with_name("more").write_bytes(b""),
+    "directory added": lambda file: file.with_name("more").mkdir(),
+    "link instead of a file": replace_by_link,
+    "manifest missing": lambda file: file.with_name("manifest").unlink(),
+    "manifest truncated": lambda file: file.with_name("manifest").write_bytes(b"certhook store 1\n"),
+    "manifest empty": lambda file: file.with_name("manifest").write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_store_is_detected_and_repaired(store, damage) -> None:
+    before = content(store)
+    damage(random.choice([path for path in store.iterdir() if path.name != "manifest"]))
+    assert not verification.is_complete(str(store))
+    with pytest.raises(Unusable):
+        verification.check(str(store))
+    assert build_store(store.parent, ROOTS) == store
+    assert content(store) == before
+    assert {path.name for path in store.parent.iterdir()} - {"moved"} == {store.name}
+
+
+def test_a_repair_never_removes_a_root_that_both_editions_contain(store, monkeypatch) -> None:
+    """A running program may read the store at the same time."""
+    (store / "manifest").unlink()
+    (store / "foreign").write_bytes(b"")
+    roots = {path.name for path in store.glob("*.[0-9]")}
+    steps = []
+
+    def observed(function: Callable[..., object]) -> Callable[..., object]:
+        def wrapper(*args: object, **kwargs: object) -> object:
+            result = function(*args, **kwargs)
+            steps.append(roots - {path.name for path in store.iterdir()})
+            return result
+
+        return wrapper
+
+    for name in ("replace", "unlink"):
+        monkeypatch.setattr(os, name, observed(getattr(os, name)))
+    build_store(store.parent, ROOTS)
+    assert len(steps) > len(roots)
+    assert not any(steps)
+
+
+def test_a_complete_store_is_not_written_again(store) -> None:
+    before = store.stat()
+    build_store(store.parent, ROOTS)
+    after = store.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "directory"])
+def test_anything_at_the_path_of_a_store_is_replaced(tmp_path, kind) -> None:
+    store = tmp_path / build.digest([root.der for root in ROOTS])
+    (tmp_path / "target").mkdir()
+    if kind == "file":
+        store.write_bytes(b"")
+    elif kind == "directory":
+        (store / "directory").mkdir(parents=True)
+    else:
+        store.symlink_to(tmp_path / ("missing" if kind == "dangling link" else "target"))
+    build_store(tmp_path, ROOTS)
+    verification.check(str(store))
+    assert not store.is_symlink()
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_linked", [False, True], ids=["a directory", "a link"])
+def test_a_store_that_belongs_to_another_user_is_replaced(store, root, is_linked) -> None:
+    """Its files cannot be replaced one by one."""
+    if is_linked:
+        store.rename(store.with_name("moved"))
+        store.symlink_to(store.with_name("moved"))
+    for path in (store, *store.iterdir()):
+        os.chown(path, OTHER_USER, OTHER_USER, follow_symlinks=False)
+    foreign = content(store)
+    build_store(store.parent, ROOTS)
+    verification.check(str(store))
+    assert store.stat().st_uid == os.geteuid()
+    assert content(store) == foreign
+    assert {path.name for path in store.parent.iterdir()} - {"moved"} == {store.name}
+
+
+# Permissions.
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    before = os.umask(0)
+    yield os.umask
+    os.umask(before)
+
+
+@posix
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077])
+@pytest.mark.parametrize(
+    ("shared", "directories", "files"), [(False, 0o700, 0o600), (True, 0o755, 0o644)], ids=["private", "shared"]
+)
+def test_modes_do_not_depend_on_the_umask(tmp_path, cas, umask, mask, shared, directories, files) -> None:
+    umask(mask)
+    (tmp_path / "system.pem").write_bytes(cas.pem("system"))
+    config = Config({"SSL_CERT_FILE": str(tmp_path / "system.pem"), "SSL_CERT_DIR": ""})
+    created = tmp_path / "created"
+    build.compile_store(str(created / "cache"), read_trust_set(config, SERVER_AUTH), ("setting",), shared)
+    for path in (created, *created.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (directories if path.is_dir() else files)
+
+
+# Leftovers.
+
+
+def test_leftovers_of_killed_builders_are_removed_after_an_hour(tmp_path, cas) -> None:
+    """Nothing else is removed, because the directory may contain other files of its owner."""
+    digest = "ab" * 20
+    leftovers = [f".{digest}.{'0' * 16}", f".index-{'0' * 8}.{'1' * 16}"]
+    recent = f".{digest}.{'2' * 16}"
+    others = [digest, ".mine", f".{digest}", f"{digest}.{'0' * 16}"]
+    for name in (*leftovers, recent, *others):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"1")
+        if name != recent:
+            two_hours_ago = time.time() - 2 * 3600
+            os.utime(tmp_path / name, (two_hours_ago, two_hours_ago))
+    (tmp_path / "system.pem").write_bytes(cas.pem("system"))
+    config = Config({"SSL_CERT_FILE": str(tmp_path / "system.pem"), "SSL_CERT_DIR": ""})
+    store = build.compile_store(str(tmp_path), read_trust_set(config, SERVER_AUTH), ("setting",), shared=False)
+    created = {"system.pem", os.path.basename(store), *(path.name for path in tmp_path.glob("index-*"))}
+    assert {path.name for path in tmp_path.iterdir()} - created == {recent, *others}

@@ -1,0 +1,278 @@
+"""Directories of stores: only directories that no other user can modify are used."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from certhook import _store
+from certhook._config import Config
+from certhook._state import process
+from certhook._store import NO_HOME, ROOTS_DIRECTORY, Unusable, build
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes and owners")
+
+#: A user without an entry in the user database, and the user that owns files from outside a user namespace.
+OTHER_USER = 54321
+OVERFLOW_USER = 65534
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory whose parent the tests may change."""
+    directory = tmp_path / "parent" / "cache"
+    directory.mkdir(parents=True)
+    return directory
+
+
+def rejection(path: Path) -> Unusable:
+    """Return the exception that rejects *path*."""
+    with pytest.raises(Unusable) as caught:
+        _store.resolve(str(path))
+    return caught.value
+
+
+# Modes.
+
+
+def test_a_directory_of_the_user_is_used(directory) -> None:
+    assert _store.resolve(str(directory)) == str(directory)
+
+
+def test_a_missing_directory_is_used_if_its_parents_are_safe(directory) -> None:
+    assert _store.resolve(str(directory / "a" / "b")) == str(directory / "a" / "b")
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o720, 0o702])
+def test_a_directory_that_other_users_can_write_is_rejected_with_the_remedy(directory, mode) -> None:
+    directory.chmod(mode)
+    failure = rejection(directory)
+    assert f"{directory} is writable by other users (mode {mode:o}); run 'chmod go-w {directory}'" in str(failure)
+    assert failure.is_unsafe
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+@pytest.mark.parametrize("name", ["cache", "missing"])
+def test_a_directory_in_a_parent_that_other_users_can_write_is_rejected(directory, mode, name) -> None:
+    directory.parent.chmod(mode)
+    assert f"{directory.parent} is writable by other users" in str(rejection(directory.parent / name))
+
+
+@posix
+def test_a_directory_in_a_sticky_public_parent_is_rejected_as_public(directory) -> None:
+    """As in /tmp: after the directory is deleted, another user can create it again."""
+    directory.parent.chmod(0o1777)
+    failure = rejection(directory)
+    assert f"{directory.parent} is writable by other users (mode 1777); choose a directory that is not" in str(failure)
+    # A user whose home is in /tmp does not get a warning in every process.
+    assert failure.is_public and not failure.is_unsafe
+
+
+# Owners.
+
+
+@pytest.mark.parametrize("owner", [OTHER_USER, OVERFLOW_USER])
+@pytest.mark.parametrize("is_parent", [False, True], ids=["the directory", "its parent"])
+def test_a_directory_of_another_user_is_rejected(directory, root, owner, is_parent) -> None:
+    os.chown(directory.parent if is_parent else directory, owner, owner)
+    failure = rejection(directory)
+    assert "belongs to" in str(failure)
+    # In a container, the files of every user outside its user namespace appear to belong to the overflow user.
+    assert failure.is_unsafe == (owner == OTHER_USER)
+
+
+@posix
+def test_the_overflow_user_cannot_use_its_own_directory(directory, root, monkeypatch) -> None:
+    """It cannot distinguish its files from those of users outside the user namespace."""
+    os.chown(directory, OVERFLOW_USER, OVERFLOW_USER)
+    monkeypatch.setattr(os, "geteuid", lambda: OVERFLOW_USER)
+    assert "belongs to a user outside this user namespace (nobody)" in str(rejection(directory))
+    assert _store.resolve(str(directory.parent)) == str(directory.parent)
+
+
+def test_users_trust_the_directories_of_root_but_root_does_not_trust_theirs(directory, root, monkeypatch) -> None:
+    os.chown(directory, OTHER_USER, OTHER_USER)
+    assert rejection(directory).is_unsafe
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
+    assert _store.resolve(str(directory)) == str(directory)
+    assert _store.resolve(str(directory.parent)) == str(directory.parent)
+
+
+# Links, files, and paths that OpenSSL would split.
+
+
+def test_a_symbolic_link_is_rejected(directory) -> None:
+    link = directory.parent / "link"
+    link.symlink_to(directory)
+    failure = rejection(link)
+    assert f"{link} is a symbolic link" in str(failure)
+    assert failure.is_unsafe
+
+
+def test_a_link_above_the_directory_is_resolved(directory, tmp_path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(directory.parent)
+    assert _store.resolve(str(link / "cache")) == str(directory)
+    assert _store.resolve(str(link / "missing")) == str(directory.parent / "missing")
+
+
+def test_a_link_before_a_parent_reference_is_resolved(directory, tmp_path) -> None:
+    """The operating system resolves the link first: ``link/..`` is the parent of its target."""
+    (tmp_path / "link").symlink_to(directory)
+    (tmp_path / "cache").mkdir()
+    assert _store.resolve(str(tmp_path / "link" / ".." / "cache")) == str(directory)
+    assert _store.resolve(str(tmp_path / "parent" / ".." / "cache")) == str(tmp_path / "cache")
+
+
+@posix
+def test_the_target_of_a_link_above_the_directory_must_be_safe(directory, tmp_path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(directory.parent)
+    directory.parent.chmod(0o777)
+    assert f"{directory.parent} is writable by other users" in str(rejection(link / "cache"))
+
+
+def test_a_file_and_a_path_below_it_are_rejected(directory) -> None:
+    file = directory / "file"
+    file.write_bytes(b"")
+    assert str(rejection(file)) == f"{file} is not a directory"
+    assert f"{file / 'below'} cannot be examined" in str(rejection(file / "below"))
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_path_that_openssl_would_split_is_rejected_without_a_warning(directory, tmp_path, is_linked) -> None:
+    path = directory / f"a{os.pathsep}b"
+    if is_linked:
+        path.mkdir()
+        (tmp_path / "link").symlink_to(path)
+        path = tmp_path / "link" / "cache"
+    failure = rejection(path)
+    assert f"contains {os.pathsep!r}, which separates directories for OpenSSL" in str(failure)
+    assert not failure.is_unsafe and not failure.is_public
+
+
+# Creating directories.
+
+
+def test_a_directory_on_a_missing_drive_cannot_be_created(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    with pytest.raises(Unusable, match="cannot be created: the drive .* does not exist"):
+        build.make_directories(str(tmp_path / "cache"), shared=False)
+
+
+@posix
+def test_an_existing_directory_keeps_its_mode(tmp_path) -> None:
+    tmp_path.chmod(0o750)
+    build.make_directories(str(tmp_path), shared=True)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
+
+
+@posix
+def test_only_stores_of_root_are_readable_by_other_users(monkeypatch) -> None:
+    for user, is_shared in ((0, True), (OTHER_USER, False)):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        assert _store.is_shared() == is_shared
+
+
+# The default directory.
+
+
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Run as a user on Linux, with neither HOME nor an entry in the user database."""
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
+    monkeypatch.setattr(os, "getuid", lambda: OTHER_USER)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def own_directory(**variables: str) -> str | None:
+    return _store.own_directory(Config(variables).cache_dir)[0]
+
+
+@posix
+def test_stores_of_a_user_are_in_the_cache_directory_of_the_home(user) -> None:
+    user.setenv("HOME", "/home/me")
+    assert own_directory() == "/home/me/.cache/certhook"
+    user.setenv("XDG_CACHE_HOME", "/data/cache")
+    assert own_directory() == "/data/cache/certhook"
+
+
+@posix
+def test_a_relative_xdg_cache_home_is_ignored(user) -> None:
+    user.setenv("HOME", "/home/me")
+    user.setenv("XDG_CACHE_HOME", "cache")
+    assert own_directory() == "/home/me/.cache/certhook"
+
+
+@posix
+def test_without_an_absolute_home_there_is_no_directory(user) -> None:
+    assert _store.own_directory(None) == (None, NO_HOME)
+    user.setenv("HOME", "relative")
+    assert _store.own_directory(None) == (None, NO_HOME)
+
+
+@posix
+def test_on_macos_stores_are_in_library_caches(user) -> None:
+    user.setenv("HOME", "/Users/me")
+    user.setenv("XDG_CACHE_HOME", "/data/cache")
+    user.setattr(sys, "platform", "darwin")
+    assert own_directory() == "/Users/me/Library/Caches/certhook"
+
+
+@posix
+def test_stores_of_root_are_never_in_a_home(user) -> None:
+    user.setenv("HOME", "/home/me")
+    user.setenv("XDG_CACHE_HOME", "/home/me/cache")
+    user.setattr(os, "geteuid", lambda: 0)
+    user.setattr(os, "getuid", lambda: 0)
+    assert own_directory() == ROOTS_DIRECTORY == "/var/cache/certhook"
+
+
+@posix
+def test_a_set_uid_process_has_no_directory(user) -> None:
+    user.setenv("HOME", "/home/me")
+    user.setattr(os, "getuid", lambda: OTHER_USER + 1)
+    assert _store.own_directory(None) == (None, "the process runs with the privileges of another user")
+
+
+@posix
+def test_an_excluded_environment_does_not_select_the_directory(user) -> None:
+    user.setattr(process, "use_environment", False)
+    user.setenv("HOME", "/home/me")
+    user.setenv("XDG_CACHE_HOME", "/data/cache")
+    database = SimpleNamespace(getpwuid=lambda user: SimpleNamespace(pw_dir=f"/home/{user}"))
+    user.setitem(sys.modules, "pwd", database)
+    assert own_directory() == f"/home/{OTHER_USER}/.cache/certhook"
+    user.setitem(sys.modules, "pwd", None)
+    assert own_directory() is None
+
+
+# CERTHOOK_CACHE_DIR.
+
+
+def test_the_variable_selects_another_directory(tmp_path) -> None:
+    assert own_directory(CERTHOOK_CACHE_DIR=str(tmp_path)) == str(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["none", " None "])
+def test_none_selects_no_directory(value) -> None:
+    assert _store.own_directory(Config({"CERTHOOK_CACHE_DIR": value}).cache_dir) == (None, "CERTHOOK_CACHE_DIR=none")
+
+
+@posix
+def test_a_relative_path_is_reported_and_the_default_applies(user) -> None:
+    user.setenv("HOME", "/home/me")
+    config = Config({"CERTHOOK_CACHE_DIR": "cache"})
+    assert _store.own_directory(config.cache_dir) == ("/home/me/.cache/certhook", "")
+    (problem,) = config.problems
+    assert str(problem).startswith("CERTHOOK_CACHE_DIR: 'cache' is a relative path")
