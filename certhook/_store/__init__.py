@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 #: The first field of every index.
 INDEX = b"certhook index 8"
 
-#: A reason of :func:`own_directory`.
 NO_HOME = "the user has no cache directory"
-
-#: The directory of root's stores, which a daemon can still read after it has dropped its privileges.
+#: The directory of root's stores, which a daemon can still read after it has dropped privileges.
 ROOTS_DIRECTORY = "/var/cache/certhook"
 
 # The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
