@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from certhook import _warnings
 from certhook._sources import read_trust_set
-from certhook._store import Unusable, is_shared
-from certhook._store.build import compile_store
+from certhook._store import Unusable
+from certhook._store.build import compile_store, is_shared
 from certhook._watch.paths import signature
 from certhook.exceptions import SourceError
 

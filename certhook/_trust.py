@@ -129,6 +129,13 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), *selected)
 
 
+def beside_package() -> "Optional[str]":
+    """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
+    # In memory (frozen into C, PyOxidizer), a module has no __file__.
+    package = os.path.dirname(globals().get("__file__", ""))
+    return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
+
+
 def _determine(config: "Config", purpose: int) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
@@ -136,7 +143,7 @@ def _determine(config: "Config", purpose: int) -> Trust:
     if own is None and reason != _store.NO_HOME:
         return _read(config, purpose, None, (), reason)
     settings = index_settings(config, purpose)
-    directories = [directory for directory in (_store.beside_package(), own) if directory is not None]
+    directories = [directory for directory in (beside_package(), own) if directory is not None]
     store, index, rejected = _store.lookup(directories, settings, _verify)
     if store is not None and index is not None:
         problems = [*config.problems, *_restored(index.problems)]

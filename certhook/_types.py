@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 #: Change time in nanoseconds, size in bytes, inode and device of a path; None if the path does not exist.
 #: Other inputs use the four numbers differently.
@@ -11,6 +11,3 @@ Signature = Optional[Tuple[int, int, int, int]]
 #: A watched input and its signature: the kind, name and detail of the input, and the signature.
 Row = Tuple[str, str, str, Signature]
 Rows = List[Row]
-
-#: A class of :mod:`certhook._watch.inputs`, or of its modules for Windows and macOS.
-Input = Any

@@ -11,9 +11,8 @@ demand. Pointing a context at it takes microseconds; loading the roots takes 15 
     <directory>/<digest>/cert.pem  all certificates, for ssl.get_default_verify_paths()
     <directory>/<digest>/manifest  the names and sizes of these files
 
-OpenSSL reads a store long after it was verified. A directory is therefore used only if no
-user but root and the owner of this process can modify it or its parents, and root uses
-only root's. This module is imported for every first context.
+OpenSSL reads a store long after it was verified. A directory is therefore used only if no user
+but root and the owner of this process can modify it or its parents, and root uses only root's.
 """
 
 import os
@@ -34,10 +33,8 @@ if TYPE_CHECKING:
 #: The first field of every index.
 INDEX = b"certhook index 8"
 
-#: Why a process without a home directory builds no store.
 NO_HOME = "the user has no cache directory"
-
-#: The directory of root's stores, which a daemon can still read after it has dropped its privileges.
+#: The directory of root's stores, which a daemon can still read after it has dropped privileges.
 ROOTS_DIRECTORY = "/var/cache/certhook"
 
 # The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
@@ -45,11 +42,11 @@ _MAX_SIZE = 1 << 26
 # O_NONBLOCK: opening a FIFO must not block.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
-# The owner of files that belong to users outside the user namespace, user_namespaces(7). A process
-# with this user ID cannot distinguish its own files from theirs.
+# The owner of files of users outside the user namespace, user_namespaces(7). A process with this user ID
+# cannot distinguish its own files from theirs.
 _OVERFLOW_UID = 65534
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-# On Windows, the access list decides who may write, not the mode.
+# Windows has access lists instead of modes.
 _TYPE_AND_WRITABLE = 0o170000 | (0 if sys.platform == "win32" else _WRITABLE_BY_OTHERS)
 
 
@@ -78,8 +75,6 @@ class Index:
         only for processes that cannot read them either
     """
 
-    __slots__ = ("digest", "problems", "settings", "snapshot", "store_signature", "unreadable")
-
     def __init__(
         self,
         settings: "Tuple[str, ...]",
@@ -89,19 +84,12 @@ class Index:
         problems: "List[Tuple[str, str]]",
         unreadable: "List[str]",
     ) -> None:
-        self.settings = settings
-        self.digest = digest
-        self.store_signature = store_signature
-        self.snapshot = snapshot
-        self.problems = problems
-        self.unreadable = unreadable
+        self.settings, self.digest, self.store_signature = settings, digest, store_signature
+        self.snapshot, self.problems, self.unreadable = snapshot, problems, unreadable
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Index":
-        """Decode the result of :func:`certhook._store.build.encode`.
-
-        :raises ValueError: for anything else
-        """
+        """Decode the result of :func:`certhook._store.build.encode`; raise :exc:`ValueError` for anything else."""
         magic, _, rest = data.partition(b"\0")
         checksum, _, body = rest.partition(b"\0")
         if magic != INDEX or checksum != b"%08x" % crc32(body):
@@ -129,8 +117,7 @@ def lookup(
     """Find a current, complete store for *settings* in the first of *directories* that contains one.
 
     :param verify: raises :class:`Unusable` if a store is not complete
-    :returns: the path of the store and its index, None if there is none; and the reasons why
-        directories with an index were rejected
+    :returns: the path of the store and its index, or None; and why directories with an index were rejected
     """
     rejected = []
     for directory in directories:
@@ -155,9 +142,8 @@ def index_path(directory: str, settings: "Tuple[str, ...]") -> str:
 def find(directory: str, settings: "Tuple[str, ...]", verify: "Callable[[str], None]") -> "Optional[Index]":
     """Return the index for *settings* in *directory*, if its inputs are unchanged and its store is complete.
 
-    Hundreds of files can only be modified in place without changing their directory: the
-    members of input directories and the files of the store. They are checked once per
-    :data:`MEMBERS_INTERVAL` for all processes, which the index's modification time records.
+    The members of input directories and the files of the store, which are many, are checked once
+    per :data:`MEMBERS_INTERVAL` for all processes. The index's modification time records it.
     """
     path = index_path(directory, settings)
     try:
@@ -165,7 +151,7 @@ def find(directory: str, settings: "Tuple[str, ...]", verify: "Callable[[str], N
         index = Index.from_bytes(data)
         if index.settings != settings or any(map(_is_readable, index.unreadable)):
             return None
-        # A portable snapshot does not contain the directory's time, which would show a replaced file.
+        # A portable snapshot lacks the directory's time, which would show a replaced file.
         thorough = index.snapshot.portable or not _is_recent(checked)
         if not index.snapshot.is_current(thorough):
             return None
@@ -216,13 +202,6 @@ def read_small(path: str) -> "Tuple[bytes, float]":
         os.close(descriptor)
 
 
-def beside_package() -> "Optional[str]":
-    """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
-    # In memory (frozen into C, PyOxidizer), a module has no __file__.
-    package = os.path.dirname(os.path.dirname(globals().get("__file__", "")))
-    return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
-
-
 def own_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
     """Return the directory in which this process builds stores, or None and the reason.
 
@@ -261,11 +240,6 @@ def _home_in_passwd() -> str:
         return pwd.getpwuid(os.geteuid()).pw_dir
     except (ImportError, KeyError):
         return ""
-
-
-def is_shared() -> bool:
-    """Return whether other users may read the stores of this process: root's, for daemons that drop privileges."""
-    return sys.platform != "win32" and os.geteuid() == 0
 
 
 def resolve(directory: str) -> str:

@@ -88,6 +88,11 @@ def store_content(anchors: tuple[Anchor, ...]) -> dict[str, bytes]:
     return content
 
 
+def is_shared() -> bool:
+    """Return whether other users may read the stores of this process: root's, for daemons that drop privileges."""
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
 def make_directories(directory: str, shared: bool) -> None:
     """Create *directory* and its missing parents.
 

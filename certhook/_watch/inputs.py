@@ -10,25 +10,20 @@ import os
 import sys
 from binascii import crc32
 
-from certhook._watch.paths import portable_signature, signature, status_signature
+from certhook._watch.paths import Input, portable_signature, signature, status_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._types import Input, Row, Signature
+    from certhook._types import Row, Signature
 
 
-class Path:
+class Path(Input):
     """A file or a directory.
 
     :ivar name: the absolute path
     """
 
     kind = "path"
-    detail = ""
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
     def signature(self, portable: bool = False) -> Signature:
         """Return the current signature."""
@@ -39,7 +34,7 @@ class Path:
 _SCAN_FROM = 8
 
 
-class Members:
+class Members(Input):
     """Files in one directory, often hundreds.
 
     Adding, removing or replacing a file changes the directory itself. A file that is
@@ -50,10 +45,9 @@ class Members:
     """
 
     kind = "members"
-    __slots__ = ("detail", "name")
 
     def __init__(self, name: str, detail: str) -> None:
-        self.name = name
+        super().__init__(name)
         self.detail = detail
 
     def signature(self, portable: bool = False) -> Signature:

@@ -14,12 +14,12 @@ from time import monotonic
 
 from certhook import _files
 from certhook._state import is_privileged, process
-from certhook._watch.paths import signature
+from certhook._watch.paths import Input, signature
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._types import Input, Signature
+    from certhook._types import Signature
 
 SECURITY = "/usr/bin/security"
 #: The time limit for one call, in seconds.
@@ -40,15 +40,10 @@ DOMAINS = {"administrator's": ("-d",), "user's": ()}
 OUTPUT = "{output}"
 
 
-class TrustSettings:
+class TrustSettings(Input):
     """The trust settings of one domain, by the domain's name."""
 
     kind = "trust settings"
-    detail = ""
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
     def signature(self, portable: bool = False) -> Signature:
         """Return the signature of the settings, None if they cannot be read."""

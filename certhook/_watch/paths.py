@@ -17,6 +17,28 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK
 _MAX_SIZE = 1 << 26
 
 
+class Input:
+    """Base class of inputs.
+
+    :ivar kind: the kind of input, which identifies the class in a snapshot
+    :ivar name: the name of the input: a path, or the name of a key, a store or a domain
+    :ivar detail: further data that identifies the input
+    """
+
+    kind = ""
+    detail = ""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def signature(self, portable: bool = False) -> Signature:
+        """Return the current signature.
+
+        :param portable: whether it must survive packing into a container image
+        """
+        raise NotImplementedError
+
+
 def signature(path: str) -> Signature:
     """Return the signature of *path*, following symbolic links."""
     try:

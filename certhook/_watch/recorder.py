@@ -8,11 +8,11 @@ from time import sleep, time_ns
 
 from certhook._watch import Snapshot
 from certhook._watch.inputs import Members, Path, members_checksum
-from certhook._watch.paths import signature
+from certhook._watch.paths import Input, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._types import Input, Row, Signature
+    from certhook._types import Row, Signature
 
 # These errors last until the signature of the path changes: it does not exist, or is inaccessible.
 _LASTING_ERRORS = (

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from binascii import crc32
 
+from certhook._watch.paths import Input
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterable, Tuple, Union
 
-    from certhook._types import Input, Signature
+    from certhook._types import Signature
 
     #: An item of ``ssl.enum_certificates``: the certificate, its encoding, and True or the trusted purposes.
     StoreItem = Tuple[bytes, str, Union[bool, "frozenset[str]"]]
@@ -37,18 +39,13 @@ _ADDITIONAL = {"ROOT": (rf"{_LOCATIONS[0]}\AuthRoot",)}
 _MISSING = (0, 0, 0, 0)
 
 
-class RegistryKey:
+class RegistryKey(Input):
     """A registry key.
 
     :ivar name: its path, which begins with the hive
     """
 
     kind = "registry key"
-    detail = ""
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
     def signature(self, portable: bool = False) -> Signature:
         """Return the key's timestamp and number of subkeys, or a checksum of their names if *portable*."""
@@ -65,18 +62,13 @@ class RegistryKey:
         return crc32(repr(sorted(names)).encode()), subkeys, 1, 0
 
 
-class CertificateStore:
+class CertificateStore(Input):
     """The content of a certificate store.
 
     :ivar name: the name of the store
     """
 
     kind = "certificate store"
-    detail = ""
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
     def signature(self, portable: bool = False) -> Signature:
         """Return the signature of the certificates, None if the store cannot be read."""

@@ -7,8 +7,8 @@ import os
 from certhook import _config, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
-from certhook._store import beside_package
 from certhook._store.build import compile_store
+from certhook._trust import beside_package
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 

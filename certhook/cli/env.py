@@ -16,7 +16,7 @@ from typing import Callable, NamedTuple
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
-from certhook._store import Unusable, build, is_shared, own_directory
+from certhook._store import Unusable, build, own_directory
 from certhook._text import presentable
 from certhook.cli import _exporting, _terminal, _writing
 from certhook.cli._terminal import CommandError
@@ -192,7 +192,7 @@ def _own_directory(config: Config) -> str:
         raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:
         _writing.check_safe(directory)  # before creating anything in a directory that another user can modify
-        build.make_directories(directory, is_shared())
+        build.make_directories(directory, build.is_shared())
         return _writing.check_safe(directory)
     except (CommandError, Unusable) as failure:
         raise CommandError(f"{failure}; or name a file: {_TWO_STEPS}") from None

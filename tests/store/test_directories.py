@@ -178,7 +178,7 @@ def test_an_existing_directory_keeps_its_mode(tmp_path) -> None:
 def test_only_stores_of_root_are_readable_by_other_users(monkeypatch) -> None:
     for user, is_shared in ((0, True), (OTHER_USER, False)):
         monkeypatch.setattr(os, "geteuid", lambda user=user: user)
-        assert _store.is_shared() == is_shared
+        assert build.is_shared() == is_shared
 
 
 # The default directory.
