@@ -130,7 +130,7 @@ def write_directory(
     that a program reading it never misses a file that both editions contain.
 
     :param last: the name of the file that is replaced last
-    :param mode: the permissions of a file; a directory is accessible to the same users
+    :param mode: the permissions of a file; a new directory is accessible to the same users
     :param is_obsolete: whether to remove another file with the given name from an existing directory
     :param is_complete: whether another process has written the same content meanwhile
     :param is_foreign: whether to replace an existing directory as a whole, because another user owns it
@@ -146,7 +146,6 @@ def write_directory(
         if is_foreign():
             _exchange(temporary, path)
         else:
-            os.chmod(path, directory_mode(mode))
             _merge(temporary, path, sorted(content, key=last.__eq__), is_obsolete)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

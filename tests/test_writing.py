@@ -216,14 +216,19 @@ def test_a_foreign_directory_is_replaced_as_a_whole(existing) -> None:
 
 @posix
 @masks
-def test_modes_of_a_directory_do_not_depend_on_the_umask(tmp_path, umask) -> None:
-    for name in ("new", "existing"):
-        if name == "existing":
-            _files.make_directory(str(tmp_path / name), 0o700)
-            _files.create(str(tmp_path / name / "kept"), b"", 0o600)
-        write(tmp_path / name)
-        assert mode(tmp_path / name) == 0o755
-        assert {mode(path) for path in (tmp_path / name).iterdir()} == {0o644}
+def test_modes_of_a_new_directory_do_not_depend_on_the_umask(directory, umask) -> None:
+    write(directory)
+    assert mode(directory) == 0o755
+    assert {mode(path) for path in directory.iterdir()} == {0o644}
+
+
+@posix
+def test_an_existing_directory_keeps_its_mode_and_its_files_get_the_new_one(existing) -> None:
+    existing.chmod(0o750)
+    (existing / "kept").chmod(0o600)
+    write(existing)
+    assert mode(existing) == 0o750
+    assert {mode(existing / name) for name in NEW} == {0o644}
 
 
 @posix

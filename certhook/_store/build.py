@@ -127,6 +127,7 @@ def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
     if is_complete(store):
         return store
     try:
+        _restore_mode(store, mode)
         _files.write_directory(
             store,
             store_content(anchors),
@@ -139,6 +140,13 @@ def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
     except OSError as error:
         raise Unusable(f"{store} cannot be written: {error.strerror}") from None
     return store
+
+
+def _restore_mode(store: str, mode: int) -> None:
+    """Restore the permissions of an existing store, whose files are then replaced."""
+    if not os.path.islink(store):
+        with contextlib.suppress(OSError):  # It is missing, or belongs to another user.
+            os.chmod(store, _files.directory_mode(mode))
 
 
 def _is_foreign(store: str) -> bool:

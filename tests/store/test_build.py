@@ -109,6 +109,16 @@ def test_a_damaged_store_is_detected_and_repaired(store, damage) -> None:
     assert {path.name for path in store.parent.iterdir()} - {"moved"} == {store.name}
 
 
+@posix
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, 0o700), (0o644, 0o755)])
+def test_a_repair_restores_the_mode_of_the_directory(store, mode, expected) -> None:
+    store.chmod(0o777)
+    assert not verification.is_complete(str(store))
+    build.build(str(store.parent), ROOTS, mode)
+    verification.check(str(store))
+    assert stat.S_IMODE(store.stat().st_mode) == expected
+
+
 def test_a_repair_never_removes_a_root_that_both_editions_contain(store, monkeypatch) -> None:
     """A running program may read the store at the same time."""
     (store / "manifest").unlink()
