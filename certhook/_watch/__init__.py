@@ -107,8 +107,9 @@ class Monitor:
         self._checked_members = now
         try:
             return self._verify() and are_unchanged(snapshot.members, portable=False)
-        except ImportError:
-            return True  # certhook was uninstalled while the program runs; its store remains usable.
+        except (ImportError, OSError):
+            # certhook was uninstalled while the program runs, or no file descriptor is left. The store remains usable.
+            return True
 
     def _replace_portable(self, now: float) -> bool:
         """Check a portable snapshot once, and replace it by one with cheaper signatures."""
