@@ -23,7 +23,7 @@ def load_completely(context: ssl.SSLContext) -> None:
     _loading.load_completely(context)
 
 
-def store_in_place_of(capath: str | None) -> tuple[str | None, str] | None:
+def replacement_paths(capath: str | None) -> tuple[str | None, str] | None:
     """Return a file and a directory of the compiled store, unless Python's own directory contains a root.
 
     :param capath: Python's directory, None if there is none

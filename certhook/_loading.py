@@ -8,7 +8,7 @@ those that are asked for their roots, and default trust without a store.
 import _ssl
 import os
 
-from certhook._state import CALLERS, LOADED, STORE, process
+from certhook._state import CALLER_CERTS, LOADED, STORE, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def load_store(context: "ssl.SSLContext", store: str) -> None:
     # OpenSSL searches directories only for subjects without a loaded certificate, and stops at the first
     # directory that contains the subject: a certificate of the same name would hide the root.
     load_completely(context)
-    if CALLERS in markers or LOADED in markers or _ssl._SSLContext.cert_store_stats(context)["x509"]:
+    if CALLER_CERTS in markers or LOADED in markers or _ssl._SSLContext.cert_store_stats(context)["x509"]:
         _load_files(context, store)
     else:
         _load(context, capath=store)

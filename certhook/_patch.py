@@ -21,8 +21,8 @@ from _thread import _local
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
 from certhook._state import (
-    CALLERS,
-    SERVES,
+    CALLER_CERTS,
+    FOR_SERVER,
     STORE,
     context_class_of,
     incomplete,
@@ -158,7 +158,7 @@ def _create_for_server(original: "Function", args: "Tuple[Any, ...]", kwargs: "d
         context = original(*args, **kwargs)
     finally:
         _thread_state.serves = False
-    getattr(context, "__dict__", {})[SERVES] = True
+    getattr(context, "__dict__", {})[FOR_SERVER] = True
     return context
 
 
@@ -190,7 +190,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
                 _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled")
                 return None
         load_completely(args)
-        context.__dict__[CALLERS] = True
+        context.__dict__[CALLER_CERTS] = True
         return original(*args, **kwargs)
 
     wrapper = _marked(load_verify_locations, original)
@@ -208,7 +208,7 @@ def _besides_public_bundle(
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("the roots are loaded as named", failure)
         return None
-    return None if SERVES in vars(context) or getattr(_thread_state, "serves", False) else others
+    return None if FOR_SERVER in vars(context) or getattr(_thread_state, "serves", False) else others
 
 
 def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -218,7 +218,7 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
             try:
                 from certhook import _eager
 
-                store = _eager.store_in_place_of(paths.capath)
+                store = _eager.replacement_paths(paths.capath)
             except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
                 _warn_of_failure("the paths are Python's own", failure)
             else:

@@ -22,9 +22,9 @@ STORE = "_certhook_store"
 #: The compiled store of which the context contains every root.
 LOADED = "_certhook_loaded"
 #: Set if the caller loaded certificates of its own.
-CALLERS = "_certhook_callers"
+CALLER_CERTS = "_certhook_caller_certs"
 #: Set if create_default_context() created the context for a server.
-SERVES = "_certhook_serves"
+FOR_SERVER = "_certhook_for_server"
 
 _AT_SECURE = 23
 
@@ -33,7 +33,7 @@ class Process:
     """The state of certhook in this process.
 
     :ivar use_environment: whether the process reads its environment; see :func:`certhook.install`
-    :ivar is_secure: the cached result of :func:`is_privileged`, empty before the first query
+    :ivar at_secure: the cached result of :func:`is_privileged`, empty before the first query
     :ivar config: the latest values of the variables, and the settings parsed from them
     :ivar trust: default trust by the bit of its purpose
     :ivar loadable: the PEM files of compiled stores, and whether OpenSSL loads them
@@ -47,7 +47,7 @@ class Process:
     def reset(self) -> None:
         """Restore the initial state."""
         self.use_environment = True
-        self.is_secure = ""
+        self.at_secure = ""
         self.config: Optional[Tuple[List[Any], Any]] = None
         self.trust: Dict[int, Any] = {}
         self.loadable: Dict[str, bool] = {}
@@ -66,9 +66,9 @@ def is_privileged() -> bool:
     """
     if not hasattr(os, "getuid"):
         return False
-    secure = process.is_secure or _query()
+    secure = process.at_secure or _query_at_secure()
     if secure != "temporarily unknown":
-        process.is_secure = secure
+        process.at_secure = secure
     return ids_differ() if secure == "unknown" else secure != "no"
 
 
@@ -77,7 +77,7 @@ def ids_differ() -> bool:
     return hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid())
 
 
-def _query() -> str:
+def _query_at_secure() -> str:
     """Return the kernel's AT_SECURE flag, see getauxval(3).
 
     :returns: "yes" or "no"; "unknown" if no interface exists; "temporarily unknown" if a later call may

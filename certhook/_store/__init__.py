@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 #: The first field of every index.
 INDEX = b"certhook index 8"
 
-NO_HOME = "the user has no cache directory"
+NO_CACHE_DIRECTORY = "the user has no cache directory"
 #: The directory of root's stores, which a daemon can still read after it has dropped privileges.
-ROOTS_DIRECTORY = "/var/cache/certhook"
+SUPERUSER_DIRECTORY = "/var/cache/certhook"
 
 # The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
 _MAX_SIZE = 1 << 26
@@ -202,7 +202,7 @@ def read_small(path: str) -> "Tuple[bytes, float]":
         os.close(descriptor)
 
 
-def own_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
+def store_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
     """Return the directory in which this process builds stores, or None and the reason.
 
     :param configured: the value of CERTHOOK_CACHE_DIR, empty for none
@@ -212,7 +212,7 @@ def own_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
     if is_privileged() or ids_differ():
         return None, "the process runs with the privileges of another user"
     directory = _user_directory()
-    return directory, "" if directory else NO_HOME
+    return directory, "" if directory else NO_CACHE_DIRECTORY
 
 
 def _user_directory() -> "Optional[str]":
@@ -220,7 +220,7 @@ def _user_directory() -> "Optional[str]":
         base = os.environ.get("LOCALAPPDATA", "") if process.use_environment else ""
         return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
     if os.geteuid() == 0:
-        return ROOTS_DIRECTORY
+        return SUPERUSER_DIRECTORY
     uses_xdg = process.use_environment and sys.platform != "darwin"
     base = os.environ.get("XDG_CACHE_HOME", "") if uses_xdg else ""
     # The XDG base directory specification requires that relative paths are ignored.

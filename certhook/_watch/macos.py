@@ -55,7 +55,7 @@ class TrustSettings:
         arguments = "trust-settings-export", *DOMAINS[self.name], OUTPUT
         process.security_answers.pop(arguments, None)
         try:
-            return settings_signature(ask([signature(file) for file in settings_files()], *arguments))
+            return settings_signature(run_cached([signature(file) for file in settings_files()], *arguments))
         except SourceError:
             return None
 
@@ -107,7 +107,7 @@ def settings_signature(data: bytes) -> Signature:
     return crc32(data), len(data), 0, 0
 
 
-def ask(seen: list[Signature], *arguments: str) -> bytes:
+def run_cached(seen: list[Signature], *arguments: str) -> bytes:
     """Return the output of :func:`run`, cached for a few seconds because one context needs it twice.
 
     :param seen: the signatures of the files that ``security`` reads; a change invalidates the cached output

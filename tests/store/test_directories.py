@@ -13,7 +13,7 @@ import pytest
 from certhook import _store
 from certhook._config import Config
 from certhook._state import process
-from certhook._store import NO_HOME, ROOTS_DIRECTORY, Unusable, build
+from certhook._store import NO_CACHE_DIRECTORY, SUPERUSER_DIRECTORY, Unusable, build
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes and owners")
 
@@ -196,7 +196,7 @@ def user(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def own_directory(**variables: str) -> str | None:
-    return _store.own_directory(Config(variables).cache_dir)[0]
+    return _store.store_directory(Config(variables).cache_dir)[0]
 
 
 @posix
@@ -216,9 +216,9 @@ def test_a_relative_xdg_cache_home_is_ignored(user) -> None:
 
 @posix
 def test_without_an_absolute_home_there_is_no_directory(user) -> None:
-    assert _store.own_directory(None) == (None, NO_HOME)
+    assert _store.store_directory(None) == (None, NO_CACHE_DIRECTORY)
     user.setenv("HOME", "relative")
-    assert _store.own_directory(None) == (None, NO_HOME)
+    assert _store.store_directory(None) == (None, NO_CACHE_DIRECTORY)
 
 
 @posix
@@ -235,14 +235,14 @@ def test_stores_of_root_are_never_in_a_home(user) -> None:
     user.setenv("XDG_CACHE_HOME", "/home/me/cache")
     user.setattr(os, "geteuid", lambda: 0)
     user.setattr(os, "getuid", lambda: 0)
-    assert own_directory() == ROOTS_DIRECTORY == "/var/cache/certhook"
+    assert own_directory() == SUPERUSER_DIRECTORY == "/var/cache/certhook"
 
 
 @posix
 def test_a_set_uid_process_has_no_directory(user) -> None:
     user.setenv("HOME", "/home/me")
     user.setattr(os, "getuid", lambda: OTHER_USER + 1)
-    assert _store.own_directory(None) == (None, "the process runs with the privileges of another user")
+    assert _store.store_directory(None) == (None, "the process runs with the privileges of another user")
 
 
 @posix
@@ -266,13 +266,13 @@ def test_the_variable_selects_another_directory(tmp_path) -> None:
 
 @pytest.mark.parametrize("value", ["none", " None "])
 def test_none_selects_no_directory(value) -> None:
-    assert _store.own_directory(Config({"CERTHOOK_CACHE_DIR": value}).cache_dir) == (None, "CERTHOOK_CACHE_DIR=none")
+    assert _store.store_directory(Config({"CERTHOOK_CACHE_DIR": value}).cache_dir) == (None, "CERTHOOK_CACHE_DIR=none")
 
 
 @posix
 def test_a_relative_path_is_reported_and_the_default_applies(user) -> None:
     user.setenv("HOME", "/home/me")
     config = Config({"CERTHOOK_CACHE_DIR": "cache"})
-    assert _store.own_directory(config.cache_dir) == ("/home/me/.cache/certhook", "")
+    assert _store.store_directory(config.cache_dir) == ("/home/me/.cache/certhook", "")
     (problem,) = config.problems
     assert str(problem).startswith("CERTHOOK_CACHE_DIR: 'cache' is a relative path")

@@ -40,7 +40,7 @@ FIELD = st.one_of(
 
 def values(index: Index) -> dict[str, object]:
     """Return all attributes of *index* and of its snapshot."""
-    found = {name: getattr(index, name) for name in Index.__slots__ if name != "snapshot"}
+    found = {name: value for name, value in vars(index).items() if name != "snapshot"}
     return {**found, **{name: getattr(index.snapshot, name) for name in Snapshot.__slots__}}
 
 

@@ -93,7 +93,7 @@ def test_the_paths_are_missing_without_a_store(openssl_directory, monkeypatch, v
 
 
 def test_the_paths_are_those_of_openssl_after_an_internal_error(openssl_directory, monkeypatch) -> None:
-    monkeypatch.setattr(_eager, "store_in_place_of", fail)
+    monkeypatch.setattr(_eager, "replacement_paths", fail)
     with pytest.warns(CerthookWarning, match="internal error, the paths are Python's own: RuntimeError"):
         assert ssl.get_default_verify_paths() == stock_paths()
 
