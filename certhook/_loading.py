@@ -1,8 +1,8 @@
 """Loading certificates into an ``SSLContext``.
 
 :func:`certhook._trust.apply` points a fresh context at a compiled store, from which OpenSSL reads
-roots on demand. This module handles all other contexts: those that already contain certificates,
-those that are asked for their roots, and default trust without a store.
+roots on demand. This module handles all other cases: contexts that already contain certificates,
+contexts whose roots are queried, and default trust without a store.
 """
 
 import _ssl
@@ -62,7 +62,7 @@ def load_completely(context: "ssl.SSLContext") -> None:
     store = context.__dict__.get(STORE)
     if store is not None and os.path.isdir(store):
         _load_files(context, store)
-        # Removed only now, because other threads may ask the context at the same time.
+        # Removed only now, because other threads may query the context at the same time.
         context.__dict__.pop(STORE, None)
 
 

@@ -39,12 +39,13 @@ _protocol: "Any" = vars(_ssl._SSLContext)["protocol"]
 
 
 class Trust:
-    """Default trust for one purpose, and whether it is still valid.
+    """Default trust for one purpose.
 
+    :ivar config: the settings
     :ivar store: the compiled store that contexts point at, None if certificates are loaded
-    :ivar anchors: the certificates to load, as DER, if there is no store
+    :ivar anchors: the certificates to load as DER, empty if there is a store
     :ivar problems: the problems to report
-    :ivar eager_reason: why there is no store
+    :ivar eager_reason: why there is no store, empty if there is one
     """
 
     __slots__ = ("_lacks_bundle", "_monitor", "_user", "anchors", "config", "eager_reason", "problems", "store")
@@ -65,7 +66,7 @@ class Trust:
         self.store = store
         self.anchors = anchors
         self.eager_reason = eager_reason
-        # A store is safe for one user only.
+        # A store that is safe for one user may be unsafe for another.
         self._user = _user()
         self._lacks_bundle = bool(problems) and _lacks_bundle(self.problems)
         also = [] if store is None else [("path", store, "", store_signature)]
@@ -92,7 +93,7 @@ class Trust:
 
 
 def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
-    """Return whether certifi was missing, and still is: a program may add it to its path later."""
+    """Return whether certifi was missing and still is. A program may add it to ``sys.path`` later."""
     from certhook import _certifi
     from certhook._finder import find_package
 
@@ -249,7 +250,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
 
 
 def repair(store: str) -> None:
-    """Build a damaged store again at the same place, if default trust still has the same content."""
+    """Rebuild *store* if it is damaged and default trust still has the same anchors."""
     if _is_complete(store):
         return
     process.trust.clear()

@@ -7,7 +7,7 @@ trust settings of the administrator   the certificates that are trusted as roots
 and of the user                       each for certain policies
 ====================================  =======================================================
 
-All are read with security(1), which a process does not run if it finds a compiled store.
+All are read with security(1). A process that finds a compiled store does not need to run it.
 :mod:`certhook._sources.trust_settings` interprets trust settings.
 """
 

@@ -25,7 +25,7 @@ SECURITY = "/usr/bin/security"
 #: The time limit for one call, in seconds.
 TIMEOUT = 20
 
-# How long the output of one call is reused, in seconds: one context needs it twice.
+# How long the output of one call is reused, in seconds: anchors and distrust are read separately, from the same output.
 _CACHE_SECONDS = 10
 
 #: The directory of trust settings up to macOS 11: one readable file for the administrator and one per user.
@@ -108,7 +108,7 @@ def settings_signature(data: bytes) -> Signature:
 
 
 def run_cached(seen: list[Signature], *arguments: str) -> bytes:
-    """Return the output of :func:`run`, cached for a few seconds because one context needs it twice.
+    """Return the output of :func:`run`, or a recent one of the same command.
 
     :param seen: the signatures of the files that ``security`` reads; a change invalidates the cached output
     :raises SourceError: if ``security`` fails

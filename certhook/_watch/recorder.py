@@ -1,4 +1,4 @@
-"""Recording the inputs that a trust set is read from."""
+"""Recording the inputs of a trust set while it is read."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def directory(tmp_path: Path) -> Path:
 def rejection(path: Path) -> Unusable:
     """Return the exception that rejects *path*."""
     with pytest.raises(Unusable) as caught:
-        _store.resolve(str(path))
+        _store.resolve_protected(str(path))
     return caught.value
 
 
@@ -41,11 +41,11 @@ def rejection(path: Path) -> Unusable:
 
 
 def test_a_directory_of_the_user_is_used(directory) -> None:
-    assert _store.resolve(str(directory)) == str(directory)
+    assert _store.resolve_protected(str(directory)) == str(directory)
 
 
 def test_a_missing_directory_is_used_if_its_parents_are_safe(directory) -> None:
-    assert _store.resolve(str(directory / "a" / "b")) == str(directory / "a" / "b")
+    assert _store.resolve_protected(str(directory / "a" / "b")) == str(directory / "a" / "b")
 
 
 @posix
@@ -94,15 +94,15 @@ def test_the_overflow_user_cannot_use_its_own_directory(directory, root, monkeyp
     os.chown(directory, OVERFLOW_USER, OVERFLOW_USER)
     monkeypatch.setattr(os, "geteuid", lambda: OVERFLOW_USER)
     assert "belongs to a user outside this user namespace (nobody)" in str(rejection(directory))
-    assert _store.resolve(str(directory.parent)) == str(directory.parent)
+    assert _store.resolve_protected(str(directory.parent)) == str(directory.parent)
 
 
 def test_users_trust_the_directories_of_root_but_root_does_not_trust_theirs(directory, root, monkeypatch) -> None:
     os.chown(directory, OTHER_USER, OTHER_USER)
     assert rejection(directory).is_unsafe
     monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
-    assert _store.resolve(str(directory)) == str(directory)
-    assert _store.resolve(str(directory.parent)) == str(directory.parent)
+    assert _store.resolve_protected(str(directory)) == str(directory)
+    assert _store.resolve_protected(str(directory.parent)) == str(directory.parent)
 
 
 # Links, files, and paths that OpenSSL would split.
@@ -119,16 +119,16 @@ def test_a_symbolic_link_is_rejected(directory) -> None:
 def test_a_link_above_the_directory_is_resolved(directory, tmp_path) -> None:
     link = tmp_path / "link"
     link.symlink_to(directory.parent)
-    assert _store.resolve(str(link / "cache")) == str(directory)
-    assert _store.resolve(str(link / "missing")) == str(directory.parent / "missing")
+    assert _store.resolve_protected(str(link / "cache")) == str(directory)
+    assert _store.resolve_protected(str(link / "missing")) == str(directory.parent / "missing")
 
 
 def test_a_link_before_a_parent_reference_is_resolved(directory, tmp_path) -> None:
     """The operating system resolves the link first: ``link/..`` is the parent of its target."""
     (tmp_path / "link").symlink_to(directory)
     (tmp_path / "cache").mkdir()
-    assert _store.resolve(str(tmp_path / "link" / ".." / "cache")) == str(directory)
-    assert _store.resolve(str(tmp_path / "parent" / ".." / "cache")) == str(tmp_path / "cache")
+    assert _store.resolve_protected(str(tmp_path / "link" / ".." / "cache")) == str(directory)
+    assert _store.resolve_protected(str(tmp_path / "parent" / ".." / "cache")) == str(tmp_path / "cache")
 
 
 @posix

@@ -53,7 +53,7 @@ def test_a_file_is_loaded_if_it_cannot_be_recognised(machine, monkeypatch, fault
         monkeypatch.setattr(_public_bundles, "is_public_file", fail)
     else:
         monkeypatch.setitem(sys.modules, "certhook._public_bundles", None)
-    with pytest.warns(CerthookWarning, match="internal error, the roots are loaded as named: "):
+    with pytest.warns(CerthookWarning, match="internal error, the certificates that the caller names are loaded: "):
         context = loaded(bundle)
     assert machine.trusted(context) == BUNDLE
 
