@@ -66,7 +66,7 @@ def test_the_table_describes_every_setting(settings) -> None:
     }
     assert {setting.name for setting in settings.SETTINGS if setting.selects_roots} == SELECT_ROOTS
     assert tuple(setting.name for setting in settings.SETTINGS) == settings.VARIABLES
-    assert all(setting.description[0].islower() for setting in settings.SETTINGS)
+    assert not any(setting.description[0].isupper() for setting in settings.SETTINGS)
 
 
 @pytest.mark.parametrize("variable", [name for name in DEFAULTS if name.startswith("CERTHOOK_")])

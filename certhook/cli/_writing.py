@@ -13,7 +13,7 @@ import re
 import stat
 
 from certhook import _files
-from certhook._store import Unusable, build, resolve
+from certhook._store import Unusable, build, resolve_protected
 from certhook._store.verification import BUNDLE, MANIFEST
 from certhook.cli._terminal import CommandError
 
@@ -82,7 +82,7 @@ def check_safe(directory: str) -> str:
     :raises CommandError: if another user can
     """
     try:
-        return resolve(directory)
+        return resolve_protected(directory)
     except Unusable as failure:
         raise CommandError(f"nothing was written: {failure}") from None
 

@@ -8,7 +8,7 @@ from certhook import _config, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
 from certhook._store.build import compile_store
-from certhook._trust import beside_package
+from certhook._trust import directory_beside_package
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     :raises CommandError: if --directory is required, or the roots cannot be compiled
     :raises Unusable: if the store cannot be written, or no process would use it
     """
-    directory = beside_package() if options.directory is None else os.path.abspath(options.directory)
+    directory = directory_beside_package() if options.directory is None else os.path.abspath(options.directory)
     if directory is None:
         raise CommandError("the package certhook is not in a directory; use --directory", exit_status=2)
     config = _config.current()

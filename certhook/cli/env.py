@@ -16,7 +16,7 @@ from typing import Callable, NamedTuple
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
-from certhook._store import Unusable, build, own_directory
+from certhook._store import Unusable, build, store_directory
 from certhook._text import presentable
 from certhook.cli import _exporting, _terminal, _writing
 from certhook.cli._terminal import CommandError
@@ -174,7 +174,7 @@ def _export() -> str:
     :raises CommandError: if that is impossible
     """
     config = _config.current()
-    directory = _own_directory(config)
+    directory = _store_directory(config)
     if config.cert_file is not None and _is_own_file(config.cert_file, directory):
         # The commands were evaluated in this shell before. The variable must not select the roots now.
         config = Config({name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"})
@@ -186,8 +186,8 @@ def _export() -> str:
     return path
 
 
-def _own_directory(config: Config) -> str:
-    directory, reason = own_directory(config.cache_dir)
+def _store_directory(config: Config) -> str:
+    directory, reason = store_directory(config.cache_dir)
     if directory is None:
         raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:

@@ -163,7 +163,7 @@ def test_a_manifest_with_a_changed_byte_is_detected(store) -> None:
 
 def test_a_prebuilt_store_is_next_to_the_package() -> None:
     package = Path(support.ROOT / "certhook")
-    assert _trust.beside_package() == str(package.parent / "certhook-store")
+    assert _trust.directory_beside_package() == str(package.parent / "certhook-store")
 
 
 @pytest.mark.parametrize("variable", ["CERTHOOK_ADOPT", "CERTHOOK_DEBUG", "CERTHOOK_LOAD", "CERTHOOK_ON_ERROR"])
