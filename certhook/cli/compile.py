@@ -22,22 +22,22 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = _terminal.add_verb(
         verbs,
         "compile",
-        "build the compiled store in advance, for container images",
+        "build the compiled store of root certificates in advance, for container images",
         (
-            "Build the compiled store of this environment's default trust, for example in an image for containers "
-            "that are read-only or short-lived. Programs use it as long as the environment variables and the files "
-            "that it was built from are unchanged.",
+            "Build the compiled store of root certificates that makes the first TLS context of a program fast. Do this "
+            "in the image of containers that are read-only or short-lived. Programs use the store as long as the "
+            "environment variables and the files that it was built from are unchanged.",
         ),
         (
-            "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if --directory is "
-            "required.",
+            "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if certhook is in an "
+            "archive and --directory is missing.",
         ),
     )
     parser.add_argument(
         "--directory",
         metavar="DIR",
         type=_terminal.not_empty,
-        help="the directory of the store (default: next to the package); programs need CERTHOOK_CACHE_DIR=DIR",
+        help="the directory of the store (default: next to the package); programs must have CERTHOOK_CACHE_DIR=DIR set",
     )
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
@@ -62,9 +62,12 @@ def run(options: argparse.Namespace) -> int:
     stores = {}
     for purpose, trust_set in trust_sets.items():
         if not trust_set.anchors:
-            continue  # Without a system's store, no client is trusted by default.
+            continue  # Bundles do not verify clients, so without a system's store, this trust set may be empty.
         if trust_set.volatile:
-            raise CommandError("nothing was compiled: changes of a source cannot be detected (a relative path?)")
+            raise CommandError(
+                "nothing was compiled: changes of a source cannot be detected, for example because its path is "
+                "relative; use absolute paths"
+            )
         settings = _trust.index_settings(config, purpose)
         stores[purpose] = compile_store(directory, trust_set, settings, shared=True, portable=True)
     store, count = stores[SERVER_AUTH], len(trust_sets[SERVER_AUTH])
