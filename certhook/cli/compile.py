@@ -7,6 +7,7 @@ import os
 from certhook import _config, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
+from certhook._store import Unusable
 from certhook._store.build import compile_store
 from certhook._trust import beside_package
 from certhook.cli import _roots_table, _terminal
@@ -47,8 +48,7 @@ def run(options: argparse.Namespace) -> int:
     """Build the store.
 
     :returns: 0 if it was built, 1 if there are no roots
-    :raises CommandError: if --directory is required, or the roots cannot be compiled
-    :raises Unusable: if the store cannot be written, or no process would use it
+    :raises CommandError: if --directory is required, or the store cannot be built, or no process would use it
     """
     directory = beside_package() if options.directory is None else os.path.abspath(options.directory)
     if directory is None:
@@ -65,11 +65,14 @@ def run(options: argparse.Namespace) -> int:
             continue  # Bundles do not verify clients, so without a system's store, this trust set may be empty.
         if trust_set.volatile:
             raise CommandError(
-                "nothing was compiled: changes of a source cannot be detected, for example because its path is "
+                "the store was not built: changes of a source cannot be detected, for example because its path is "
                 "relative; use absolute paths"
             )
         settings = _trust.index_settings(config, purpose)
-        stores[purpose] = compile_store(directory, trust_set, settings, shared=True, portable=True)
+        try:
+            stores[purpose] = compile_store(directory, trust_set, settings, shared=True, portable=True)
+        except Unusable as failure:
+            raise CommandError(f"the store was not built: {failure}") from None
     store, count = stores[SERVER_AUTH], len(trust_sets[SERVER_AUTH])
     _terminal.show_result(options, f"{_roots_table.counted(count)} compiled into {store}", store=store, roots=count)
     return 0

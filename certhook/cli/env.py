@@ -103,7 +103,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "With SSL_CERT_FILE, Python programs in this shell trust the file and the system's directory of root "
             "certificates, but not certifi's bundle. Distrusted certificates remain distrusted. Python servers that "
             "verify clients with default trust accept client certificates from every CA in the file.",
-            "If SSL_CERT_FILE already names another file, FILE is required, because certhook does not replace it silently.",
+            "If SSL_CERT_FILE already names another file, FILE is required: certhook does not silently replace your "
+            "choice.",
             "Exit status: 0 if the commands were printed, 1 if they were not, 2 for invalid arguments.",
         ),
     )

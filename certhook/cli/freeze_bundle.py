@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     title, data = _read_bundle()
     entries, _ = pem.parse(data)
     if not entries:
-        raise SourceError("bundled", "contains no certificate")
+        raise SourceError(_config.current().bundle or _certifi.PACKAGE, "contains no certificate")
     module = _MODULE.format(
         title=title,
         digest=hashlib.sha256(data).hexdigest(),

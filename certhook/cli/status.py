@@ -215,7 +215,8 @@ def _distrusted(found: dict[str, Any]) -> list[str]:
 def _locations(found: dict[str, Any]) -> list[str]:
     lines = ["Locations:"]
     for location in found["places"]:
-        lines += wrapped(f"{location['anchors']:4} {location['source']}: {location['path']}", "  ", "       ")
+        path = location["path"] or "(an empty path)"
+        lines += wrapped(f"{location['anchors']:4} {location['source']}: {path}", "  ", "       ")
         lines += indented(location["note"])
     return lines
 

@@ -36,6 +36,9 @@ pip = any(os.path.isdir(os.path.join(directory, "pip")) for directory in directo
 print(json.dumps({"version": sys.version_info[:2], "directory": directories[0], "pip": pip, "managed": managed}))
 """
 
+# The time for the answer of an interpreter, in seconds.
+_TIMEOUT = 60
+
 _INTERPRETERS = ("bin/python3", "bin/python", "bin/pypy3", "python3", "python", "python.exe", "Scripts/python.exe")
 
 
@@ -133,7 +136,7 @@ def _query(path: str) -> Target:
     homes = [home for home in (above, os.path.dirname(above)) if os.path.isfile(os.path.join(home, "pyvenv.cfg"))]
     command = [python, "-I", "-S", "-B", "-c", _QUERY, "".join(homes[:1])]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
         answer = json.loads(done.stdout)
         return Target(
             name=python,
@@ -144,6 +147,8 @@ def _query(path: str) -> Target:
         )
     except (OSError, KeyError, TypeError, ValueError, subprocess.TimeoutExpired) as error:
         reason = error.strerror if isinstance(error, OSError) else "unexpected output"
+        if isinstance(error, subprocess.TimeoutExpired):
+            reason = f"no answer within {_TIMEOUT} seconds"
         raise Refused(f"{python} is not a working Python 3.8 or later: {reason}", 2) from None
 
 
