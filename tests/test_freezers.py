@@ -23,14 +23,8 @@ def certhook(installed: Path, tmp_path: Path):
     """Run ``python -m certhook`` in an empty directory."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(installed), "-m", "certhook", *arguments],
-            env=support.clean_env(**variables),
-            cwd=str(tmp_path),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
+        env = support.clean_env(**variables)
+        return support.run_command(installed, "-m", "certhook", *arguments, env=env, cwd=tmp_path)
 
     return run
 
@@ -62,7 +56,7 @@ def test_the_freezer_verb_fails_if_certhook_is_in_an_archive(installed, tmp_path
     env = support.clean_env(PYTHONPATH=str(tmp_path / "packages.zip"))
     done = support.run(installed, code, "-S", env=env, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "in no folder" in done.stderr
+    assert "the package certhook is not in a directory" in done.stderr
 
 
 # PyInstaller.
@@ -103,7 +97,7 @@ def test_the_runtime_hook_installs_the_import_hook_if_the_program_includes_certh
 ) -> None:
     code = (hook_directory / "rthooks" / "pyi_rth_certhook.py").read_text()
     prelude = "".join(f"import sys; sys.modules[{name!r}] = None\n" for name in excluded)
-    code = f"{prelude}{code}\nimport ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
+    code = f"{prelude}{code}\n{support.PRINT_HOOKED}"
     env = support.clean_env(PYTHONPATH=str(support.purelib(installed)))
     done = support.run(installed, code, "-S", env=env)
     assert (done.stdout, done.stderr) == (f"{not excluded}\n", "")
@@ -146,7 +140,7 @@ def freeze_bundle(certhook, tmp_path, cas):
 def test_freeze_bundle_writes_the_bundle_as_a_module(certhook, installed, tmp_path) -> None:
     done = certhook("freeze-bundle")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f" roots written to {tmp_path / 'certhook_bundle.py'}\n")
+    assert done.stdout.endswith(f" root certificates written to {tmp_path / 'certhook_bundle.py'}\n")
     text = (tmp_path / "certhook_bundle.py").read_text(encoding="ascii")
     names = {}
     exec(text, names)
@@ -175,7 +169,7 @@ def test_freeze_bundle_writes_the_bundle_named_in_certhook_bundle(certhook, tmp_
     ("file", "bundle", "message"),
     [
         ("certhook_bundle.py", None, "No such file"),
-        ("certhook_bundle.py", b"", "holds no certificate"),
+        ("certhook_bundle.py", b"", "contains no certificate"),
         ("missing/certhook_bundle.py", b"a root", "No such file"),
     ],
 )
@@ -196,7 +190,7 @@ def test_freeze_bundle_does_not_overwrite_a_symbolic_link(certhook, tmp_path) ->
     (tmp_path / "module.py").symlink_to(tmp_path / "target")
     done = certhook("freeze-bundle", "module.py")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"{tmp_path / 'module.py'} is a folder, a link or a device, and is left alone" in done.stderr
+    assert f"{tmp_path / 'module.py'} was not changed: it is a symbolic link" in done.stderr
     assert (tmp_path / "target").read_bytes() == b"unchanged" and (tmp_path / "module.py").is_symlink()
 
 
@@ -218,7 +212,7 @@ def test_an_invalid_frozen_bundle_is_reported_as_a_problem(run_without_certifi, 
     (tmp_path / "packages" / "certhook_bundle.py").write_text(text)
     count, problem = run_without_certifi(PRINT_TRUST_SET).split("\n", 1)
     assert count == "0"
-    expected = "certhook_bundle: holds no certificate" if text == "PEM = b''" else "certifi: is not installed"
+    expected = "certhook_bundle: contains no certificate" if text == "PEM = b''" else "certifi: is not installed"
     assert expected in problem
 
 
