@@ -8,6 +8,7 @@ has to reach its index.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -161,3 +162,14 @@ def root() -> None:
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def openssl() -> str:
+    """Return the path of the openssl command, or skip the test; fail in CI."""
+    command = shutil.which("openssl")
+    if command is None and os.environ.get("CI"):
+        pytest.fail("the openssl command is not installed")
+    if command is None:
+        pytest.skip("the openssl command is not installed")
+    return command

@@ -103,21 +103,32 @@ def run(
 
     :param flags: command line options of the interpreter
     :param env: the environment, by default that of :func:`clean_env`
-    :param kwargs: arguments of :func:`subprocess.run`. The working directory is on the path with
+    :param kwargs: arguments of :func:`run_command`. The working directory is on the path with
         ``-c``, so it is the root directory by default.
     """
-    kwargs.setdefault("cwd", os.sep)
-    done = subprocess.run(
-        [str(python), *flags, "-c", code],
+    done = run_command(python, *flags, "-c", code, env=env, **kwargs)
+    if check:
+        assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def run_command(
+    *command: object, env: dict[str, str] | None = None, cwd: str | Path = os.sep, **kwargs: object
+) -> subprocess.CompletedProcess[str]:
+    """Run *command*, and return its exit status, output and error output.
+
+    :param env: the environment, by default that of :func:`clean_env`
+    :param kwargs: further arguments of :func:`subprocess.run`
+    """
+    return subprocess.run(
+        list(map(str, command)),
         env=clean_env() if env is None else env,
+        cwd=str(cwd),
         capture_output=True,
         encoding="utf-8",
         timeout=60,
         **kwargs,
     )
-    if check:
-        assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
 
 
 def record_hash(content: bytes) -> str:

@@ -1,335 +1,372 @@
-"""Settings: the meaning of each value, and the report and fallback for an invalid one."""
+"""Settings: the meaning of each value, the report and fallback for an invalid one, and changes of the environment.
+
+Most tests use the fixture *settings*, a fresh copy of the module. Otherwise, mutation tests would not
+notice a change of the code that builds the table, which runs when the module is imported.
+"""
 
 from __future__ import annotations
 
-import errno
+import importlib.util
 import os
 import sys
-from typing import Callable
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook import _config, _state
-from certhook._config import SOURCES, Config
-from certhook._state import process
+from certhook import _config
 from certhook.exceptions import CerthookError, ConfigurationError
 
-#: An absolute path of this platform.
 ROOT = os.path.abspath(os.sep)
-ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two")
+ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two.pem")
+LIST = os.pathsep.join([ONE, TWO])
+BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="only Linux reports whether a process started with raised privileges"
-)
+
+@pytest.fixture
+def settings() -> ModuleType:
+    """A fresh copy of the module, which the test executes."""
+    spec = importlib.util.find_spec("certhook._config")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# Defaults.
 
 DEFAULTS = {
-    "cert_file": None,
-    "cert_dir": None,
-    "nix_cert_file": None,
-    "overrides_system": False,
-    "disabled": False,
-    "sources": ("system", "bundled"),
-    "mode": "chain",
-    "extra": (),
-    "bundle": None,
-    "adopt": ("certifi", "pip", "botocore", "httplib2"),
-    "load": "lazy",
-    "cache_dir": None,
-    "x509_strict": True,
-    "on_error": "warn",
-    "debug": False,
+    "SSL_CERT_FILE": ("cert_file", None),
+    "SSL_CERT_DIR": ("cert_dir", None),
+    "NIX_SSL_CERT_FILE": ("nix_cert_file", None),
+    "CERTHOOK_DISABLED": ("disabled", False),
+    "CERTHOOK_SOURCES": ("sources", ("system", "bundled")),
+    "CERTHOOK_MODE": ("mode", "chain"),
+    "CERTHOOK_EXTRA_CA_CERTS": ("extra", ()),
+    "CERTHOOK_BUNDLE": ("bundle", None),
+    "CERTHOOK_ADOPT": ("adopt", BUNDLES),
+    "CERTHOOK_LOAD": ("load", "lazy"),
+    "CERTHOOK_CACHE_DIR": ("cache_dir", None),
+    "CERTHOOK_X509_STRICT": ("x509_strict", True),
+    "CERTHOOK_ON_ERROR": ("on_error", "warn"),
+    "CERTHOOK_DEBUG": ("debug", False),
+}
+SELECT_ROOTS = {
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NIX_SSL_CERT_FILE",
+    "CERTHOOK_SOURCES",
+    "CERTHOOK_MODE",
+    "CERTHOOK_EXTRA_CA_CERTS",
+    "CERTHOOK_BUNDLE",
+    "CERTHOOK_ADOPT",
 }
 
 
-def read(**variables: str) -> Config:
-    """Return the configuration for *variables*, all of which are valid."""
-    config = Config(variables)
-    assert config.problems == []
-    return config
-
-
-def assert_defaults(config: Config) -> None:
+def assert_defaults(config: object) -> None:
     """Assert that every setting of *config* has its default."""
-    assert {name: getattr(config, name) for name in DEFAULTS} == DEFAULTS
+    assert {name: (attribute, getattr(config, attribute)) for name, (attribute, _) in DEFAULTS.items()} == DEFAULTS
+    assert config.problems == []
 
 
-def test_without_variables_the_defaults_apply() -> None:
-    assert_defaults(read(PATH="/bin", HOME="/"))
+def test_without_variables_every_setting_has_its_default(settings) -> None:
+    config = settings.Config({"PATH": "/bin", "HOME": "/"})
+    assert_defaults(config)
+    assert not config.overrides_system
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "name", "expected"),
-    [
-        ("SSL_CERT_FILE", ONE, "cert_file", ONE),
-        ("SSL_CERT_FILE", "", "cert_file", ""),
-        ("SSL_CERT_FILE", "relative.pem", "cert_file", "relative.pem"),
-        ("SSL_CERT_DIR", os.pathsep.join([ONE, TWO]), "cert_dir", os.pathsep.join([ONE, TWO])),
-        ("SSL_CERT_DIR", "", "cert_dir", ""),
-        ("NIX_SSL_CERT_FILE", ONE, "nix_cert_file", ONE),
-        ("NIX_SSL_CERT_FILE", "", "nix_cert_file", None),
-        ("CERTHOOK_SOURCES", "bundled", "sources", ("bundled",)),
-        ("CERTHOOK_SOURCES", "bundled,system", "sources", ("bundled", "system")),
-        ("CERTHOOK_SOURCES", " Bundled , SYSTEM\t,", "sources", ("bundled", "system")),
-        ("CERTHOOK_SOURCES", "system,system", "sources", ("system",)),
-        ("CERTHOOK_SOURCES", "extra,system", "sources", ("system",)),
-        ("CERTHOOK_SOURCES", "extra", "sources", ()),
-        ("CERTHOOK_MODE", "fallback", "mode", "fallback"),
-        ("CERTHOOK_MODE", " FALLBACK ", "mode", "fallback"),
-        ("CERTHOOK_MODE", "chain", "mode", "chain"),
-        ("CERTHOOK_EXTRA_CA_CERTS", ONE, "extra", (ONE,)),
-        ("CERTHOOK_EXTRA_CA_CERTS", os.pathsep.join([ONE, "", TWO, ""]), "extra", (ONE, TWO)),
-        ("CERTHOOK_EXTRA_CA_CERTS", os.path.join(ROOT, " a b "), "extra", (os.path.join(ROOT, " a b "),)),
-        ("CERTHOOK_BUNDLE", ONE, "bundle", ONE),
-        ("CERTHOOK_ADOPT", "pip", "adopt", ("pip",)),
-        ("CERTHOOK_ADOPT", " HTTPlib2 ,certifi,, certifi", "adopt", ("httplib2", "certifi")),
-        ("CERTHOOK_ADOPT", " None ", "adopt", ()),
-        ("CERTHOOK_ADOPT", "certifi,none", "adopt", ()),
-        ("CERTHOOK_LOAD", "Eager", "load", "eager"),
-        ("CERTHOOK_LOAD", "lazy", "load", "lazy"),
-        ("CERTHOOK_CACHE_DIR", TWO, "cache_dir", TWO),
-        ("CERTHOOK_CACHE_DIR", " None ", "cache_dir", ""),
-        ("CERTHOOK_ON_ERROR", "raise", "on_error", "raise"),
-        ("CERTHOOK_ON_ERROR", "WARN", "on_error", "warn"),
-        *(("CERTHOOK_X509_STRICT", value, "x509_strict", False) for value in ("0", "false", "No", " off ")),
-        *(("CERTHOOK_X509_STRICT", value, "x509_strict", True) for value in ("1", "TRUE", "yes", "on")),
-        *(("CERTHOOK_DEBUG", value, "debug", True) for value in ("1", "true", "YES", " on")),
-        *(("CERTHOOK_DEBUG", value, "debug", False) for value in ("0", "false", "no", "off")),
-    ],
-)
-def test_a_valid_value_is_parsed(variable: str, value: str, name: str, expected: object) -> None:
-    assert getattr(read(**{variable: value}), name) == expected
+def test_the_table_describes_every_setting(settings) -> None:
+    assert {setting.name: setting.attribute for setting in settings.SETTINGS} == {
+        name: attribute for name, (attribute, _) in DEFAULTS.items()
+    }
+    assert {setting.name for setting in settings.SETTINGS if setting.selects_roots} == SELECT_ROOTS
+    assert tuple(setting.name for setting in settings.SETTINGS) == settings.VARIABLES
+    assert not any(setting.description[0].isupper() for setting in settings.SETTINGS)
 
 
-@pytest.mark.parametrize("variable", [name for name in _config.VARIABLES if name.startswith("CERTHOOK_")])
-def test_an_empty_variable_counts_as_unset(variable: str) -> None:
-    assert_defaults(read(**{variable: ""}))
+@pytest.mark.parametrize("variable", [name for name in DEFAULTS if name.startswith("CERTHOOK_")])
+def test_an_empty_variable_counts_as_unset(settings, variable: str) -> None:
+    attribute, default = DEFAULTS[variable]
+    config = settings.Config({variable: ""})
+    assert (getattr(config, attribute), config.problems) == (default, [])
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "name", "allowed"),
-    [
-        ("CERTHOOK_LOAD", "1", "load", ["'1'", "lazy", "eager"]),
-        ("CERTHOOK_ON_ERROR", "ignore", "on_error", ["'ignore'", "warn", "raise"]),
-        ("CERTHOOK_X509_STRICT", "maybe", "x509_strict", ["'maybe'", "0", "1"]),
-        ("CERTHOOK_DEBUG", "2", "debug", ["'2'", "0", "1"]),
-        ("CERTHOOK_EXTRA_CA_CERTS", "corporate.pem", "extra", ["'corporate.pem'", "relative"]),
-        ("CERTHOOK_EXTRA_CA_CERTS", "~/corporate.pem", "extra", ["'~/corporate.pem'", "relative"]),
-        ("CERTHOOK_CACHE_DIR", "cache", "cache_dir", ["'cache'", "relative"]),
-        ("CERTHOOK_CACHE_DIR", ".", "cache_dir", ["'.'", "relative"]),
-        ("NIX_SSL_CERT_FILE", "corporate.pem", "nix_cert_file", ["'corporate.pem'", "relative"]),
-    ],
-)
-def test_an_invalid_value_is_reported_and_the_default_applies(variable, value, name, allowed) -> None:
-    config = Config({variable: value})
-    assert getattr(config, name) == DEFAULTS[name]
-    (problem,) = config.problems
-    assert isinstance(problem, ConfigurationError)
-    assert isinstance(problem, CerthookError)
-    assert problem.setting == variable
-    assert str(problem) == f"{variable}: {problem.message}"
-    for word in allowed:
-        assert word in problem.message
+# Valid values.
+
+VALID = [
+    ("SSL_CERT_FILE", ONE, ONE),
+    ("SSL_CERT_FILE", "", ""),
+    ("SSL_CERT_FILE", "relative.pem", "relative.pem"),
+    ("SSL_CERT_DIR", "", ""),
+    ("SSL_CERT_DIR", LIST, LIST),
+    ("NIX_SSL_CERT_FILE", "", None),
+    ("NIX_SSL_CERT_FILE", ONE, ONE),
+    ("NIX_SSL_CERT_FILE", LIST, LIST),
+    ("NIX_SSL_CERT_FILE", os.path.join(ROOT, "a b"), os.path.join(ROOT, "a b")),
+    ("CERTHOOK_BUNDLE", LIST, LIST),
+    ("CERTHOOK_EXTRA_CA_CERTS", ONE, (ONE,)),
+    ("CERTHOOK_EXTRA_CA_CERTS", f"{os.pathsep}{LIST}{os.pathsep}{os.pathsep}", (ONE, TWO)),
+    ("CERTHOOK_EXTRA_CA_CERTS", os.path.join(ROOT, " a b "), (os.path.join(ROOT, " a b "),)),
+    ("CERTHOOK_CACHE_DIR", TWO, TWO),
+    ("CERTHOOK_CACHE_DIR", "none", ""),
+    ("CERTHOOK_CACHE_DIR", " None\t", ""),
+    ("CERTHOOK_SOURCES", "bundled", ("bundled",)),
+    ("CERTHOOK_SOURCES", "bundled,system", ("bundled", "system")),
+    ("CERTHOOK_SOURCES", " Bundled ,, SYSTEM\t,", ("bundled", "system")),
+    ("CERTHOOK_SOURCES", "system,system", ("system",)),
+    ("CERTHOOK_SOURCES", "extra,bundled", ("bundled",)),
+    ("CERTHOOK_SOURCES", "extra", ()),
+    ("CERTHOOK_SOURCES", " ", ("system", "bundled")),
+    ("CERTHOOK_ADOPT", "pip", ("pip",)),
+    ("CERTHOOK_ADOPT", "HTTPlib2,certifi , certifi", ("httplib2", "certifi")),
+    ("CERTHOOK_ADOPT", " None ", ()),
+    ("CERTHOOK_ADOPT", "certifi,none", ()),
+    ("CERTHOOK_MODE", " FALLBACK ", "fallback"),
+    ("CERTHOOK_MODE", "chain", "chain"),
+    ("CERTHOOK_MODE", " ", "chain"),
+    ("CERTHOOK_LOAD", "Eager", "eager"),
+    ("CERTHOOK_LOAD", "lazy", "lazy"),
+    ("CERTHOOK_ON_ERROR", "Raise", "raise"),
+    ("CERTHOOK_ON_ERROR", "warn", "warn"),
+    *[("CERTHOOK_DEBUG", word, True) for word in ("1", "true", " YES ", "on")],
+    *[("CERTHOOK_DEBUG", word, False) for word in ("0", "false", " No ", "off", " ")],
+    *[("CERTHOOK_X509_STRICT", word, False) for word in ("0", "FALSE", "no", "off")],
+    *[("CERTHOOK_X509_STRICT", word, True) for word in ("1", "True", "yes", "on", " ")],
+    *[("CERTHOOK_DISABLED", word, True) for word in ("1", "true", "yes", "on", "anything", " 2 ")],
+    *[("CERTHOOK_DISABLED", word, False) for word in ("0", "false", " No ", "OFF", " ")],
+]
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "name", "expected", "words"),
-    [
-        ("CERTHOOK_SOURCES", "sytem", "sources", (), ["'sytem'", "system or bundled or extra", "using none"]),
-        ("CERTHOOK_SOURCES", "system;bundled", "sources", (), ["'system;bundled'", "separated by commas"]),
-        ("CERTHOOK_SOURCES", ",", "sources", (), ["','", "system or bundled or extra", "using none"]),
-        ("CERTHOOK_SOURCES", "certifi,system", "sources", ("system",), ["'certifi'", "using system"]),
-        ("CERTHOOK_MODE", "chained", "mode", "fallback", ["'chained'", "chain or fallback", "using fallback"]),
-        ("CERTHOOK_ADOPT", "requests", "adopt", (), ["'requests'", "certifi or pip or botocore or httplib2 or none"]),
-        ("CERTHOOK_ADOPT", "pip,requests", "adopt", ("pip",), ["'requests'", "using pip"]),
-    ],
-)
-def test_an_invalid_value_never_adds_trust(variable, value, name, expected, words) -> None:
-    config = Config({variable: value})
-    assert getattr(config, name) == expected
-    (problem,) = config.problems
-    assert problem.setting == variable
-    assert all(word in problem.message for word in words), problem.message
-
-
-def test_an_invalid_bundle_is_not_replaced_by_certifis_bundle() -> None:
-    config = Config({"CERTHOOK_BUNDLE": "bundle.pem"})
-    assert config.bundle == ""
-    assert [problem.setting for problem in config.problems] == ["CERTHOOK_BUNDLE"]
-
-
-def test_the_valid_paths_of_a_list_are_kept_and_each_invalid_one_is_reported() -> None:
-    value = os.pathsep.join(["a.pem", ONE, os.path.join(".", "b.pem"), TWO])
-    config = Config({"CERTHOOK_EXTRA_CA_CERTS": value})
-    assert config.extra == (ONE, TWO)
-    assert len(config.problems) == 2
-
-
-def test_every_invalid_value_is_reported() -> None:
-    variables = {"CERTHOOK_SOURCES": "x", "CERTHOOK_MODE": "x", "CERTHOOK_ON_ERROR": "x", "CERTHOOK_BUNDLE": "x"}
-    assert {problem.setting for problem in Config(variables).problems} == set(variables)
+@pytest.mark.parametrize(("variable", "value", "expected"), VALID)
+def test_a_valid_value_is_converted(settings, variable: str, value: str, expected: object) -> None:
+    config = settings.Config({variable: value})
+    assert getattr(config, DEFAULTS[variable][0]) == expected
+    assert config.problems == []
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 @pytest.mark.parametrize("value", [ONE, ""])
-def test_a_variable_that_replaces_the_system_store_excludes_the_bundle(variable: str, value: str) -> None:
-    config = read(**{variable: value})
-    assert config.overrides_system
-    assert config.sources == ("system",)
+def test_a_replaced_system_store_excludes_the_bundle_unless_it_is_named(settings, variable: str, value: str) -> None:
+    config = settings.Config({variable: value})
+    assert (config.overrides_system, config.sources) == (True, ("system",))
+    config = settings.Config({variable: value, "CERTHOOK_SOURCES": "system,bundled"})
+    assert config.sources == ("system", "bundled")
 
 
-def test_the_bundle_is_included_with_ssl_cert_file_if_the_sources_name_it() -> None:
-    assert read(SSL_CERT_FILE=ONE, CERTHOOK_SOURCES="system,bundled").sources == ("system", "bundled")
+def test_nix_ssl_cert_file_does_not_exclude_the_bundle(settings) -> None:
+    assert settings.Config({"NIX_SSL_CERT_FILE": ONE}).sources == ("system", "bundled")
 
 
-def test_an_invalid_list_of_sources_does_not_include_the_bundle() -> None:
-    assert Config({"SSL_CERT_FILE": ONE, "CERTHOOK_SOURCES": "everything"}).sources == ()
+# Invalid values.
+
+INVALID = [
+    ("CERTHOOK_MODE", "Chained", "fallback", ["'Chained'", "chain or fallback", "using fallback"]),
+    ("CERTHOOK_LOAD", "1", "lazy", ["'1'", "lazy or eager", "using lazy"]),
+    ("CERTHOOK_ON_ERROR", "ignore", "warn", ["'ignore'", "warn or raise", "using warn"]),
+    ("CERTHOOK_DEBUG", "2", False, ["'2'", "0 or 1", "using 0"]),
+    ("CERTHOOK_X509_STRICT", "maybe", True, ["'maybe'", "0 or 1", "using 1"]),
+    ("CERTHOOK_SOURCES", "Sytem", (), ["'Sytem'", "'sytem'", "system or bundled or extra", "using none"]),
+    ("CERTHOOK_SOURCES", "system,x,y,system", ("system",), ["'x'", "using system"]),
+    ("CERTHOOK_SOURCES", "bundled,x,system", ("bundled", "system"), ["'x'", "using bundled,system"]),
+    ("CERTHOOK_SOURCES", "system;bundled", (), ["'system;bundled'", "separated by commas"]),
+    ("CERTHOOK_SOURCES", ",", (), ["','", "''", "using none"]),
+    ("CERTHOOK_ADOPT", "requests", (), ["'requests'", "certifi or pip or botocore or httplib2 or none", "using none"]),
+    ("CERTHOOK_ADOPT", "pip,requests", ("pip",), ["'requests'", "using pip"]),
+    ("CERTHOOK_EXTRA_CA_CERTS", "corporate.pem", (), ["'corporate.pem'", "relative", "absolute"]),
+    ("CERTHOOK_EXTRA_CA_CERTS", "~/corporate.pem", (), ["'~/corporate.pem'", "relative"]),
+    ("CERTHOOK_EXTRA_CA_CERTS", f"{ONE}{os.pathsep}b.pem{os.pathsep}{TWO}", (ONE, TWO), ["'b.pem'", "relative"]),
+    ("CERTHOOK_BUNDLE", "bundle.pem", "", ["'bundle.pem'", "relative"]),
+    ("CERTHOOK_CACHE_DIR", "cache", None, ["'cache'", "relative"]),
+    ("CERTHOOK_CACHE_DIR", ".", None, ["'.'", "relative"]),
+    ("NIX_SSL_CERT_FILE", "x.pem", None, ["'x.pem'", "relative"]),
+]
 
 
-def test_nix_ssl_cert_file_does_not_exclude_the_bundle() -> None:
-    assert read(NIX_SSL_CERT_FILE=ONE).sources == ("system", "bundled")
+@pytest.mark.parametrize(("variable", "value", "expected", "words"), INVALID)
+def test_an_invalid_value_is_reported_and_never_widens_trust(settings, variable, value, expected, words) -> None:
+    config = settings.Config({variable: value})
+    assert getattr(config, DEFAULTS[variable][0]) == expected
+    (problem,) = config.problems
+    assert isinstance(problem, ConfigurationError) and isinstance(problem, CerthookError)
+    assert problem.setting == variable
+    assert str(problem) == f"{variable}: {problem.message}"
+    assert [word for word in words if word not in problem.message] == []
 
 
-# The process environment.
+def test_each_invalid_path_of_a_list_is_reported_and_the_valid_ones_are_kept(settings) -> None:
+    value = os.pathsep.join(["a.pem", ONE, os.path.join(".", "b.pem"), TWO])
+    config = settings.Config({"CERTHOOK_EXTRA_CA_CERTS": value})
+    assert config.extra == (ONE, TWO)
+    assert len(config.problems) == 2
 
 
-def test_an_unchanged_environment_returns_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CERTHOOK_MODE", "fallback")
-    assert _config.current() is _config.current()
+def test_an_invalid_list_of_sources_does_not_include_the_bundle(settings) -> None:
+    config = settings.Config({"SSL_CERT_FILE": ONE, "CERTHOOK_SOURCES": "everything"})
+    assert config.sources == ()
 
 
-@pytest.mark.parametrize("variable", _config.VARIABLES)
-def test_a_change_of_any_variable_is_detected(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = _config.current()
+def test_every_invalid_value_is_reported(settings) -> None:
+    config = settings.Config(dict.fromkeys(DEFAULTS, "x"))
+    valid = {"SSL_CERT_FILE", "SSL_CERT_DIR", "CERTHOOK_DISABLED"}
+    assert {problem.setting for problem in config.problems} == set(DEFAULTS) - valid
+
+
+# URLs and PEM text, parts of which look like paths.
+
+PATHS = [
+    "",
+    ONE,
+    LIST,
+    "relative.pem",
+    os.path.join(ROOT, "user@host", "one.pem"),
+    os.path.join(ROOT, "a b", "ü.pem"),
+    f"{ROOT}//one.pem",
+    "-----",
+    "BEGIN CERTIFICATE",
+    "LS0t",
+    "lS0tLS1CRUdJT",
+]
+OTHERS = [
+    "https://example.com/ca.pem",
+    "file:///one.pem",
+    "//user:password@host/ca.pem",
+    f"{ONE}{os.pathsep}https://example.com/ca.pem",
+    "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    "-----BEGIN PRIVATE KEY-----",
+    f"{ONE}{os.pathsep}-----BEGIN CERTIFICATE-----",
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t",
+    "x=LS0tLS1CRUdJTg==",
+]
+PATH_SETTINGS = {
+    "NIX_SSL_CERT_FILE": None,
+    "CERTHOOK_EXTRA_CA_CERTS": (),
+    "CERTHOOK_BUNDLE": "",
+    "CERTHOOK_CACHE_DIR": None,
+}
+
+
+@pytest.mark.parametrize("value", PATHS)
+def test_a_value_without_a_url_and_without_pem_may_be_paths(settings, value: str) -> None:
+    assert settings.may_be_paths(value)
+
+
+@pytest.mark.parametrize("value", OTHERS)
+def test_a_value_with_a_url_or_pem_does_not_consist_of_paths(settings, value: str) -> None:
+    assert not settings.may_be_paths(value)
+
+
+@pytest.mark.parametrize("value", OTHERS)
+@pytest.mark.parametrize("variable", PATH_SETTINGS)
+def test_no_part_of_a_url_or_of_pem_text_is_used_as_a_path(settings, variable: str, value: str) -> None:
+    config = settings.Config({variable: value})
+    assert getattr(config, DEFAULTS[variable][0]) == PATH_SETTINGS[variable]
+    (problem,) = config.problems
+    assert problem.setting == variable
+    assert problem.message
+    for secret in ("password", "MIIB", "LS0tLS1CRUdJT"):
+        assert secret not in str(problem)
+
+
+# Purposes.
+
+
+def test_only_server_authentication_has_the_bit_of_servers(settings) -> None:
+    bits = [settings.purpose_bit(f"1.3.6.1.5.5.7.3.{number}") for number in (1, 2, 3)]
+    assert bits == [settings.SERVER_AUTH, settings.CLIENT_AUTH, settings.CLIENT_AUTH]
+
+
+# The environment of the process.
+
+
+@pytest.mark.parametrize("variable", DEFAULTS)
+def test_a_change_of_any_variable_is_detected(settings, variable: str, monkeypatch) -> None:
+    before = settings.current()
+    assert settings.current() is before
     monkeypatch.setenv(variable, "1")
-    during = _config.current()
+    assert settings.current() is not before
+    assert settings.last() is settings.current()
     monkeypatch.delenv(variable)
-    after = _config.current()
-    assert before is not during is not after
+    assert settings.current() is not before
 
 
-def test_variables_lists_every_variable_that_the_configuration_reads() -> None:
+def test_variables_lists_every_variable_that_the_configuration_reads(settings) -> None:
     class RecordingEnviron(dict):
         def get(self, name: str, default: object = None) -> object:
             self[name] = default
             return default
 
     environ = RecordingEnviron()
-    Config(environ)
-    assert set(environ) == set(_config.VARIABLES)
+    settings.Config(environ)
+    assert set(environ) == set(settings.VARIABLES)
 
 
-def test_an_unknown_variable_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = _config.current()
+def test_an_unknown_variable_has_no_effect(settings, monkeypatch) -> None:
+    before = settings.current()
     monkeypatch.setenv("CERTHOOK_UNKNOWN", "1")
-    assert _config.current() is before
+    assert settings.current() is before
 
 
-def test_a_replaced_os_environ_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {"CERTHOOK_MODE": "fallback"})
-    assert _config.current().mode == "fallback"
+def test_last_reads_the_environment_only_if_no_context_has_read_it(settings, monkeypatch) -> None:
+    monkeypatch.setenv("CERTHOOK_MODE", "fallback")
+    assert settings.last().mode == "fallback"
+    monkeypatch.setenv("CERTHOOK_MODE", "chain")
+    assert settings.last().mode == "fallback"
+
+
+def test_a_replaced_os_environ_is_read_and_values_that_are_not_text_are_ignored(settings, monkeypatch) -> None:
+    monkeypatch.setattr(os, "environ", {"CERTHOOK_MODE": "fallback", "SSL_CERT_FILE": 5, "CERTHOOK_LOAD": b"eager"})
+    config = settings.current()
+    assert (config.mode, config.cert_file, config.load, config.problems) == ("fallback", None, "eager", [])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="variables are text on Windows")
-def test_a_path_of_arbitrary_bytes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = os.fsdecode(b"/\xff\xfe.pem")
-    monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", path)
-    assert [os.fsencode(path) for path in _config.current().extra] == [b"/\xff\xfe.pem"]
+def test_a_path_of_arbitrary_bytes_is_kept(settings, monkeypatch) -> None:
+    monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", os.fsdecode(b"/\xff\xfe.pem"))
+    assert [os.fsencode(path) for path in settings.current().extra] == [b"/\xff\xfe.pem"]
 
 
 @pytest.fixture
-def every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in _config.VARIABLES:
+def every_variable(settings, monkeypatch) -> None:
+    """Set every variable, most of them to an invalid value."""
+    for name in DEFAULTS:
         monkeypatch.setenv(name, ONE)
-    monkeypatch.setenv("CERTHOOK_DISABLED", "1")
-    assert _config.current().problems
-    assert _config.is_disabled()
+    assert settings.current().problems
+    assert settings.is_disabled()
 
 
-def test_a_host_can_exclude_the_environment(every_variable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "use_environment", False)
-    assert_defaults(_config.current())
-    assert _config.current().problems == []
+def test_a_host_may_exclude_the_environment(settings, every_variable, monkeypatch) -> None:
+    monkeypatch.setattr(settings.process, "use_environment", False)
+    assert_defaults(settings.current())
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this platform has no set-uid")
-@pytest.mark.parametrize("identity", ["geteuid", "getegid"])
-def test_a_set_uid_or_set_gid_process_reads_no_variable(every_variable, identity, monkeypatch) -> None:
-    """On a system that does not report whether a process started with raised privileges."""
-    monkeypatch.setattr(process, "at_secure", "unknown")
-    other = getattr(os, identity)() + 1
-    monkeypatch.setattr(os, identity, lambda: other)
-    assert_defaults(_config.current())
-    assert not _config.is_disabled()
+@pytest.mark.parametrize("is_privileged", [False, True])
+def test_a_privileged_process_ignores_the_environment(settings, every_variable, is_privileged, monkeypatch) -> None:
+    monkeypatch.setattr(settings, "is_privileged", lambda: is_privileged)
+    if is_privileged:
+        assert_defaults(settings.current())
+    else:
+        assert settings.current().cert_file == ONE
+    assert settings.is_disabled() is not is_privileged
 
 
-def raising(number: int) -> Callable[..., None]:
-    """Return a function that raises the :exc:`OSError` with this error number."""
-
-    def fail(*args: object, **kwargs: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    return fail
-
-
-@linux
-@pytest.mark.parametrize("identity", ["geteuid", "getegid"])
-def test_a_daemon_that_switched_its_user_keeps_its_variables(every_variable, identity, monkeypatch) -> None:
-    other = getattr(os, identity)() + 1
-    monkeypatch.setattr(os, identity, lambda: other)
-    assert _state.ids_differ() and not _state.is_privileged()
-    assert _config.current().mode == "fallback"
-
-
-@linux
-def test_without_access_to_proc_the_c_library_reports_the_privileges(monkeypatch) -> None:
-    monkeypatch.setattr(_state, "open", raising(errno.EACCES), raising=False)
-    assert _state._query_at_secure() == "no"
-    monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _state._query_at_secure() == "yes"
-
-
-@linux
-def test_a_process_without_free_descriptors_reads_no_variables_until_it_can_check_its_privileges(monkeypatch) -> None:
-    """The caller of a set-uid program can limit its number of open files, so that /proc cannot be read."""
-    with monkeypatch.context() as patch:
-        patch.setattr(_state, "open", raising(errno.EMFILE), raising=False)
-        assert _state._query_at_secure() == "no"  # from the C library
-        patch.setitem(sys.modules, "ctypes", None)
-        assert _state.is_privileged() and process.at_secure == ""
-    assert not _state.is_privileged() and process.at_secure == "no"
-
-
-@linux
-def test_without_proc_and_the_c_library_the_identities_decide(monkeypatch) -> None:
-    monkeypatch.setattr(_state, "open", raising(errno.ENOENT), raising=False)
-    monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _state._query_at_secure() == "unknown"
-
-
-def test_a_value_in_a_replaced_os_environ_that_is_not_text_is_ignored(monkeypatch) -> None:
-    monkeypatch.setattr(os, "environ", {"SSL_CERT_FILE": 5, "CERTHOOK_MODE": "fallback"})
-    assert (_config.current().cert_file, _config.current().mode) == (None, "fallback")
+@pytest.mark.parametrize("value", [None, "", "0", "false", "no", " Off ", " "])
+def test_certhook_is_enabled_by_default_and_by_a_negative_value(settings, value: str | None, monkeypatch) -> None:
+    if value is not None:
+        monkeypatch.setenv("CERTHOOK_DISABLED", value)
+    assert settings.is_disabled() is False
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "anything", " 1 "])
-def test_any_value_except_a_negative_one_disables_certhook(value: str, monkeypatch) -> None:
+def test_any_other_value_disables_certhook(settings, value: str, monkeypatch) -> None:
     monkeypatch.setenv("CERTHOOK_DISABLED", value)
-    assert _config.is_disabled()
+    assert settings.is_disabled() is True
 
 
-@pytest.mark.parametrize("value", ["", "0", "false", "No", "OFF", " 0 ", " "])
-def test_a_negative_value_does_not_disable_certhook(value: str, monkeypatch) -> None:
-    monkeypatch.setenv("CERTHOOK_DISABLED", value)
-    assert not _config.is_disabled()
+# Arbitrary environments.
 
-
-def test_certhook_is_enabled_by_default() -> None:
-    assert not _config.is_disabled()
-
-
-WORDS = st.sampled_from(["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *SOURCES, *_config.PUBLIC_BUNDLES])
+WORDS = st.sampled_from(
+    ["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *_config.SOURCES, *_config.PUBLIC_BUNDLES]
+)
 VALUES = st.lists(st.one_of(WORDS, st.text(st.characters(exclude_characters="\0"), max_size=6)), max_size=5).map(
     "".join
 )
@@ -337,9 +374,9 @@ VALUES = st.lists(st.one_of(WORDS, st.text(st.characters(exclude_characters="\0"
 
 @given(st.dictionaries(st.sampled_from(_config.VARIABLES), VALUES))
 def test_any_environment_results_in_a_configuration_without_additional_trust(environ) -> None:
-    config = Config(environ)
+    config = _config.Config(environ)
     named = {name.strip().lower() for name in environ.get("CERTHOOK_SOURCES", "").split(",")} - {""}
-    assert set(config.sources) <= (named or set(SOURCES)) & set(SOURCES)
+    assert set(config.sources) <= (named or set(_config.SOURCES)) & set(_config.SOURCES)
     if config.overrides_system and "bundled" not in named:
         assert "bundled" not in config.sources
     adopted = {name.strip().lower() for name in environ.get("CERTHOOK_ADOPT", "").split(",")} - {""}

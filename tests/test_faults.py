@@ -56,10 +56,8 @@ class Machine:
 
     def run(self, *prefix: str, code: str = support.VERDICTS, **variables: str | None) -> Outcome:
         """Run *code* in a new process, started by the command *prefix* if given."""
-        command = [*prefix, str(self.python), "-c", PRINT_LOADED + code]
-        done = subprocess.run(
-            command, env=self.environment(**variables), capture_output=True, encoding="utf-8", timeout=60
-        )
+        command = [*prefix, self.python, "-c", PRINT_LOADED + code]
+        done = support.run_command(*command, env=self.environment(**variables))
         assert done.returncode == 0, done.stderr
         return Outcome.of(done.stdout, done.stderr)
 

@@ -23,14 +23,8 @@ def certhook(installed: Path, tmp_path: Path):
     """Run ``python -m certhook`` in an empty directory."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(installed), "-m", "certhook", *arguments],
-            env=support.clean_env(**variables),
-            cwd=str(tmp_path),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
+        env = support.clean_env(**variables)
+        return support.run_command(installed, "-m", "certhook", *arguments, env=env, cwd=tmp_path)
 
     return run
 
@@ -103,7 +97,7 @@ def test_the_runtime_hook_installs_the_import_hook_if_the_program_includes_certh
 ) -> None:
     code = (hook_directory / "rthooks" / "pyi_rth_certhook.py").read_text()
     prelude = "".join(f"import sys; sys.modules[{name!r}] = None\n" for name in excluded)
-    code = f"{prelude}{code}\nimport ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
+    code = f"{prelude}{code}\n{support.PRINT_HOOKED}"
     env = support.clean_env(PYTHONPATH=str(support.purelib(installed)))
     done = support.run(installed, code, "-S", env=env)
     assert (done.stdout, done.stderr) == (f"{not excluded}\n", "")

@@ -1,6 +1,6 @@
 """Attacks by another user of the machine and by hostile files, with real privileges and handshakes.
 
-test_faults.py tests attacks on store directories; test_sources.py and the fuzzer test hostile input.
+test_faults.py tests attacks on store directories; tests/sources and the fuzzer test hostile input.
 """
 
 from __future__ import annotations
@@ -56,9 +56,6 @@ def interpreter(root, installed: Path, public: Path) -> Path:
     return python
 
 
-PRINT_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))\n"
-
-
 @pytest.fixture
 def variables(root, public: Path, cas, servers) -> Iterator[dict[str, str]]:
     """Variables of a caller that wants *stranger* to be trusted."""
@@ -82,10 +79,7 @@ def variables(root, public: Path, cas, servers) -> Iterator[dict[str, str]]:
 
 def run(*command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run *command* with *variables*."""
-    env = support.clean_env(**variables)
-    return subprocess.run(
-        list(map(str, command)), env=env, cwd=os.sep, capture_output=True, encoding="utf-8", timeout=60
-    )
+    return support.run_command(*command, env=support.clean_env(**variables))
 
 
 def verdicts(prefix: list[str], python: Path, variables: dict[str, str]) -> tuple[str, dict[str, bool]]:
@@ -93,7 +87,7 @@ def verdicts(prefix: list[str], python: Path, variables: dict[str, str]) -> tupl
 
     :param prefix: the start of the command, such as :func:`as_attacker`
     """
-    done = run(*prefix, python, "-W", "ignore", "-c", PRINT_HOOKED + support.VERDICTS, **variables)
+    done = run(*prefix, python, "-W", "ignore", "-c", f"{support.PRINT_HOOKED}\n{support.VERDICTS}", **variables)
     assert done.returncode == 0, done.stderr
     hooked, line = done.stdout.splitlines()
     return hooked, support.verdicts(line)

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 import support
-from support import MACHINE_ENVIRON, ROOT
+from support import MACHINE_ENVIRON, PRINT_HOOKED, ROOT
 
 START_FILES = {"certhook.pth"}
-PRINT_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import support
-
-PRINT_IS_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
+from support import PRINT_HOOKED
 
 #: A program that prints the reproducible facts that it can observe about the way it was started.
 OBSERVE = """
@@ -62,14 +61,8 @@ def python(installed: Path):
     """Run the interpreter in a given directory, with certhook on the path even if ``site`` does not run."""
 
     def python(directory: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(installed), *map(str, arguments)],
-            env=support.clean_env(PYTHONPATH=str(support.purelib(installed)), **variables),
-            cwd=str(directory),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
+        env = support.clean_env(PYTHONPATH=str(support.purelib(installed)), **variables)
+        return support.run_command(installed, *arguments, env=env, cwd=directory)
 
     return python
 
@@ -86,12 +79,12 @@ def certhook_run(python):
 
 @pytest.mark.parametrize("first", ["", "import ssl; "])
 def test_importing_certhook_auto_installs_the_hook(python, tmp_path, first) -> None:
-    done = python(tmp_path, "-S", "-c", f"{first}import certhook.auto; {PRINT_IS_HOOKED}; print(certhook.enabled_by)")
+    done = python(tmp_path, "-S", "-c", f"{first}import certhook.auto; {PRINT_HOOKED}; print(certhook.enabled_by)")
     assert (done.stdout, done.stderr) == ("True\nimport certhook.auto\n", "")
 
 
 def test_importing_certhook_auto_has_no_effect_if_certhook_is_disabled(python, tmp_path) -> None:
-    done = python(tmp_path, "-S", "-c", f"import certhook.auto; {PRINT_IS_HOOKED}", CERTHOOK_DISABLED="1")
+    done = python(tmp_path, "-S", "-c", f"import certhook.auto; {PRINT_HOOKED}", CERTHOOK_DISABLED="1")
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
@@ -124,7 +117,7 @@ def test_a_program_cannot_distinguish_certhook_run_from_python(python, certhook_
 
 @pytest.mark.parametrize("form", [("script.py",), ("-m", "script")], ids=" ".join)
 def test_the_hook_is_installed_before_the_first_line_of_the_program(certhook_run, tmp_path, form) -> None:
-    (tmp_path / "script.py").write_text(f"import certhook\n{PRINT_IS_HOOKED}\nprint(certhook.enabled_by)")
+    (tmp_path / "script.py").write_text(f"import certhook\n{PRINT_HOOKED}\nprint(certhook.enabled_by)")
     done = certhook_run(tmp_path, *form)
     assert (done.stdout, done.stderr) == ("True\npython -m certhook.run\n", "")
     done = certhook_run(tmp_path, *form, CERTHOOK_DISABLED="1")

@@ -1,11 +1,10 @@
-"""The lenient PEM reader finds each certificate that p11-kit finds (its common/pem.c): for distrust, more is safer."""
+"""The lenient PEM reader, for block lists, finds every certificate that p11-kit finds (common/pem.c)."""
 
 from __future__ import annotations
 
 import der
 import pytest
 
-# One place to adapt when the reader moves.
 from certhook._certificates.pem import MOST_PROBLEMS
 from certhook._certificates.pem import parse as _parse
 
@@ -73,7 +72,7 @@ def test_headers_end_with_the_first_blank_line(headers: bytes, blank: bytes) -> 
 
 
 @pytest.mark.parametrize("headers", HEADERS)
-def test_headers_that_no_blank_line_ends_make_a_block_invalid(headers: bytes) -> None:
+def test_headers_without_a_blank_line_after_them_make_a_block_invalid(headers: bytes) -> None:
     found, problems = lenient(BEGIN + headers + BASE64 + END + der.pem(TWO))
     assert (found, len(problems)) == ([TWO], 1)
 
@@ -100,7 +99,7 @@ def test_a_block_without_an_end_whose_lines_are_all_comments_is_ignored() -> Non
 
 
 def test_a_block_with_one_comment_is_a_problem() -> None:
-    """It is not a comment as a whole, so a certificate may be meant."""
+    """Not every line is a comment, so the block may be a certificate."""
     found, problems = lenient(BEGIN + b"# text\n" + BASE64 + END + der.pem(TWO))
     assert (found, len(problems)) == ([TWO], 1)
 
@@ -129,7 +128,7 @@ def test_a_problem_names_the_line_of_its_block(before: bytes, block: bytes) -> N
         assert f"line {line} " in problem
 
 
-def test_a_second_problem_names_its_own_line() -> None:
+def test_a_second_problem_has_its_own_line_number() -> None:
     _, problems = lenient(PEM + BEGIN + PEM + BEGIN + b"# text\nx\n" + END)
     lines = PEM.count(b"\n")
     assert [f"line {number} " in problem for number, problem in zip((lines + 1, 2 * lines + 2), problems)] == [True] * 2
@@ -144,7 +143,7 @@ def test_a_block_ends_with_its_first_end() -> None:
     assert lenient(PEM + END + der.pem(TWO) + END) == ([ONE, TWO], [])
 
 
-def test_the_end_of_a_block_is_not_searched_behind_the_next_begin() -> None:
+def test_the_end_of_a_block_is_not_searched_for_after_the_next_begin() -> None:
     found, problems = lenient(BEGIN + BASE64 + PEM)
     assert (found, len(problems)) == ([ONE], 1)
 

@@ -1,4 +1,4 @@
-"""The PEM reader reports each malformed block for its own reason, and takes no comment for a block."""
+"""The PEM reader reports each malformed block with its reason, and ignores blocks in comments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import base64
 import der
 import pytest
 
-# One place to adapt when the reader moves.
 from certhook._certificates.pem import MOST_PROBLEMS, parse
 
 #: The part of each message that the tests rely on.
@@ -29,7 +28,7 @@ def found(data: bytes) -> tuple[list[bytes], list[str]]:
 
 
 def assert_problem(data: bytes, message: str, line: int, after: list[bytes]) -> None:
-    """Expect one problem with *message* at *line*, and the certificates *after*."""
+    """Assert that there is one problem, *message* at *line*, and that the certificates *after* are read."""
     certificates, problems = found(data)
     assert certificates == after
     (problem,) = problems
@@ -55,10 +54,10 @@ def test_base64_may_end_with_up_to_two_equals_signs(padding: int) -> None:
         pytest.param(b"AAA", id="three digits"),
         pytest.param(b"AAAAA", id="five digits"),
         pytest.param(b"A===", id="three equals signs"),
-        pytest.param(b"AAAAA===", id="three equals signs behind five digits"),
+        pytest.param(b"AAAAA===", id="three equals signs after five digits"),
         pytest.param(b"AAAA====", id="four equals signs"),
         pytest.param(b"AA==AA==", id="equals signs between digits"),
-        pytest.param(b"AA!A", id="a character that is no digit"),
+        pytest.param(b"AA!A", id="a character that is not a digit"),
         pytest.param(b"AA\xc3\xa9", id="a character beyond ASCII"),
         pytest.param(b"", id="nothing"),
         pytest.param(b"++++", id="only plus signs"),
@@ -85,7 +84,7 @@ def test_letters_at_the_end_of_base64_are_digits() -> None:
     assert found(der.pem(certificate)) == ([certificate], [])
 
 
-def test_data_behind_a_certificate_is_reported() -> None:
+def test_data_after_a_certificate_is_reported() -> None:
     assert_problem(der.pem(ONE + b"\0") + der.pem(TWO), TRAILING, 1, [TWO])
 
 
@@ -100,12 +99,12 @@ def test_a_problem_names_the_line_of_its_block(before: bytes, newline: bytes) ->
     assert_problem(data, NO_END, line, [ONE] * before.count(BEGIN) + [TWO])
 
 
-def test_a_second_problem_names_its_own_line() -> None:
+def test_a_second_problem_has_its_own_line_number() -> None:
     _, problems = found(b"\n" + BEGIN + PEM + BEGIN + b"AAA\n" + END)
     assert [f"line {line} " in problem for line, problem in zip((2, 3 + PEM.count(b"\n")), problems)] == [True, True]
 
 
-def test_a_block_behind_an_end_without_a_newline_is_a_problem() -> None:
+def test_a_block_after_an_end_without_a_newline_is_a_problem() -> None:
     certificates, problems = found(PEM.rstrip(b"\n") + der.pem(TWO) + der.pem(THREE))
     assert certificates == [ONE, THREE]
     assert [ON_LAST_LINE in problem for problem in problems] == [True]
@@ -117,7 +116,7 @@ def test_a_block_that_begins_within_a_line_is_a_comment(before: bytes) -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"\n", b"\xef\xbb\xbf", b"text\n\xef\xbb\xbf"])
-def test_a_block_begins_at_the_start_of_a_line_or_behind_its_byte_order_mark(before: bytes) -> None:
+def test_a_block_begins_at_the_start_of_a_line_or_after_its_byte_order_mark(before: bytes) -> None:
     assert found(before + PEM + der.pem(TWO)) == ([ONE, TWO], [])
 
 
@@ -135,12 +134,12 @@ def test_a_label_of_60_characters_or_more_is_a_comment(label: bytes) -> None:
 
 
 @pytest.mark.parametrize("label", [b"x", b"x" * 59])
-def test_behind_a_block_of_another_kind_without_an_end_nothing_is_read(label: bytes) -> None:
+def test_nothing_is_read_after_a_block_of_another_kind_without_an_end(label: bytes) -> None:
     data = PEM + b"-----BEGIN " + label + b"-----\n" + der.pem(TWO)
     assert_problem(data, OTHER_BLOCK, PEM.count(b"\n") + 1, [ONE])
 
 
-def test_the_end_of_a_block_of_another_kind_stands_behind_its_begin() -> None:
+def test_the_end_of_a_block_of_another_kind_follows_its_begin() -> None:
     assert_problem(b"-----END PKCS7-----\n-----BEGIN PKCS7-----\n" + PEM, OTHER_BLOCK, 2, [])
 
 
@@ -148,14 +147,14 @@ def test_a_block_of_another_kind_ends_with_its_first_end() -> None:
     assert found(der.pem(TWO, "PKCS7") + PEM + b"-----END PKCS7-----\n") == ([ONE], [])
 
 
-def test_reading_continues_behind_a_block_of_another_kind() -> None:
+def test_reading_continues_after_a_block_of_another_kind() -> None:
     assert found(der.pem(TWO, "PKCS7") + PEM) == ([ONE], [])
 
 
 @pytest.mark.parametrize(
     "rest", [b"-----BEGIN ", b"-----BEGIN " + b"x" * 80, b"-----BEGIN CERTIFICATE", b"-----BEGIN x----"]
 )
-def test_a_begin_that_the_data_ends_in_is_a_comment(rest: bytes) -> None:
+def test_a_begin_that_is_cut_off_by_the_end_of_the_data_is_a_comment(rest: bytes) -> None:
     assert found(PEM + rest) == ([ONE], [])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import der
 import pytest
 
-# One place to adapt when a name changes.
 from certhook._certificates.anchor import Anchor, Entry, purpose_bits
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
@@ -25,7 +24,7 @@ def test_an_entry_may_be_limited_to_purposes() -> None:
     assert (entry.trusted, entry.rejected) == (SERVER_AUTH, CLIENT_AUTH)
 
 
-def test_an_anchor_contains_the_places_that_list_and_distrust_it() -> None:
+def test_an_anchor_contains_the_locations_that_list_and_distrust_it() -> None:
     anchor = Anchor(CERTIFICATE, (("system", "/a"), ("system", "/b"), ("bundled", "/c")), ("/d",))
     assert (anchor.certificate, anchor.der) == (CERTIFICATE, CERTIFICATE.der)
     assert anchor.listed == (("system", "/a"), ("system", "/b"), ("bundled", "/c"))

@@ -10,7 +10,6 @@ from typing import Callable
 import der
 import pytest
 
-# One place to adapt when a function moves.
 from certhook._certificates import names, x509
 
 INTEGER, BIT_STRING, SEQUENCE, SET = 0x02, 0x03, 0x30, 0x31
@@ -43,7 +42,7 @@ MESSAGES = {
 
 
 def assert_raises(error: str, function: Callable[..., object], *arguments: object) -> None:
-    """Call *function*, and expect the ValueError that :data:`MESSAGES` calls *error*."""
+    """Assert that *function* raises a ValueError with the message *error* of :data:`MESSAGES`."""
     with pytest.raises(ValueError, match=re.escape(MESSAGES[error])):
         function(*arguments)
 
@@ -60,7 +59,7 @@ def header(data: bytes) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x30"])
-def test_an_element_without_a_whole_header_is_refused(data: bytes) -> None:
+def test_an_element_with_an_incomplete_header_is_refused(data: bytes) -> None:
     assert_raises("truncated element", header, data)
 
 
@@ -144,8 +143,8 @@ def test_a_certificate_ends_with_its_element(rest: bytes) -> None:
         pytest.param(certificate(NUMBER, *FIELDS, tag=SET), id="a set"),
         pytest.param(certificate(NUMBER, *FIELDS, tail=()), id="no signature"),
         pytest.param(certificate(NUMBER, *FIELDS, tail=(SIGNATURE, ALGORITHM)), id="another order"),
-        pytest.param(certificate(NUMBER, *FIELDS, tail=(ALGORITHM, SIGNATURE, NULL)), id="one part more"),
-        pytest.param(der.element(SEQUENCE), id="nothing in it"),
+        pytest.param(certificate(NUMBER, *FIELDS, tail=(ALGORITHM, SIGNATURE, NULL)), id="an additional part"),
+        pytest.param(der.element(SEQUENCE), id="empty"),
     ],
 )
 def test_a_certificate_has_three_parts(data: bytes) -> None:
@@ -157,19 +156,19 @@ def test_a_certificate_has_three_parts(data: bytes) -> None:
     [
         pytest.param([], id="none"),
         pytest.param([VERSION], id="only a version"),
-        pytest.param([VERSION, NUMBER, *FIELDS[1:]], id="one too few"),
-        pytest.param([NUMBER, VERSION, *FIELDS], id="the version behind the number"),
+        pytest.param([VERSION, NUMBER, *FIELDS[1:]], id="too few"),
+        pytest.param([NUMBER, VERSION, *FIELDS], id="the version after the serial number"),
         pytest.param([VERSION, VERSION, NUMBER, *FIELDS], id="two versions"),
         pytest.param([VERSION, *FIELDS, NUMBER], id="another order"),
         pytest.param([VERSION, NUMBER, *FIELDS[:4], NULL], id="no key"),
     ],
 )
-def test_a_certificate_has_a_number_and_five_sequences(fields: list[bytes]) -> None:
+def test_a_certificate_has_a_serial_number_and_five_sequences(fields: list[bytes]) -> None:
     assert_raises("fields", x509.Certificate, certificate(*fields))
 
 
 def test_the_fields_of_a_certificate_end_with_its_first_part() -> None:
-    """The parts behind them are sequences too, and must not be read as fields."""
+    """The parts after them are sequences as well, and must not be read as fields."""
     assert_raises("fields", x509.Certificate, certificate(VERSION, NUMBER, *FIELDS[:4]))
 
 
@@ -182,7 +181,7 @@ def test_trust_settings_are_one_sequence_and_nothing_else(data: bytes) -> None:
 
 
 def test_trust_settings_without_lists_neither_limit_nor_reject() -> None:
-    # An alias and a key identifier, which OpenSSL writes between and behind the lists.
+    # An alias and a key identifier, which OpenSSL writes between and after the lists.
     assert x509.auxiliary(der.element(SEQUENCE, b"\x0c\x01a", b"\x04\x01b")) == (None, [])
 
 
@@ -205,8 +204,8 @@ def test_the_purposes_of_an_extension_are_read(critical: list[bytes]) -> None:
     "data",
     [
         pytest.param(der.element(SET, identifier(), OCTETS), id="a set"),
-        pytest.param(der.element(SEQUENCE, identifier(), OCTETS) + b"\0", id="more behind it"),
-        pytest.param(der.element(SEQUENCE), id="nothing in it"),
+        pytest.param(der.element(SEQUENCE, identifier(), OCTETS) + b"\0", id="more data after it"),
+        pytest.param(der.element(SEQUENCE), id="empty"),
         pytest.param(der.element(SEQUENCE, NULL, OCTETS), id="no identifier"),
         pytest.param(der.element(SEQUENCE, OCTETS), id="only a value"),
     ],
@@ -224,7 +223,7 @@ def test_an_extension_ends_with_its_value(parts: list[bytes]) -> None:
     "value",
     [
         pytest.param(der.element(SET, identifier()), id="a set"),
-        pytest.param(der.element(SEQUENCE, identifier()) + NULL, id="more behind it"),
+        pytest.param(der.element(SEQUENCE, identifier()) + NULL, id="more data after it"),
     ],
 )
 def test_the_value_of_an_extension_is_one_sequence(value: bytes) -> None:
@@ -328,7 +327,7 @@ def test_the_last_attributes_of_a_name_are_shown_first() -> None:
     assert names.text(der.name([a], [b, c])) == "CN=b+CN=c,CN=a"
 
 
-def test_a_text_that_is_not_valid_in_its_encoding_is_refused() -> None:
+def test_text_that_is_invalid_in_its_encoding_is_refused() -> None:
     half_a_pair = der.element(0x1E, b"\xd8\x00")
     for function in FUNCTIONS:
         with pytest.raises(ValueError, match="utf-16"):

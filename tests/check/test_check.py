@@ -27,8 +27,7 @@ def test_one_failed_server_determines_the_exit_status(lab: Lab, capsys: pytest.C
 
 def test_an_inactive_certhook_is_reported(lab: Lab) -> None:
     command = [sys.executable, "-m", "certhook", "check", f"127.0.0.1:{lab.closed_port()}"]
-    env = support.clean_env(CERTHOOK_DISABLED="1")
-    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=60)
+    done = support.run_command(*command, env=support.clean_env(CERTHOOK_DISABLED="1"))
     assert "certhook is not active in this interpreter" in done.stdout
 
 
@@ -57,8 +56,7 @@ def test_an_invalid_setting_has_exit_status_1_if_it_raises(lab: Lab, capsys: pyt
 
 
 def test_missing_cryptography_is_reported_with_the_command_to_install_it(installed) -> None:
-    command = [str(installed), "-m", "certhook", "check", "localhost"]
-    done = subprocess.run(command, env=support.clean_env(), capture_output=True, encoding="utf-8", timeout=60)
+    done = support.run_command(installed, "-m", "certhook", "check", "localhost")
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install 'certhook[check]'" in done.stderr
 

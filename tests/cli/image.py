@@ -76,20 +76,13 @@ class Image:
         return {name: value for name, value in {**self.env, **variables}.items() if value is not None}
 
     def compile(self, *arguments: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
-        command = [str(self.python), "-m", "certhook", "compile", *arguments]
-        return subprocess.run(
-            command,
-            env=self.environment(**variables),
-            cwd=str(self.directory),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
+        env = self.environment(**variables)
+        return support.run_command(self.python, "-m", "certhook", "compile", *arguments, env=env, cwd=self.directory)
 
     def run(self, *prefix: str, **variables: str | None) -> Outcome:
         """Return the trust in a new process, which *prefix* starts."""
-        command = [*prefix, str(self.python), "-W", "error", "-c", PROGRAM]
-        done = subprocess.run(command, env=self.environment(**variables), capture_output=True, encoding="utf-8")
+        command = [*prefix, self.python, "-W", "error", "-c", PROGRAM]
+        done = support.run_command(*command, env=self.environment(**variables))
         assert (done.returncode, done.stderr) == (0, "")
         servers, clients, read = json.loads(done.stdout)
         return Outcome(set(servers), set(clients), read)

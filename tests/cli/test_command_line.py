@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -50,9 +49,7 @@ def test_the_command_and_the_module_are_equivalent(installed) -> None:
     command = installed.parent / ("certhook.exe" if os.name == "nt" else "certhook")
     for start, name in (([str(command)], "certhook"), ([str(installed), "-m", "certhook"], "python -m certhook")):
         for arguments, status in ((["--help"], 0), (["check"], 2)):
-            done = subprocess.run(
-                [*start, *arguments], env=support.clean_env(), capture_output=True, encoding="utf-8", timeout=60
-            )
+            done = support.run_command(*start, *arguments)
             assert done.returncode == status
             assert (done.stdout or done.stderr).startswith(f"usage: {name} ")
 
@@ -228,6 +225,6 @@ def test_lines_of_wide_characters_fit_80_columns() -> None:
     assert len(lines) < 8
 
 
-def test_a_text_of_wide_characters_is_shortened_by_columns() -> None:
+def test_text_of_wide_characters_is_shortened_by_columns() -> None:
     assert _terminal.cut("認証" * 20, 43) == f"{'認証' * 10}..."
     assert _terminal.cut("a" * 43, 43) == "a" * 43

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -118,9 +117,8 @@ def test_a_directory_that_cannot_be_written_is_reported(image, root) -> None:
     path = image.directory / "cache"
     path.mkdir()
     setup = f'mount --bind {path} {path}; mount -o remount,bind,ro {path}; exec "$@"'
-    command = ["unshare", "-m", "--propagation", "private", "sh", "-ec", setup, "sh", str(image.python)]
-    arguments = ["-m", "certhook", "compile", "--directory", str(path)]
-    done = subprocess.run([*command, *arguments], env=image.env, capture_output=True, encoding="utf-8", timeout=60)
+    command = ["unshare", "-m", "--propagation", "private", "sh", "-ec", setup, "sh", image.python]
+    done = support.run_command(*command, "-m", "certhook", "compile", "--directory", path, env=image.env)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"certhook: the store was not built: {path}{os.sep}")
     assert done.stderr.endswith("cannot be written: Read-only file system\n")

@@ -180,7 +180,7 @@ UNCHANGED = {
 @posix
 @pytest.mark.parametrize("arguments", [(), ("--directory",)])
 @pytest.mark.parametrize("kind", UNCHANGED)
-def test_a_target_that_is_no_earlier_export_is_not_changed(certhook, tmp_path, arguments, kind) -> None:
+def test_a_target_that_is_not_an_earlier_export_is_not_changed(certhook, tmp_path, arguments, kind) -> None:
     (tmp_path / "letter").write_bytes(b"dear")
     UNCHANGED[kind](tmp_path / "exported")
     before = contents(tmp_path)

@@ -80,7 +80,7 @@ def test_names_of_wide_characters_are_aligned(certhook, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["--name unknown", "--expired --only system"])
-def test_without_a_match_the_exit_status_is_1(certhook, arguments) -> None:
+def test_the_exit_status_is_1_without_a_match(certhook, arguments) -> None:
     done = certhook("list", *arguments.split())
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "certhook: none of the 7 trusted root certificates matches\n"

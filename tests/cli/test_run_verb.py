@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import support
+from support import PRINT_HOOKED
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no exec() and no signals")
 
 #: The authorities that a Python with the system's store and the bundle trusts.
 CHAINED = {"system": True, "bundled": True, "both": True, "extra": False, "stranger": False}
-IS_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
 PYTHONPATH = "import os; print(os.environ['PYTHONPATH'])"
 BUNDLE = "import os; print(os.environ.get('CERTHOOK_BUNDLE'))"
 
@@ -117,13 +117,13 @@ def test_an_unsupported_python_is_unchanged(version, run, tmp_path) -> None:
 
 @pytest.mark.parametrize("flag", ["-I", "-E", "-S"])
 def test_a_python_that_ignores_pythonpath_is_unchanged(flag, run, plain) -> None:
-    assert run(plain, flag, "-c", IS_HOOKED).stdout == "False\n"
-    assert run(plain, "-c", IS_HOOKED).stdout == "True\n"
+    assert run(plain, flag, "-c", PRINT_HOOKED).stdout == "False\n"
+    assert run(plain, "-c", PRINT_HOOKED).stdout == "True\n"
 
 
 @pytest.mark.parametrize("uses_shell", [True, False])
 def test_processes_that_the_command_starts_inherit_certhook(uses_shell, run, plain) -> None:
-    inner = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {IS_HOOKED!r}], check=True)"
+    inner = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {PRINT_HOOKED!r}], check=True)"
     command = ("sh", "-c", '"$0" -c "$1"', plain, inner) if uses_shell else (plain, "-c", inner)
     done = run(*command)
     assert (done.stdout, done.stderr, done.returncode) == ("True\n", "", 0)
@@ -141,13 +141,13 @@ def test_a_python_with_certhook_has_one_hook(run, installed) -> None:
 
 
 def test_certhook_disabled_applies(run, plain) -> None:
-    assert run(plain, "-c", IS_HOOKED, CERTHOOK_DISABLED="1").stdout == "False\n"
+    assert run(plain, "-c", PRINT_HOOKED, CERTHOOK_DISABLED="1").stdout == "False\n"
 
 
 def test_other_entries_of_pythonpath_and_another_sitecustomize_are_kept(run, plain, tmp_path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.tool_ran = True")
     path = os.pathsep.join([str(tmp_path), str(tmp_path / "last")])
-    code = f"{IS_HOOKED}; import sys; print(sys.tool_ran, *sys.path[2:4], sep='\\n')"
+    code = f"{PRINT_HOOKED}; import sys; print(sys.tool_ran, *sys.path[2:4], sep='\\n')"
     done = run(plain, "-c", code, PYTHONPATH=path)
     assert done.stdout.split() == ["True", "True", *path.split(os.pathsep)]
 
@@ -292,6 +292,5 @@ def test_the_two_ways_to_run_a_program_refer_to_each_other(run, installed) -> No
     shown = " ".join(run("--help").stdout.split())
     assert "python -m certhook.run SCRIPT" in shown
     assert all(flag in shown for flag in ("-I", "-E", "-S"))
-    command = [str(installed), "-m", "certhook.run", "--help"]
-    done = subprocess.run(command, env=support.clean_env(), capture_output=True, text=True, timeout=60)
+    done = support.run_command(installed, "-m", "certhook.run", "--help")
     assert "python -m certhook run COMMAND" in done.stdout

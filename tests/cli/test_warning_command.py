@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
@@ -16,7 +15,7 @@ def test_a_warning_names_a_command_that_explains_it(installed, tmp_path) -> None
     (line, *_) = done.stderr.splitlines()
     assert line.endswith(f". Run '{installed} -m certhook' for details")
     command = line.rpartition("Run '")[2].partition("'")[0].split()
-    shown = subprocess.run(command, env=env, cwd=str(tmp_path), capture_output=True, text=True, timeout=60).stdout
+    shown = support.run_command(*command, env=env, cwd=tmp_path).stdout
     assert support.shows(shown, "Problems:", f"CERTHOOK_EXTRA_CA_CERTS: {missing}")
 
 

@@ -10,7 +10,6 @@ A test with the mark *row* represents an interpreter in the table at the end of 
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -104,14 +103,8 @@ def run_program(servers):
     """Run a program in the root directory, with the variable SERVERS and no others than those given."""
 
     def run(command: list[object], **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(argument) for argument in command],
-            env=support.clean_env(SERVERS=support.server_list(servers), **variables),
-            cwd=os.sep,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
+        env = support.clean_env(SERVERS=support.server_list(servers), **variables)
+        return support.run_command(*command, env=env)
 
     return run
 

@@ -77,8 +77,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory, cas: support.Authorities) 
     directory = tmp_path_factory.mktemp("clients")
     for name in cas.names:
         issued = getattr(cas, name).issue_cert("client@localhost")
-        parts = [issued.private_key_pem, *issued.cert_chain_pems]
-        (directory / f"{name}.pem").write_bytes(b"".join(part.bytes() for part in parts))
+        (directory / f"{name}.pem").write_bytes(issued.private_key_and_cert_chain_pem.bytes())
     return directory
 
 

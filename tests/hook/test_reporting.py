@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -96,7 +95,7 @@ def test_a_problem_is_reported_once_at_the_callers_line(installed, locations, tm
         "    main()\n"
     )
     env = support.clean_env(**locations, CERTHOOK_MODE="sometimes", PYTHONWARNINGS="always")
-    done = subprocess.run([str(installed), str(program)], env=env, capture_output=True, text=True, timeout=60)
+    done = support.run_command(installed, program, env=env)
     warning, line = done.stderr.splitlines()
     assert warning.startswith(f"{program}:4: CerthookWarning: CERTHOOK_MODE: invalid value 'sometimes' ")
     assert line.strip() == request_code

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 import sys
 from pathlib import Path
 
 import pytest
 import support
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from pki import BARE, issue
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="Python sets VERIFY_X509_STRICT since 3.13")
 
@@ -54,22 +49,10 @@ def company(tmp_path_factory) -> Path:
     Many companies have such a CA.
     """
     directory = tmp_path_factory.mktemp("company")
-    now = datetime.datetime.now(datetime.timezone.utc)
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("a company", "localhost")]
-    extensions = [
-        (x509.BasicConstraints(ca=True, path_length=None), True),
-        (x509.SubjectAlternativeName([x509.DNSName("localhost")]), False),
-    ]
-    certificates = []
-    for key, name, extension in zip(keys, names, extensions):
-        builder = x509.CertificateBuilder(names[0], name, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now.replace(year=2049))
-        certificate = builder.add_extension(*extension).sign(keys[0], hashes.SHA256())
-        certificates.append(certificate.public_bytes(Encoding.PEM))
-    server_key = keys[1].private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    (directory / "root.pem").write_bytes(certificates[0])
-    (directory / "server.pem").write_bytes(certificates[1] + server_key)
+    root = issue("a company", ca=True, changed=BARE)
+    server = issue("localhost", root, changed=BARE)
+    (directory / "root.pem").write_bytes(root.pem)
+    (directory / "server.pem").write_bytes(server.pem + server.secret)
     return directory
 
 

@@ -4,7 +4,7 @@
 that no test can or should kill, each with a reason. The script fails for a survivor that is not
 listed, and for a listed mutant that no longer survives. Without arguments it runs all modules::
 
-    tox run -e mutants -- certhook/_x509.py
+    tox run -e mutants -- certhook/_certificates/x509.py
 
 mutmut imports the package from a copy of the sources, so certhook must not be installed.
 """

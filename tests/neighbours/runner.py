@@ -75,16 +75,8 @@ def run(python: Path, *program: str | Path, cwd: str | Path = os.sep, hooked: bo
     arguments = ("-c", *program) if len(program) == 1 and isinstance(program[0], str) else program
     if not hooked:
         variables["CERTHOOK_DISABLED"] = "1"
-    done = subprocess.run(
-        [str(python), *map(str, arguments)],
-        cwd=str(cwd),
-        env=support.clean_env(**variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
-    return Result(done)
+    env = support.clean_env(**variables)
+    return Result(support.run_command(python, *arguments, env=env, cwd=cwd, stdin=subprocess.DEVNULL))
 
 
 def expected(clients: str, trust: dict[str, bool]) -> list[tuple[str, dict[str, bool]]]:

@@ -105,7 +105,7 @@ def certificate(cas, tmp_path_factory) -> Path:
     """A server certificate issued by *system*, with its private key."""
     issued = cas.system.issue_cert("127.0.0.1")
     path = tmp_path_factory.mktemp("server") / "certificate.pem"
-    path.write_bytes(b"".join(part.bytes() for part in (issued.private_key_pem, *issued.cert_chain_pems)))
+    path.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
     return path
 
 

@@ -78,9 +78,8 @@ def certhook(cas: support.Authorities, tmp_path_factory) -> Callable[..., subpro
     variables = {"SSL_CERT_FILE": str(system), "CERTHOOK_SOURCES": "system"}
 
     def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "certhook", *arguments]
         env = support.clean_env(**variables)
-        done = subprocess.run(command, env=env, cwd=str(directory), capture_output=True, encoding="utf-8", timeout=60)
+        done = support.run_command(sys.executable, "-m", "certhook", *arguments, env=env, cwd=directory)
         assert done.returncode == 0, done.stderr
         return done
 

@@ -194,7 +194,6 @@ def test_java_trusts_an_exported_trust_store_without_a_password(can_connect, cer
 def test_keytool_accepts_an_exported_file_with_comments(require_program, exported, tmp_path, arguments) -> None:
     if arguments[0] == "-importcert":
         arguments = (*arguments, "-keystore", str(tmp_path / "store"), "-file")
-    command = [require_program("keytool"), *arguments, str(exported)]
-    done = subprocess.run(command, env=support.clean_env(), capture_output=True, encoding="utf-8", timeout=60)
+    done = support.run_command(require_program("keytool"), *arguments, exported)
     assert done.returncode == 0, done.stdout
     assert f"certhook tests {TRUSTED}" in done.stdout or "was added to keystore" in done.stderr

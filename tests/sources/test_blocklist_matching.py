@@ -7,7 +7,6 @@ import hashlib
 import der
 import pytest
 
-# One place to adapt when a name changes.
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
 from certhook._sources.blocklist import Blocklist, BlocklistEntry, identity

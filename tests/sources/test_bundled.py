@@ -7,7 +7,6 @@ import io
 import os
 import shutil
 import ssl
-import subprocess
 import sys
 import zipfile
 from importlib.machinery import ModuleSpec
@@ -168,9 +167,8 @@ import certifi
 third = ssl.create_default_context(cafile=certifi.where())
 print(*(len(context.get_ca_certs()) > 50 for context in (first, second, third)))
 """
-    command = [str(plain), "-W", "ignore", "-c", code, str(support.purelib(installed))]
     env = support.clean_env(CERTHOOK_SOURCES="bundled", PYTHONPATH=str(tmp_path))
-    done = subprocess.run(command, env=env, cwd=os.sep, capture_output=True, encoding="utf-8", timeout=60)
+    done = support.run_command(plain, "-W", "ignore", "-c", code, support.purelib(installed), env=env)
     assert (done.stdout, done.stderr) == ("False True True\n", "")
 
 

@@ -78,7 +78,7 @@ def test_cycles_of_links_between_directories_of_local_cas_end(collector, tmp_pat
     assert distrust.local_identities(collector) == {identity(Certificate(BAD))}
 
 
-def test_few_paths_are_watched_for_block_lists_that_do_not_exist(collector, monkeypatch) -> None:
+def test_only_a_few_paths_are_watched_for_block_lists_that_do_not_exist(collector, monkeypatch) -> None:
     """Checking them is part of every context."""
     monkeypatch.setattr(distrust.sys, "platform", "linux")
     monkeypatch.setattr(distrust.os.path, "lexists", lambda path: path in ("/", "/etc", "/usr", "/usr/share"))

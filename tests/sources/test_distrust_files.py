@@ -8,7 +8,6 @@ from pathlib import Path
 import der
 import pytest
 
-# One place to adapt when a name changes.
 from certhook._certificates.pem import MOST_PROBLEMS
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
@@ -111,7 +110,7 @@ def test_any_other_line_distrusts_nothing(linux, collector, line: bytes) -> None
     assert_complete(collector)
 
 
-def test_a_deselected_file_of_mozilla_that_no_longer_exists_is_searched_by_its_label(linux, collector) -> None:
+def test_a_deselected_file_of_mozilla_that_no_longer_exists_is_identified_by_its_label(linux, collector) -> None:
     path = write(linux / "deselected", b"!mozilla/Gone \xc3\xa9.crt\n!other/gone.crt\n!gone.crt\n!mozilla/a/b.crt\n")
     distrust.read(collector)
     assert collector.blocklist.removed_labels == {b"Gone \xc3\xa9.crt": path}
@@ -150,7 +149,7 @@ def test_an_unreadable_file_of_debian_leaves_the_block_list_incomplete(linux, co
     assert not collector.blocklist.is_complete
 
 
-def test_files_with_another_suffix_are_no_cas_of_the_administrator(linux, collector) -> None:
+def test_files_with_another_suffix_are_not_cas_of_the_administrator(linux, collector) -> None:
     write(linux / "local" / "own.pem", der.pem(BAD.der))
     write(linux / "local" / "own.crt.bak", der.pem(BAD.der))
     write(linux / "certificates" / "bad.crt", der.pem(BAD.der))
@@ -233,7 +232,9 @@ def test_certificates_before_the_first_object_belong_to_the_list(linux, collecto
         ([MAIL], [CLIENTS], ANY_PURPOSE),
     ],
 )
-def test_openssls_trust_settings_distrust_for_purposes(linux, collector, trusted, rejected, purposes: int) -> None:
+def test_openssls_trust_settings_distrust_for_their_purposes(
+    linux, collector, trusted, rejected, purposes: int
+) -> None:
     data = der.pem(BAD.der + der.auxiliary(trusted, rejected), "TRUSTED CERTIFICATE")
     path = write(linux / "one" / "anchors" / "bad.pem", data)
     distrust.read(collector)
@@ -329,7 +330,7 @@ def test_problems_of_one_file_are_limited(linux, collector) -> None:
 
 
 @pytest.mark.parametrize("name", ["README", "Readme.md", ".hidden"])
-def test_documentation_in_a_block_list_is_no_problem(linux, collector, name: str) -> None:
+def test_documentation_in_a_block_list_is_not_a_problem(linux, collector, name: str) -> None:
     write(linux / "one" / "blocklist" / name, b"text\n" + der.pem(b"text"))
     distrust.read(collector)
     assert_complete(collector)
@@ -354,14 +355,14 @@ def test_an_unreadable_directory_leaves_the_block_list_incomplete(linux, collect
     assert lists(collector) == {path}
 
 
-def test_a_file_in_place_of_a_directory_is_no_problem(linux, collector) -> None:
+def test_a_file_in_place_of_a_directory_is_not_a_problem(linux, collector) -> None:
     write(linux / "one", DISTRUSTED)
     distrust.read(collector)
     assert lists(collector) == set()
     assert_complete(collector)
 
 
-def test_a_link_to_a_missing_file_is_no_problem(linux, collector) -> None:
+def test_a_link_to_a_missing_file_is_not_a_problem(linux, collector) -> None:
     (linux / "one" / "blocklist").mkdir(parents=True)
     (linux / "one" / "blocklist" / "a.pem").symlink_to("missing")
     (linux / "one" / "blocklist" / "b.pem").symlink_to(write(linux / "file", b"") + "/missing")

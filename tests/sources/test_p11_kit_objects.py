@@ -7,7 +7,6 @@ import base64
 import der
 import pytest
 
-# One place to adapt when a name changes.
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
 from certhook._sources.blocklist import BlocklistEntry
@@ -82,7 +81,7 @@ def test_an_object_may_contain_its_certificate_as_an_attribute() -> None:
     assert certificates(entries(*lines, pem=der.pem(OTHER.der))) == [BAD.der]
 
 
-def test_the_value_of_an_object_of_another_class_is_no_certificate() -> None:
+def test_the_value_of_an_object_of_another_class_is_not_a_certificate() -> None:
     lines = [DISTRUSTED, "class: data", f"value: {quoted(BAD.der)}"]
     assert certificates(entries(*lines, pem=der.pem(OTHER.der))) == [OTHER.der]
 

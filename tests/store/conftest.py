@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -21,14 +19,3 @@ def machine(installed: Path, tmp_path: Path, cas: support.Authorities, servers: 
 def store(tmp_path: Path) -> Path:
     """A complete store of :data:`ROOTS`."""
     return build_store(tmp_path, ROOTS)
-
-
-@pytest.fixture(scope="session")
-def openssl() -> str:
-    """The openssl command, which CI requires."""
-    command = shutil.which("openssl")
-    if command is None and os.environ.get("CI"):
-        pytest.fail("the openssl command is missing")
-    if command is None:
-        pytest.skip("needs the openssl command")
-    return command

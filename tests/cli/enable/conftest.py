@@ -43,15 +43,7 @@ def certhook(source: Path, tmp_path: Path):
     """Run ``python -m certhook`` with these arguments."""
 
     def run(*arguments: object, python: Path = source, **kwargs: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(python), "-m", "certhook", *map(str, arguments)],
-            env=support.clean_env(),
-            cwd=str(tmp_path),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-            **kwargs,
-        )
+        return support.run_command(python, "-m", "certhook", *arguments, cwd=tmp_path, **kwargs)
 
     return run
 

@@ -131,7 +131,7 @@ def test_a_pth_file_that_is_not_a_regular_file_is_refused(kind, reason, embeddab
     assert not (embeddable / "Lib").exists()
 
 
-def test_the_directory_for_packages_is_found_whatever_its_case(embeddable) -> None:
+def test_the_directory_for_packages_is_found_regardless_of_its_case(embeddable) -> None:
     """A tree for Windows may be on a case-sensitive file system."""
     (embeddable / "lib" / "Site-Packages").mkdir(parents=True)
     enable_small(embeddable)

@@ -122,7 +122,7 @@ def test_control_characters_in_file_names_are_escaped(run_here, tmp_path, embedd
 
 
 @posix
-def test_the_rest_of_an_interrupted_run_is_reported(run_here, embeddable) -> None:
+def test_the_remains_of_an_interrupted_run_are_reported(run_here, embeddable) -> None:
     packages = embeddable / "Lib" / "site-packages"
     (packages / ".certhook-enable" / "new").mkdir(parents=True)
     shown = run_here("disable", embeddable, "--dry-run").stdout

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -111,7 +109,7 @@ def test_a_package_that_is_not_installed_from_a_wheel_is_refused(damage, sample)
         sources.read_wheel("sample")
 
 
-def test_an_installed_package_behind_a_source_tree_is_refused(sample, tmp_path, monkeypatch) -> None:
+def test_an_installed_package_that_a_source_tree_hides_is_refused(sample, tmp_path, monkeypatch) -> None:
     shutil.copytree(sample / "sample", tmp_path / "source" / "sample")
     monkeypatch.syspath_prepend(str(tmp_path / "source"))
     with pytest.raises(Refused, match=r"sample is not installed here from a wheel \(found: .*source"):
@@ -129,9 +127,8 @@ def test_a_certhook_that_is_not_installed_is_refused(kind, source, embeddable, t
     shutil.copytree(support.purelib(source) / "certhook", copy / "certhook")
     if kind == "archive":
         copy = Path(shutil.make_archive(str(tmp_path / "certhook"), "zip", copy))
-    command = [str(source), "-m", "certhook", "enable", str(embeddable), "--yes"]
     env = support.clean_env(PYTHONPATH=str(copy), CERTHOOK_DISABLED="1")
-    done = subprocess.run(command, env=env, cwd=os.sep, capture_output=True, encoding="utf-8", timeout=60)
+    done = support.run_command(source, "-m", "certhook", "enable", embeddable, "--yes", env=env)
     assert (done.returncode, "certhook is not installed here from a wheel" in done.stderr) == (1, True), done.stderr
 
 
