@@ -290,7 +290,7 @@ def test_a_directory_that_pythonpath_cannot_contain_is_reported(installed, tmp_p
 
 def test_the_two_ways_to_run_a_program_refer_to_each_other(run, installed) -> None:
     shown = " ".join(run("--help").stdout.split())
-    assert "python -m certhook.run SCRIPT" in shown
+    assert "python -S -m certhook.run SCRIPT" in shown
     assert all(flag in shown for flag in ("-I", "-E", "-S"))
     command = [str(installed), "-m", "certhook.run", "--help"]
     done = subprocess.run(command, env=support.clean_env(), capture_output=True, text=True, timeout=60)
