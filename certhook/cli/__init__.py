@@ -62,7 +62,8 @@ def _build_parser() -> argparse.ArgumentParser:
             "other programs."
         ),
         epilog=_terminal.paragraphs(
-            f"'{program} VERB --help' describes a verb and its exit status. Without a VERB, 'status' is run."
+            f"'{program} VERB --help' describes a verb. Without a VERB, 'status' is run.",
+            "Exit status: that of the verb, which its help describes; 2 for invalid arguments.",
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -189,7 +189,11 @@ TWO_STEPS = "name a file: certhook export FILE, then certhook env FILE$"
         (".", {}, "a directory"),
         ("empty.pem", {}, "contains no certificate"),
         ("root.der", {}, "contains no certificate in PEM format"),
-        ("system.pem", {"SHELL": "/bin/tcsh"}, "SHELL=/bin/tcsh is unknown; use --shell sh or fish or powershell"),
+        (
+            "system.pem",
+            {"SHELL": "/bin/tcsh"},
+            "SHELL=/bin/tcsh is not a known shell; use --shell with one of sh, fish, powershell",
+        ),
         ("é.pem", {"PYTHONIOENCODING": "ascii"}, "ascii cannot encode the path"),
         ("", {}, f"SSL_CERT_FILE is already set to /.*/system.pem, .*{TWO_STEPS}"),
         ("", {**ONLY_CERT_FILE, "CERTHOOK_EXTRA_CA_CERTS": "/extra.pem"}, TWO_STEPS),

@@ -290,7 +290,7 @@ def test_a_directory_that_pythonpath_cannot_contain_is_reported(installed, tmp_p
 
 def test_the_two_ways_to_run_a_program_refer_to_each_other(run, installed) -> None:
     shown = " ".join(run("--help").stdout.split())
-    assert "python -m certhook.run SCRIPT" in shown
+    assert "python -S -m certhook.run SCRIPT" in shown
     assert all(flag in shown for flag in ("-I", "-E", "-S"))
     done = support.run_command(installed, "-m", "certhook.run", "--help")
     assert "python -m certhook run COMMAND" in done.stdout

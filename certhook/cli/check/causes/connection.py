@@ -107,6 +107,7 @@ CAUSES = (
         (
             "Check the address of the proxy in HTTPS_PROXY or in the system's settings.",
             "If {host} is reachable without the proxy, add it to NO_PROXY.",
+            "Otherwise ask the administrator of the proxy why it does not connect to {host}.",
             "The connection to the proxy itself uses TLS. To check it, unset HTTPS_PROXY and run:\n"
             "python -m certhook check {tls_proxy}",
         ),

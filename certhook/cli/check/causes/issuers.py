@@ -148,8 +148,8 @@ CAUSES = (
         "{ca} is trusted here, but it is an intermediate certificate, not a root certificate. Before Python 3.13, its "
         "issuer {issuer} must be trusted as well.",
         (
-            "Get the root certificate of {issuer} from the source of the intermediate (not from this connection), and "
-            + _TRUST_IT,
+            "Get the root certificate of {issuer} from the source of the intermediate certificate (not from this "
+            "connection), and " + _TRUST_IT,
         ),
         codes=(2, 20),
         facts=_not_a_root,
