@@ -103,7 +103,7 @@ def _print_error(message: str) -> None:
     try:
         sys.stderr.write(f"certhook: {message}\n")
     except Exception:
-        pass  # It is None, closed, or was replaced by the program.
+        pass  # Standard error is None or closed, or the program replaced it.
 
 
 def _hook(caller: str) -> None:

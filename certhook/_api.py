@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = None) -> None:
     """Load default trust into *context*, as ``context.load_default_certs(purpose)`` does if certhook is installed.
 
-    For hosts that do not want an import hook. Without the hook, every root is loaded at once, which
+    For hosts that do not use the import hook. Without the hook, every root is loaded at once, which
     takes as long as in stock Python.
 
     :param context: a context that verifies its peers

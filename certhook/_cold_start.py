@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 
 class ColdStart:
-    """The result of a cold start.
+    """The trust set that was read from the sources, and the store that was built from it.
 
     :param purpose: the bit of the purpose
-    :param directory: where to build a store, None to build none because of *eager_reason*
+    :param directory: the directory in which to build the store, None to build none because of *eager_reason*
     :param settings: everything that the trust set depends on besides its inputs
+    :param eager_reason: why no store is built, empty if one is built in *directory*
     :param rejected: why directories with an index were rejected
-    :ivar trust_set: the anchors that were read
+    :ivar trust_set: the trust set
     :ivar store: the compiled store, None if there is none
-    :ivar store_signature: the signature of its directory
-    :ivar eager_reason: why there is none
+    :ivar store_signature: the signature of the store's directory
+    :ivar eager_reason: why there is no store, empty if there is one
     :ivar problems: the problems to report
     """
 
@@ -58,7 +59,7 @@ class ColdStart:
     @property
     def ders(self) -> tuple[bytes, ...]:
         """The certificates to load into contexts, in the order of a store."""
-        # OpenSSL prefers the first of several certificates with one name.
+        # OpenSSL prefers the first of several certificates with the same name.
         return () if self.store is not None else tuple(sorted([anchor.der for anchor in self.trust_set.anchors]))
 
     def _compile(self, config: Config, directory: str, settings: tuple[str, ...]) -> None:

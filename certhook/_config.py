@@ -1,7 +1,7 @@
 """Settings: the environment variables and their values.
 
-:data:`SETTINGS` describes every variable. The parser, ``status``, the documentation and their
-tests are generated from it.
+:data:`SETTINGS` describes every variable. The parser, the report of ``status`` and the table in
+the README are derived from it.
 
 A set ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` counts even if it is empty, as in OpenSSL. An empty
 ``CERTHOOK_*`` variable counts as unset. An invalid value is reported, and the default applies.
@@ -30,7 +30,7 @@ CLIENT_AUTH = 2
 ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
 
 SOURCES = ("system", "bundled")
-#: This source is always added. Naming it in CERTHOOK_SOURCES therefore excludes the others.
+#: This source is always read. If CERTHOOK_SOURCES contains only this name, the other sources are excluded.
 EXTRA = "extra"
 PUBLIC_BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 MODES = ("chain", "fallback")
@@ -41,7 +41,7 @@ _NO = ("0", "false", "no", "off")
 
 
 def purpose_bit(oid: str) -> int:
-    """Return the bit of a purpose. Everything but server authentication counts as client authentication."""
+    """Return the bit of the purpose *oid*. Any purpose but server authentication counts as client authentication."""
     return SERVER_AUTH if oid == "1.3.6.1.5.5.7.3.1" else CLIENT_AUTH
 
 
@@ -139,7 +139,7 @@ class Setting:
     :ivar name: the variable
     :ivar attribute: the attribute of :class:`Config` with its value
     :ivar parse: converts the value of a set variable
-    :ivar default: the attribute's value if the variable is unset
+    :ivar default: the attribute's value if the variable is unset, or *parse* returns None
     :ivar selects_roots: whether the variable affects which roots are trusted
     :ivar description: the effect of the variable, as a phrase without a subject
     """
@@ -273,7 +273,7 @@ def current() -> Config:
 
 
 def last() -> Config:
-    """Return the settings that the latest context was created with."""
+    """Return the settings of the latest context, or :func:`current` before the first one."""
     return current() if process.config is None else process.config[1]
 
 

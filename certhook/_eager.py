@@ -1,4 +1,4 @@
-"""For callers that need the roots of default trust themselves, instead of a directory that OpenSSL reads on demand."""
+"""Default trust for callers that need the roots at once, instead of a directory that OpenSSL reads on demand."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ def load_completely(context: ssl.SSLContext) -> None:
     _loading.load_completely(context)
 
 
-def store_in_place_of(capath: str | None) -> tuple[str | None, str] | None:
-    """Return a file and a directory of the compiled store, unless Python's own directory contains a root.
+def replacement_paths(capath: str | None) -> tuple[str | None, str] | None:
+    """Return the paths with which certhook replaces Python's own if these contain no root.
 
-    :param capath: Python's directory, None if there is none
+    :param capath: Python's directory, None if it does not exist
+    :returns: the file of the compiled store, None if OpenSSL does not load it, and its directory; None if
+        *capath* contains a root or there is no compiled store
     """
     if capath is not None:
         try:

@@ -1,8 +1,8 @@
-"""Reading and writing files: the only module that does either for paths from outside.
+"""Reading certificate files from any path, and writing files and directories.
 
-:func:`read` expects anything at a path: a pipe, a directory, a dangling link, ten gigabytes.
-:func:`replace` and :func:`write_directory` are atomic for readers, follow no symbolic link at
-their target, and set modes independently of the umask.
+:func:`read` handles anything at a path: a pipe, a directory, a dangling link, ten gigabytes.
+:func:`replace` and :func:`write_directory` never expose a partly written file, follow no
+symbolic link at their target, and set modes independently of the umask.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ def create(path: str, data: bytes, mode: int, sync: bool = False) -> None:
     """Write *data* to *path*, which must not exist.
 
     :param mode: the permissions, independent of the umask
+    :param sync: whether to write through to the disk
     :raises OSError: if that fails
     """
     descriptor = os.open(path, _WRITE_FLAGS, mode)
@@ -126,8 +127,8 @@ def write_directory(
 ) -> None:
     """Write the files of *content*, by name, to the directory *path*.
 
-    A new directory appears complete. In an existing one, the files are replaced one by one, so
-    that a program reading it never misses a file that both editions contain.
+    A new directory becomes visible only when it is complete. In an existing one, the files are
+    replaced one by one, so that a file with an old and a new version never seems missing.
 
     :param last: the name of the file that is replaced last
     :param mode: the permissions of a file; a new directory is accessible to the same users

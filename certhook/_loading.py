@@ -1,14 +1,14 @@
 """Loading certificates into an ``SSLContext``.
 
 :func:`certhook._trust.apply` points a fresh context at a compiled store, from which OpenSSL reads
-roots on demand. This module handles all other contexts: those that already contain certificates,
-those that are asked for their roots, and default trust without a store.
+roots on demand. This module handles all other cases: contexts that already contain certificates,
+contexts whose roots are queried, and default trust without a store.
 """
 
 import _ssl
 import os
 
-from certhook._state import CALLERS, LOADED, STORE, process
+from certhook._state import CALLER_CERTS, LOADED, STORE, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def load_store(context: "ssl.SSLContext", store: str) -> None:
     # OpenSSL searches directories only for subjects without a loaded certificate, and stops at the first
     # directory that contains the subject: a certificate of the same name would hide the root.
     load_completely(context)
-    if CALLERS in markers or LOADED in markers or _ssl._SSLContext.cert_store_stats(context)["x509"]:
+    if CALLER_CERTS in markers or LOADED in markers or _ssl._SSLContext.cert_store_stats(context)["x509"]:
         _load_files(context, store)
     else:
         _load(context, capath=store)
@@ -62,7 +62,7 @@ def load_completely(context: "ssl.SSLContext") -> None:
     store = context.__dict__.get(STORE)
     if store is not None and os.path.isdir(store):
         _load_files(context, store)
-        # Removed only now, because other threads may ask the context at the same time.
+        # Removed only now, because other threads may query the context at the same time.
         context.__dict__.pop(STORE, None)
 
 

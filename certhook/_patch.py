@@ -1,11 +1,11 @@
 """The wrappers of functions in ``ssl``.
 
-``load_default_certs``, ``set_default_verify_paths`` and ``create_default_context`` use the trust
-set, and so does ``load_verify_locations`` of a public bundle. Any other certificates are loaded
+``load_default_certs``, ``set_default_verify_paths`` and ``create_default_context`` use default
+trust, and so does ``load_verify_locations`` of a public bundle. Any other certificates are loaded
 after the complete compiled store, because OpenSSL searches directories only for subjects that are
-not loaded. ``get_ca_certs`` and ``cert_store_stats`` load the compiled store first as well, so that
-the answer equals that of a loaded context. ``get_default_verify_paths`` returns the compiled store
-if stock Python finds no roots.
+not loaded. ``get_ca_certs`` and ``cert_store_stats`` also load the compiled store first, so that
+they return the same as for a context into which all roots were loaded.
+``get_default_verify_paths`` returns the compiled store if stock Python finds no roots.
 
 The class ``SSLContext`` is not replaced. Each wrapper carries the real function as
 ``__certhook__``, which identifies it on a second activation, after a reload, in a second copy
@@ -21,8 +21,8 @@ from _thread import _local
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
 from certhook._state import (
-    CALLERS,
-    SERVES,
+    CALLER_CERTS,
+    FOR_SERVER,
     STORE,
     context_class_of,
     incomplete,
@@ -158,13 +158,13 @@ def _create_for_server(original: "Function", args: "Tuple[Any, ...]", kwargs: "d
         context = original(*args, **kwargs)
     finally:
         _thread_state.serves = False
-    getattr(context, "__dict__", {})[SERVES] = True
+    getattr(context, "__dict__", {})[FOR_SERVER] = True
     return context
 
 
 def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
     def query_roots(*args: "Any", **kwargs: "Any") -> "Any":
-        # Even after uninstall(), a context that points at a store must be loaded before it is asked.
+        # Even after uninstall(), a context that points at a store must be loaded before it is queried.
         load_completely(args)
         return original(*args, **kwargs)
 
@@ -190,7 +190,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
                 _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled")
                 return None
         load_completely(args)
-        context.__dict__[CALLERS] = True
+        context.__dict__[CALLER_CERTS] = True
         return original(*args, **kwargs)
 
     wrapper = _marked(load_verify_locations, original)
@@ -206,9 +206,9 @@ def _besides_public_bundle(
 
         others = other_arguments(context, args[1:], kwargs, _config.current())
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-        _warn_of_failure("the roots are loaded as named", failure)
+        _warn_of_failure("the certificates that the caller names are loaded", failure)
         return None
-    return None if SERVES in vars(context) or getattr(_thread_state, "serves", False) else others
+    return None if FOR_SERVER in vars(context) or getattr(_thread_state, "serves", False) else others
 
 
 def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -218,9 +218,9 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
             try:
                 from certhook import _eager
 
-                store = _eager.store_in_place_of(paths.capath)
+                store = _eager.replacement_paths(paths.capath)
             except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-                _warn_of_failure("the paths are Python's own", failure)
+                _warn_of_failure("Python's own paths are returned", failure)
             else:
                 if store is not None:
                     return paths._replace(cafile=store[0], capath=store[1])
@@ -231,7 +231,7 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
 
 
 def load_completely(args: "tuple[Any, ...]") -> None:
-    """Load the compiled store that the first of *args*, a context, points at, if it points at one."""
+    """Load the compiled store that the first of *args* points at, if that is a context that points at one."""
     if args and STORE in getattr(args[0], "__dict__", ()):
         try:
             from certhook import _eager
@@ -242,13 +242,13 @@ def load_completely(args: "tuple[Any, ...]") -> None:
 
 
 def _apply_trust(context: "Any", purpose: int, original: "Function", source: str) -> None:
-    """Make *context* trust the trust set.
+    """Make *context* trust the anchors of default trust.
 
     If certhook fails, the context gets the roots of stock Python. It gets none if these would
     widen trust: if the settings exclude that source, or exclude the environment by which
     Python finds the operating system's roots.
 
-    :param original: called with the context, loads the roots of stock Python
+    :param original: loads the roots of stock Python into the context that it is called with
     :param source: the source that these roots correspond to
     """
     try:

@@ -6,7 +6,7 @@ never by its name alone: ``/etc/company/certifi/cacert.pem`` is a deliberate cho
 and is loaded unchanged.
 
 This code runs whenever a program loads a file of roots. It only compares strings, unless the
-path ends like one of these.
+path ends like the path of a public bundle.
 """
 
 import os
@@ -62,7 +62,7 @@ def other_arguments(
 def _may_adopt(context: "ssl.SSLContext", config: "Config") -> bool:
     """Return whether default trust may replace a public bundle.
 
-    A server that names one wants Mozilla's roots for its clients, not the operating system's.
+    A server that names one requests Mozilla's roots to verify its clients, not the operating system's.
     Without certifi, default trust would contain fewer roots than requested.
     """
     from certhook._trust import is_server
@@ -140,7 +140,7 @@ def _is_extracted(path: str, package: str) -> bool:
 
 
 def _read(package: str, path: "str | None") -> "bytes | None":
-    """Return the file *path*, or the bundle of *package* if that is None; None if it cannot be read."""
+    """Return the content of *path*, or of the bundle of *package* if *path* is None; None if it cannot be read."""
     from certhook._files import read
     from certhook._sources.bundled import read_resource
     from certhook.exceptions import SourceError

@@ -1,4 +1,4 @@
-"""State and facts: of this process, of contexts, and of the functions that certhook wraps.
+"""The state of certhook in this process, the markers of contexts, and the functions that certhook wraps.
 
 OpenSSL ignores ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` in programs that are set-uid, set-gid, or
 have file capabilities (secure_getenv(3)). certhook ignores its variables there as well, which
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 # Markers in the __dict__ of a context.
 #: The compiled store from which OpenSSL reads the context's roots on demand.
 STORE = "_certhook_store"
-#: The compiled store of which the context contains every root.
+#: The compiled store from which every root was loaded into the context.
 LOADED = "_certhook_loaded"
-#: Set if the caller loaded certificates of its own.
-CALLERS = "_certhook_callers"
+#: Set if the caller loaded certificates other than default trust.
+CALLER_CERTS = "_certhook_caller_certs"
 #: Set if create_default_context() created the context for a server.
-SERVES = "_certhook_serves"
+FOR_SERVER = "_certhook_for_server"
 
 _AT_SECURE = 23
 
@@ -32,12 +32,12 @@ _AT_SECURE = 23
 class Process:
     """The state of certhook in this process.
 
-    :ivar use_environment: whether the process reads its environment; see :func:`certhook.install`
-    :ivar is_secure: the cached result of :func:`is_privileged`, empty before the first query
+    :ivar use_environment: whether certhook reads environment variables; see :func:`certhook.install`
+    :ivar at_secure: the cached result of :func:`_query_at_secure`, empty if it is not known
     :ivar config: the latest values of the variables, and the settings parsed from them
     :ivar trust: default trust by the bit of its purpose
-    :ivar loadable: the PEM files of compiled stores, and whether OpenSSL loads them
-    :ivar warnings: the messages that were already shown
+    :ivar loadable: whether OpenSSL loads the PEM file of a compiled store, by the path of the file
+    :ivar warnings: the messages that were already issued as warnings
     :ivar security_answers: recent output of macOS' security(1) by its arguments
     """
 
@@ -47,7 +47,7 @@ class Process:
     def reset(self) -> None:
         """Restore the initial state."""
         self.use_environment = True
-        self.is_secure = ""
+        self.at_secure = ""
         self.config: Optional[Tuple[List[Any], Any]] = None
         self.trust: Dict[int, Any] = {}
         self.loadable: Dict[str, bool] = {}
@@ -66,9 +66,9 @@ def is_privileged() -> bool:
     """
     if not hasattr(os, "getuid"):
         return False
-    secure = process.is_secure or _query()
+    secure = process.at_secure or _query_at_secure()
     if secure != "temporarily unknown":
-        process.is_secure = secure
+        process.at_secure = secure
     return ids_differ() if secure == "unknown" else secure != "no"
 
 
@@ -77,11 +77,11 @@ def ids_differ() -> bool:
     return hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid())
 
 
-def _query() -> str:
-    """Return the kernel's AT_SECURE flag, see getauxval(3).
+def _query_at_secure() -> str:
+    """Query the kernel's flag AT_SECURE, see getauxval(3).
 
-    :returns: "yes" or "no"; "unknown" if no interface exists; "temporarily unknown" if a later call may
-        succeed: the user who starts a program also limits the number of files it may open
+    :returns: "yes" or "no"; "unknown" if there is no interface; "temporarily unknown" if a later call may
+        succeed, because the user who starts a program can limit the number of its open files
     """
     if not sys.platform.startswith("linux"):
         return "unknown"
@@ -114,7 +114,10 @@ wrapped: "List[Tuple[Any, str, Function, bool]]" = []
 
 
 def is_wrapped(owner: "Any", name: str) -> bool:
-    """Return whether certhook has wrapped the function *name* of *owner*, a class or a module."""
+    """Return whether certhook has wrapped the function *name* of *owner*, and reactivate a deactivated wrapper.
+
+    :param owner: a class or a module
+    """
     current = getattr(owner, name)
     if hasattr(current, "__certhook__"):
         _reactivate(owner, name, current)

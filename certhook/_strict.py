@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def clear_strict_of_urllib3(ssl_module: ModuleType, context: ssl.SSLContext) -> None:
-    """Clear ``VERIFY_X509_STRICT`` if urllib3 calls, which sets it before it loads roots.
+    """Clear ``VERIFY_X509_STRICT`` on *context* if the caller is urllib3, which sets it before it loads roots.
 
-    Other programs that set the flag do so on purpose.
+    Other callers that set the flag do so on purpose.
     """
     frame = sys._getframe(1).f_back  # None if C code or a thread calls the method directly.
     caller = frame and frame.f_globals.get("__name__")

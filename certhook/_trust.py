@@ -15,7 +15,7 @@ import sys
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
-from certhook._state import CALLERS, LOADED, SERVES, STORE, process
+from certhook._state import CALLER_CERTS, FOR_SERVER, LOADED, STORE, process
 from certhook._watch import Monitor, Snapshot
 
 TYPE_CHECKING = False
@@ -39,12 +39,13 @@ _protocol: "Any" = vars(_ssl._SSLContext)["protocol"]
 
 
 class Trust:
-    """Default trust for one purpose, and whether it is still valid.
+    """Default trust for one purpose.
 
+    :ivar config: the settings
     :ivar store: the compiled store that contexts point at, None if certificates are loaded
-    :ivar anchors: the certificates to load, as DER, if there is no store
+    :ivar anchors: the certificates to load as DER, empty if there is a store
     :ivar problems: the problems to report
-    :ivar eager_reason: why there is no store
+    :ivar eager_reason: why there is no store, empty if there is one
     """
 
     __slots__ = ("_lacks_bundle", "_monitor", "_user", "anchors", "config", "eager_reason", "problems", "store")
@@ -65,7 +66,7 @@ class Trust:
         self.store = store
         self.anchors = anchors
         self.eager_reason = eager_reason
-        # A store is safe for one user only.
+        # A store that is safe for one user may be unsafe for another.
         self._user = _user()
         self._lacks_bundle = bool(problems) and _lacks_bundle(self.problems)
         also = [] if store is None else [("path", store, "", store_signature)]
@@ -92,7 +93,7 @@ class Trust:
 
 
 def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
-    """Return whether certifi was missing, and still is: a program may add it to its path later."""
+    """Return whether certifi was missing and still is. A program may add it to ``sys.path`` later."""
     from certhook import _certifi
     from certhook._finder import find_package
 
@@ -129,7 +130,7 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), *selected)
 
 
-def beside_package() -> "Optional[str]":
+def directory_beside_package() -> "Optional[str]":
     """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
     # In memory (frozen into C, PyOxidizer), a module has no __file__.
     package = os.path.dirname(globals().get("__file__", ""))
@@ -139,11 +140,11 @@ def beside_package() -> "Optional[str]":
 def _determine(config: "Config", purpose: int) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
-    own, reason = _store.own_directory(config.cache_dir)
-    if own is None and reason != _store.NO_HOME:
+    own, reason = _store.store_directory(config.cache_dir)
+    if own is None and reason != _store.NO_CACHE_DIRECTORY:
         return _read(config, purpose, None, (), reason)
     settings = index_settings(config, purpose)
-    directories = [directory for directory in (beside_package(), own) if directory is not None]
+    directories = [directory for directory in (directory_beside_package(), own) if directory is not None]
     store, index, rejected = _store.lookup(directories, settings, _verify)
     if store is not None and index is not None:
         problems = [*config.problems, *_restored(index.problems)]
@@ -211,7 +212,7 @@ def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     """
     markers = context.__dict__
-    if is_server(context) or SERVES in markers:
+    if is_server(context) or FOR_SERVER in markers:
         purpose = CLIENT_AUTH
     config = _config.current()
     trust = current(config, purpose)
@@ -219,7 +220,7 @@ def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
         # Without the frames of earlier raises.
         raise trust.problems[0].with_traceback(None)
     store = trust.store
-    has_certificates = CALLERS in markers or STORE in markers or LOADED in markers or _stats(context)["x509"]
+    has_certificates = CALLER_CERTS in markers or STORE in markers or LOADED in markers or _stats(context)["x509"]
     if store is not None and not has_certificates:
         _load(context, capath=store)
         markers[STORE] = store
@@ -249,7 +250,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
 
 
 def repair(store: str) -> None:
-    """Build a damaged store again at the same place, if default trust still has the same content."""
+    """Rebuild *store* if it is damaged and default trust still has the same anchors."""
     if _is_complete(store):
         return
     process.trust.clear()

@@ -1,9 +1,9 @@
 """The exceptions and warnings of certhook.
 
-A :class:`ConfigurationError` means that an environment variable is wrong, a
-:class:`SourceError` that a file, a directory or a store is. Both are collected together
-with everything that could be read, and shown as a :class:`CerthookWarning`. They are raised
-only with ``CERTHOOK_ON_ERROR=raise``.
+A :class:`ConfigurationError` describes an invalid environment variable; a
+:class:`SourceError` describes a file, a directory or a store that cannot be used. certhook
+continues with everything that could be read, and issues each error as a
+:class:`CerthookWarning`. With ``CERTHOOK_ON_ERROR=raise``, it raises the error instead.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ConfigurationError(CerthookError):
 
 
 class SourceError(CerthookError):
-    """A source of anchors cannot be read, or only in part.
+    """A source of anchors, or a block list, cannot be read completely.
 
     :param path: the file, directory or store
     :param message: the finding and the remedy

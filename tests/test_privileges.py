@@ -30,7 +30,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("identity", ["geteuid", "getegid"])
 def test_a_set_uid_or_set_gid_process_reads_no_variable(variables, identity, monkeypatch) -> None:
     """This applies to systems that do not report whether a process started with raised privileges."""
-    monkeypatch.setattr(process, "is_secure", "unknown")
+    monkeypatch.setattr(process, "at_secure", "unknown")
     other = getattr(os, identity)() + 1
     monkeypatch.setattr(os, identity, lambda: other)
     assert _config.current().mode == "chain"
@@ -58,9 +58,9 @@ def test_a_daemon_that_switched_its_user_keeps_its_variables(variables, identity
 @linux
 def test_without_access_to_proc_the_c_library_reports_the_privileges(monkeypatch) -> None:
     monkeypatch.setattr(_state, "open", raising(errno.EACCES), raising=False)
-    assert _state._query() == "no"
+    assert _state._query_at_secure() == "no"
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _state._query() == "yes"
+    assert _state._query_at_secure() == "yes"
 
 
 @linux
@@ -68,14 +68,14 @@ def test_a_process_without_free_descriptors_reads_no_variables_until_it_can_chec
     """The caller of a set-uid program can limit its number of open files, so that /proc cannot be read."""
     with monkeypatch.context() as patch:
         patch.setattr(_state, "open", raising(errno.EMFILE), raising=False)
-        assert _state._query() == "no"  # from the C library
+        assert _state._query_at_secure() == "no"  # from the C library
         patch.setitem(sys.modules, "ctypes", None)
-        assert _state.is_privileged() and process.is_secure == ""
-    assert not _state.is_privileged() and process.is_secure == "no"
+        assert _state.is_privileged() and process.at_secure == ""
+    assert not _state.is_privileged() and process.at_secure == "no"
 
 
 @linux
 def test_without_proc_and_the_c_library_the_identities_decide(monkeypatch) -> None:
     monkeypatch.setattr(_state, "open", raising(errno.ENOENT), raising=False)
     monkeypatch.setitem(sys.modules, "ctypes", None)
-    assert _state._query() == "unknown"
+    assert _state._query_at_secure() == "unknown"

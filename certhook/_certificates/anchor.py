@@ -37,7 +37,7 @@ class Entry:
 
 
 class Anchor:
-    """A trusted CA certificate, and the sources that list it.
+    """A CA certificate, the sources that list it, and the block lists that distrust it.
 
     :ivar certificate: the parsed certificate
     :ivar listed: a pair of source and path for each location that lists it

@@ -1,6 +1,7 @@
 """Distinguished names: the subject hash, the canonical encoding and the text form.
 
-Every function but :func:`folded` raises :exc:`ValueError` for a malformed name.
+For a malformed name, every function except :func:`folded` and :func:`subject_hash_old` raises
+:exc:`ValueError`.
 """
 
 from __future__ import annotations

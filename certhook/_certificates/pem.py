@@ -26,7 +26,7 @@ _LABELS = (
     b"X509 CERTIFICATE",  # before OpenSSL 0.9
     TRUSTED_CERTIFICATE,
 )
-# The maximum distance of the label's end from its start.
+# The maximum length of a label with the dashes after it, in bytes.
 _LABEL_LIMIT = 64
 
 _BEGIN = b"-----BEGIN "
@@ -42,7 +42,7 @@ def parse(
 ) -> tuple[list[Entry], list[str]]:
     """Read the certificates in *data*.
 
-    :param lenient: whether to accept also the blocks that only p11-kit accepts. Block lists are
+    :param lenient: whether to also accept blocks that p11-kit accepts and OpenSSL does not. Block lists are
         read this way, so that no distrusted certificate is missed.
     :param known: certificates by their DER; those in it are not parsed again, and others are added
     :returns: the entries in the order of the file, and a problem for each malformed block, up

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class BlocklistEntry:
     """A distrusted certificate or public key.
 
-    A certificate is given itself, by its issuer and serial number, or by its SHA-1.
+    A certificate is identified by its content, by its issuer and serial number, or by its SHA-1.
 
     :ivar purposes: the purposes that it is distrusted for, as bits
     :ivar certificate: the certificate
@@ -25,7 +25,7 @@ class BlocklistEntry:
     :ivar serial: the serial number as DER
     :ivar sha1: the SHA-1 of the certificate
     :ivar key: the public key (SubjectPublicKeyInfo) as DER
-    :ivar fault: why the entry identifies nothing
+    :ivar fault: why the entry is malformed, empty if it is not
     """
 
     __slots__ = ("certificate", "fault", "issuer", "key", "purposes", "serial", "sha1")
@@ -52,14 +52,14 @@ class BlocklistEntry:
 class Blocklist:
     """All distrusted certificates and keys, and the files that list them.
 
-    :ivar certificates: the distrusted certificates, by their DER, as far as they are given themselves
+    :ivar certificates: the distrusted certificates by their DER, if the entries contain them
     :ivar removed_labels: the names of deselected files of Debian that no longer exist, with the path of the list
     :ivar exempt: the identities of CAs that remain trusted although *removed_labels* contains their labels
     :ivar is_complete: whether all block lists could be read
     """
 
     def __init__(self) -> None:
-        # By the keys of _keys(): the bits of purposes and the path of each entry.
+        # The purposes and the path of each entry, by the keys that _keys() returns.
         self._entries: dict[object, list[tuple[int, str]]] = {}
         self._has_sha1 = False
         self.certificates: dict[bytes, Certificate] = {}
@@ -70,7 +70,7 @@ class Blocklist:
     def add(self, entry: BlocklistEntry, path: str) -> None:
         """Distrust the certificate or key of *entry*, and every certificate with the same subject and key.
 
-        :raises ValueError: if the entry identifies nothing
+        :raises ValueError: if the entry identifies no certificate or key
         """
         if entry.fault:
             raise ValueError(entry.fault)

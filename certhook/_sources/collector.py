@@ -157,7 +157,7 @@ class Collector:
         self.problems: list[CerthookError] = [*config.problems]
         self._merged: dict[bytes, _Merged] = {}
 
-    def location(self, source: str, path: str) -> Location:
+    def add_location(self, source: str, path: str) -> Location:
         """Register a location that is about to be read."""
         location = Location(source, path)
         self.locations.append(location)

@@ -154,7 +154,7 @@ def _read_directory(collector: Collector, directory: str, is_blocklist: bool) ->
         if os.path.isdir(path):
             continue
         collector.recorder.watch_member(path)
-        # There are only a few files, so that the next context can detect an entry added in place.
+        # The files are few, so each is also checked for every context, which detects an entry that is added in place.
         collector.recorder.watch(path)
         data = _content(collector, path)
         if data is not None:

@@ -7,7 +7,7 @@ trust settings of the administrator   the certificates that are trusted as roots
 and of the user                       each for certain policies
 ====================================  =======================================================
 
-All are read with security(1), which a process does not run if it finds a compiled store.
+All are read with security(1). A process that finds a compiled store does not need to run it.
 :mod:`certhook._sources.trust_settings` interprets trust settings.
 """
 
@@ -43,12 +43,12 @@ PREFERENCES = "/Library/Preferences/com.apple.security.plist"
 
 def read(collector: Collector) -> None:
     """Read the keychains into *collector*."""
-    location = collector.location("system", APPLES_ROOTS)
+    location = collector.add_location("system", APPLES_ROOTS)
     collector.add(location, _certificates(collector, APPLES_ROOTS, location))
     # read_distrusted() reports the problems of trust settings.
     records = [record for _, found in _trust_records(collector, problems=[]) for record in found]
     for keychain in _other_keychains():
-        location = collector.location("system", keychain)
+        location = collector.add_location("system", keychain)
         entries = _certificates(collector, keychain, location)
         for entry in entries:
             fingerprint = x509.digest("sha1", entry.der)
@@ -110,7 +110,7 @@ def _trust_records(collector: Collector, problems: list[CerthookError]) -> list[
             continue
         name = f"macOS {owner} trust settings"
         try:
-            data = _ask(collector, seen, "trust-settings-export", *options, watch_macos.OUTPUT)
+            data = _run(collector, seen, "trust-settings-export", *options, watch_macos.OUTPUT)
             if watch_macos.are_settings_hidden():
                 settings_input = watch_macos.TrustSettings(owner)
                 collector.recorder.watch_input(settings_input, watch_macos.settings_signature(data), frequently=False)
@@ -163,7 +163,7 @@ def _certificates(collector: Collector, keychain: str, location: Location | None
         return []
     seen = [signature(keychain)]
     try:
-        output = _ask(collector, seen, "find-certificate", "-a", "-p", keychain)
+        output = _run(collector, seen, "find-certificate", "-a", "-p", keychain)
         entries, skipped = pem.parse(output, known=collector.certificates)
     except SourceError as error:
         entries, skipped = [], [error.message]
@@ -174,9 +174,9 @@ def _certificates(collector: Collector, keychain: str, location: Location | None
     return entries
 
 
-def _ask(collector: Collector, seen: list[Signature], *arguments: str) -> bytes:
+def _run(collector: Collector, seen: list[Signature], *arguments: str) -> bytes:
     try:
-        return watch_macos.ask(seen, *arguments)
+        return watch_macos.run_cached(seen, *arguments)
     except SourceError:
         collector.recorder.volatile = True  # The next context tries again.
         raise

@@ -33,8 +33,8 @@ def read_object(text: bytes, is_blocklist: bool) -> Iterator[BlocklistEntry]:
     """Return the entries of one object.
 
     :param text: the object without its first line
-    :param is_blocklist: whether the file is in a block list, which distrusts every object, or
-        only objects with ``x-distrusted: true`` are distrusted
+    :param is_blocklist: whether the file is in a block list, where every object is distrusted. Elsewhere,
+        only objects with ``x-distrusted: true`` are.
     """
     attributes = _attributes(text)
     if attributes.get(b"class") == _ATTACHED_EXTENSION:

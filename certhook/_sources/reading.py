@@ -25,7 +25,7 @@ def read_file(collector: Collector, source: str, path: str, setting: str | None 
     :param setting: the variable that contains the path; without one, a missing file is not a problem
     :returns: the number of anchors that it lists
     """
-    location = collector.location(source, path)
+    location = collector.add_location(source, path)
     entries = _load(collector, path, location, setting)
     collector.add(location, entries)
     if not entries and not location.note:
@@ -38,7 +38,7 @@ def read_text(collector: Collector, source: str, path: str, data: bytes) -> int:
 
     :returns: the number of anchors that it lists
     """
-    location = collector.location(source, path)
+    location = collector.add_location(source, path)
     entries, skipped = _parse(collector, data)
     collector.problems.extend(SourceError(path, message) for message in skipped)
     collector.add(location, entries)
@@ -55,7 +55,7 @@ def read_directory(collector: Collector, source: str, path: str, layout: str, se
     :param setting: as in :func:`read_file`
     :returns: the number of anchors that it lists
     """
-    location = collector.location(source, path)
+    location = collector.add_location(source, path)
     collector.recorder.watch(path)
     try:
         found = sorted(os.listdir(path))

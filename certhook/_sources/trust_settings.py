@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # SecTrustSettingsResult
 _TRUST_ROOT, _TRUST_AS_ROOT, _DENY, _UNSPECIFIED = 1, 2, 3, 4
 _ANY_KEY_USE = (-1, 0xFFFFFFFF)
-# Policies. That of TLS has one object identifier for servers and clients, and two names.
+# Policies. The policy of TLS has one object identifier, and two names: for servers and for clients.
 _SSL, _BASIC = "1.2.840.113635.100.1.3", "1.2.840.113635.100.1.2"
 _SSL_PURPOSES = {None: SERVER_AUTH, "sslServer": SERVER_AUTH, "sslClient": CLIENT_AUTH}
 #: The keys of a rule that do not constrain its trust further. An "allowed error" is an error in
@@ -182,7 +182,7 @@ def _trusted(rule: dict[str, Any]) -> int:
 
 
 def _denied(rule: dict[str, Any]) -> int:
-    """Return the purposes of a rule that denies, whatever its constraints besides a policy are."""
+    """Return the purposes of a rule that denies. Constraints other than its policy are ignored."""
     policy, name = _policy(rule)
     if name in ("sslServer", "sslClient"):
         return _SSL_PURPOSES[name]

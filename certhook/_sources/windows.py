@@ -26,7 +26,7 @@ def read(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreIt
     :param enumerate_store: a replacement for ``ssl.enum_certificates``
     """
     for store in STORES:
-        location = collector.location("system", _name(store))
+        location = collector.add_location("system", _name(store))
         try:
             for certificate, trust in _certificates(collector, store, enumerate_store):
                 collector.add(location, [Entry(certificate, _purposes(trust))])

@@ -1,4 +1,4 @@
-"""Compiled stores: looking one up.
+"""Looking up compiled stores, and the rules for their directories.
 
 A compiled store is a trust set in OpenSSL's hashed directory layout, which OpenSSL reads on
 demand. Pointing a context at it takes microseconds; loading the roots takes 15 to 20 ms
@@ -12,7 +12,7 @@ demand. Pointing a context at it takes microseconds; loading the roots takes 15 
     <directory>/<digest>/manifest  the names and sizes of these files
 
 OpenSSL reads a store long after it was verified. A directory is therefore used only if no user
-but root and the owner of this process can modify it or its parents, and root uses only root's.
+but the user of this process and the superuser can modify it or its parents.
 """
 
 import os
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 #: The first field of every index.
 INDEX = b"certhook index 8"
 
-NO_HOME = "the user has no cache directory"
-#: The directory of root's stores, which a daemon can still read after it has dropped privileges.
-ROOTS_DIRECTORY = "/var/cache/certhook"
+NO_CACHE_DIRECTORY = "the user has no cache directory"
+#: The directory of the superuser's stores, which a daemon can still read after it has dropped privileges.
+SUPERUSER_DIRECTORY = "/var/cache/certhook"
 
 # The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
 _MAX_SIZE = 1 << 26
@@ -53,8 +53,8 @@ _TYPE_AND_WRITABLE = 0o170000 | (0 if sys.platform == "win32" else _WRITABLE_BY_
 class Unusable(Exception):
     """A directory or a store that cannot be used, with the reason.
 
-    :ivar is_unsafe: whether another user can modify it, which is worth a warning
-    :ivar is_public: whether every user can, as in /tmp, which is worth a warning only if it was configured
+    :ivar is_unsafe: whether another user can modify it, which is always reported
+    :ivar is_public: whether every user can, as in /tmp, which is reported only if the user configured it
     """
 
     def __init__(self, reason: str, is_unsafe: bool = False, is_public: bool = False) -> None:
@@ -70,9 +70,9 @@ class Index:
     :ivar digest: the name of the store
     :ivar store_signature: the signature of the store's directory when it was complete
     :ivar snapshot: the inputs with their signatures
-    :ivar problems: the problems to report: pairs of a path or variable, and a message
-    :ivar unreadable: block lists that the author of the index could not read; the index is valid
-        only for processes that cannot read them either
+    :ivar problems: the problems to report, as pairs of a path or variable and a message
+    :ivar unreadable: block lists that the process that wrote the index may not read; the index is valid
+        only for processes that may not read them either
     """
 
     def __init__(
@@ -124,7 +124,7 @@ def lookup(
         # Tested first, because most directories contain no store.
         if os.path.exists(index_path(directory, settings)):
             try:
-                directory = resolve(directory)
+                directory = resolve_protected(directory)
                 index = find(directory, settings, verify)
             except Unusable as failure:
                 rejected.append(failure)
@@ -135,7 +135,7 @@ def lookup(
 
 
 def index_path(directory: str, settings: "Tuple[str, ...]") -> str:
-    """Return the path of the index for *settings*. A collision of names is only a miss, since they are compared."""
+    """Return the path of the index for *settings*. An index contains its settings, so a collision is a miss."""
     return os.path.join(directory, f"index-{crc32(os.fsencode(chr(0).join(settings))):08x}")
 
 
@@ -156,7 +156,7 @@ def find(directory: str, settings: "Tuple[str, ...]", verify: "Callable[[str], N
         if not index.snapshot.is_current(thorough):
             return None
         store = os.path.join(directory, index.digest)
-        check_owner(store, os.lstat(store))
+        check_directory(store, os.lstat(store))
         is_unchanged = are_unchanged([("path", store, "", index.store_signature)], portable=False)
         if not is_unchanged:
             from certhook._watch.paths import signature
@@ -180,13 +180,13 @@ def _is_readable(path: str) -> bool:
 
 
 def _is_recent(checked: float) -> bool:
-    """Return whether a check of every file, at this time, is still valid."""
-    # Not from before the machine's start: files are not synced, and a crash may have lost parts of them.
+    """Return whether a check of every file at the time *checked* is still valid."""
+    # A check before the machine started is not valid: files are not synced, and a crash may have lost parts of them.
     return 0 <= time() - checked < min(MEMBERS_INTERVAL, monotonic())
 
 
 def is_protected(status: os.stat_result, owners: "Tuple[int, ...]") -> bool:
-    """Return whether this is a file of one of *owners* that only its owner can modify."""
+    """Return whether *status* is that of a file that belongs to one of *owners*, and only its owner can modify."""
     return status.st_mode & _TYPE_AND_WRITABLE == stat.S_IFREG and status.st_uid in owners
 
 
@@ -202,17 +202,17 @@ def read_small(path: str) -> "Tuple[bytes, float]":
         os.close(descriptor)
 
 
-def own_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
-    """Return the directory in which this process builds stores, or None and the reason.
+def store_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
+    """Return the directory in which this process builds stores, or None, and the reason for None.
 
-    :param configured: the value of CERTHOOK_CACHE_DIR, empty for none
+    :param configured: the value of CERTHOOK_CACHE_DIR: None if it is unset, empty for ``none``
     """
     if configured is not None:
         return configured or None, "" if configured else "CERTHOOK_CACHE_DIR=none"
     if is_privileged() or ids_differ():
         return None, "the process runs with the privileges of another user"
     directory = _user_directory()
-    return directory, "" if directory else NO_HOME
+    return directory, "" if directory else NO_CACHE_DIRECTORY
 
 
 def _user_directory() -> "Optional[str]":
@@ -220,7 +220,7 @@ def _user_directory() -> "Optional[str]":
         base = os.environ.get("LOCALAPPDATA", "") if process.use_environment else ""
         return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
     if os.geteuid() == 0:
-        return ROOTS_DIRECTORY
+        return SUPERUSER_DIRECTORY
     uses_xdg = process.use_environment and sys.platform != "darwin"
     base = os.environ.get("XDG_CACHE_HOME", "") if uses_xdg else ""
     # The XDG base directory specification requires that relative paths are ignored.
@@ -242,7 +242,7 @@ def _home_in_passwd() -> str:
         return ""
 
 
-def resolve(directory: str) -> str:
+def resolve_protected(directory: str) -> str:
     """Verify that no other user can modify *directory*, which may not exist, or its parents.
 
     :returns: its path without symbolic links
@@ -263,15 +263,15 @@ def resolve(directory: str) -> str:
             raise Unusable(f"{current} cannot be examined: {error.strerror}") from None
         else:
             if stat.S_ISLNK(status.st_mode):
-                return resolve(os.path.realpath(directory))
-            check_owner(current, status)
+                return resolve_protected(os.path.realpath(directory))
+            check_directory(current, status)
         parent, current = current, os.path.dirname(current)
     if os.pathsep in path:
         raise Unusable(f"{path} contains {os.pathsep!r}, which separates directories for OpenSSL")
     return path
 
 
-def check_owner(path: str, status: "os.stat_result") -> None:
+def check_directory(path: str, status: "os.stat_result") -> None:
     """Verify that *path* is a directory that no other user can modify.
 
     :raises Unusable: if it is not

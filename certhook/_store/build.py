@@ -1,7 +1,7 @@
 """Building compiled stores.
 
-A store is written to a temporary directory next to its place and renamed. Any number of
-processes may do so at the same time, and an interrupted one leaves nothing that is used.
+A store is written to a temporary directory, which is then renamed. Any number of processes may
+build a store at the same time. If one is interrupted, no process uses what it leaves behind.
 Files are not synced to the disk, which would take longer than loading the roots:
 :func:`certhook._store.find` detects what a power failure leaves behind.
 """
@@ -18,7 +18,7 @@ from time import time
 
 from certhook import _files, _store
 from certhook._certificates import openssl
-from certhook._store import INDEX, Index, Unusable, resolve
+from certhook._store import INDEX, Index, Unusable, resolve_protected
 from certhook._store.verification import BUNDLE, MANIFEST, is_complete, manifest
 from certhook._watch.paths import signature
 from certhook.exceptions import ConfigurationError, SourceError
@@ -46,9 +46,9 @@ def compile_store(
     :raises Unusable: if it cannot be written
     """
     mode = _SHARED if shared else _PRIVATE
-    resolve(directory)  # before creating anything in a directory that another user can modify
+    resolve_protected(directory)  # before creating anything in a directory that another user can modify
     make_directories(directory, shared)
-    directory = resolve(directory)
+    directory = resolve_protected(directory)
     store = build(directory, trust_set.anchors, mode)
     if not trust_set.volatile:
         snapshot = trust_set.snapshot.retaken(portable=True) if portable else trust_set.snapshot
@@ -73,7 +73,7 @@ def digest(ders: list[bytes]) -> str:
     """Return the name of the store of these certificates, independent of their order."""
     from hashlib import sha256
 
-    # The OpenSSL version belongs to it, because rejected certificates of equal names are omitted.
+    # The content depends on the OpenSSL version, because rejected certificates of equal names are omitted.
     whole = sha256(b"%s%d" % (_VERSION, _ssl.OPENSSL_VERSION_NUMBER))
     for der in sorted(ders):
         whole.update(sha256(der).digest())
@@ -89,7 +89,7 @@ def store_content(anchors: tuple[Anchor, ...]) -> dict[str, bytes]:
 
 
 def is_shared() -> bool:
-    """Return whether other users may read the stores of this process: root's, for daemons that drop privileges."""
+    """Return whether other users may read the stores of this process: only if it runs as the superuser."""
     return sys.platform != "win32" and os.geteuid() == 0
 
 

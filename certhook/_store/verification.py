@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from certhook._store import Unusable, check_owner, is_protected, read_small, trusted_owners
+from certhook._store import Unusable, check_directory, is_protected, read_small, trusted_owners
 
 _HEADER = "certhook store 1"
 #: The file of a store that contains all certificates.
@@ -19,7 +19,7 @@ def check(store: str) -> None:
     :raises Unusable: if it does not
     """
     try:
-        check_owner(store, os.lstat(store))
+        check_directory(store, os.lstat(store))
         expected, _ = read_small(os.path.join(store, MANIFEST))
         sizes = _sizes(store)
     except OSError as error:
@@ -39,7 +39,7 @@ def is_complete(store: str) -> bool:
 
 
 def _sizes(store: str) -> dict[str, int]:
-    """Return the size of every file in *store*, -1 for what is not a file of a trusted owner."""
+    """Return the sizes of the files in *store* by name, -1 for anything that :func:`is_protected` rejects."""
     if os.scandir not in os.supports_fd:
         return _scan(store)
     # Relative to an open directory, the kernel resolves its path once instead of once per file.

@@ -5,8 +5,8 @@ store, or the trust settings of macOS. Each kind is a class in :mod:`certhook._w
 with one method, ``signature()``, which returns a cheap fingerprint. A :class:`Snapshot`
 contains the inputs with the signatures that they had just before they were read.
 
-This module is imported for every first context, and :mod:`certhook._watch.inputs` only for a
-check of inputs other than paths.
+This module is imported for every first context. It checks paths itself;
+:mod:`certhook._watch.inputs` is imported only to record inputs, or to check other kinds.
 """
 
 import os

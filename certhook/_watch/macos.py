@@ -25,7 +25,7 @@ SECURITY = "/usr/bin/security"
 #: The time limit for one call, in seconds.
 TIMEOUT = 20
 
-# How long the output of one call is reused, in seconds: one context needs it twice.
+# How long the output of one call is reused, in seconds: anchors and distrust are read separately, from the same output.
 _CACHE_SECONDS = 10
 
 #: The directory of trust settings up to macOS 11: one readable file for the administrator and one per user.
@@ -50,7 +50,7 @@ class TrustSettings(Input):
         arguments = "trust-settings-export", *DOMAINS[self.name], OUTPUT
         process.security_answers.pop(arguments, None)
         try:
-            return settings_signature(ask([signature(file) for file in settings_files()], *arguments))
+            return settings_signature(run_cached([signature(file) for file in settings_files()], *arguments))
         except SourceError:
             return None
 
@@ -102,8 +102,8 @@ def settings_signature(data: bytes) -> Signature:
     return crc32(data), len(data), 0, 0
 
 
-def ask(seen: list[Signature], *arguments: str) -> bytes:
-    """Return the output of :func:`run`, cached for a few seconds because one context needs it twice.
+def run_cached(seen: list[Signature], *arguments: str) -> bytes:
+    """Return the output of :func:`run`, or a recent one of the same command.
 
     :param seen: the signatures of the files that ``security`` reads; a change invalidates the cached output
     :raises SourceError: if ``security`` fails

@@ -1,4 +1,4 @@
-"""Recording the inputs that a trust set is read from."""
+"""Recording the inputs of a trust set while it is read."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _unsettled(seen: Signature) -> float:
     return tick - age if 0 <= age < tick else 0.0
 
 
-def _row(thing: Input, seen: Signature) -> Row:
-    return thing.kind, thing.name, thing.detail, seen
+def _row(item: Input, seen: Signature) -> Row:
+    return item.kind, item.name, item.detail, seen
 
 
 class Recorder:
@@ -95,14 +95,14 @@ class Recorder:
         if name not in files:
             files[name] = self._settled(path)
 
-    def watch_input(self, thing: Input, seen: Signature, frequently: bool) -> None:
+    def watch_input(self, item: Input, seen: Signature, frequently: bool) -> None:
         """Record an input other than a path. If it was recorded before, its earlier signature counts.
 
         :param seen: its signature when it was read
         :param frequently: whether it is checked for every context, or as rarely as directory members
         """
         group = self._frequent if frequently else self._infrequent
-        group.setdefault((thing.kind, thing.name), _row(thing, seen))
+        group.setdefault((item.kind, item.name), _row(item, seen))
 
     def read_failed(self, error: BaseException | None) -> None:
         """Mark the result volatile if *error* may be transient."""

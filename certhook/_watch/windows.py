@@ -106,7 +106,7 @@ def content_signature(items: Iterable[StoreItem]) -> Signature:
 
 
 def enumerate_store(store: str) -> list[StoreItem]:
-    """Return the certificates of *store* as CPython reads them, in no order.
+    """Return the certificates of *store* as CPython reads them, in no particular order.
 
     :raises OSError: if the store cannot be read
     """

@@ -1,6 +1,6 @@
-"""The ``sitecustomize`` drop-in directory, and an entry point for starting certhook by hand.
+"""The directory of the ``sitecustomize`` drop-in. To use the drop-in, add this directory to ``PYTHONPATH``.
 
-Add this directory to ``PYTHONPATH`` to use the drop-in; see ``sitecustomize.py``.
+:func:`main` is :func:`certhook.start`, for code that calls it explicitly.
 """
 
 from certhook import start as main

@@ -57,11 +57,12 @@ def _build_parser() -> argparse.ArgumentParser:
         prog=program,
         description=_terminal.paragraphs(
             "Default TLS trust that simply works: Python programs trust the operating system's root certificates "
-            "together with certifi's. certhook is active in every environment that it is installed in; these verbs "
-            "show, explain, extend and export the result."
+            "together with certifi's. certhook is active in every Python environment that it is installed in. The "
+            "verbs show and export the trusted root certificates, explain failed connections, and enable certhook in "
+            "other programs."
         ),
         epilog=_terminal.paragraphs(
-            f"'{program} VERB --help' describes a verb. Without a VERB, 'status' is run.", status.EXIT_STATUS
+            f"'{program} VERB --help' describes a verb and its exit status. Without a VERB, 'status' is run."
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

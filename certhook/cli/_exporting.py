@@ -24,7 +24,7 @@ def read_exportable(config: Config, purpose: int) -> tuple[list[Anchor], TrustSe
     """
     trust_set = read_trust_set(config, purpose)
     # OpenSSL and many programs stop reading a file at a certificate that OpenSSL rejects.
-    anchors, problems = _roots_table.accepted(trust_set)
+    anchors, problems = _roots_table.accepted_by_openssl(trust_set)
     for problem in problems:
         _terminal.complain(problem)
     if not trust_set.distrust_is_known:

@@ -1,6 +1,6 @@
 """Installed software that certhook does not reach, or that changes trust as well.
 
-It is found in the metadata of this environment and in ``sys.modules``. Nothing is imported.
+It is searched for in the metadata of this environment and in ``sys.modules``. Nothing is imported.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def other_software(ssl: ModuleType) -> list[dict[str, Any]]:
     found = {name: effect for name, effect in CHANGERS.items() if _version(name)}
     if "truststore" in ssl.SSLContext.__module__.split("."):
         found["truststore"] = (
-            "is injected, so contexts belong to it: on Windows and macOS the operating system verifies servers; on "
-            "other systems contexts have the root certificates of certhook"
+            "is injected and creates all contexts: on Windows and macOS, the operating system verifies servers; on "
+            "other systems, contexts use certhook's root certificates"
         )
     for name, is_active in (("gevent", _is_patched_by_gevent), ("eventlet", _is_patched_by_eventlet)):
         if is_active():

@@ -24,8 +24,14 @@ _ESCAPED = re.compile(r'\\([ #,+"\\<>;])')
 
 _INDENTATION = " " * 7
 
+#: The meanings of the sources, for the help of verbs.
+SOURCES = (
+    "Root certificates come from these sources: system is the operating system's trust store, bundled is certifi's "
+    "file or the one that CERTHOOK_BUNDLE names, and extra is the files and directories in CERTHOOK_EXTRA_CA_CERTS."
+)
 
-def accepted(trust_set: TrustSet) -> tuple[list[Anchor], list[CerthookError]]:
+
+def accepted_by_openssl(trust_set: TrustSet) -> tuple[list[Anchor], list[CerthookError]]:
     """Return the anchors that OpenSSL accepts, and all problems, including the rejected anchors."""
     problems = list(trust_set.problems)
     ders = [anchor.der for anchor in trust_set.anchors]
@@ -34,7 +40,7 @@ def accepted(trust_set: TrustSet) -> tuple[list[Anchor], list[CerthookError]]:
 
 
 def counted(count: int) -> str:
-    """Return *count* with its noun."""
+    """Return *count* followed by "root certificates"."""
     return f"{count} root certificate{'' if count == 1 else 's'}"
 
 
@@ -51,7 +57,7 @@ def as_json(anchor: Anchor) -> dict[str, Any]:
 
 
 def detail_lines(root: dict[str, Any]) -> list[str]:
-    """Return lines with everything in *root*, a result of :func:`as_json`."""
+    """Return all facts in *root*, a result of :func:`as_json`, as lines."""
     texts = [
         f"SHA-256 {root['sha256']}",
         f"valid from {root['not_before'] or '(unreadable)'} to {root['not_after'] or '(unreadable)'}",
@@ -83,7 +89,7 @@ def short_name(subject: str, width: int = WIDTH) -> str:
 
 
 def sort_key(subject: str) -> str:
-    """Return the key that sorts CAs by name."""
+    """Return a key that sorts subjects by the name of the CA."""
     return short_name(subject).casefold()
 
 

@@ -24,7 +24,7 @@ WIDTH = 80
 
 GOOD, BAD, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 
-# Placeholder for the second column of a wide character; it occurs in no text that is printed.
+# Stands for the second column of a wide character. Printed texts do not contain it.
 _FILLER = "\0"
 
 
@@ -100,9 +100,9 @@ def flush() -> None:
 
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
-    """Report a failed write once, since Python flushes standard output again at exit.
+    """Report a failed write only once: Python flushes standard output again at exit.
 
-    A closed pipe is no failure: the reader, such as head(1), has read enough.
+    A closed pipe is not a failure: the reader, such as head(1), has read enough.
     """
     try:
         yield
@@ -115,7 +115,7 @@ def _writing() -> Iterator[None]:
 def complain(message: object) -> None:
     """Print *message* on standard error, wrapped on a terminal, and as one line in a log file."""
     if sys.stderr is not None:
-        text = printable(f"certhook: {message}")  # It may contain a path that another user chose.
+        text = printable(f"certhook: {message}")  # Another user may have chosen a path in it.
         print("\n".join(wrapped(text, then="  ")) if sys.stderr.isatty() else text, file=sys.stderr)
 
 

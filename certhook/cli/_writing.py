@@ -1,8 +1,8 @@
 """Writing files and directories that the user names.
 
-The target is checked first: a symbolic link is not followed, a device is not written to, and a
-directory with other files is not changed. Another user may have created any of them to make this
-user overwrite a file. :mod:`certhook._files` then replaces the target atomically; if that fails,
+The target is checked first: symbolic links are not followed, devices are not written to, and
+directories with other files are not changed. Another user may have created them so that this
+user overwrites a file. :mod:`certhook._files` then replaces the target atomically; if that fails,
 the target keeps its content.
 """
 
@@ -13,7 +13,7 @@ import re
 import stat
 
 from certhook import _files
-from certhook._store import Unusable, build, resolve
+from certhook._store import Unusable, build, resolve_protected
 from certhook._store.verification import BUNDLE, MANIFEST
 from certhook.cli._terminal import CommandError
 
@@ -33,15 +33,17 @@ _EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(BUNDLE)}|{MANIFEST}")
 _KINDS = {stat.S_IFREG: "a file", stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link"}
 
 
-def check_no_location(path: str, trust_set: TrustSet) -> None:
-    """Verify that *path* is not a location that *trust_set* was read from.
+def refuse_location(path: str, trust_set: TrustSet) -> None:
+    """Refuse to write to a location that *trust_set* was read from.
 
-    :raises CommandError: if it is
+    :raises CommandError: if *path* is such a location
     """
     locations = {location for anchor in (*trust_set.anchors, *trust_set.removed) for _, location in anchor.listed}
     locations.update(location.path for location in trust_set.locations if location.count)
     if os.path.realpath(path) in map(os.path.realpath, locations):
-        raise CommandError(f"{path} was not changed: root certificates are read from it; use another path")
+        raise CommandError(
+            f"{path} was not changed, because certhook reads root certificates from it; use another path"
+        )
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -82,7 +84,7 @@ def check_safe(directory: str) -> str:
     :raises CommandError: if another user can
     """
     try:
-        return resolve(directory)
+        return resolve_protected(directory)
     except Unusable as failure:
         raise CommandError(f"nothing was written: {failure}") from None
 
@@ -100,7 +102,7 @@ def _check_kind(path: str, expected: int) -> None:
 
 
 def _check_content(path: str) -> None:
-    """Verify that the directory *path* is missing, empty, or the result of an earlier export."""
+    """Verify that the directory *path* is missing, empty, or a safe result of an earlier export."""
     entries = list(os.scandir(path)) if os.path.isdir(path) else []
     names = [entry.name for entry in entries]
     if names:

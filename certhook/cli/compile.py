@@ -7,8 +7,9 @@ import os
 from certhook import _config, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
+from certhook._store import Unusable
 from certhook._store.build import compile_store
-from certhook._trust import beside_package
+from certhook._trust import directory_beside_package
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 
@@ -22,22 +23,22 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = _terminal.add_verb(
         verbs,
         "compile",
-        "build the compiled store in advance, for container images",
+        "build the compiled store of root certificates in advance, for container images",
         (
-            "Build the compiled store of this environment's default trust, for example in an image for containers "
-            "that are read-only or short-lived. Programs use it as long as the environment variables and the files "
-            "that it was built from are unchanged.",
+            "Build the compiled store of root certificates that makes the first TLS context of a program fast. Do this "
+            "in the image of containers that are read-only or short-lived. Programs use the store as long as the "
+            "environment variables and the files that it was built from are unchanged.",
         ),
         (
-            "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if --directory is "
-            "required.",
+            "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if certhook is in an "
+            "archive and --directory is missing.",
         ),
     )
     parser.add_argument(
         "--directory",
         metavar="DIR",
         type=_terminal.not_empty,
-        help="the directory of the store (default: next to the package); programs need CERTHOOK_CACHE_DIR=DIR",
+        help="the directory of the store (default: next to the package); programs must have CERTHOOK_CACHE_DIR=DIR set",
     )
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
@@ -47,10 +48,9 @@ def run(options: argparse.Namespace) -> int:
     """Build the store.
 
     :returns: 0 if it was built, 1 if there are no roots
-    :raises CommandError: if --directory is required, or the roots cannot be compiled
-    :raises Unusable: if the store cannot be written, or no process would use it
+    :raises CommandError: if --directory is required, or the store cannot be built, or no process would use it
     """
-    directory = beside_package() if options.directory is None else os.path.abspath(options.directory)
+    directory = directory_beside_package() if options.directory is None else os.path.abspath(options.directory)
     if directory is None:
         raise CommandError("the package certhook is not in a directory; use --directory", exit_status=2)
     config = _config.current()
@@ -62,11 +62,17 @@ def run(options: argparse.Namespace) -> int:
     stores = {}
     for purpose, trust_set in trust_sets.items():
         if not trust_set.anchors:
-            continue  # Without a system's store, no client is trusted by default.
+            continue  # Bundles do not verify clients, so without a system's store, this trust set may be empty.
         if trust_set.volatile:
-            raise CommandError("nothing was compiled: changes of a source cannot be detected (a relative path?)")
+            raise CommandError(
+                "the store was not built: changes of a source cannot be detected, for example because its path is "
+                "relative; use absolute paths"
+            )
         settings = _trust.index_settings(config, purpose)
-        stores[purpose] = compile_store(directory, trust_set, settings, shared=True, portable=True)
+        try:
+            stores[purpose] = compile_store(directory, trust_set, settings, shared=True, portable=True)
+        except Unusable as failure:
+            raise CommandError(f"the store was not built: {failure}") from None
     store, count = stores[SERVER_AUTH], len(trust_sets[SERVER_AUTH])
     _terminal.show_result(options, f"{_roots_table.counted(count)} compiled into {store}", store=store, roots=count)
     return 0

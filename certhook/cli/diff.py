@@ -50,11 +50,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Compare the root certificates in the operating system's trust store with those in the bundle (certifi's, "
             "or the one that CERTHOOK_BUNDLE names): those that only one of them contains, and those with the same "
             "name and key but different certificates, for example after a renewal.",
-            "With A and B, compare these files or directories.",
+            "With A and B, compare these two files or directories instead.",
         ),
         (
             "Exit status: 0 if both contain the same root certificates, 1 if they differ, 2 if one cannot be read "
-            "completely or the arguments are invalid.",
+            "completely or contains none, or if the arguments are invalid.",
         ),
         usage="%(prog)s [-h] [--json] [A B]",
     )
@@ -68,7 +68,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(options: argparse.Namespace) -> int:
     """Compare.
 
-    :returns: 0 if both sides are equal, 1 if they differ, 2 if a part of one cannot be read
+    :returns: 0 if both sides are equal, 1 if they differ, 2 if one cannot be read completely
     :raises CommandError: if a side contains no root certificate
     """
     paths = [path for path in (options.a, options.b) if path is not None]

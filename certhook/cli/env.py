@@ -1,6 +1,6 @@
 """``python -m certhook env``: print shell commands that make other programs use a file of root certificates.
 
-On failure, standard output stays empty: half of the commands would leave programs with
+On failure, standard output stays empty: with only some of the commands, programs would use
 different root certificates.
 """
 
@@ -16,7 +16,7 @@ from typing import Callable, NamedTuple
 from certhook import _config, _files, _trust
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
-from certhook._store import Unusable, build, own_directory
+from certhook._store import Unusable, build, store_directory
 from certhook._text import presentable
 from certhook.cli import _exporting, _terminal, _writing
 from certhook.cli._terminal import CommandError
@@ -26,8 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-#: The variables, and the programs that read them. Node.js and Deno add the file to their own root certificates;
-#: the other programs use the file instead of theirs.
+#: The variables, and the programs that read them.
 VARIABLES = {
     "SSL_CERT_FILE": "OpenSSL, Python, Ruby, Go, uv",
     "AWS_CA_BUNDLE": "AWS CLI, boto3",
@@ -88,26 +87,29 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "env",
         "print shell commands that make curl, Git, Node.js and others use the same root certificates",
         (
-            "Print shell commands that set the variables by which programs that are not written in Python find a "
-            "file of root certificates. Evaluate them in the shell:",
+            "Print shell commands that set environment variables. The variables tell programs, most of which are not "
+            "written in Python, which file of root certificates to use. Evaluate the commands in the shell:",
             '  bash, zsh:  eval "$(certhook env)"\n'
             "  fish:       certhook env | source\n"
             "  PowerShell: certhook env --shell powershell | Out-String | Invoke-Expression",
-            "Without FILE, the trusted root certificates are written to a file in the directory of compiled stores. "
-            "Run the command again after a change of trust.",
+            "Without FILE, the trusted root certificates are written to a file in certhook's cache directory. Run the "
+            "command again after a change of trust.",
         ),
         (
             "These variables are set:",
             "\n".join(f"  {name:{width}}  {programs}" for name, programs in VARIABLES.items()),
+            "Node.js and Deno add the file to their own root certificates. The other programs use the file instead of "
+            "theirs.",
             "With SSL_CERT_FILE, Python programs in this shell trust the file and the system's directory of root "
-            "certificates, but not certifi's bundle. Distrusted certificates remain distrusted. A server that "
-            "verifies clients by default accepts clients with certificates from CAs in the file.",
-            "If SSL_CERT_FILE already names another file, FILE is required, since the user's choice is not replaced.",
+            "certificates, but not certifi's bundle. Distrusted certificates remain distrusted. Python servers that "
+            "verify clients with default trust accept client certificates from every CA in the file.",
+            "If SSL_CERT_FILE already names another file, FILE is required: certhook does not silently replace your "
+            "choice.",
             "Exit status: 0 if the commands were printed, 1 if they were not, 2 for invalid arguments.",
         ),
     )
     argument = parser.add_mutually_exclusive_group()
-    text = "a PEM file, as 'certhook export FILE' writes it"
+    text = "a PEM file of root certificates, such as the result of 'certhook export FILE'"
     argument.add_argument("file", metavar="FILE", type=_terminal.not_empty, nargs="?", help=text)
     text = "print commands that unset the variables; their earlier values are not restored"
     argument.add_argument("--unset", action="store_true", help=text)
@@ -146,7 +148,7 @@ def _users_shell() -> str:
     path = os.environ.get("SHELL") or ("powershell" if os.name == "nt" else "sh")
     program = os.path.splitext(os.path.basename(path))[0]
     if program not in _PROGRAMS:
-        raise CommandError(f"the syntax of SHELL={path} is unknown; use --shell {' or '.join(_SHELLS)}")
+        raise CommandError(f"SHELL={path} is not a known shell; use --shell with one of {', '.join(_SHELLS)}")
     return _PROGRAMS[program]
 
 
@@ -163,7 +165,7 @@ def _check_file(file: str) -> str:
     data = _files.read(path)
     entries, _ = pem.parse(data)
     if not entries or b"-----BEGIN " not in data:
-        raise SourceError(path, "contains no certificate in PEM format, as 'certhook export FILE' writes it")
+        raise SourceError(path, "contains no certificate in PEM format; 'certhook export FILE' writes such a file")
     return path
 
 
@@ -174,9 +176,9 @@ def _export() -> str:
     :raises CommandError: if that is impossible
     """
     config = _config.current()
-    directory = _own_directory(config)
+    directory = _store_directory(config)
     if config.cert_file is not None and _is_own_file(config.cert_file, directory):
-        # The commands were evaluated in this shell before. The variable must not select the roots now.
+        # The commands were evaluated in this shell before: the earlier result must not select the roots now.
         config = Config({name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"})
     elif config.cert_file is not None:
         raise CommandError(_explain_refusal(config.cert_file))
@@ -186,8 +188,8 @@ def _export() -> str:
     return path
 
 
-def _own_directory(config: Config) -> str:
-    directory, reason = own_directory(config.cache_dir)
+def _store_directory(config: Config) -> str:
+    directory, reason = store_directory(config.cache_dir)
     if directory is None:
         raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:

@@ -26,16 +26,18 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = _terminal.add_verb(
         verbs,
         "export",
-        "write the trusted root certificates to a file, for programs that are not written in Python",
+        "write the trusted root certificates to a file, for programs that certhook does not reach",
         (
             "Write the root certificates that are trusted by default to FILE, for programs that certhook does not "
-            "reach. Root certificates that this system distrusts are excluded.",
+            "reach, such as those that are not written in Python. Root certificates that this system distrusts are "
+            "excluded.",
             "FILE is not updated automatically: run the command again after a change of trust. 'certhook env FILE' "
             "prints the settings that make programs use it.",
         ),
         (
-            "An existing file is replaced atomically, an exported directory file by file. A symbolic link, a device, a "
-            "directory with other files, and a location that root certificates are read from are not changed.",
+            "An existing file is replaced atomically, an exported directory file by file. The command refuses to write "
+            "to a symbolic link, a device, a directory with other files, or a location that root certificates are read "
+            "from.",
             "Exit status: 0 if FILE was written, 1 if it was not, 2 for invalid arguments.",
         ),
     )
@@ -43,13 +45,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("file", metavar="FILE", type=_terminal.not_empty, help=text)
     form = parser.add_mutually_exclusive_group()
     text = (
-        "pem: for most programs (default); pkcs12: a trust store for Java (-Djavax.net.ssl.trustStore=FILE) without a "
-        "password, which requires the package cryptography"
+        "pem: for most programs (default); pkcs12: a trust store without a password for Java "
+        "(-Djavax.net.ssl.trustStore=FILE); pkcs12 requires the package cryptography"
     )
     form.add_argument("--format", choices=("pem", "pkcs12"), default="pem", help=text)
     text = "write FILE as a directory in OpenSSL's hashed layout, with one file for each root certificate"
     form.add_argument("--directory", action="store_true", help=text)
-    text = "the peers to verify: server (default), or client for a server that verifies its clients"
+    text = (
+        "the peers that programs verify with FILE: server (default), or client, for servers that verify their clients"
+    )
     parser.add_argument("--purpose", choices=_PURPOSES, default="server", help=text)
     _terminal.add_json(parser)
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -68,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         options.usage_error("--json prints the result to standard output; name a file")
     anchors, trust_set = _exporting.read_exportable(_config.current(), _PURPOSES[options.purpose])
     if path is not None:
-        _writing.check_no_location(path, trust_set)
+        _writing.refuse_location(path, trust_set)
     if path is not None and options.directory:
         _writing.write_directory(path, anchors)
     else:
@@ -96,11 +100,11 @@ def _pkcs12(anchors: Iterable[Anchor]) -> bytes:
         raise CommandError(f"--format pkcs12 requires the package cryptography: pip install {requirement}") from None
     certificates = []
     for anchor in anchors:
-        # Java ignores case in names, and keeps one entry for each.
+        # Java keeps one entry for each name, ignoring case.
         name = f"{_roots_table.short_name(anchor.subject, 60)} {anchor.sha256[:16]}"
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Warnings about forms that a later cryptography will reject.
+                warnings.simplefilter("ignore")  # Warnings about certificates that a later cryptography will reject.
                 certificate = load_der_x509_certificate(anchor.der)
             certificates.append(PKCS12Certificate(certificate, name.encode()))
         except ValueError as error:

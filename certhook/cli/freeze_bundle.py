@@ -1,6 +1,6 @@
 """``python -m certhook freeze-bundle``: write the bundle as a Python module.
 
-Modules that are frozen into a C program have no resources, so certifi's file cannot be read there.
+Packages that are frozen into a C program have no data files, so certifi's bundle cannot be read there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = _terminal.add_verb(
         verbs,
         "freeze-bundle",
-        "write certifi's bundle as a Python module, for programs with frozen modules",
+        "write certifi's bundle as a Python module, for C programs with frozen modules",
         (
             f"Write certifi's bundle, or the one that CERTHOOK_BUNDLE names, as the Python module {_certifi.FROZEN}. "
             "Freeze it together with certhook into a C program, in which certifi's file cannot be read. certhook uses "
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     title, data = _read_bundle()
     entries, _ = pem.parse(data)
     if not entries:
-        raise SourceError("bundled", "contains no certificate")
+        raise SourceError(_config.current().bundle or _certifi.PACKAGE, "contains no certificate")
     module = _MODULE.format(
         title=title,
         digest=hashlib.sha256(data).hexdigest(),

@@ -18,12 +18,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "freezer",
         "print the path of certhook's files for PyInstaller, Nuitka, cx_Freeze or PyOxidizer",
         (
-            "Print the path of certhook's configuration for TOOL, which freezes Python programs into executables. The "
-            "first lines of the file explain its use. PyInstaller finds its files automatically.",
+            "Print the path of certhook's configuration file for TOOL, which freezes Python programs into executables. "
+            "The first lines of the file explain how to use it. PyInstaller finds its files automatically.",
         ),
         ("Exit status: 0 if the path was printed, 1 if certhook is in an archive, 2 for an unknown TOOL.",),
     )
-    parser.add_argument("name", metavar="TOOL", choices=freezers.FILES, help=", ".join(freezers.FILES))
+    parser.add_argument("name", metavar="TOOL", choices=freezers.FILES, help=f"one of {', '.join(freezers.FILES)}")
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
 

@@ -26,14 +26,18 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "list",
         "list the trusted root certificates, or those that match a source, a name or an end date",
         (
-            "List the root certificates that are trusted by default: the name of the CA, the last day of the validity, "
-            "and the sources that list the certificate. With several filters, a certificate must match all of them.",
+            "List the root certificates that are trusted by default: the name of the certificate authority (CA), the "
+            "last day of the validity, and the sources that list the certificate. With several filters, a certificate "
+            "must match all of them.",
         ),
-        ("Exit status: 0 if a root certificate matches, 1 if none does, 2 for invalid arguments.",),
+        (
+            _roots_table.SOURCES,
+            "Exit status: 0 if a root certificate matches, 1 if none does, 2 for invalid arguments.",
+        ),
     )
     filters = parser.add_argument_group("filters", "List only root certificates that")
     listed = filters.add_mutually_exclusive_group()
-    text = "are listed by this source (%(choices)s); repeat the option to allow several"
+    text = "are listed by this source (%(choices)s); repeat the option to select several sources"
     listed.add_argument("--source", metavar="SOURCE", action="append", choices=_SOURCES, default=[], help=text)
     text = "are listed by this source and no other"
     listed.add_argument("--only", metavar="SOURCE", choices=_SOURCES, help=text)
@@ -42,7 +46,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     end.add_argument("--expired", action="store_const", const=0, dest="days", help="have expired")
     text = "have expired, or expire within DAYS days"
     end.add_argument("--expires-within", type=_days, metavar="DAYS", dest="days", help=text)
-    text = "show the full name, fingerprint, validity and files of each root certificate instead of a table"
+    text = "show the full name, fingerprint, validity and locations of each root certificate instead of a table"
     parser.add_argument("--details", action="store_true", help=text)
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
@@ -64,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if there are any, 1 if there are none
     """
-    trusted, all_problems = _roots_table.accepted(certhook.trust_set())
+    trusted, all_problems = _roots_table.accepted_by_openssl(certhook.trust_set())
     roots = [_roots_table.as_json(anchor) for anchor in trusted if _matches(anchor, options)]
     roots.sort(key=lambda root: _roots_table.sort_key(root["subject"]))
     problems = [str(problem) for problem in all_problems]
@@ -78,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     elif roots:
         _show_table(roots)
     elif trusted:
-        _terminal.complain(f"none of the trusted root certificates ({len(trusted)}) matches")
+        _terminal.complain(f"none of the {len(trusted)} trusted root certificates matches")
     return 0 if roots else 1
 
 

@@ -28,14 +28,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "run a command with certhook active in every Python process that it starts",
         (
             "Run COMMAND with certhook active in every Python process (3.8 or later) that it starts, directly or "
-            "indirectly. certhook need not be installed in these Pythons, and they are not changed: PYTHONPATH, which "
-            "they inherit, is extended by a directory of certhook. Its other entries, and another sitecustomize, "
-            "remain effective.",
+            "indirectly. certhook need not be installed in these Pythons, and they are not changed: they inherit "
+            "PYTHONPATH, to which a directory of certhook is added. Its other entries, and an existing sitecustomize "
+            "module, remain effective.",
         ),
         (
-            "certhook cannot reach a Python that ignores PYTHONPATH: one with -I, -E or -S, a frozen program, or the "
-            "embeddable Python for Windows; see 'enable'. To run a single program in this Python with -S, use "
-            "'python -m certhook.run SCRIPT'; the processes that it starts do not inherit certhook.",
+            "Some Pythons ignore this: one that is started with -I, -E or -S, a frozen program, and the embeddable "
+            "Python for Windows. For the last one, see 'enable'. To run a single program with -S, use 'python -S -m "
+            "certhook.run SCRIPT'; the processes that it starts do not inherit certhook.",
             "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be started, 2 if none is given.",
         ),
         usage="%(prog)s [-h] COMMAND [ARG...]",
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """
     command: list[str] = options.command[options.command[:1] == ["--"] :]
     if not command:
-        raise CommandError("run: no command was given; example: python -m certhook run python app.py", exit_status=2)
+        raise CommandError("run: no command was given; example: certhook run python app.py", exit_status=2)
     if not command[0]:
         raise CommandError("run: the name of the command is empty", NOT_FOUND)
     environ = _environment(os.environ)
@@ -131,5 +131,5 @@ def _explain_not_found(name: str, environ: Mapping[str, str]) -> str:
     import shutil
 
     if shutil.which(name, path=environ.get("PATH")):
-        return f"{name!r} cannot be started: the interpreter in its first line does not exist"
+        return f"{name!r} cannot be started: the interpreter that its first line names does not exist"
     return f"{name!r} does not exist" if os.path.dirname(name) else f"{name!r} was not found in PATH"

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _SETTINGS = {setting.name: setting for setting in SETTINGS}
 
-EXIT_STATUS = "Exit status: 0 if certhook is active and there are no problems, otherwise 1."
-
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
@@ -34,11 +32,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "status",
         "show whether certhook is active, and which root certificates are trusted (default)",
         (
-            "Show whether certhook is active in this Python and which mechanism enabled it; the number of trusted root "
-            "certificates, and the locations that they were read from; distrusted root certificates; environment "
-            "variables and their effects; other software that changes trust; and all problems.",
+            "Show whether certhook is active in this Python and what enabled it, how many root certificates are "
+            "trusted and from which locations they were read, distrusted root certificates, environment variables and "
+            "their effects, other software that changes trust, and all problems.",
         ),
-        (EXIT_STATUS,),
+        (_roots_table.SOURCES, "Exit status: 0 if certhook is active and there are no problems, otherwise 1."),
     )
     add_arguments(parser)
 
@@ -73,7 +71,7 @@ def _read_status() -> dict[str, Any]:
     config = _config.current()
     trust = _trust.current(config, SERVER_AUTH)
     trust_set = certhook.trust_set()
-    anchors, problems = _roots_table.accepted(trust_set)
+    anchors, problems = _roots_table.accepted_by_openssl(trust_set)
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
@@ -135,7 +133,7 @@ def _effect(name: str, value: str, config: Config) -> str:
     if name.startswith(_variables.PREFIX) and not value:
         return "has no effect: it is empty"
     if name == "CERTHOOK_DISABLED" and not _config.is_disabled():
-        return "has no effect: its value means no"
+        return "has no effect: the value means no"
     if name == "NIX_SSL_CERT_FILE" and config.overrides_system:
         return "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
     return _SETTINGS[name].description
@@ -203,7 +201,7 @@ def _trusted(found: dict[str, Any]) -> list[str]:
     lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
     alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
     if alone and len(found["sources"]) > 1:
-        lines.append(f"  {len(alone):4} listed only by bundled")
+        lines.append(f"  {len(alone):4} listed by bundled only")
     return lines
 
 
@@ -217,7 +215,8 @@ def _distrusted(found: dict[str, Any]) -> list[str]:
 def _locations(found: dict[str, Any]) -> list[str]:
     lines = ["Locations:"]
     for location in found["places"]:
-        lines += wrapped(f"{location['anchors']:4} {location['source']}: {location['path']}", "  ", "       ")
+        path = location["path"] or "(an empty path)"
+        lines += wrapped(f"{location['anchors']:4} {location['source']}: {path}", "  ", "       ")
         lines += indented(location["note"])
     return lines
 

@@ -19,9 +19,6 @@ FILES = {
 
 
 def path_of(name: str) -> str | None:
-    """Return the path of the configuration for the tool *name*.
-
-    Return None if the package was not imported from a directory (for example, from a zip archive).
-    """
+    """Return the path of the configuration for the tool *name*, None if certhook is in an archive."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), FILES[name])
     return path if os.path.exists(path) else None

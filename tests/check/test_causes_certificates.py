@@ -65,6 +65,16 @@ def test_a_common_name_counts_without_alternative_names(lab: Lab) -> Result:
     return lab.check(lab.serve((issue("shop.example", intermediate, hosts=()), intermediate)))
 
 
+@scenarios.shows("wrong-host", "The certificate contains no host name, so it is not valid for localhost")
+def test_a_certificate_without_host_names_is_refused(lab: Lab) -> Result:
+    mail = x509.SubjectAlternativeName([x509.RFC822Name("mail@shop.example")])
+    good = chain()
+    lab.trust(good.root)
+    intermediate = good.sent[1]
+    leaf = issue("the shop", intermediate, changed={x509.SubjectAlternativeName: (mail, False)})
+    return lab.check(lab.serve((leaf, intermediate)))
+
+
 @scenarios.shows("address-as-name", "contains 127.0.0.1 as a DNS name", "'IP:127.0.0.1'")
 def test_an_address_as_dns_name_is_refused(lab: Lab) -> Result:
     good = chain(hosts=("127.0.0.1",))
@@ -116,7 +126,7 @@ def test_a_sha1_signature_is_weak(lab: Lab) -> Result:
 
 @scenarios.shows(
     "wrong-signature",
-    'names "the root (certhook tests)" as its issuer, but its signature does not match',
+    'names "the root (certhook tests)" as its issuer, but is not signed with the known key',
     "forged",
 )
 def test_a_signature_by_another_key_is_wrong(lab: Lab) -> Result:
@@ -129,7 +139,7 @@ def test_a_signature_by_another_key_is_wrong(lab: Lab) -> Result:
 # Permitted uses.
 
 
-@scenarios.shows("not-a-ca", "is used as a CA without permission")
+@scenarios.shows("not-a-ca", "is not permitted to issue")
 def test_a_certificate_from_a_server_certificate_is_refused(lab: Lab) -> Result:
     root = issue("the root", ca=True)
     server = issue("no CA", root, changed=BARE)
@@ -149,7 +159,7 @@ def test_a_client_certificate_is_not_valid_for_servers(lab: Lab) -> Result:
 
 @scenarios.shows(
     "wrong-purpose",
-    '"a CA for clients (certhook tests)", a CA in the chain of localhost, is',
+    '"a CA for clients (certhook tests)", a CA in the certificate chain of localhost, is',
     "may not issue certificates for servers",
 )
 def test_a_ca_for_clients_is_not_valid_for_servers(lab: Lab) -> Result:
@@ -165,7 +175,9 @@ def test_a_key_usage_without_signatures_is_refused(lab: Lab) -> Result:
 
 
 @scenarios.shows(
-    "wrong-key-usage", "may be used only for keyCertSign, cRLSign (key usage)", "the certificate of a CA, "
+    "wrong-key-usage",
+    "may be used only for keyCertSign, cRLSign (key usage)",
+    "the certificate of the certificate authority (CA) ",
 )
 def test_a_ca_certificate_as_server_certificate_is_refused(lab: Lab) -> Result:
     root: Issued = issue("the root", ca=True, changed={x509.SubjectAlternativeName: (dns_names("localhost"), False)})

@@ -33,7 +33,7 @@ def check_without_network(lab: Lab, host: str, *services: str) -> Result:
     return parse_output(done.stdout, done.returncode)
 
 
-@scenarios.shows("no-name-service", "no name server returned a usable answer", "container", "HTTPS_PROXY")
+@scenarios.shows("no-name-service", "no name server gave a usable answer", "container", "HTTPS_PROXY")
 def test_a_missing_name_server_is_reported(lab: Lab) -> Result:
     return check_without_network(lab, "shop.invalid", "files", "dns")
 
@@ -55,7 +55,7 @@ def test_a_silent_server_does_not_answer_in_time(lab: Lab) -> Result:
     return lab.check(lab.listen(lambda raw: done.wait(60)), "--timeout", "0.3")
 
 
-@scenarios.shows("no-answer", "The server may expect TLS from the start: try smtps://localhost (port 465)")
+@scenarios.shows("no-answer", "The server may use TLS from the start on another port: try smtps://localhost (port 465)")
 def test_a_mail_server_that_expects_tls_does_not_answer_starttls_in_time(lab: Lab) -> Result:
     good = chain()
     lab.trust(good.root)
@@ -123,7 +123,7 @@ def test_a_proxy_that_cannot_reach_the_server_fails(lab: Lab) -> Result:
         ("postgres", b"N", ("the server does not support TLS",)),
     ],
 )
-@scenarios.shows("no-starttls", "did not start TLS")
+@scenarios.shows("no-starttls", "did not switch to TLS encryption")
 def test_a_server_refuses_starttls(scheme: str, replies: bytes, phrases: tuple[str, ...], lab: Lab) -> Result:
     def refuse(raw: socket.socket) -> None:
         raw.sendall(replies)

@@ -20,14 +20,16 @@ CHANGE_LOG = Path(__file__).resolve().parents[2] / "CHANGELOG.rst"
 scenarios = Scenarios()
 
 
-@scenarios.shows("wrong-clock", "The clock of this machine is probably wrong", "begins later", "Set the date and time")
+@scenarios.shows(
+    "wrong-clock", "The clock of this machine is probably wrong", "become valid later", "Set the date and time"
+)
 def test_a_chain_that_is_entirely_in_the_future_indicates_a_wrong_clock(lab: Lab) -> Result:
     root = issue("the root", ca=True, days=(10, 900))
     lab.trust(root)
     return lab.check(lab.serve((issue("localhost", root, days=(20, 90)),)))
 
 
-@scenarios.shows("wrong-clock", "most of the trusted roots expired before that")
+@scenarios.shows("wrong-clock", "most trusted root certificates expired before that")
 def test_expired_roots_indicate_a_wrong_clock(lab: Lab) -> Result:
     roots = [issue(f"root {number}", ca=True, days=(-900, -9)) for number in range(12)]
     lab.trust(*roots)
@@ -57,12 +59,16 @@ def check_intermediate(lab: Lab, days: tuple[int, int]) -> Result:
     return lab.check(lab.serve((issue("localhost", intermediate), intermediate)))
 
 
-@scenarios.shows("issuer-expired", '"an old CA (certhook tests)", a CA in the chain of localhost, expired on')
+@scenarios.shows(
+    "issuer-expired", '"an old CA (certhook tests)", a CA in the certificate chain of localhost, expired on'
+)
 def test_an_expired_intermediate_is_reported(lab: Lab) -> Result:
     return check_intermediate(lab, (-30, -3))
 
 
-@scenarios.shows("issuer-not-yet-valid", '"an old CA (certhook tests)", a CA in the chain of localhost, is not yet')
+@scenarios.shows(
+    "issuer-not-yet-valid", '"an old CA (certhook tests)", a CA in the certificate chain of localhost, is not yet'
+)
 def test_an_intermediate_of_the_future_is_not_yet_valid(lab: Lab) -> Result:
     return check_intermediate(lab, (2, 30))
 
@@ -94,7 +100,7 @@ def roots(count: int, days: tuple[int, int]) -> Roots:
 def test_only_a_majority_of_at_least_ten_expired_roots_indicates_a_wrong_clock() -> None:
     later = NOW + 500 * DAY
     cause = diagnose(case(10, now=later, roots=roots(12, (-9, 300))))
-    assert cause.id == "wrong-clock" and "most of the trusted roots" in cause.sentence
+    assert cause.id == "wrong-clock" and "most trusted root certificates" in cause.sentence
     assert diagnose(case(10, now=later, roots=roots(12, (-9, 900)))).id != "wrong-clock"
     assert diagnose(case(10, now=later, roots=roots(3, (-9, 300)))).id != "wrong-clock"
 

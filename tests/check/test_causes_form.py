@@ -48,7 +48,7 @@ def test_the_defect_of_a_certificate_is_reported(culprit: str, kind, value, defe
     lab.set_verify_flags(on=ssl.VERIFY_X509_STRICT)  # as since Python 3.13
     port = lab.serve((issue("localhost", intermediate, changed=changed if culprit == LEAF else None), intermediate))
     result = lab.check(port)
-    assert_cause(result, "strict", f"the certificate of {culprit} violates it: {defect}.")
+    assert_cause(result, "strict", f"the certificate of {culprit} does not: {defect}.")
     lab.set_verify_flags(off=ssl.VERIFY_X509_STRICT)
     assert lab.check(port)[0]["verified"]
     return result

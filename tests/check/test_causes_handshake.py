@@ -79,7 +79,7 @@ def test_a_tls_port_that_refuses_plain_http_is_not_plain_http(parts: list[bytes]
 
 
 @scenarios.shows(
-    "unknown-name", "uses TLS but does not serve this name", "Check the spelling", "virtual host", "for localhost"
+    "unknown-name", "the server is not configured for this name", "Check the spelling", "virtual host", "for localhost"
 )
 def test_an_unrecognized_name_is_reported(lab: Lab) -> Result:
     def refuse(raw: socket.socket) -> None:
@@ -161,7 +161,7 @@ def test_an_obsolete_cipher_suite_is_too_weak(lab: Lab) -> Result:
     return lab.check(lab.serve(good.sent, adjust))
 
 
-@scenarios.shows("too-many-certificates", "exceeds the limit of TLS clients")
+@scenarios.shows("too-many-certificates", "sends more certificates than TLS clients accept")
 def test_a_list_of_a_thousand_certificates_is_too_long(lab: Lab) -> Result:
     good = chain()
     lab.trust(good.root)

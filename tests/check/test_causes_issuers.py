@@ -20,14 +20,14 @@ scenarios = Scenarios()
 # A root with another key.
 
 
-@scenarios.shows("root-made-anew", "A root with this name is trusted here (", "its key differs")
+@scenarios.shows("root-made-anew", "A root certificate with this name is trusted here (", "its key differs")
 def test_a_new_root_with_the_same_name_is_reported(lab: Lab) -> Result:
     old, new = chain(), chain()
     lab.trust(old.root)
     return lab.check(lab.serve(new.sent))
 
 
-@scenarios.shows("root-made-anew", "A root with this name is trusted here (", "the certificate is forged")
+@scenarios.shows("root-made-anew", "A root certificate with this name is trusted here (", "the certificate is forged")
 def test_a_new_root_without_an_intermediate_is_reported(lab: Lab) -> Result:
     lab.trust(issue("the root", ca=True))
     return lab.check(lab.serve((issue("localhost", issue("the root", ca=True)),)))
@@ -58,7 +58,9 @@ def test_a_mistyped_variable_is_reported_for_a_self_signed_certificate(lab: Lab)
 # A missing or trusted intermediate.
 
 
-@scenarios.shows("not-a-root", '"the middle (certhook tests)" is trusted here, but it is an intermediate, not a root')
+@scenarios.shows(
+    "not-a-root", '"the middle (certhook tests)" is trusted here, but it is an intermediate certificate, not a root'
+)
 def test_a_trusted_intermediate_is_not_a_root(lab: Lab) -> Result:
     good = chain()
     lab.trust(good.sent[1])
@@ -88,7 +90,9 @@ def test_a_missing_intermediate_has_priority_over_an_unusable_setting(lab: Lab) 
     return lab.check(lab.serve((good.sent[0], good.root)))
 
 
-@scenarios.shows("missing-intermediate", "contains the address of the missing one", "http://ca.example/middle.crt")
+@scenarios.shows(
+    "missing-intermediate", "administrator can download the missing certificate", "http://ca.example/middle.crt"
+)
 def test_the_address_of_a_missing_intermediate_is_shown(lab: Lab) -> Result:
     url = x509.UniformResourceIdentifier("http://ca.example/middle.crt")
     access = x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, url)])
@@ -112,7 +116,7 @@ def check_through_proxy(lab: Lab, issuer: str, host: str) -> Result:
 @scenarios.shows("inspection", "is probably intercepted", "ask its IT department", "do not continue")
 def test_an_intercepted_connection_is_recognized(issuer: str, host: str, lab: Lab) -> Result:
     result = check_through_proxy(lab, issuer, host)
-    assert_cause(result, "inspection", f"The connection to {host}", f'its certificate is from "{issuer}"')
+    assert_cause(result, "inspection", f"The connection to {host}", f'the certificate is from "{issuer}"')
     return result
 
 

@@ -34,7 +34,7 @@ scenarios = Scenarios()
         ),
     ],
 )
-@scenarios.shows("root-switched-off", 'leads to "the root (certhook tests)". This root is available (')
+@scenarios.shows("root-switched-off", 'leads to "the root (certhook tests)". This root certificate is available (')
 def test_the_setting_that_excludes_a_root_is_reported(variables, phrases, lab: Lab) -> Result:
     good = chain()
     path = lab.write("excluded.pem", good.root.pem)
@@ -79,13 +79,15 @@ def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Re
     lab.patch.setenv(setting, missing)
     result = lab.check(lab.serve(chain().sent))
     assert missing in result[0]["cause"]["sentence"]
-    assert_cause(result, "setting-points-nowhere", f"Not all roots that {setting} specifies", f"Correct {setting}")
+    assert_cause(
+        result, "setting-points-nowhere", f"Not all root certificates that {setting} specifies", f"Correct {setting}"
+    )
     return result
 
 
 @scenarios.shows(
     "no-roots",
-    "No root is trusted",
+    "No root certificate is trusted",
     "Unset SSL_CERT_FILE and SSL_CERT_DIR, unless the empty value is intended.",
     "ca-certificates",
     "'pip install certifi'",

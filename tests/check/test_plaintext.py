@@ -41,7 +41,7 @@ def test_a_proxy_with_tls_is_verified_and_transports_tls(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("proxy", "message"),
     [
-        ("socks5://127.0.0.1:1080", "proxies of the kind socks5:// are not supported"),
+        ("socks5://127.0.0.1:1080", "socks5:// proxies are not supported"),
         ("http://127.0.0.1:port", "the address of the proxy is invalid"),
     ],
 )
@@ -58,7 +58,7 @@ def test_a_proxy_that_does_not_use_http_is_reported(lab: Lab) -> None:
 
     lab.trust()
     lab.use_proxy_handler(greet)
-    assert_cause(lab.check("shop.example"), "proxy-failed", "its reply is not HTTP: '220 mail.example'")
+    assert_cause(lab.check("shop.example"), "proxy-failed", "the reply of the proxy is not HTTP: '220 mail.example'")
 
 
 # Hosts and addresses.
@@ -144,7 +144,7 @@ def test_an_endless_reply_of_a_proxy_does_not_extend_the_time_limit(lab: Lab) ->
     lines = itertools.chain([b"HTTP/1.1 200 OK\r\n"], itertools.repeat(b"X-More: yes\r\n", 1200))
     lab.trust()
     lab.use_proxy_handler(slowly(lines, lab))
-    assert_cause(lab.check("shop.example", "--timeout", "1"), "proxy-failed", "no reply: timed out")
+    assert_cause(lab.check("shop.example", "--timeout", "1"), "proxy-failed", "no reply from the proxy: timed out")
 
 
 def test_a_slow_name_service_does_not_extend_the_time_limit(lab: Lab) -> None:

@@ -109,7 +109,7 @@ def test_a_directory_that_no_process_would_use_is_refused(image, directory, mess
     path = image.roots / directory
     done = image.compile("--directory", str(path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"certhook: {path}") and message in done.stderr
+    assert done.stderr.startswith(f"certhook: the store was not built: {path}") and message in done.stderr
     assert list(writable.iterdir()) == []
 
 
@@ -120,7 +120,7 @@ def test_a_directory_that_cannot_be_written_is_reported(image, root) -> None:
     command = ["unshare", "-m", "--propagation", "private", "sh", "-ec", setup, "sh", image.python]
     done = support.run_command(*command, "-m", "certhook", "compile", "--directory", path, env=image.env)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"certhook: {path}{os.sep}")
+    assert done.stderr.startswith(f"certhook: the store was not built: {path}{os.sep}")
     assert done.stderr.endswith("cannot be written: Read-only file system\n")
 
 

@@ -241,5 +241,5 @@ def test_a_location_that_roots_are_read_from_is_not_changed(certhook, tmp_path, 
     before = contents(tmp_path)
     done = certhook("export", file)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "was not changed: root certificates are read from it" in done.stderr
+    assert "was not changed, because certhook reads root certificates from it" in done.stderr
     assert contents(tmp_path) == before

@@ -83,7 +83,7 @@ def test_names_of_wide_characters_are_aligned(certhook, tmp_path) -> None:
 def test_the_exit_status_is_1_without_a_match(certhook, arguments) -> None:
     done = certhook("list", *arguments.split())
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "certhook: none of the trusted root certificates (7) matches\n"
+    assert done.stderr == "certhook: none of the 7 trusted root certificates matches\n"
 
 
 @pytest.mark.parametrize(

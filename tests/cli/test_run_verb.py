@@ -253,7 +253,7 @@ def without_interpreter(path: Path) -> None:
         ("no-such-command", None, 127, "'no-such-command' was not found in PATH"),
         ("", None, 127, "the name of the command is empty"),
         ("./missing", None, 127, "'./missing' does not exist"),
-        ("./script", without_interpreter, 127, "the interpreter in its first line does not exist"),
+        ("./script", without_interpreter, 127, "the interpreter that its first line names does not exist"),
         ("./app.py", Path.touch, 126, "Permission denied; to run a Python program: python ./app.py"),
         ("./directory", Path.mkdir, 126, "'./directory' cannot be started: Permission denied"),
     ],

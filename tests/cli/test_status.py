@@ -189,7 +189,7 @@ def test_the_output_does_not_depend_on_the_hash_seed(certhook) -> None:
         ({"CERTHOOK_MODE": ""}, "CERTHOOK_MODE", "has no effect: it is empty"),
         ({"CERTHOOK_MODE": "both"}, "CERTHOOK_MODE", "invalid value 'both'"),
         ({"CERTHOOK_EXTRA_CA_CERTS": "extra.pem"}, "CERTHOOK_EXTRA_CA_CERTS", "relative path"),
-        ({"CERTHOOK_DISABLED": "0"}, "CERTHOOK_DISABLED", "has no effect: its value means no"),
+        ({"CERTHOOK_DISABLED": "0"}, "CERTHOOK_DISABLED", "has no effect: the value means no"),
         ({"CERTHOOK_DISABLED": "1"}, "CERTHOOK_DISABLED", "disables certhook"),
         ({"NIX_SSL_CERT_FILE": "/roots.pem"}, "NIX_SSL_CERT_FILE", "has no effect: SSL_CERT_FILE"),
     ],

@@ -14,7 +14,7 @@ def test_the_report_shows_activation_sources_locations_and_variables(arguments, 
     assert (done.returncode, done.stderr) == (0, "")
     assert support.shows(done.stdout, f"Active, enabled by {status()['enabled_by']}")
     assert "Trusted root certificates: 4 (sources: system, bundled; mode: chain)\n" in done.stdout
-    for line in ("2 listed by bundled", "2 listed by system", "1 listed by extra", "1 listed only by bundled"):
+    for line in ("2 listed by bundled", "2 listed by system", "1 listed by extra", "1 listed by bundled only"):
         assert f"     {line}\n" in done.stdout
     assert support.shows(done.stdout, f"2 bundled: {variables['CERTHOOK_BUNDLE']}")
     assert support.shows(done.stdout, f"1 extra: {variables['CERTHOOK_EXTRA_CA_CERTS']}")

@@ -216,11 +216,11 @@ def test_a_privileged_process_ignores_the_keychain_and_the_settings_of_the_user(
     calls = []
     monkeypatch.setattr(watch_macos, "run", lambda *arguments: calls.append(arguments) or b"")
     monkeypatch.setenv("HOME", str(tmp_path))
-    process.is_secure = "no"
+    process.at_secure = "no"
     login = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, macos.LOGIN)
     assert keychains() == [macos.APPLES_ROOTS, macos.ADMINISTRATORS, login]
     process.reset()
-    process.is_secure = "yes"
+    process.at_secure = "yes"
     assert keychains() == [macos.APPLES_ROOTS, macos.ADMINISTRATORS]
     process.security_answers.clear()
     calls.clear()

@@ -13,7 +13,7 @@ import pytest
 from certhook import _store
 from certhook._config import Config
 from certhook._state import process
-from certhook._store import NO_HOME, ROOTS_DIRECTORY, Unusable, build
+from certhook._store import NO_CACHE_DIRECTORY, SUPERUSER_DIRECTORY, Unusable, build
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes and owners")
 
@@ -33,7 +33,7 @@ def directory(tmp_path: Path) -> Path:
 def rejection(path: Path) -> Unusable:
     """Return the exception that rejects *path*."""
     with pytest.raises(Unusable) as caught:
-        _store.resolve(str(path))
+        _store.resolve_protected(str(path))
     return caught.value
 
 
@@ -41,11 +41,11 @@ def rejection(path: Path) -> Unusable:
 
 
 def test_a_directory_of_the_user_is_used(directory) -> None:
-    assert _store.resolve(str(directory)) == str(directory)
+    assert _store.resolve_protected(str(directory)) == str(directory)
 
 
 def test_a_missing_directory_is_used_if_its_parents_are_safe(directory) -> None:
-    assert _store.resolve(str(directory / "a" / "b")) == str(directory / "a" / "b")
+    assert _store.resolve_protected(str(directory / "a" / "b")) == str(directory / "a" / "b")
 
 
 @posix
@@ -94,15 +94,15 @@ def test_the_overflow_user_cannot_use_its_own_directory(directory, root, monkeyp
     os.chown(directory, OVERFLOW_USER, OVERFLOW_USER)
     monkeypatch.setattr(os, "geteuid", lambda: OVERFLOW_USER)
     assert "belongs to a user outside this user namespace (nobody)" in str(rejection(directory))
-    assert _store.resolve(str(directory.parent)) == str(directory.parent)
+    assert _store.resolve_protected(str(directory.parent)) == str(directory.parent)
 
 
 def test_users_trust_the_directories_of_root_but_root_does_not_trust_theirs(directory, root, monkeypatch) -> None:
     os.chown(directory, OTHER_USER, OTHER_USER)
     assert rejection(directory).is_unsafe
     monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
-    assert _store.resolve(str(directory)) == str(directory)
-    assert _store.resolve(str(directory.parent)) == str(directory.parent)
+    assert _store.resolve_protected(str(directory)) == str(directory)
+    assert _store.resolve_protected(str(directory.parent)) == str(directory.parent)
 
 
 # Links, files, and paths that OpenSSL would split.
@@ -119,16 +119,16 @@ def test_a_symbolic_link_is_rejected(directory) -> None:
 def test_a_link_above_the_directory_is_resolved(directory, tmp_path) -> None:
     link = tmp_path / "link"
     link.symlink_to(directory.parent)
-    assert _store.resolve(str(link / "cache")) == str(directory)
-    assert _store.resolve(str(link / "missing")) == str(directory.parent / "missing")
+    assert _store.resolve_protected(str(link / "cache")) == str(directory)
+    assert _store.resolve_protected(str(link / "missing")) == str(directory.parent / "missing")
 
 
 def test_a_link_before_a_parent_reference_is_resolved(directory, tmp_path) -> None:
     """The operating system resolves the link first: ``link/..`` is the parent of its target."""
     (tmp_path / "link").symlink_to(directory)
     (tmp_path / "cache").mkdir()
-    assert _store.resolve(str(tmp_path / "link" / ".." / "cache")) == str(directory)
-    assert _store.resolve(str(tmp_path / "parent" / ".." / "cache")) == str(tmp_path / "cache")
+    assert _store.resolve_protected(str(tmp_path / "link" / ".." / "cache")) == str(directory)
+    assert _store.resolve_protected(str(tmp_path / "parent" / ".." / "cache")) == str(tmp_path / "cache")
 
 
 @posix
@@ -196,7 +196,7 @@ def user(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def own_directory(**variables: str) -> str | None:
-    return _store.own_directory(Config(variables).cache_dir)[0]
+    return _store.store_directory(Config(variables).cache_dir)[0]
 
 
 @posix
@@ -216,9 +216,9 @@ def test_a_relative_xdg_cache_home_is_ignored(user) -> None:
 
 @posix
 def test_without_an_absolute_home_there_is_no_directory(user) -> None:
-    assert _store.own_directory(None) == (None, NO_HOME)
+    assert _store.store_directory(None) == (None, NO_CACHE_DIRECTORY)
     user.setenv("HOME", "relative")
-    assert _store.own_directory(None) == (None, NO_HOME)
+    assert _store.store_directory(None) == (None, NO_CACHE_DIRECTORY)
 
 
 @posix
@@ -235,14 +235,14 @@ def test_stores_of_root_are_never_in_a_home(user) -> None:
     user.setenv("XDG_CACHE_HOME", "/home/me/cache")
     user.setattr(os, "geteuid", lambda: 0)
     user.setattr(os, "getuid", lambda: 0)
-    assert own_directory() == ROOTS_DIRECTORY == "/var/cache/certhook"
+    assert own_directory() == SUPERUSER_DIRECTORY == "/var/cache/certhook"
 
 
 @posix
 def test_a_set_uid_process_has_no_directory(user) -> None:
     user.setenv("HOME", "/home/me")
     user.setattr(os, "getuid", lambda: OTHER_USER + 1)
-    assert _store.own_directory(None) == (None, "the process runs with the privileges of another user")
+    assert _store.store_directory(None) == (None, "the process runs with the privileges of another user")
 
 
 @posix
@@ -266,13 +266,13 @@ def test_the_variable_selects_another_directory(tmp_path) -> None:
 
 @pytest.mark.parametrize("value", ["none", " None "])
 def test_none_selects_no_directory(value) -> None:
-    assert _store.own_directory(Config({"CERTHOOK_CACHE_DIR": value}).cache_dir) == (None, "CERTHOOK_CACHE_DIR=none")
+    assert _store.store_directory(Config({"CERTHOOK_CACHE_DIR": value}).cache_dir) == (None, "CERTHOOK_CACHE_DIR=none")
 
 
 @posix
 def test_a_relative_path_is_reported_and_the_default_applies(user) -> None:
     user.setenv("HOME", "/home/me")
     config = Config({"CERTHOOK_CACHE_DIR": "cache"})
-    assert _store.own_directory(config.cache_dir) == ("/home/me/.cache/certhook", "")
+    assert _store.store_directory(config.cache_dir) == ("/home/me/.cache/certhook", "")
     (problem,) = config.problems
     assert str(problem).startswith("CERTHOOK_CACHE_DIR: 'cache' is a relative path")

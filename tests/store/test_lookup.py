@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_roots import ROOTS, SETTINGS, build_store, find, write_index
 
+import certhook
 from certhook import _config, _store, _trust
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import read_trust_set
@@ -162,8 +162,8 @@ def test_a_manifest_with_a_changed_byte_is_detected(store) -> None:
 
 
 def test_a_prebuilt_store_is_next_to_the_package() -> None:
-    package = Path(support.ROOT / "certhook")
-    assert _trust.beside_package() == str(package.parent / "certhook-store")
+    package = Path(certhook.__file__).parent
+    assert _trust.directory_beside_package() == str(package.parent / "certhook-store")
 
 
 @pytest.mark.parametrize("variable", ["CERTHOOK_ADOPT", "CERTHOOK_DEBUG", "CERTHOOK_LOAD", "CERTHOOK_ON_ERROR"])

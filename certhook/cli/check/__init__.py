@@ -32,10 +32,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     """Add the verb to the command line."""
     parser = verbs.add_parser(
         "check",
-        help="connect to a server, and show its certificate chain or why it is not verified",
+        help="connect to servers, and show their certificates and why a server is not verified",
         description=(
-            "Connect to servers with certhook and without it, and show their certificate chains. For each server that "
-            "is not verified, show the cause and how to correct it. The proxy in HTTPS_PROXY is used."
+            "Connect to servers with certhook and without it, and show the certificates from each server's own to a "
+            "root certificate. For each server that is not verified, show the cause and how to correct it. HTTPS "
+            "connections use the proxy in HTTPS_PROXY or in the system's settings."
         ),
         epilog=(
             "Exit status: 0 if all servers are verified, 1 if a server is not, 2 if an argument is invalid or "
@@ -44,15 +45,16 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument(
         "targets",
-        metavar="HOST[:PORT]|URL",
+        metavar="SERVER",
         nargs="+",
         help=(
-            "https://, smtp:// and imap:// (STARTTLS), smtps://, imaps://, pop3s://, postgres://, ldaps://, ftps://, "
-            "rediss://, amqps://, mqtts://, ircs://, sips://; without a scheme, the port selects the protocol"
+            "HOST, HOST:PORT or a URL with one of the schemes https, wss, smtp and imap (with STARTTLS), smtps, imaps, "
+            "pop3s, postgres, ldaps, ftps, rediss, amqps, mqtts, ircs and sips; without a scheme, the port (default: "
+            "443) selects the protocol"
         ),
     )
     _terminal.add_json(parser)
-    text = "time limit for each server, including all connections to it (default: 10)"
+    text = "time limit in seconds for all connections to a server together (default: 10)"
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help=text)
     parser.set_defaults(run=run)
 
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # A deprecation of this Python by cryptography is irrelevant here.
+            warnings.simplefilter("ignore")  # cryptography may deprecate this version of Python.
             import cryptography.x509  # noqa: F401
     except ImportError as error:
         _terminal.complain(f"'check' requires the package cryptography ({error}): pip install 'certhook[check]'")

@@ -25,7 +25,7 @@ _ExtensionType = TypeVar("_ExtensionType", bound=x509.ExtensionType)
 def parse(der: bytes) -> x509.Certificate | None:
     """Parse a certificate. Return None if it is malformed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # OpenSSL judges poor form.
+        warnings.simplefilter("ignore")  # OpenSSL, not cryptography, decides about questionable encodings.
         try:
             certificate = x509.load_der_x509_certificate(der)
             # cryptography parses these on first access.
@@ -87,7 +87,7 @@ def organizations(name: x509.Name) -> list[str]:
 
 
 def host_names(certificate: x509.Certificate) -> list[str]:
-    """Return the host names and IP addresses of *certificate*."""
+    """Return the host names and IP addresses that *certificate* was issued for."""
     names = extension(certificate, x509.SubjectAlternativeName)
     if names is None:  # In this case OpenSSL uses the common name.
         found = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
@@ -111,7 +111,7 @@ def extension(certificate: x509.Certificate, kind: type[_ExtensionType]) -> _Ext
     return found.value if found is not None else None
 
 
-def lacks(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
+def lacks_extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
     """Return whether the extension of this *kind* is missing or malformed."""
     return _find(certificate, kind) is None
 
@@ -149,7 +149,7 @@ def key_usages(certificate: x509.Certificate) -> list[str] | None:
 def is_from_public_ca(certificate: x509.Certificate) -> bool:
     """Return whether *certificate* contains certificate transparency timestamps or a CA/B Forum policy."""
     policies = extension(certificate, x509.CertificatePolicies) or ()
-    is_logged = not lacks(certificate, x509.PrecertificateSignedCertificateTimestamps)
+    is_logged = not lacks_extension(certificate, x509.PrecertificateSignedCertificateTimestamps)
     return is_logged or any(policy.policy_identifier.dotted_string.startswith("2.23.140.1.2.") for policy in policies)
 
 

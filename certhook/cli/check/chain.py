@@ -54,7 +54,10 @@ class Roots:
                 self._trusted.append(entry[0])
 
     def find_issuer(self, certificate: x509.Certificate, *standings: str) -> Root | None:
-        """Return the root that issued *certificate* or is identical to it, by the order of *standings*."""
+        """Return the root that issued *certificate* or is identical to it.
+
+        :param standings: the acceptable standings of the root, the preferred one first
+        """
         candidates = dict.fromkeys([normalized_name(certificate.subject), normalized_name(certificate.issuer)])
         entries = [entry for name in candidates for entry in self._by_name.get(name, ())]
         der = to_der(certificate)
@@ -86,9 +89,9 @@ class Roots:
 
 
 def build_path(chain: Sequence[x509.Certificate], roots: Roots) -> tuple[list[x509.Certificate], Root | None]:
-    """Build the path from the server's certificate to a root, as OpenSSL does.
+    """Build the path from the server's certificate to a root.
 
-    A trusted root has priority over the certificates that the server sent.
+    As in OpenSSL, a trusted root has priority over the certificates that the server sent.
 
     :returns: the certificates of the path, and the known root at its end, if there is one
     """
@@ -152,7 +155,7 @@ def _excluded(
 def _excluding_settings(anchor: Anchor, config: Config, environ: Iterable[str], by_default: bool) -> tuple[str, ...]:
     """Return the variables that exclude *anchor*.
 
-    :param by_default: whether it is listed only if no variable is set
+    :param by_default: whether a source lists it only if no variable is set
     """
     overrides = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in environ]
     source = anchor.sources[0]

@@ -19,7 +19,7 @@ def default_context() -> ssl.SSLContext:
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
     with warnings.catch_warnings():
-        # The report contains the invalid settings and sources.
+        # The result contains the problems with settings and sources.
         warnings.simplefilter("ignore", CerthookWarning)
         if hasattr(ssl.create_default_context, "__certhook__"):
             return ssl.create_default_context()
@@ -61,7 +61,7 @@ def permissive_context() -> ssl.SSLContext:
 
 
 def is_strict(context: ssl.SSLContext) -> bool:
-    """Return whether *context* requires the form of :rfc:`5280`, which is the default since Python 3.13."""
+    """Return whether *context* requires conformance to :rfc:`5280`, which is the default since Python 3.13."""
     return bool(context.verify_flags & ssl.VERIFY_X509_STRICT)
 
 
@@ -72,7 +72,7 @@ def disable_strict(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _with_default_flags(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Set the flags of create_default_context(), which would load roots as well."""
+    """Set the flags that create_default_context() sets, without loading roots as it does."""
     if sys.version_info >= (3, 13):
         # The attribute of the C class, for the reason in recorder.record().
         flags: Any = vars(_ssl._SSLContext)["verify_flags"]

@@ -16,7 +16,7 @@ from certhook.cli.check.plaintext import REPLY_TIMEOUT, open_connection, start_t
 from certhook.cli.check.recorder import Recorder, record
 from certhook.cli.check.target import Target
 
-# A first or last request of each protocol that the server answers: in TLS 1.3, only the answer reveals that the
+# For each protocol, a request that a server answers before any login. In TLS 1.3, only this answer shows whether the
 # server requires a client certificate. The other protocols have no such request.
 _REQUESTS = {
     "https": "HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: certhook\r\nConnection: close\r\n\r\n",
@@ -25,7 +25,7 @@ _REQUESTS = {
     "postgres": "X\0\0\0\x04",
     "pop3": "QUIT\r\n",
 }
-# The time for an alert of a server that receives no request, in seconds.
+# The time to wait for an alert if no request is sent, in seconds.
 _ALERT_TIMEOUT = 1.0
 
 

@@ -33,7 +33,7 @@ def open_connection(target: Target, deadline: Deadline, proxy: str | None) -> so
     try:
         address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         if address.scheme not in ("http", "https"):
-            raise Failure("proxy", f"proxies of the kind {address.scheme}:// are not supported, only HTTP proxies")
+            raise Failure("proxy", f"{address.scheme}:// proxies are not supported; use an HTTP proxy")
         uses_tls, host = address.scheme == "https", address.hostname or ""
         raw = _connect(host, address.port or (443 if uses_tls else 80), deadline)
     except Failure as failure:
@@ -51,7 +51,7 @@ def open_connection(target: Target, deadline: Deadline, proxy: str | None) -> so
         _open_tunnel(_Lines(raw, deadline), target, address)
     except OSError as error:
         raw.close()
-        raise Failure("proxy", f"no reply: {error}") from error
+        raise Failure("proxy", f"no reply from the proxy: {error}") from error
     except Failure:
         raw.close()
         raise
@@ -59,7 +59,7 @@ def open_connection(target: Target, deadline: Deadline, proxy: str | None) -> so
 
 
 def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """Connect to the first address of *host* that accepts. Each address gets an equal share of the remaining time."""
+    """Connect to the first address of *host* that accepts. The remaining addresses share the remaining time equally."""
     error = OSError("no address")
     addresses = _resolve(host, port, deadline)
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
@@ -141,7 +141,7 @@ def _open_tunnel(lines: _Lines, target: Target, proxy: SplitResult) -> None:
     status = lines.read()
     words = status.split(None, 2)
     if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
-        raise Failure("proxy", f"its reply is not HTTP: {status[:60]!r}")
+        raise Failure("proxy", f"the reply of the proxy is not HTTP: {status[:60]!r}")
     while lines.read():
         pass
     if words[1][0] != "2":

@@ -1,4 +1,4 @@
-"""Probing one server: a verdict with and without certhook, and further connections that help to explain a failure."""
+"""Probing one server: connections with and without certhook, and further ones that help to explain a failure."""
 
 from __future__ import annotations
 

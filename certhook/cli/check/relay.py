@@ -1,4 +1,4 @@
-"""TLS to a proxy that transports the TLS connection to the server."""
+"""TLS inside TLS: the connection to a server through a proxy that itself requires TLS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_relay(raw: socket.socket, proxy_host: str, deadline: Deadline) -> socke
     :mod:`ssl` wraps only plain sockets, so the TLS connection to the server cannot use the
     wrapped socket directly.
 
-    :returns: a plain socket, whose data a thread transports inside TLS
+    :returns: a plain socket; a thread copies its data to and from the TLS connection
     :raises OSError: if the handshake fails or the proxy is not verified
     :raises ValueError: if *proxy_host* is not a valid server name
     """
@@ -39,7 +39,7 @@ def relay(secured: ssl.SSLSocket, plain: socket.socket, deadline: Deadline) -> N
             for source in ready:
                 target = plain if source is secured else secured
                 try:
-                    source.settimeout(0)  # The data may be only a TLS message such as a session ticket.
+                    source.settimeout(0)  # The received data may contain only a TLS message, such as a session ticket.
                     data = source.recv(_MAX_READ)
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     continue

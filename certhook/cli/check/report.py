@@ -59,16 +59,16 @@ def _chain(check: dict[str, Any]) -> list[str]:
 
 def _details(link: dict[str, Any], is_last: bool) -> Iterator[str]:
     if link["hosts"]:
-        yield f"for {join_first(link['hosts'], 3)}"
+        yield f"issued for {join_first(link['hosts'], 3)}"
     if not link["sha256"]:
-        yield "not sent by the server, not in any source"
+        yield "not sent by the server, and not in any source of root certificates"
         return
     yield f"valid from {link['not_before'][:10]} to {link['not_after'][:10]}"
     yield from (f"distrusted by {path}" for path in link["distrusted_by"])
     yield from (f"excluded by {name}" for name in link["left_out_by"])
-    yield from (f"{listing['source']}: {listing['path']}" for listing in link["listed_by"])
+    yield from (f"listed by {listing['source']}: {listing['path']}" for listing in link["listed_by"])
     if is_last and not link["standing"]:
-        yield "not in any source"
+        yield "not in any source of root certificates"
 
 
 def _cause(check: dict[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ def _describe_failure(failure: Failure | None) -> dict[str, Any] | None:
 
 
 def describe_chain(case: Case) -> list[dict[str, Any]]:
-    """Return the certificates from the server's own to the root, or to the first one that is missing."""
+    """Return the certificates from the server's own to the root, or to the first one that is not known."""
     path, root = case.path, case.root
     links: list[dict[str, Any]] = [
         {

@@ -40,7 +40,7 @@ _INCOMPLETE_SCHEME = re.compile(rf"(http|{'|'.join(SCHEMES)})((?::/|//|:(?![\d/]
 class Target(NamedTuple):
     """A server to check.
 
-    :ivar text: the scheme, host and port as the user typed them; the rest may be secret
+    :ivar text: the scheme, host and port as the user typed them, without other parts, which may be secret
     :ivar protocol: the protocol inside TLS
     :ivar starttls: whether the connection starts without TLS
     """
@@ -53,7 +53,7 @@ class Target(NamedTuple):
 
     @property
     def ascii_host(self) -> str:
-        """The host as in protocols: in ASCII (IDNA), an IPv6 address in brackets."""
+        """The host as protocols require it: in ASCII (IDNA), with brackets around an IPv6 address."""
         return f"[{self.host}]" if ":" in self.host else self.host.encode("idna").decode()
 
 

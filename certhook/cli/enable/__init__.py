@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _STATUS = (
     "Exit status: 0 if the change was made or is not necessary, 1 if it was not made (as with --dry-run), 2 if TARGET "
-    "is not a Python"
+    "is not a working Python"
 )
 
 
@@ -25,23 +25,26 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     """Add both verbs to the command line."""
     parser = verbs.add_parser(
         "enable",
-        help="install certhook into a Python without pip, such as the one of an application",
+        help="install certhook into a Python without pip, such as one that an application contains",
         description=(
-            "Install certhook, and certifi unless it is present, into a Python without pip, such as the one of an "
-            "application. If it has a ._pth file, like the embeddable Python for Windows, the necessary lines are "
-            "appended to that file. The changes are shown before they are made."
+            "Install certhook, and certifi unless it is present, into a Python without pip, such as one that an "
+            "application contains. If this Python has a ._pth file, like the embeddable Python for Windows, the "
+            "necessary lines are appended to that file. The changes are shown before they are made."
         ),
         epilog=f"'disable' undoes the changes. {_STATUS} or the package 'installer' is missing.",
     )
     _add_arguments(parser)
-    parser.add_argument("--force", action="store_true", help="also change a Python that pip or the system manages")
+    parser.add_argument(
+        "--force", action="store_true", help="also change a Python that has pip or that the operating system manages"
+    )
     parser.set_defaults(run=run, verb="enable")
     parser = verbs.add_parser(
         "disable",
         help="remove the files that 'enable' installed",
         description=(
-            "Remove the files that 'enable' installed. Files that were changed since are kept and listed. Use pip "
-            "to remove a certhook that pip installed. Set CERTHOOK_DISABLED=1 to disable certhook in one process."
+            "Remove the files that 'enable' installed. Files that were changed since then are kept and listed. If pip "
+            "installed certhook, use 'pip uninstall certhook' instead. Set CERTHOOK_DISABLED=1 to disable certhook in "
+            "one process."
         ),
         epilog=f"{_STATUS}.",
     )
@@ -84,13 +87,13 @@ def _enable(options: argparse.Namespace, results: dict[str, Any]) -> str:
     try:
         import installer  # noqa: F401
     except ImportError as error:
-        raise Refused(f"'enable' needs installer ({error}): pip install 'certhook[enable]'", 2) from None
+        raise Refused(f"'enable' requires the package installer ({error}): pip install 'certhook[enable]'", 2) from None
     target = _find(options, results)
-    is_pips = installed.has_other(target.site_packages, "certhook")
-    plan = None if is_pips else plans.plan_installation(target)
+    by_pip = installed.is_installed_otherwise(target.site_packages, "certhook")
+    plan = None if by_pip else plans.plan_installation(target)
     results.update(report.enable_changes(target, plan))
     if plan is None:
-        reason = "pip installed certhook" if is_pips else "certhook is enabled"
+        reason = "pip installed certhook" if by_pip else "certhook is enabled"
         return f"{target.name}: {reason}; no change is necessary"
     if not plan.replaced:
         _refuse_unsuitable(target, options.force)
@@ -98,12 +101,12 @@ def _enable(options: argparse.Namespace, results: dict[str, Any]) -> str:
     deployment.install(plan)
     results.update(done=True, left=[])
     _show_done(options, report.enable_text(plan, is_done=True))
-    return f"Done. To see the trusted roots, run '{target.name} -m certhook'. 'disable' undoes the changes."
+    return f"Done. To see the trusted root certificates, run '{target.name} -m certhook'. 'disable' undoes the changes."
 
 
 def _disable(options: argparse.Namespace, results: dict[str, Any]) -> str:
     target = _find(options, results)
-    if installed.has_other(target.site_packages, "certhook"):
+    if installed.is_installed_otherwise(target.site_packages, "certhook"):
         raise Refused(
             f"pip installed certhook in {target.site_packages}; to remove it, run {target.name} -m pip uninstall "
             "certhook. To disable it in one process, set CERTHOOK_DISABLED=1"
@@ -130,9 +133,9 @@ def _find(options: argparse.Namespace, results: dict[str, Any]) -> Target:
 
 
 def _refuse_unsuitable(target: Target, force: bool) -> None:
-    """Refuse a *target* that is not writable, or that pip or the operating system manages.
+    """Refuse a *target* that is not writable, has pip, or is managed by the operating system.
 
-    :param force: ignore pip and the operating system
+    :param force: accept a target with pip, or one that the operating system manages
     """
     directory = target.site_packages
     while not os.path.isdir(directory):
@@ -153,7 +156,7 @@ def _refuse_unsuitable(target: Target, force: bool) -> None:
 
 
 def _confirm(options: argparse.Namespace, text: str) -> None:
-    """Show the changes and ask the user, as far as *options* require it.
+    """Show the changes and ask for confirmation, unless *options* make this unnecessary.
 
     :raises Refused: if the changes must not be made
     """

@@ -46,14 +46,14 @@ def install(plan: Installation) -> None:
             _check_current(plan)
             _carry_out(plan)
     finally:
-        # The directories stay unless they are empty.
+        # Only empty directories are removed.
         _remove_made_directories(target, plan.details.made_directories)
 
 
 def _check_current(plan: Installation) -> None:
     """Check that the target is as it was when the user saw *plan*."""
     current = plan_installation(plan.target)
-    # The directories may exist now; pth.apply() checks the edit.
+    # The details may differ, because the directories may exist now. pth.apply() checks the edit.
     if current is None or current._replace(details=plan.details) != plan:
         raise Refused(f"{plan.target.site_packages} was changed by another process; run 'enable' again")
 
@@ -72,9 +72,9 @@ def _carry_out(plan: Installation) -> None:
 
 
 def remove(target: Target) -> list[str]:
-    """Remove the files that ``enable`` installed in *target* and that are unchanged.
+    """Remove the files that ``enable`` installed in *target*, unless they were changed afterwards.
 
-    :returns: the absolute paths of the files that were changed, and stay
+    :returns: the absolute paths of the changed files, which are kept
     :raises Refused: if an ``enable`` is running
     """
     with _exclusive(target):
@@ -131,12 +131,12 @@ def _move_back(original: str, moved: str) -> None:
 
 
 def _remove_files(plan: Removal) -> list[str]:
-    """Remove the files of *plan*, the byte code compiled from them, and the directories that are empty then.
+    """Remove the files of *plan*, the bytecode compiled from them, and the directories that are empty then.
 
     :returns: the absolute paths of the changed files
     """
     root, pth_file = plan.target.site_packages, plan.target.pth
-    # Missing files are included: an interrupted run may have left their byte code and directories.
+    # Missing files are included: an interrupted run may have left their bytecode and directories.
     hashes = {name: value for each in plan.distributions for name, value in each.hashes.items()}
     metadata = [name for each in plan.distributions for name in _metadata(each)]
     changed = _remove_each(root, [START_FILE], hashes)
@@ -166,7 +166,7 @@ def _metadata(distribution: Distribution) -> list[str]:
 
 
 def _remove_each(root: str, names: list[str], hashes: dict[str, str]) -> list[str]:
-    """Remove the files *names*, their byte code, and the directories that are empty then.
+    """Remove the files *names*, their bytecode, and the directories that are empty then.
 
     :returns: the files that differ from their hashes
     """
@@ -178,14 +178,14 @@ def _remove_each(root: str, names: list[str], hashes: dict[str, str]) -> list[st
         elif name in hashes and not files.remove_if_unchanged(root, name, hashes[name]):
             changed.append(name)
             continue
-        directories |= _parents(name) | _remove_byte_code(root, name)
+        directories |= _parents(name) | _remove_bytecode(root, name)
     for directory in sorted(directories, key=len, reverse=True):
         files.remove_empty_directory(root, directory)
     return changed
 
 
-def _remove_byte_code(root: str, name: str) -> set[str]:
-    """Remove the byte code compiled from the file *name*.
+def _remove_bytecode(root: str, name: str) -> set[str]:
+    """Remove the bytecode compiled from the file *name*.
 
     :returns: the directory that contained it
     """
@@ -257,7 +257,7 @@ def _discard_stage(target: Target) -> None:
         if fcntl is None:
             raise _running(target) from None
         raise
-    # It does not follow links.
+    # rmtree() does not follow links.
     shutil.rmtree(os.path.join(target.site_packages, STAGE))
 
 

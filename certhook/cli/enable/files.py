@@ -3,7 +3,7 @@
 Names are relative to a root directory and use "/". Where the platform supports it, each
 directory on the way is opened by descriptor with ``O_NOFOLLOW``. Another user who replaces
 a directory with a link therefore cannot redirect a read or a removal. Windows has no such
-calls; there, the path is checked before it is used.
+calls, so there the path is only checked before it is used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import stat
 from typing import Iterator
 
-#: The largest file to read, in bytes. The largest file of certhook and certifi has 0.3 MB.
+#: The largest file to read, in bytes. The largest file of certhook and certifi is 0.3 MB.
 LIMIT = 16 * 1024 * 1024
 
 _HAS_DESCRIPTORS = {os.open, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd
@@ -33,7 +33,7 @@ def digest(data: bytes) -> str:
 
 
 def read_path(path: str) -> bytes:
-    """Read the regular file at *path*, which must not be a symbolic link itself.
+    """Read the regular file at *path*, whose last component must not be a symbolic link.
 
     :raises OSError: if it is not a regular file, or cannot be read
     """

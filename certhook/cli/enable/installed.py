@@ -1,8 +1,8 @@
-"""Distributions in the target, and those among them that ``enable`` installed.
+"""The distributions that ``enable`` installed in the target.
 
-Such a distribution is recognized by the content of its ``INSTALLER`` file. Its ``RECORD``
-lists its files with their hashes. Both come from the target, where other users may be able
-to write, so names that certhook never installs are refused.
+Their ``INSTALLER`` files identify them, and their ``RECORD`` files list the installed files with
+hashes. Other users may be able to write to the target, so a record with a name that certhook
+never installs is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Mapping, NamedTuple
 from certhook.cli.enable import files, pth
 from certhook.cli.enable.interpreter import Refused
 
-#: The content of ``INSTALLER``.
+#: The content of ``INSTALLER`` in the dist-info directory of a distribution that ``enable`` installed.
 INSTALLER = b"certhook enable\n"
 
 #: In the dist-info directory of certhook: the changes that ``RECORD`` cannot express.
@@ -112,8 +112,8 @@ def find(site_packages: str) -> dict[str, Distribution]:
     return found
 
 
-def has_other(site_packages: str, name: str) -> bool:
-    """Whether pip, or another installer, installed the distribution *name*."""
+def is_installed_otherwise(site_packages: str, name: str) -> bool:
+    """Return whether pip, or another installer than ``enable``, installed the distribution *name*."""
     return not all(_is_ours(site_packages, entry) for entry in _metadata_directories(site_packages, name))
 
 

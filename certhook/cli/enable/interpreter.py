@@ -1,8 +1,8 @@
-"""Find the interpreter that ``enable`` and ``disable`` were given, and its site-packages.
+"""Find the interpreter that the user names for ``enable`` or ``disable``, and its site-packages.
 
-A directory with a ``._pth`` file, such as the embeddable Python for Windows, is only
-read. Any other interpreter is run with ``-I -S``, so that it imports nothing but its
-own standard library.
+An interpreter with a ``._pth`` file, such as the embeddable Python for Windows, is not run.
+Any other interpreter is run with ``-I -S``, so that it imports nothing but its own standard
+library.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import NamedTuple
 #: The oldest version of Python that certhook supports.
 OLDEST = (3, 8)
 
-# Run in the target. Its argument is the directory of the target's virtual environment, or empty:
-# under -S, sys.prefix is that of the base interpreter.
+# This program runs in the target. Its argument is the directory of the target's virtual environment, or empty:
+# under -S, sys.prefix is the prefix of the base interpreter.
 _QUERY = """
 import json, os, site, sys, sysconfig
 home = sys.argv[1]
@@ -36,11 +36,14 @@ pip = any(os.path.isdir(os.path.join(directory, "pip")) for directory in directo
 print(json.dumps({"version": sys.version_info[:2], "directory": directories[0], "pip": pip, "managed": managed}))
 """
 
+# The time for the answer of an interpreter, in seconds.
+_TIMEOUT = 60
+
 _INTERPRETERS = ("bin/python3", "bin/python", "bin/pypy3", "python3", "python", "python.exe", "Scripts/python.exe")
 
 
 class Refused(Exception):
-    """The target is left unchanged; the message gives the reason and the remedy.
+    """The verb cannot be completed; the message gives the reason and the remedy.
 
     :param status: the exit status: 1, or 2 for a usage error
     """
@@ -89,7 +92,10 @@ def find_target(text: str) -> Target:
 
 
 def _find_pth(path: str) -> str | None:
-    """Return the ``._pth`` file of the Python for Windows at *path*."""
+    """Return the ``._pth`` file of the Python for Windows at *path*, None if there is none.
+
+    :raises Refused: if it is unknown which of several files Python reads
+    """
     if not os.path.isdir(path) and not path.lower().endswith(".exe"):
         return None
     directory = path if os.path.isdir(path) else os.path.dirname(path)
@@ -124,13 +130,13 @@ def _ignoring_case(directory: str, name: str) -> str:
 
 
 def _query(path: str) -> Target:
-    """Run the interpreter at *path*, a file or a directory, and ask it for its site-packages."""
+    """Run the interpreter at *path*, a file or a directory, to find its version and site-packages."""
     python = _interpreter_in(path) if os.path.isdir(path) else path
     above = os.path.dirname(python)
     homes = [home for home in (above, os.path.dirname(above)) if os.path.isfile(os.path.join(home, "pyvenv.cfg"))]
     command = [python, "-I", "-S", "-B", "-c", _QUERY, "".join(homes[:1])]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
         answer = json.loads(done.stdout)
         return Target(
             name=python,
@@ -141,6 +147,8 @@ def _query(path: str) -> Target:
         )
     except (OSError, KeyError, TypeError, ValueError, subprocess.TimeoutExpired) as error:
         reason = error.strerror if isinstance(error, OSError) else "unexpected output"
+        if isinstance(error, subprocess.TimeoutExpired):
+            reason = f"no answer within {_TIMEOUT} seconds"
         raise Refused(f"{python} is not a working Python 3.8 or later: {reason}", 2) from None
 
 

@@ -45,8 +45,8 @@ class Removal(NamedTuple):
 
     :ivar distributions: the distributions that ``enable`` installed
     :ivar paths: the files to remove, below site-packages
-    :ivar left: the absolute paths of the files that were changed since, which stay
-    :ivar kept_records: the dist-info directories of distributions with such files, which stay as well
+    :ivar left: the absolute paths of the files that were changed after ``enable``, which are kept
+    :ivar kept_records: the dist-info directories of distributions with such files, which are kept as well
     :ivar edit: the edit of the ``._pth`` file to undo
     :ivar has_stage: whether an interrupted ``enable`` left the directory :data:`STAGE`
     :ivar made_directories: how many directories ``enable`` created, see :class:`~.installed.Details`
@@ -63,7 +63,7 @@ class Removal(NamedTuple):
 
 
 def has_stage(target: Target) -> bool:
-    """Whether an ``enable`` is running, or was interrupted."""
+    """Return whether an ``enable`` is running, or was interrupted."""
     return os.path.lexists(os.path.join(target.site_packages, STAGE))
 
 
@@ -116,9 +116,9 @@ def plan_removal(target: Target) -> Removal | None:
 
 
 def _has_own_certifi(target: Target, found: Mapping[str, Distribution]) -> bool:
-    """Whether *target* has a certifi that ``enable`` did not install."""
+    """Return whether *target* has a certifi that ``enable`` did not install."""
     has_package = "certifi" not in found and _exists(target, "certifi")
-    return has_package or installed.has_other(target.site_packages, "certifi")
+    return has_package or installed.is_installed_otherwise(target.site_packages, "certifi")
 
 
 def read_pth(path: str) -> bytes:
@@ -138,7 +138,7 @@ def _hashes(distribution: Distribution) -> dict[str, str]:
 
 
 def _applied_edit(target: Target, replaced: tuple[Distribution, ...]) -> pth.Edit | None:
-    """Return the edit of an earlier ``enable`` that is present in the ``._pth`` file."""
+    """Return the edit of an earlier ``enable``, if the ``._pth`` file still contains it."""
     for edit in (distribution.details.edit for distribution in replaced):
         if target.pth and edit and pth.state(edit, read_pth(target.pth)) is pth.State.PRESENT:
             return edit
@@ -169,7 +169,7 @@ def _refuse_changed(target: Target, replaced: tuple[Distribution, ...], verified
     changed = [path for each in verified for path in _absolute(target, each.changed)]
     changed += [path for distribution in replaced for path in _changed_pth(target, distribution)]
     if changed:
-        raise Refused(f"changed since certhook was enabled: {', '.join(changed)}; run 'disable' first")
+        raise Refused(f"files were changed after 'enable': {', '.join(changed)}; run 'disable' first")
 
 
 def _refuse_foreign(target: Target, wheels: tuple[Wheel, ...], replaced: tuple[Distribution, ...]) -> None:
@@ -190,7 +190,7 @@ def top_entries(names: Iterable[str]) -> set[str]:
 
 
 def _walk(root: str, top: str) -> list[str]:
-    """List the files below the directory *top*, and links to directories, without byte code."""
+    """List the files below the directory *top*, and links to directories, without bytecode."""
     found = []
     for directory, inner, names in os.walk(os.path.join(root, top)):
         parts = os.path.relpath(directory, root).split(os.sep)

@@ -51,7 +51,7 @@ class Edit(NamedTuple):
 
 
 def plan(content: bytes) -> Edit | None:
-    """Return the edit that a ``._pth`` file with this *content* needs, if any."""
+    """Return the edit that a ``._pth`` file with this *content* needs, None if it needs none."""
     appended = missing_lines(content)
     if not appended:
         return None
@@ -76,7 +76,7 @@ def state(edit: Edit, content: bytes) -> State:
     if found == edit.after:
         # The record of the edit comes from the target, and may be forged.
         return State.PRESENT if files.digest(_cut(edit, content)) == edit.before else State.CHANGED
-    # The user may have removed the lines, and changed others.
+    # The user may have removed the lines and changed others.
     removed = {*edit.lines} <= {*missing_lines(content).splitlines()}
     return State.ABSENT if found == edit.before or removed else State.CHANGED
 

@@ -52,7 +52,7 @@ def disable_text(plan: Removal, is_done: bool) -> str:
         path = os.path.join(plan.target.site_packages, STAGE)
         lines += [*wrapped(f"{verb} the directory of an interrupted 'enable': {path}", then="  "), ""]
     if plan.left:
-        lines.append(f"{'Kept' if is_done else 'Would keep'}, because it was changed after 'enable':")
+        lines.append(f"{'Kept' if is_done else 'Would keep'}, because of changes after 'enable':")
         lines += [line for path in plan.left for line in wrapped(path, "  ", "    ")]
         lines.append("")
     return "\n".join(lines)
@@ -85,6 +85,8 @@ def _files_and_lines(verb: str, preposition: str, target: Target, paths: Sequenc
     if edit:
         lines += wrapped(f"{verb} these lines {preposition} {target.pth}:", then="  ")
         lines += [f"  {line}" for line in edit.lines]
-        lines += wrapped("('import site' makes Python read the .pth files in site-packages at start-up.)")
+        lines += wrapped(
+            "('import site' makes Python read the .pth files in site-packages at start-up. certhook needs this.)"
+        )
         lines.append("")
     return lines

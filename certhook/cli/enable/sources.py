@@ -11,7 +11,7 @@ from certhook.cli.enable import files
 from certhook.cli.enable.installed import DETAILS, INSTALLER
 from certhook.cli.enable.interpreter import Refused
 
-# Written by the installer of this interpreter, about this interpreter.
+# Files that describe the installation in this interpreter, and do not belong in the other one.
 _BOOKKEEPING = ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json", DETAILS)
 
 
@@ -28,7 +28,7 @@ class Wheel(NamedTuple):
     contents: Mapping[str, bytes]
 
     def hashes(self) -> dict[str, str]:
-        """The hashes of the installed files except ``RECORD`` and :data:`DETAILS`."""
+        """Return the hashes of the installed files, except ``RECORD`` and :data:`DETAILS`."""
         installed = {**self.contents, f"{self.dist_info}/INSTALLER": INSTALLER}
         return {path: files.digest(content) for path, content in installed.items()}
 

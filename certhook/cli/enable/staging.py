@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def unpack(wheel: Wheel, directory: str, extra: Mapping[str, bytes]) -> None:
-    """Install *wheel* into *directory*, without scripts and byte code.
+    """Install *wheel* into *directory*, without scripts and bytecode.
 
     :param extra: further files for the dist-info directory
     """

@@ -78,7 +78,7 @@ def test_an_upgrade_does_not_overwrite_changed_files(embeddable) -> None:
     changed = embeddable / "Lib" / "site-packages" / "certhook" / "core" / "module.py"
     changed.write_text("x = 2\n")
     before = snapshot(embeddable)
-    with pytest.raises(Refused, match="changed since certhook was enabled: .*module.py; run 'disable' first"):
+    with pytest.raises(Refused, match="files were changed after 'enable': .*module.py; run 'disable' first"):
         enable_small(embeddable, "2.0")
     assert snapshot(embeddable) == before
 

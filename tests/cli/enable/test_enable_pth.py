@@ -71,7 +71,7 @@ def test_a_changed_pth_file_is_kept_and_named(run_here, embeddable) -> None:
     assert done.returncode == 1
     assert f"remove the lines 'Lib\\site-packages' and 'import site' from {path}" in done.stderr
     assert path.read_bytes() == PTH + ADDED + b"..\\app\r\n"
-    assert "these lines" not in done.stdout and "Kept, because it was changed after 'enable':" in done.stdout
+    assert "these lines" not in done.stdout and "Kept, because of changes after 'enable':" in done.stdout
     (record,) = os.listdir(embeddable / "Lib" / "site-packages")
     assert record.startswith("certhook-") and record.endswith(".dist-info")
     path.write_bytes(PTH + b"..\\app\r\n")

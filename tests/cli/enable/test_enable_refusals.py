@@ -120,7 +120,7 @@ def test_a_missing_installer_library_is_named_with_its_extra(as_json, run_here, 
     monkeypatch.setitem(sys.modules, "installer", None)
     done = run_here("enable", embeddable, "--yes", *["--json"][:as_json])
     assert done.returncode == 2
-    assert done.stderr.startswith("certhook: 'enable' needs installer (")
+    assert done.stderr.startswith("certhook: 'enable' requires the package installer (")
     assert done.stderr.endswith("): pip install 'certhook[enable]'\n")
     assert not as_json or json.loads(done.stdout)["done"] is False
 

@@ -25,7 +25,7 @@ from certhook import CerthookWarning, _certifi, _public_bundles, _store, _trust
         ("", set(), "the context has no roots"),
     ],
 )
-@pytest.mark.parametrize("function", [(_trust, "apply"), (_store, "own_directory")], ids=["apply", "own_directory"])
+@pytest.mark.parametrize("function", [(_trust, "apply"), (_store, "store_directory")], ids=["apply", "store_directory"])
 def test_after_an_internal_error_the_bundle_is_loaded_only_if_it_is_a_source(
     machine, monkeypatch, function, sources, trusted, message
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_file_is_loaded_if_it_cannot_be_recognised(machine, monkeypatch, fault
         monkeypatch.setattr(_public_bundles, "is_public_file", fail)
     else:
         monkeypatch.setitem(sys.modules, "certhook._public_bundles", None)
-    with pytest.warns(CerthookWarning, match="internal error, the roots are loaded as named: "):
+    with pytest.warns(CerthookWarning, match="internal error, the certificates that the caller names are loaded: "):
         context = loaded(bundle)
     assert machine.trusted(context) == BUNDLE
 

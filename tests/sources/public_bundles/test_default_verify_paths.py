@@ -93,8 +93,8 @@ def test_the_paths_are_missing_without_a_store(openssl_directory, monkeypatch, v
 
 
 def test_the_paths_are_those_of_openssl_after_an_internal_error(openssl_directory, monkeypatch) -> None:
-    monkeypatch.setattr(_eager, "store_in_place_of", fail)
-    with pytest.warns(CerthookWarning, match="internal error, the paths are Python's own: RuntimeError"):
+    monkeypatch.setattr(_eager, "replacement_paths", fail)
+    with pytest.warns(CerthookWarning, match="internal error, Python's own paths are returned: RuntimeError"):
         assert ssl.get_default_verify_paths() == stock_paths()
 
 

@@ -14,7 +14,7 @@ from certhook.cli.check.certificate import (
     is_ca,
     key_size,
     key_usages,
-    lacks,
+    lacks_extension,
     permitted_names,
     quoted_name,
     signature_hash,
@@ -32,7 +32,8 @@ _TLS_KEY_USAGES = {"digitalSignature", "keyEncipherment", "keyAgreement"}
 def _names(case: Case) -> Facts:
     names = host_names(case.chain[0]) if case.chain else []
     usable = [name for name in names if "*" not in name]
-    return {"usable": join_first(usable), "names": join_first(names) or "no host name"}
+    finding = f"is valid for {join_first(names)}, but not" if names else "contains no host name, so it is not valid"
+    return {"usable": join_first(usable), "finding": finding}
 
 
 def _address_as_name(case: Case) -> Facts | None:
@@ -56,7 +57,7 @@ def _weakness(case: Case) -> Facts:
         weak = next((one for one in path[1:] if 0 < key_size(one) < 2048), None)
     elif case.failure.code == _WEAK_SIGNATURE:
         weak = next((one for one in path if signature_hash(one) in ("md5", "sha1")), None)
-    subject = quoted_name(weak.subject) if weak is not None else f"a CA in the chain of {case.host}"
+    subject = quoted_name(weak.subject) if weak is not None else f"a CA in the certificate chain of {case.host}"
     if case.failure.code == _WEAK_SIGNATURE:
         return {"subject": subject, "weakness": "is signed with an insecure algorithm (such as MD5 or SHA-1)"}
     size = key_size(weak) if weak is not None else 0
@@ -64,9 +65,9 @@ def _weakness(case: Case) -> Facts:
 
 
 def _constraints(case: Case) -> Facts:
-    limited = next((one for one in case.path[1:] if not lacks(one, x509.NameConstraints)), None)
+    limited = next((one for one in case.path[1:] if not lacks_extension(one, x509.NameConstraints)), None)
     if limited is None:
-        return {"ca": f"A CA in the chain of {case.host}", "only": "", "name": case.host}
+        return {"ca": f"in the certificate chain of {case.host}", "only": "", "name": case.host}
     permitted = permitted_names(limited)
     # Another name in the same certificate may be outside the constraints.
     names = [name for name in host_names(case.chain[0]) if not _is_address(name)]
@@ -93,8 +94,8 @@ def _wrong_purpose(case: Case) -> Facts:
         if certificate is case.path[0]:
             return {"subject": case.host, "ca": "", "own": case.host}
         ca = quoted_name(certificate.subject)
-        return {"subject": f"{ca}, a CA in the chain of {case.host},", "ca": ca, "own": ""}
-    return {"subject": f"{case.host}, or of a CA in its chain,", "ca": "", "own": case.host}
+        return {"subject": f"{ca}, a CA in the certificate chain of {case.host},", "ca": ca, "own": ""}
+    return {"subject": f"{case.host}, or of a CA in its certificate chain,", "ca": "", "own": case.host}
 
 
 def _wrong_key_usage(case: Case) -> Facts | None:
@@ -107,17 +108,17 @@ def _wrong_key_usage(case: Case) -> Facts | None:
 
 
 def _wrong_signature(case: Case) -> Facts:
-    """The issuer of the last certificate in the path has another key than the known CA of that name."""
+    """The known CA with the name of the last certificate's issuer has another key."""
     return {"issuer": quoted_name(case.path[-1].issuer) if case.path else "its CA"}
 
 
 CAUSES = (
     Cause(
         "address-as-name",
-        "The certificate contains {host} as a DNS name, but {host} is an IP address. Clients accept an IP address only "
-        "in an entry of the type IP.",
+        "The certificate contains {host} as a DNS name, but {host} is an IP address. Programs accept an IP address "
+        "only in an entry of the type IP.",
         (
-            "Ask the server's administrator to replace the certificate by one with the entry 'IP:{host}' instead of "
+            "Ask the server's administrator to replace the certificate by one that contains 'IP:{host}' instead of "
             "'DNS:{host}'.",
         ),
         codes=(62, 64),
@@ -125,11 +126,11 @@ CAUSES = (
     ),
     Cause(
         "wrong-host",
-        "The certificate is valid for {names}, but not for {host}.",
+        "The certificate {finding} for {host}.",
         (
             "If this is the intended server, use one of these names: {usable}.",
-            "Otherwise ask the server's administrator to get a certificate for {host}.",
-            "If the network requires a login first (hotel, train), log in with a browser.",
+            "To use the name {host}, ask the server's administrator to get a certificate for it.",
+            "If this network requires a login (hotel, train), log in with a browser first.",
         ),
         codes=(62, 64),
         facts=_names,
@@ -138,25 +139,26 @@ CAUSES = (
         "weak",
         "The certificate of {subject} {weakness}.",
         (
-            "Ask the administrator of the server or of the CA for a new certificate: with an RSA key of at least 2048 "
-            "bits or an ECDSA key, and a SHA-256 signature.",
+            "Ask the administrator of the server, or of its certificate authority (CA), for a new certificate with an "
+            "RSA key of at least 2048 bits or an ECDSA key, and with a SHA-256 signature.",
         ),
         codes=(_SHORT_LEAF_KEY, _SHORT_CA_KEY, _WEAK_SIGNATURE),
         facts=_weakness,
     ),
     Cause(
         "name-constraints",
-        "{ca} may not issue certificates for {name}{only} (name constraints).",
+        "The certificate authority {ca} may not issue certificates for {name}{only} (name constraints).",
         ("Ask the server's administrator to get a certificate from a CA that may issue one for {name}.",),
         codes=(47, 48, 49, 51, 52, 53),
         facts=_constraints,
     ),
     Cause(
         "not-a-ca",
-        "A certificate in the chain of {host} is used as a CA without permission ({message}).",
+        "A certificate in the certificate chain of {host} was used to issue another one, but is not permitted to issue "
+        "certificates ({message}).",
         (
-            "Ask the server's administrator to get a certificate from a certificate authority (CA), and to install the "
-            "CA's intermediate certificates with it.",
+            "Ask the server's administrator to get a certificate from a certificate authority (CA), and to install it "
+            "together with the CA's intermediate certificates.",
         ),
         codes=(24, 25, 32, 37, 79),
     ),
@@ -164,8 +166,8 @@ CAUSES = (
         "wrong-key-usage",
         "The certificate of {host} is not valid for TLS servers: its key may be used {only} (key usage).",
         (
-            "It is the certificate of a CA, {ca}. Ask the server's administrator to issue a separate certificate for "
-            "the server with that CA, and to install it instead.",
+            "It is the certificate of the certificate authority (CA) {ca}. Ask the server's administrator to issue a "
+            "certificate for the server with that CA, and to install it instead.",
             "Ask the server's administrator to get a certificate for {own} with the key usage digitalSignature (and "
             "keyEncipherment for an RSA key).",
         ),
@@ -176,8 +178,8 @@ CAUSES = (
         "wrong-purpose",
         "The certificate of {subject} is not valid for TLS servers (extended key usage).",
         (
-            "Ask the server's administrator to get a certificate from another CA, because {ca} may not issue "
-            "certificates for servers.",
+            "Ask the server's administrator to get a certificate from another certificate authority (CA), because {ca} "
+            "may not issue certificates for servers.",
             "Ask the server's administrator to get a certificate for {own} with the extended key usage serverAuth (TLS "
             "web server authentication).",
         ),
@@ -186,11 +188,11 @@ CAUSES = (
     ),
     Cause(
         "wrong-signature",
-        "A certificate in the chain names {issuer} as its issuer, but its signature does not match the known key of "
-        "that CA.",
+        "A certificate in the certificate chain of {host} names {issuer} as its issuer, but is not signed with the "
+        "known key of that certificate authority (CA).",
         (
-            "If the CA has a new key, get its current certificate: update the system's certificates, or ask your IT "
-            "department.",
+            "If the CA has a new key, get its current root certificate: update the system's certificates, or ask your "
+            "IT department.",
             "Otherwise the certificate may be forged: do not continue, and inform the server's administrator.",
         ),
         codes=(7,),

@@ -36,10 +36,10 @@ def _proxy_login(case: Case) -> Facts:
 CAUSES = (
     Cause(
         "no-name-service",
-        "{host} could not be resolved: no name server returned a usable answer ({message}).",
+        "The name {host} could not be resolved, because no name server gave a usable answer ({message}).",
         (
             _CHECK_NETWORK,
-            "Check that the system is configured with a working name server (on Linux: /etc/resolv.conf).",
+            "Check that a working name server (DNS) is configured (on Linux, in /etc/resolv.conf).",
             _SET_PROXY,
         ),
         steps=("name",),
@@ -47,7 +47,7 @@ CAUSES = (
     ),
     Cause(
         "no-such-name",
-        "{host} does not resolve to an address.",
+        "The name {host} does not resolve to an IP address.",
         (
             "Check the spelling of the name.",
             "If it is an internal name of your company, connect to the company's network or VPN first.",
@@ -62,7 +62,7 @@ CAUSES = (
             "Check the host name and the port.",
             "A firewall may block the connection: try another network.",
             _SET_PROXY,
-            "The server may expect TLS from the start: try {alternative}",
+            "The server may use TLS from the start on another port: try {alternative}",
             "If the server is slow, increase the time limit: --timeout 60",
         ),
         steps=("connect", "starttls", "tls"),
@@ -93,8 +93,9 @@ CAUSES = (
         "proxy-login",
         "The proxy {proxy} {finding}.",
         (
-            "Set the user name and password in HTTPS_PROXY, with all characters except letters and digits written as "
-            "%XX:\n" + set_command("HTTPS_PROXY={scheme}://NAME:PASSWORD@{proxy}"),
+            "Set HTTPS_PROXY with your user name and password. Replace each character other than letters and digits by "
+            "% and its hexadecimal code, for example @ by %40:\n"
+            + set_command("HTTPS_PROXY={scheme}://NAME:PASSWORD@{proxy}"),
         ),
         steps=("proxy",),
         codes=(407,),
@@ -104,8 +105,8 @@ CAUSES = (
         "proxy-failed",
         "The connection to {host}, port {port}, through the proxy {proxy} failed: {message}.",
         (
-            "Check the address in HTTPS_PROXY.",
-            "If {host} is reachable without the proxy, add its name to NO_PROXY.",
+            "Check the address of the proxy in HTTPS_PROXY or in the system's settings.",
+            "If {host} is reachable without the proxy, add it to NO_PROXY.",
             "The connection to the proxy itself uses TLS. To check it, unset HTTPS_PROXY and run:\n"
             "python -m certhook check {tls_proxy}",
         ),
@@ -114,10 +115,10 @@ CAUSES = (
     ),
     Cause(
         "no-starttls",
-        "{host}, port {port}, did not start TLS (STARTTLS in {protocol}): {message}.",
+        "{host}, port {port}, did not switch to TLS encryption (STARTTLS in {protocol}): {message}.",
         (
-            "Ask the server's administrator to enable TLS.",
-            "The server may have another port for TLS: try {alternative}",
+            "Ask the server's administrator to enable TLS on this port.",
+            "The server may use TLS from the start on another port: try {alternative}",
         ),
         steps=("starttls",),
         facts=_alternative,

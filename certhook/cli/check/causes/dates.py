@@ -11,7 +11,7 @@ from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.certificate import is_self_issued, quoted_name
 from certhook.cli.check.wording import date, duration
 
-#: A correct clock is not earlier than this date. It is not before the latest date in the change log.
+#: A correct clock does not show an earlier time. The latest date in the change log must not be later.
 RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
 # X509_V_ERR_* in OpenSSL's x509_vfy.h.
@@ -23,14 +23,14 @@ def _wrong_clock(case: Case) -> Facts | None:
     if is_early and case.now < RELEASED:
         return {"contradiction": "this version of certhook was released later"}
     if is_early and len(path) > 1 and all(one.not_valid_before_utc > case.now for one in path):
-        return {"contradiction": f"the validity of every certificate in the chain of {case.host} begins later"}
+        return {"contradiction": f"all certificates of {case.host} become valid later"}
     if not is_early and case.roots.mostly_expired(case.now):
-        return {"contradiction": "most of the trusted roots expired before that"}
+        return {"contradiction": "most trusted root certificates expired before that"}
     return None
 
 
 def _outdated(case: Case) -> tuple[x509.Certificate | None, str]:
-    """Return the certificate outside its validity period, None if it is not in the path, and a phrase with the date."""
+    """Return the first certificate outside its validity period and a phrase with the date, or None and ""."""
     if case.failure.code == _EXPIRED:
         found = [one for one in case.path if one.not_valid_after_utc < case.now]
         when = [one.not_valid_after_utc for one in found]
@@ -60,7 +60,7 @@ def _outdated_issuer(case: Case) -> Facts:
     # The server did not send it, or this Python cannot show it.
     ca = "a CA" if certificate is None else f"{quoted_name(certificate.subject)}, a CA"
     comma = "" if certificate is None else ","
-    return {"when": when, "ca": f"{ca} in the chain of {case.host}{comma}"}
+    return {"when": when, "ca": f"{ca} in the certificate chain of {case.host}{comma}"}
 
 
 _CHECK_CLOCK = "Check the clock of this machine. It is set to {now}."
@@ -72,7 +72,7 @@ CAUSES = (
         "The clock of this machine is probably wrong. It is set to {now}, but {contradiction}.",
         (
             "Set the date and time of this machine.",
-            "If they are correct, the server's certificates have wrong dates: inform its administrator.",
+            "If they are correct, the server's certificates have wrong dates: inform the server's administrator.",
         ),
         codes=(_NOT_YET_VALID, _EXPIRED),
         facts=_wrong_clock,
@@ -93,9 +93,10 @@ CAUSES = (
     ),
     Cause(
         "root-expired",
-        "The root certificate {root} at the end of the chain of {host} expired{when}.",
+        "The root certificate {root} at the end of the certificate chain of {host} expired{when}.",
         (
-            "The CA may have a newer root: update the system's certificates, and run 'pip install --upgrade certifi'.",
+            "The certificate authority (CA) may have a newer root certificate: update the system's certificates, and "
+            "run 'pip install --upgrade certifi'.",
             "If that does not help, inform the server's administrator, or your IT department if it is your company's "
             "CA.",
             _CHECK_CLOCK,
@@ -106,7 +107,10 @@ CAUSES = (
     Cause(
         "issuer-expired",
         "The certificate of {ca} expired{when}.",
-        ("Ask the server's administrator to install a certificate of that CA that is valid now.", _CHECK_CLOCK),
+        (
+            "Ask the server's administrator to install a current certificate of that certificate authority (CA).",
+            _CHECK_CLOCK,
+        ),
         codes=(_EXPIRED,),
         facts=_outdated_issuer,
     ),

@@ -1,4 +1,4 @@
-"""The cause of certificates that only a strict check refuses."""
+"""The cause of a failure in the strict checks of Python 3.13 only."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from cryptography import x509
 
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
-from certhook.cli.check.certificate import extension, is_ca, is_critical, lacks, quoted_name
+from certhook.cli.check.certificate import extension, is_ca, is_critical, lacks_extension, quoted_name
 from certhook.cli.check.wording import set_command
 
 
 def _lacks_authority_key_identifier(certificate: x509.Certificate) -> bool:
-    return lacks(certificate, x509.AuthorityKeyIdentifier)
+    return lacks_extension(certificate, x509.AuthorityKeyIdentifier)
 
 
 def _is_ca_without(kind: type[x509.ExtensionType]) -> Callable[[x509.Certificate], bool]:
-    return lambda certificate: is_ca(certificate) and lacks(certificate, kind)
+    return lambda certificate: is_ca(certificate) and lacks_extension(certificate, kind)
 
 
 def _may_sign_without_being_ca(certificate: x509.Certificate) -> bool:
@@ -37,7 +37,7 @@ def _has_only_optional_names(certificate: x509.Certificate) -> bool:
     return not list(certificate.subject) and not is_critical(certificate, x509.SubjectAlternativeName)
 
 
-#: OpenSSL's errors of VERIFY_X509_STRICT: the defect, and a predicate for the defective certificate.
+#: For each error that OpenSSL reports only with VERIFY_X509_STRICT: the defect, and whether a certificate has it.
 _DEFECTS: dict[int, tuple[str, Callable[[x509.Certificate], bool]]] = {
     82: ("its key usage permits it to sign certificates, but it is not a CA", _may_sign_without_being_ca),
     84: ("it is a CA with an empty subject", _is_ca_without_name),
@@ -61,11 +61,12 @@ def _strict(case: Case) -> Facts | None:
 CAUSES = (
     Cause(
         "strict",
-        "Python 3.13 and later require the certificate form of RFC 5280, and {certificate} violates it: {defect}.",
+        "Python 3.13 and later require certificates to conform to RFC 5280, but {certificate} does not: {defect}.",
         (
-            "Apply the rules of Python 3.12. All other checks remain enabled:\n"
+            "Accept such certificates, as Python 3.12 does. All other checks remain enabled:\n"
             + set_command("CERTHOOK_X509_STRICT=0"),
-            "Ask the administrator of that CA to issue certificates that conform to RFC 5280.",
+            "Ask the administrator of the server, or of its certificate authority (CA), for a new certificate that "
+            "conforms to RFC 5280.",
         ),
         facts=_strict,
     ),

@@ -82,20 +82,20 @@ _UPDATE = "Ask the server's administrator to enable TLS 1.2 or 1.3 with current 
 CAUSES = (
     Cause(
         "client-certificate",
-        "{host} requires a client certificate.",
+        "{host} requires a client certificate, which identifies the program that connects. The server's own "
+        "certificate was verified.",
         (
-            "The server's own certificate was verified; your trusted roots are not the cause.",
-            "Get a client certificate and its key from the server's administrator, and pass both to the program. The "
-            "option is often --cert or cert=; in Python, use context.load_cert_chain().",
+            "Get a client certificate and its private key from the server's administrator, and pass both to the "
+            "program: often with the option --cert or cert=, in Python code with context.load_cert_chain().",
         ),
         steps=("tls",),
         facts=_client_certificate,
     ),
     Cause(
         "unknown-name",
-        "{host}, port {port}, uses TLS but does not serve this name (alert unrecognized_name).",
+        "{host}, port {port}, uses TLS, but the server is not configured for this name (alert unrecognized_name).",
         (
-            "Check the spelling of the name, and that it is the name that the server is configured for.",
+            "Check the spelling of the name, and ask for the official name of the server: it may reject an alias.",
             "Ask the server's administrator to configure a virtual host with a certificate for {host}.",
         ),
         steps=("tls",),
@@ -106,8 +106,8 @@ CAUSES = (
         "{host}, port {port}, uses plain HTTP without TLS.",
         (
             "Check the port: https:// usually uses 443 or 8443.",
-            "If the server is intended for http://, it has no certificate to verify, and all data can be read and "
-            "changed on its way.",
+            "If the server is intended for http://, there is no certificate to check. Do not send secrets: others on "
+            "the network can read and change all data.",
         ),
         steps=("tls",),
         facts=_plain_http,
@@ -123,22 +123,23 @@ CAUSES = (
         "no-tls",
         "{host}, port {port}, does not use TLS.{greeting}",
         (
-            "Check the port.",
-            "Mail servers and PostgreSQL may start without TLS: use smtp://, imap:// or postgres://.",
+            "Check the port: the server may use TLS on another one.",
+            "Mail servers and PostgreSQL may switch to TLS later (STARTTLS). To check such a server, put smtp://, "
+            "imap:// or postgres:// before its name.",
         ),
         steps=("tls",),
         facts=_no_tls,
     ),
     Cause(
         "weak-handshake",
-        "{host} supports only cryptography that is too weak ({reason}).",
+        "{host} supports only keys or encryption algorithms that are too weak ({reason}).",
         (_UPDATE,),
         steps=("tls",),
         facts=_weak_handshake,
     ),
     Cause(
         "too-many-certificates",
-        "{host} sends too many certificates: its certificate list exceeds the limit of TLS clients ({reason}).",
+        "{host} sends more certificates than TLS clients accept ({reason}).",
         ("Ask the server's administrator to send only the server's certificate and those of its intermediate CAs.",),
         steps=("tls",),
         reasons=("EXCESSIVE_MESSAGE_SIZE",),
@@ -148,9 +149,9 @@ CAUSES = (
         "handshake-failed",
         "The TLS handshake with {host} failed ({reason}).{hint}",
         (
-            "The server may require a client certificate, may not serve this name, or may have no cipher suite in "
-            "common with this Python: ask its administrator for the error in its log.",
-            "A firewall that terminates connections has the same effect: try another network.",
+            "Ask the server's administrator for the error in its log. The server may require a client certificate, may "
+            "not be configured for this name, or may have no encryption algorithm in common with this Python.",
+            "A firewall may interrupt the connection: try another network.",
         ),
         steps=("tls",),
         facts=_reason,

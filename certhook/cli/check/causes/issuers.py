@@ -18,7 +18,7 @@ from certhook.cli.check.certificate import (
 from certhook.cli.check.chain import TRUSTED
 from certhook.cli.check.wording import MAX_LENGTH, join_first, set_command
 
-# X509_V_ERR_* in OpenSSL's x509_vfy.h: no trusted certificate issued the last one of the chain.
+# X509_V_ERR_* in OpenSSL's x509_vfy.h: no trusted root issued the last certificate of the chain.
 NO_ISSUER = (2, 18, 19, 20, 21, 27)
 SELF_SIGNED = 18
 
@@ -29,7 +29,7 @@ _INTERCEPTORS = (
     "gateway ca - cloudflare", "iboss", "kaspersky", "mcafee web", "menlo security", "mitmproxy", "netskope",
     "palo alto", "portswigger", "skyhigh", "sonicwall", "sophos", "squid", "watchguard", "websense", "zscaler",
 )  # fmt: skip
-# Domains with certificates of public CAs.
+# Domains whose certificates are from public CAs.
 _PUBLIC_DOMAINS = ("pypi.org", "pythonhosted.org", "python.org", "github.com", "google.com", "microsoft.com",
                    "npmjs.org")  # fmt: skip
 _PRIVATE_SUFFIXES = ("local", "localhost", "localdomain", "internal", "intranet", "lan", "corp", "home", "private",
@@ -37,7 +37,7 @@ _PRIVATE_SUFFIXES = ("local", "localhost", "localdomain", "internal", "intranet"
 
 
 def replaced_root(case: Case) -> Facts | None:
-    """A trusted root has the name of the issuer and another key."""
+    """A trusted root has the same name as the issuer, but another key."""
     if not case.chain:
         return None
     top = case.path[-1]
@@ -76,7 +76,7 @@ def missing_intermediate(case: Case) -> Facts | None:
 
 
 def interception(case: Case) -> Facts | None:
-    """The host has a public name, and an unknown CA of an interceptor, of a public domain, or behind a proxy."""
+    """The certificate of a public name is from an unknown CA, and a product, the domain or a proxy gives a reason."""
     if not case.chain or not _is_public(case.host) or any(map(is_from_public_ca, case.chain)):
         return None
     top = case.path[-1]
@@ -115,18 +115,19 @@ def _mistyped(case: Case) -> str:
     )
 
 
-_TRUST_IT = f"add it to the trusted roots:\n{set_command('CERTHOOK_EXTRA_CA_CERTS=/path/to/that/file.pem')}"
+_TRUST_IT = f"add it to the trusted root certificates:\n{set_command('CERTHOOK_EXTRA_CA_CERTS=/path/to/that/file.pem')}"
 _CORRECT_NAME = "Correct the name of this environment variable, which has no effect: {mistyped}"
 
 CAUSES = (
     Cause(
         "root-made-anew",
-        "The chain of {host} leads to {issuer}. A root with this name is trusted here ({where}), but its key differs: "
-        "the CA has a new root, or the certificate is forged.",
+        "The certificate chain of {host} leads to {issuer}. A root certificate with this name is trusted here "
+        "({where}), but its key differs: the certificate authority (CA) has a new root certificate, or the certificate "
+        "is forged.",
         (
             "If it is your own or your company's CA, get its current root certificate from its administrator (not from "
             f"this connection). Replace the old certificate with it, or {_TRUST_IT}",
-            "If you do not expect a new root, do not continue.",
+            "If you do not expect a new root certificate, do not continue, and inform the server's administrator.",
         ),
         codes=NO_ISSUER,
         facts=replaced_root,
@@ -144,8 +145,8 @@ CAUSES = (
     ),
     Cause(
         "not-a-root",
-        "{ca} is trusted here, but it is an intermediate, not a root. Before Python 3.13, its issuer {issuer} must be "
-        "trusted as well.",
+        "{ca} is trusted here, but it is an intermediate certificate, not a root certificate. Before Python 3.13, its "
+        "issuer {issuer} must be trusted as well.",
         (
             "Get the root certificate of {issuer} from the source of the intermediate (not from this connection), and "
             + _TRUST_IT,
@@ -156,21 +157,22 @@ CAUSES = (
     Cause(
         "missing-intermediate",
         "The server does not send the certificate of {issuer}, which {probably}connects its own certificate to a "
-        "trusted root. Browsers often hide this error, because they cache or download missing certificates.",
+        "trusted root certificate. Browsers often hide this error, because they cache or download such certificates.",
         (
-            "Ask the server's administrator to install the complete chain (fullchain.pem, 'CA bundle').",
-            "The server's certificate contains the address of the missing one, for its administrator: {url}",
-            "Until then, ask the CA or the server's administrator for the missing certificate (do not copy it from "
-            f"this connection), and {_TRUST_IT}",
+            "Ask the server's administrator to install the complete certificate chain (often fullchain.pem, or a 'CA "
+            "bundle').",
+            "The server's administrator can download the missing certificate: {url}",
+            "Until then, get the missing certificate from the certificate authority (CA) or the server's administrator "
+            f"(not from this connection), and {_TRUST_IT}",
         ),
         codes=NO_ISSUER,
         facts=missing_intermediate,
     ),
     Cause(
         "inspection",
-        "The connection to {host} is probably intercepted: this is a public name, but its certificate is from "
-        "{issuer}, which is not a known public certificate authority (CA). Company proxies and virus scanners do "
-        "this intentionally.{via}",
+        "The connection to {host} is probably intercepted: this is a public name, but the certificate is from "
+        "{issuer}, which is not a known public certificate authority (CA). Company proxies and virus scanners "
+        "intercept connections intentionally.{via}",
         (
             _CORRECT_NAME,
             f"If this is your company's network, ask its IT department for the root certificate of {{issuer}}, and "
@@ -182,14 +184,14 @@ CAUSES = (
     ),
     Cause(
         "root-unknown",
-        "The chain of {host} leads to {issuer}, which is not trusted here.{unseen}",
+        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}",
         (
             _CORRECT_NAME,
             "If it is the certificate authority (CA) of your company, or of a proxy that inspects TLS, ask your IT "
             f"department to install its root certificate on this machine. Or ask for the certificate, and {_TRUST_IT}",
-            "If it is a public CA, update the system's certificates, and run 'pip install --upgrade certifi'. If it is "
-            "an intermediate, the server must send its certificate as well: inform the server's administrator.",
-            "Otherwise another server may have answered: do not continue.",
+            "If it is a public CA, update the system's certificates, and run 'pip install --upgrade certifi'. If that "
+            "does not help, ask the server's administrator whether the server sends all intermediate certificates.",
+            "Otherwise do not continue: another server may have answered, to read your data.",
         ),
         codes=NO_ISSUER,
         facts=_unknown_root,

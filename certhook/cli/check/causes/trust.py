@@ -38,11 +38,11 @@ def _excluded(case: Case) -> Facts | None:
         return None
     source, path = root.anchor.listed[0]
     settings = " and ".join(root.settings)
-    remedy = "; ".join(_REMEDIES[name] for name in root.settings if name in _REMEDIES)
+    remedy = ", and ".join(_REMEDIES[name] for name in root.settings if name in _REMEDIES)
     if not remedy and source == "bundled":
         remedy = f"set CERTHOOK_SOURCES=system,bundled, or unset {settings}, which excludes the bundle"
     elif not remedy:
-        remedy = f"unset {settings}, or add the root: CERTHOOK_EXTRA_CA_CERTS={path}"
+        remedy = f"unset {settings}, or add the root certificate: CERTHOOK_EXTRA_CA_CERTS={path}"
     return {
         "root": quoted_name(root.certificate.subject),
         "where": f"{source}: {path}",
@@ -52,10 +52,7 @@ def _excluded(case: Case) -> Facts | None:
 
 
 def _unusable_path(case: Case) -> Facts | None:
-    """A setting contains an unusable path, and the missing roots may be the cause.
-
-    They may be if no root is trusted, or if the certificates show no other cause.
-    """
+    """A setting contains an unusable path, and no root is trusted or the certificates show no other cause."""
     others = (issuers.replaced_root, issuers.missing_intermediate, issuers.interception)
     if case.roots.has_trusted() and (case.failure.code == SELF_SIGNED or any(other(case) for other in others)):
         return None
@@ -94,10 +91,10 @@ _SHOW_LOCATIONS = "To show all locations that were searched, run:\npython -m cer
 CAUSES = (
     Cause(
         "root-distrusted",
-        "The chain of {host} leads to {root}, which is distrusted on this machine by {by}",
+        "The certificate chain of {host} leads to {root}, which is distrusted on this machine by {by}",
         (
-            "Do not continue until the administrator of this machine has confirmed that the distrust is a mistake: a "
-            "distrusted CA may be compromised.",
+            "Do not continue until the administrator of this machine has confirmed that the distrust is a mistake: the "
+            "certificate authority (CA) may be compromised.",
             "Only after that confirmation, remove the certificate from {by}",
         ),
         codes=(*NO_ISSUER, _REJECTED),
@@ -105,31 +102,33 @@ CAUSES = (
     ),
     Cause(
         "root-switched-off",
-        "The chain of {host} leads to {root}. This root is available ({where}), but excluded by {settings}.",
+        "The certificate chain of {host} leads to {root}. This root certificate is available ({where}), but excluded "
+        "by {settings}.",
         ("If this exclusion is not intended, {remedy}.",),
         codes=NO_ISSUER,
         facts=_excluded,
     ),
     Cause(
         "setting-points-nowhere",
-        "Not all roots that {setting} specifies could be loaded: {problem}.",
+        "Not all root certificates that {setting} specifies could be loaded: {problem}.",
         ("Correct {setting}, or unset it.", _SHOW_LOCATIONS),
         codes=NO_ISSUER,
         facts=_unusable_path,
     ),
     Cause(
         "setting-not-understood",
-        "No root is trusted, because {setting} is invalid: {problem}.",
+        "No root certificate is trusted, because {setting} is invalid: {problem}.",
         ("Correct {setting}, or unset it.",),
         codes=NO_ISSUER,
         facts=_invalid_sources,
     ),
     Cause(
         "no-roots",
-        "No root is trusted, because no source contains one. No server can be verified.",
+        "No root certificate is trusted, because none was found. Without one, no server can be verified.",
         (
             "Unset {empty}, unless the empty value is intended.",
-            "Install roots: with the system's package (often called ca-certificates), or with 'pip install certifi'.",
+            "Install root certificates: with the system's package (often called ca-certificates), or with 'pip install "
+            "certifi'.",
             _SHOW_LOCATIONS,
         ),
         codes=NO_ISSUER,
