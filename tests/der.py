@@ -20,6 +20,10 @@ KEY = bytes.fromhex(
 OTHER_KEY = KEY[:-32] + bytes.fromhex("b01cbd1c01e58065711814b583f061e9d431cca994cea1313449bf97c840ae0a")
 
 
+#: Purposes in extended key usages and trust settings.
+SERVERS, CLIENTS, MAIL, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0"
+
+
 def element(tag: int, *parts: bytes) -> bytes:
     """Return an element with a length in the shortest form."""
     value = b"".join(parts)
@@ -84,6 +88,11 @@ def auxiliary(trusted: list[str] | None = None, rejected: list[str] | None = Non
     lists = [] if trusted is None else [element(SEQUENCE, *map(object_identifier, trusted))]
     lists += [] if rejected is None else [element(0xA0, *map(object_identifier, rejected))]
     return element(SEQUENCE, *lists)
+
+
+def escaped(data: bytes) -> str:
+    """Return *data* in the encoding of attributes of p11-kit objects."""
+    return "".join(f"%{octet:02x}" for octet in data)
 
 
 def pem(data: bytes, label: str = "CERTIFICATE", newline: bytes = b"\n") -> bytes:

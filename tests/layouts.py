@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 import der
-from linux_machine import OPENSSL, Der, Hashed, Indented, P11Kit, Pem, Trusted, quoted
+from linux_machine import OPENSSL, Der, Hashed, Indented, P11Kit, Pem, Trusted
 from namespace import Link, sparse
 
 DEBIAN = {
@@ -211,7 +211,7 @@ LAYOUTS = {
 BLOCKLIST = "/etc/pki/ca-trust/source/blocklist"
 _FOR_MAIL = f"""class: x-certificate-extension
 object-id: 2.5.29.37
-value: "{quoted(der.extension("2.5.29.37", "1.3.6.1.5.5.7.3.4"))}\""""
+value: "{der.escaped(der.extension("2.5.29.37", "1.3.6.1.5.5.7.3.4"))}\""""
 _BUNDLED_DISTRUSTED = {
     "Fedora, PEM": (FEDORA_44, {f"{BLOCKLIST}/bundled.pem": Pem("bundled")}),
     "Fedora, DER": (FEDORA_44, {f"{BLOCKLIST}/bundled.crt": Der("bundled")}),

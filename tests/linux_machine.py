@@ -65,11 +65,6 @@ class P11Kit(NamedTuple):
     attributes: str = "x-distrusted: true"
 
 
-def quoted(data: bytes) -> str:
-    """Return *data* in the encoding of attributes of p11-kit objects."""
-    return "".join(f"%{octet:02x}" for octet in data)
-
-
 #: Code that prints the verdicts of a context with a compiled store, and of one with every anchor loaded.
 LAZY_AND_EAGER = f"""
 import os
@@ -130,11 +125,12 @@ class LinuxMachine:
 
     def _p11_kit(self, entry: P11Kit) -> bytes:
         certificate = x509.Certificate(self.cas.der(entry.name))
+        issuer, serial = der.escaped(certificate.issuer), der.escaped(certificate.serial)
         forms = {
             "pem": self.cas.pem(entry.name).decode(),
-            "value": f'value: "{quoted(certificate.der)}"',
+            "value": f'value: "{der.escaped(certificate.der)}"',
             "key": der.pem(certificate.key, "PUBLIC KEY").decode(),
-            "serial": f'issuer: "{quoted(certificate.issuer)}"\nserial-number: "{quoted(certificate.serial)}"',
+            "serial": f'issuer: "{issuer}"\nserial-number: "{serial}"',
         }
         lines = ["[p11-kit-object-v1]", 'label: "test"', "class: certificate", entry.attributes]
         return "\n".join(["# comment", *lines, forms[entry.form], ""]).encode()

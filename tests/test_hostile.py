@@ -1,6 +1,6 @@
 """Attacks by another user of the machine and by hostile files, with real privileges and handshakes.
 
-test_faults.py tests attacks on store directories; tests/sources and the fuzzer test hostile input.
+test_faults.py tests attacks on directories of stores; tests/sources and the fuzzer test hostile input.
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import der
 import pytest
+from der import ANY, CLIENTS, MAIL, SERVERS
 
 from certhook._certificates.anchor import Anchor, Entry, purpose_bits
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
 
 CERTIFICATE = Certificate(der.certificate(der.common_name("Root")))
-SERVERS, CLIENTS, MAIL, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0"
 
 
 def test_an_entry_is_trusted_for_every_purpose_by_default() -> None:

@@ -26,7 +26,7 @@ def root(name: str, days: int, key: ec.EllipticCurvePrivateKey = KEY) -> bytes:
 
 def distrusted(pem: bytes) -> bytes:
     """Return *pem* as a TRUSTED CERTIFICATE that rejects server authentication."""
-    settings = der.auxiliary(rejected=["1.3.6.1.5.5.7.3.1"])
+    settings = der.auxiliary(rejected=[der.SERVERS])
     return der.pem(ssl.PEM_cert_to_DER_cert(pem.decode()) + settings, "TRUSTED CERTIFICATE")
 
 

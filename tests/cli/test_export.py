@@ -87,7 +87,7 @@ def test_a_comment_is_printable_ascii_and_never_looks_like_pem(certhook, tmp_pat
 
 
 def test_roots_that_are_distrusted_or_that_openssl_rejects_are_not_exported(certhook, tmp_path, cas) -> None:
-    distrusted = cas.der("both") + der.auxiliary(rejected=["1.3.6.1.5.5.7.3.1"])
+    distrusted = cas.der("both") + der.auxiliary(rejected=[der.SERVERS])
     rejected = der.pem(der.certificate(der.common_name("rejected"), key=der.element(der.SEQUENCE)))
     (tmp_path / "system.pem").write_bytes(der.pem(distrusted, "TRUSTED CERTIFICATE") + rejected + cas.pem("system"))
     done = certhook("export", "-")

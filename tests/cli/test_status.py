@@ -78,7 +78,7 @@ def test_each_root_has_its_name_fingerprint_validity_and_locations(status, tmp_p
 
 
 def test_distrusted_roots_are_listed_with_the_files_that_distrust_them(certhook, status, tmp_path, cas) -> None:
-    rejecting = cas.der("bundled") + der.auxiliary(rejected=["1.3.6.1.5.5.7.3.1"])
+    rejecting = cas.der("bundled") + der.auxiliary(rejected=[der.SERVERS])
     (tmp_path / "extra.pem").write_bytes(der.pem(rejecting, "TRUSTED CERTIFICATE"))
     (distrusted,) = status()["distrusted"]
     assert distrusted["by"] == [str(tmp_path / "extra.pem")]

@@ -152,7 +152,7 @@ TARGETS = {
 }
 
 _P11_KIT = '[p11-kit-object-v1]\nclass: certificate\nx-distrusted: true\nissuer: "%30%00"\nserial-number: "%02%01"\n'
-_MAIL = "".join(f"%{octet:02x}" for octet in der.extension("2.5.29.37", "1.3.6.1.5.5.7.3.4"))
+_MAIL = der.escaped(der.extension("2.5.29.37", der.MAIL))
 _ATTACHED = f'[p11-kit-object-v1]\nclass: x-certificate-extension\nobject-id: 2.5.29.37\nvalue: "{_MAIL}"\n'
 _DENIED = {"kSecTrustSettingsResult": 3, "kSecTrustSettingsPolicy": b"*\x86H\x86\xf7cd\x01\x03"}
 _SETTINGS = {
@@ -179,7 +179,7 @@ SEEDS: dict[str, list[bytes]] = {
     "x509": [ROOT, der.auxiliary(["1.2.3"], ["1.2.4"]), der.common_name("a"), der.VALIDITY],
     "p11_kit": [
         _P11_KIT.encode() + der.pem(ROOT),
-        _P11_KIT.encode() + b'value: "' + "".join(f"%{octet:02x}" for octet in ROOT).encode() + b'"\n',
+        _P11_KIT.encode() + b'value: "' + der.escaped(ROOT).encode() + b'"\n',
         der.pem(ROOT),
         _ATTACHED.encode() + der.pem(x509.Certificate(ROOT).key, "PUBLIC KEY"),
     ],

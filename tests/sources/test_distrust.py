@@ -12,6 +12,7 @@ from pathlib import Path
 
 import der
 import pytest
+from der import SERVERS
 
 import certhook
 from certhook import _files
@@ -25,7 +26,6 @@ from certhook.exceptions import SourceError
 
 BAD = der.certificate(der.common_name("distrusted"))
 GOOD = der.certificate(der.common_name("good"))
-SERVERS = "1.3.6.1.5.5.7.3.1"
 
 
 @pytest.fixture

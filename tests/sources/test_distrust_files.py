@@ -7,6 +7,7 @@ from pathlib import Path
 
 import der
 import pytest
+from der import CLIENTS, MAIL, SERVERS
 
 from certhook._certificates.pem import MOST_PROBLEMS
 from certhook._certificates.x509 import Certificate
@@ -18,7 +19,6 @@ from certhook._sources.collector import Collector
 BAD = Certificate(der.certificate(der.common_name("bad")))
 RENEWED = Certificate(der.certificate(der.common_name("bad"), serial=2))
 OTHER = Certificate(der.certificate(der.common_name("other"), serial=3))
-SERVERS, CLIENTS, MAIL = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4"
 OBJECT = b"[p11-kit-object-v1]\n"
 DISTRUSTED = OBJECT + b"x-distrusted: true\n" + der.pem(BAD.der)
 

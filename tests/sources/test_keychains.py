@@ -115,8 +115,12 @@ def test_windows_and_macos_have_modules_for_their_native_stores(monkeypatch) -> 
 
 
 def test_other_platforms_do_not_import_the_module_for_macos(installed: Path) -> None:
-    code = "import ssl, sys; ssl.create_default_context(); print('certhook._sources.macos' in sys.modules)"
-    assert support.run(installed, code).stdout.strip() == str(sys.platform == "darwin")
+    # Without a store, the sources are read.
+    env = support.clean_env(CERTHOOK_CACHE_DIR="none")
+    names = ("certhook._sources.system", "certhook._sources.macos", "certhook._watch.macos")
+    code = f"import ssl, sys; ssl.create_default_context(); print(*(name in sys.modules for name in {names}))"
+    is_mac = sys.platform == "darwin"
+    assert support.run(installed, code, env=env).stdout == f"True {is_mac} {is_mac}\n"
 
 
 # Trust.

@@ -6,6 +6,7 @@ import re
 
 import der
 import pytest
+from der import ANY, CLIENTS, MAIL, SERVERS, escaped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ BAD = der.certificate(NAME)
 GOOD = der.certificate(der.common_name("good"))
 
 KEY_USAGE, REJECT = "2.5.29.37", "1.3.6.1.4.1.3319.6.10.1"
-SERVERS, CLIENTS, MAIL, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0"
 
 
 def collect(data: bytes, is_blocklist: bool, path: str = "/list") -> Collector:
@@ -31,10 +31,6 @@ def collect(data: bytes, is_blocklist: bool, path: str = "/list") -> Collector:
 
 def rejected(collector: Collector, certificate: bytes) -> int:
     return collector.blocklist.match(Certificate(certificate))[0]
-
-
-def escaped(data: bytes) -> str:
-    return "".join(f"%{octet:02x}" for octet in data)
 
 
 # Extensions attached to a public key.

@@ -6,6 +6,7 @@ import base64
 
 import der
 import pytest
+from der import ANY, CLIENTS, MAIL, SERVERS
 
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
@@ -13,12 +14,11 @@ from certhook._sources.blocklist import BlocklistEntry
 from certhook._sources.p11_kit import read_object
 
 BAD, OTHER = (Certificate(der.certificate(der.common_name(name))) for name in ("distrusted", "other"))
-SERVERS, CLIENTS, MAIL, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4", "2.5.29.37.0"
 KEY_USAGE, REJECT, CONSTRAINTS = "2.5.29.37", "1.3.6.1.4.1.3319.6.10.1", "2.5.29.19"
 
 
 def quoted(data: bytes) -> str:
-    return '"' + "".join(f"%{octet:02x}" for octet in data) + '"'
+    return f'"{der.escaped(data)}"'
 
 
 def entries(*lines: str, pem: bytes = b"", is_blocklist: bool = False) -> list[BlocklistEntry]:

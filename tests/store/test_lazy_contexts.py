@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from importlib.util import find_spec
 
 import pytest
 import support
@@ -155,6 +156,11 @@ def first_context(machine: Machine, **variables: str) -> tuple[set[str], list[st
     imported, opened = json.loads(done.stdout)
     # AT_SECURE, which shows whether the process is set-uid.
     return set(imported), [path for path in opened if path != "/proc/self/auxv"]
+
+
+def test_every_cold_module_exists() -> None:
+    """Otherwise, the following test could not fail for it."""
+    assert [name for name in sorted(COLD_MODULES) if find_spec(name) is None] == []
 
 
 def test_a_warm_process_opens_only_the_index_and_the_manifest(machine) -> None:
