@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from certhook import _config, _eager, _trust
+from certhook import _config, _trust
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._sources import read_trust_set
 from certhook._state import STORE, is_hooked
 
 TYPE_CHECKING = False
@@ -27,6 +26,8 @@ def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = No
     """
     problems = _trust.apply(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
     if STORE in context.__dict__ and not is_hooked(context):
+        from certhook import _eager
+
         _eager.load_completely(context)
     _trust.report(problems)
 
@@ -38,4 +39,6 @@ def trust_set(purpose: ssl.Purpose | None = None) -> TrustSet:
 
     :param purpose: the peers to verify; servers by default
     """
+    from certhook._sources import read_trust_set
+
     return read_trust_set(_config.current(), SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from certhook import _warnings
 from certhook._sources import read_trust_set
 from certhook._store import Unusable
-from certhook._store.build import compile_store, is_shared
 from certhook._watch.paths import signature
 from certhook.exceptions import SourceError
 
@@ -63,6 +62,8 @@ class ColdStart:
         return () if self.store is not None else tuple(sorted([anchor.der for anchor in self.trust_set.anchors]))
 
     def _compile(self, config: Config, directory: str, settings: tuple[str, ...]) -> None:
+        from certhook._store.build import compile_store, is_shared
+
         try:
             self.store = compile_store(directory, self.trust_set, settings, is_shared())
             self.store_signature = signature(self.store)

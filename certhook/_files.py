@@ -3,14 +3,15 @@
 :func:`read` handles anything at a path: a pipe, a directory, a dangling link, ten gigabytes.
 :func:`replace` and :func:`write_directory` never expose a partly written file, follow no
 symbolic link at their target, and set modes independently of the umask.
+
+This module is imported to read roots without a compiled store, so it imports nothing that only
+writing needs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import shutil
 import stat
 from binascii import hexlify
 
@@ -92,8 +93,10 @@ def replace(path: str, data: bytes, mode: int, sync: bool = False) -> None:
         create(temporary, data, mode, sync)
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):
+        try:
             os.unlink(temporary)
+        except OSError:
+            pass  # It was not created.
         raise
 
 
@@ -137,6 +140,8 @@ def write_directory(
     :param is_foreign: whether to replace an existing directory as a whole, because another user owns it
     :raises OSError: if that fails
     """
+    import shutil
+
     temporary = temporary_path(path)
     try:
         make_directory(temporary, directory_mode(mode))
@@ -156,8 +161,10 @@ def _rename_directory(temporary: str, path: str) -> bool:
     """Rename *temporary* to *path*, unless *path* is a directory that is not empty."""
     if os.path.islink(path) or os.path.isfile(path):
         os.unlink(path)
-    with contextlib.suppress(OSError):
+    try:
         os.rmdir(path)  # Windows renames nothing to an existing directory.
+    except OSError:
+        pass  # It does not exist, or is not empty.
     try:
         os.rename(temporary, path)
         return True
@@ -169,6 +176,8 @@ def _rename_directory(temporary: str, path: str) -> bool:
 
 
 def _exchange(temporary: str, path: str) -> None:
+    import shutil
+
     foreign = temporary_path(path)
     os.rename(path, foreign)
     os.rename(temporary, path)
@@ -206,6 +215,8 @@ def remove(path: str) -> None:
     :raises OSError: if that fails
     """
     if os.path.isdir(path) and not os.path.islink(path):
+        import shutil
+
         shutil.rmtree(path)
     else:
         os.unlink(path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import _ssl
-import gc
 import sys
 
 import certhook
@@ -67,6 +65,10 @@ def _unwrap() -> None:
 
 def _contexts_with_store() -> list[Any]:
     """Return the contexts of this process that point at a compiled store."""
+    # Not needed by install(), which must not load OpenSSL, and must work in a Python without it.
+    import _ssl
+    import gc
+
     found = []
     for candidate in gc.get_objects():
         if issubclass(type(candidate), _ssl._SSLContext) and STORE in getattr(candidate, "__dict__", ()):

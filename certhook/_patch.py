@@ -123,9 +123,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
             finally:
                 purposes.pop(id(self), None)
         if not _config.last().x509_strict:
-            from certhook._strict import clear_strict_of_urllib3
-
-            clear_strict_of_urllib3(ssl, self)
+            _clear_strict(ssl, self)
 
     wrapper = _marked(load_default_certs, original)
     return wrapper
@@ -180,9 +178,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         context = args[0]
         if wrapper.__certhook_active__:
             if not _config.current().x509_strict:
-                from certhook._strict import clear_strict_of_urllib3
-
-                clear_strict_of_urllib3(ssl, context)
+                _clear_strict(ssl, context)
             others = _besides_public_bundle(context, args, kwargs)
             if others is not None:
                 if others:
@@ -209,6 +205,16 @@ def _besides_public_bundle(
         _warn_of_failure("the certificates that the caller names are loaded", failure)
         return None
     return None if FOR_SERVER in vars(context) or getattr(_thread_state, "serves", False) else others
+
+
+def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
+    try:
+        from certhook._strict import clear_strict_of_urllib3
+    except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
+        _warn_of_failure("CERTHOOK_X509_STRICT has no effect", failure)
+        return
+    # None if C code or a thread calls the wrapper directly.
+    clear_strict_of_urllib3(ssl, context, sys._getframe(1).f_back)
 
 
 def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":

@@ -14,6 +14,7 @@ import sys
 
 from certhook import _certifi
 from certhook._finder import find_package
+from certhook._state import is_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ def _may_adopt(context: "ssl.SSLContext", config: "Config") -> bool:
     A server that names one requests Mozilla's roots to verify its clients, not the operating system's.
     Without certifi, default trust would contain fewer roots than requested.
     """
-    from certhook._trust import is_server
-
     lacks_bundle = "bundled" in config.sources and config.bundle is None and _certifi.is_missing()
     return not lacks_bundle and not is_server(context)
 

@@ -143,6 +143,15 @@ def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     setattr(owner, name, wrapper)
 
 
+def is_server(context: "Any") -> bool:
+    """Return whether *context*, an ``SSLContext``, is for servers, so that it verifies clients."""
+    import _ssl  # Settings are read in processes that never load OpenSSL.
+
+    # SSLContext's own attribute returns a member of an enumeration, and a subclass may override it.
+    protocol: Any = vars(_ssl._SSLContext)["protocol"]
+    return protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
+
+
 def is_hooked(context: "Any") -> bool:
     """Return whether the methods of *context*, an ``SSLContext``, are wrapped by certhook."""
     return getattr(type(context).get_ca_certs, "__certhook_active__", False) is True

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
 
-def clear_strict_of_urllib3(ssl_module: ModuleType, context: ssl.SSLContext) -> None:
+def clear_strict_of_urllib3(ssl_module: ModuleType, context: ssl.SSLContext, frame: FrameType | None) -> None:
     """Clear ``VERIFY_X509_STRICT`` on *context* if the caller is urllib3, which sets it before it loads roots.
 
     Other callers that set the flag do so on purpose.
+
+    :param frame: the frame of the caller, if it is known
     """
-    frame = sys._getframe(1).f_back  # None if C code or a thread calls the method directly.
     caller = frame and frame.f_globals.get("__name__")
     if isinstance(caller, str) and "urllib3" in caller.split("."):  # pip vendors a copy.
         context.verify_flags &= ~ssl_module.VERIFY_X509_STRICT

@@ -11,12 +11,12 @@ import re
 #: The longest text that :func:`presentable` returns, in characters.
 MAX_LENGTH = 4000
 
-# Keys and certificates that were pasted into a variable, as PEM or as PEM encoded in base64. Messages quote
-# such a value, so the text ends at a quotation mark, which PEM does not contain.
-_PEM = (
-    (re.compile("""-----BEGIN [^'"]*""", re.IGNORECASE), "(PEM text)"),
-    (re.compile("LS0tLS1CRUdJT[A-Z0-9+/=\\s]*", re.IGNORECASE), "(PEM text in base64)"),
-)
+# Keys and certificates that were pasted into a variable, as PEM or as PEM encoded in base64.
+_PEM_BEGIN = re.compile("-----BEGIN ", re.IGNORECASE)
+_PEM_END = re.compile("-----END [A-Z0-9 ]+-----", re.IGNORECASE)
+# Messages quote the value of a variable, so a block without its END line ends at a quotation mark.
+_TRUNCATED_PEM = re.compile("""-----BEGIN [^'"]*""", re.IGNORECASE)
+_BASE64_PEM = re.compile("LS0tLS1CRUdJT[A-Z0-9+/=\\s]*", re.IGNORECASE)
 # The scheme of a URL, also where normalisation reduced "//" to "/"; or "//" alone. A Windows drive has one letter.
 _BEFORE_CREDENTIALS = re.compile(r"""[a-z][a-z0-9+.-]+:/{1,2}|(?:^|(?<=[\s'"=]))//""", re.IGNORECASE)
 
@@ -34,9 +34,21 @@ def printable(text: str, limit: int | None = None) -> str:
 
 def presentable(text: str) -> str:
     """Return *text*, the value of a variable or the name of a file, for a message or a log."""
-    for secret, replacement in _PEM:
-        text = secret.sub(replacement, text)
+    text = _BASE64_PEM.sub("(PEM text in base64)", _without_pem(text))
     return printable(without_credentials(text), MAX_LENGTH)
+
+
+def _without_pem(text: str) -> str:
+    """Return *text* without its PEM blocks.
+
+    Everything up to the last END line is removed: a key may be pasted as a concatenation of quoted lines.
+    """
+    begin = _PEM_BEGIN.search(text)
+    if begin is not None:
+        ends = [match.end() for match in _PEM_END.finditer(text, begin.end())]
+        if ends:
+            text = f"{text[: begin.start()]}(PEM text){text[ends[-1] :]}"
+    return _TRUNCATED_PEM.sub("(PEM text)", text)
 
 
 def without_credentials(text: str) -> str:

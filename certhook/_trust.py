@@ -15,13 +15,13 @@ import sys
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
-from certhook._state import CALLER_CERTS, FOR_SERVER, LOADED, STORE, process
+from certhook._state import CALLER_CERTS, FOR_SERVER, LOADED, STORE, is_server, process
 from certhook._watch import Monitor, Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Any, List, Optional, Sequence, Tuple
+    from typing import List, Optional, Sequence, Tuple
 
     from certhook._config import Config
     from certhook._store import Unusable
@@ -34,8 +34,6 @@ _user = getattr(os, "geteuid", int)
 # Not the context's own methods, which a subclass may override and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
-# SSLContext's own attribute returns a member of an enumeration, and a subclass may override it.
-_protocol: "Any" = vars(_ssl._SSLContext)["protocol"]
 
 
 class Trust:
@@ -196,11 +194,6 @@ def _read(
         start.eager_reason,
         trust_set.volatile,
     )
-
-
-def is_server(context: "Any") -> bool:
-    """Return whether *context*, an ``SSLContext``, is for servers, so that it verifies clients."""
-    return _protocol.__get__(context) == _ssl.PROTOCOL_TLS_SERVER  # type: ignore[no-any-return]
 
 
 def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":

@@ -263,9 +263,13 @@ def test_messages_contain_no_file_content(installed, tmp_path, arguments) -> Non
 KEY = "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" + SECRET + "\n-----END PRIVATE KEY-----\n"
 URLS = [f"https://user:{before}{SECRET}@mirror.example/ca.pem" for before in ("", "p@ss@", "a/b c?", "a\n")]
 ENCODED = base64.b64encode(KEY.encode()).decode()
+# A key in the source code of a program.
+CONCATENATED = " + ".join(f"'{line}\\n'" for line in KEY.splitlines())
 
 
-@pytest.mark.parametrize("value", [*URLS, URLS[1].partition(":")[2], KEY, KEY.partition("-----END")[0], ENCODED])
+@pytest.mark.parametrize(
+    "value", [*URLS, URLS[1].partition(":")[2], KEY, KEY.partition("-----END")[0], CONCATENATED, ENCODED]
+)
 @pytest.mark.parametrize("setting", sorted({*_config.VARIABLES} - {"CERTHOOK_DEBUG", "CERTHOOK_DISABLED"}))
 def test_messages_contain_no_secrets_from_variables(installed, setting, value) -> None:
     """The value is a URL with a password, or a private key, instead of a path."""
@@ -288,6 +292,19 @@ def test_messages_contain_no_secrets_from_variables(installed, setting, value) -
     ],
 )
 def test_credentials_are_removed_and_paths_are_kept(text, expected) -> None:
+    assert presentable(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (f"A: '{KEY}' is not a path", "A: '(PEM text)\\n' is not a path"),
+        (f"A: {CONCATENATED!r} is not a path", "A: \"'(PEM text)\\\\n'\" is not a path"),
+        ("A: '-----BEGIN PRIVATE KEY-----' is not a path", "A: '(PEM text)' is not a path"),
+        ("'-----BEGIN " * 100_000, ("'(PEM text)" * 400)[:4000] + "..."),  # linear time
+    ],
+)
+def test_pem_text_is_removed_and_the_rest_of_the_message_is_kept(text, expected) -> None:
     assert presentable(text) == expected
 
 

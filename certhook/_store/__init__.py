@@ -260,7 +260,9 @@ def resolve_protected(directory: str) -> str:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise Unusable(f"{current} cannot be examined: {error.strerror}") from None
+            # On Windows, where a user may have no access to a parent, nothing but links is examined.
+            if sys.platform != "win32":
+                raise Unusable(f"{current} cannot be examined: {error.strerror}") from None
         else:
             if stat.S_ISLNK(status.st_mode):
                 return resolve_protected(os.path.realpath(directory))

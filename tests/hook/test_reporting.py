@@ -139,3 +139,57 @@ except certhook.CerthookError as error:
 """
     env = support.clean_env(**locations, CERTHOOK_LOAD="eager", CERTHOOK_ON_ERROR="raise")
     assert support.run(installed, BREAK_CERTHOOK + code, env=env).stdout == "internal error: RuntimeError('a bug')\n"
+
+
+#: The module that applies default trust cannot be imported: certhook was uninstalled, or no file descriptor is left.
+WITHOUT_TRUST = "import sys; sys.modules['certhook._trust'] = None\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "trusts_bundle"),
+    [
+        ({}, True),
+        ({"CERTHOOK_SOURCES": "system"}, False),
+        # Another bundle replaces the one that the caller names.
+        ({"CERTHOOK_BUNDLE": "{machine}/bundle.pem"}, False),
+    ],
+)
+def test_a_failure_of_certhook_does_not_load_a_public_bundle_that_the_settings_exclude(
+    installed, machine, variables, trusts_bundle
+) -> None:
+    code = (
+        "import certifi, ssl; print(ssl.create_default_context(cafile=certifi.where()).cert_store_stats()['x509'] > 0)"
+    )
+    env = support.clean_env(**{name: value.format(machine=machine) for name, value in variables.items()})
+    assert support.run(installed, WITHOUT_TRUST + code, env=env).stdout == f"{trusts_bundle}\n"
+
+
+def test_with_on_error_raise_a_failure_is_raised_for_a_public_bundle(installed) -> None:
+    code = """
+import certhook, certifi, ssl
+try:
+    ssl.create_default_context(cafile=certifi.where())
+except certhook.CerthookError as error:
+    print(error)
+"""
+    done = support.run(installed, WITHOUT_TRUST + code, env=support.clean_env(CERTHOOK_ON_ERROR="raise"))
+    assert done.stdout.startswith("internal error: ")
+
+
+@pytest.mark.parametrize("call", ["load_default_certs()", "load_verify_locations(FILE)"])
+def test_a_missing_module_for_the_strict_setting_does_not_break_contexts(installed, locations, call) -> None:
+    code = f"""
+import os, ssl, sys, warnings
+sys.modules["certhook._strict"] = None
+FILE = os.environ["SSL_CERT_FILE"]
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.{call}
+assert context.get_ca_certs()
+print(*(warning.message for warning in caught))
+"""
+    env = support.clean_env(**locations, CERTHOOK_X509_STRICT="0")
+    assert support.run(installed, code, env=env).stdout.startswith(
+        "internal error, CERTHOOK_X509_STRICT has no effect: "
+    )

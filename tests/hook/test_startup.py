@@ -130,6 +130,30 @@ print(*(name for name in sys.modules if name.partition(".")[0] == "certhook"))
     assert len(min(imported, key=len)) <= 8, min(imported, key=len)
 
 
+def test_an_eager_first_context_imports_nothing_that_only_writing_needs(installed_unmeasured) -> None:
+    code = """
+import sys
+before = set(sys.modules)
+import ssl
+ssl.create_default_context()
+print(*sorted({"shutil", "certhook._store.build"} & (set(sys.modules) - before)))
+"""
+    env = support.clean_env(CERTHOOK_LOAD="eager")
+    assert support.run(installed_unmeasured, code, env=env).stdout == "\n"
+
+
+def test_without_the_hook_a_warm_process_imports_no_sources(installed_unmeasured, tmp_path) -> None:
+    code = """
+import certhook, ssl, sys
+certhook.load_default_certs(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+print(*(name for name in sys.modules if name.startswith("certhook._sources")))
+"""
+    env = support.clean_env(CERTHOOK_DISABLED="1", CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
+    imported = [support.run(installed_unmeasured, code, env=env).stdout for _ in range(2)]
+    assert any((tmp_path / "cache").iterdir()), "the first process built no store"
+    assert imported[1] == "\n"
+
+
 FAILING_START = "import sys; sys.meta_path = (); import certhook; certhook.start()"
 
 

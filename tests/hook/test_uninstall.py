@@ -27,6 +27,22 @@ assert is_hooked() and is_loaded_by(SourceFileLoader)
     run_silently(installed, IMPORT + code, env=disabled_env())
 
 
+def test_install_loads_no_openssl(installed_unmeasured) -> None:
+    code = "import certhook; certhook.install(); assert certhook.is_installed() and '_ssl' not in sys.modules"
+    run_silently(installed_unmeasured, code)
+
+
+def test_install_and_uninstall_work_in_a_python_without_openssl(installed_unmeasured) -> None:
+    code = """
+sys.modules["_ssl"] = None
+import certhook
+certhook.uninstall()
+certhook.install()
+assert certhook.is_installed()
+"""
+    run_silently(installed_unmeasured, code)
+
+
 def test_a_second_install_changes_nothing(installed) -> None:
     code = """
 before = snapshot()

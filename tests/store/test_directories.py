@@ -276,3 +276,15 @@ def test_a_relative_path_is_reported_and_the_default_applies(user) -> None:
     assert _store.store_directory(config.cache_dir) == ("/home/me/.cache/certhook", "")
     (problem,) = config.problems
     assert str(problem).startswith("CERTHOOK_CACHE_DIR: 'cache' is a relative path")
+
+
+def test_on_windows_a_directory_below_an_inaccessible_one_is_used(directory, monkeypatch) -> None:
+    def lstat(path: str) -> os.stat_result:
+        if path == str(directory.parent):
+            raise PermissionError(13, "Permission denied")
+        return os.stat(path)
+
+    monkeypatch.setattr(_store.os, "lstat", lstat)
+    assert "cannot be examined" in str(rejection(directory))
+    monkeypatch.setattr(_store.sys, "platform", "win32")
+    assert _store.resolve_protected(str(directory)) == str(directory)
