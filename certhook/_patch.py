@@ -7,10 +7,9 @@ not loaded. ``get_ca_certs`` and ``cert_store_stats`` also load the compiled sto
 they return the same as for a context into which all roots were loaded.
 ``get_default_verify_paths`` returns the compiled store if stock Python finds no roots.
 
-The class ``SSLContext`` is not replaced. Each wrapper carries the real function as
-``__certhook__``, which identifies it on a second activation, after a reload, in a second copy
-of certhook, and inside a foreign wrapper. (A flag in the module would survive
-``importlib.reload(ssl)``, whereas the wrappers do not.)
+The class ``SSLContext`` is not replaced. Each wrapper carries the real function as ``__certhook__``,
+which identifies it on a second activation, after a reload, in a second copy of certhook, and inside
+a foreign wrapper. (A flag in the module would survive ``importlib.reload(ssl)``, unlike the wrappers.)
 """
 
 import _ssl
@@ -20,16 +19,7 @@ from _thread import _local
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._state import (
-    CALLER_CERTS,
-    FOR_SERVER,
-    STORE,
-    context_class_of,
-    incomplete,
-    is_wrapped,
-    process,
-    wrap,
-)
+from certhook._state import CALLER_CERTS, FOR_SERVER, STORE, context_class_of, incomplete, is_wrapped, process, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

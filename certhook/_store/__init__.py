@@ -161,8 +161,7 @@ def find(directory: str, settings: "Tuple[str, ...]", verify: "Callable[[str], N
         if not is_unchanged:
             from certhook._watch.paths import signature
 
-            # Taken before verifying, so that a change in between is not lost.
-            index.store_signature = signature(store)
+            index.store_signature = signature(store)  # before verifying, so that no change is lost
         if thorough or not is_unchanged:
             verify(store)
     except (OSError, ValueError, Unusable):
@@ -260,8 +259,7 @@ def resolve_protected(directory: str) -> str:
         except FileNotFoundError:
             pass
         except OSError as error:
-            # On Windows, where a user may have no access to a parent, nothing but links is examined.
-            if sys.platform != "win32":
+            if sys.platform != "win32":  # There, a user may have no access to a parent.
                 raise Unusable(f"{current} cannot be examined: {error.strerror}") from None
         else:
             if stat.S_ISLNK(status.st_mode):
