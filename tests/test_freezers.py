@@ -62,7 +62,7 @@ def test_the_freezer_verb_fails_if_certhook_is_in_an_archive(installed, tmp_path
     env = support.clean_env(PYTHONPATH=str(tmp_path / "packages.zip"))
     done = support.run(installed, code, "-S", env=env, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "in no folder" in done.stderr
+    assert "not in a directory" in done.stderr
 
 
 # PyInstaller.
@@ -146,7 +146,7 @@ def freeze_bundle(certhook, tmp_path, cas):
 def test_freeze_bundle_writes_the_bundle_as_a_module(certhook, installed, tmp_path) -> None:
     done = certhook("freeze-bundle")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f" roots written to {tmp_path / 'certhook_bundle.py'}\n")
+    assert done.stdout.endswith(f" root certificates written to {tmp_path / 'certhook_bundle.py'}\n")
     text = (tmp_path / "certhook_bundle.py").read_text(encoding="ascii")
     names = {}
     exec(text, names)
@@ -175,7 +175,7 @@ def test_freeze_bundle_writes_the_bundle_named_in_certhook_bundle(certhook, tmp_
     ("file", "bundle", "message"),
     [
         ("certhook_bundle.py", None, "No such file"),
-        ("certhook_bundle.py", b"", "holds no certificate"),
+        ("certhook_bundle.py", b"", "contains no certificate"),
         ("missing/certhook_bundle.py", b"a root", "No such file"),
     ],
 )
@@ -196,7 +196,7 @@ def test_freeze_bundle_does_not_overwrite_a_symbolic_link(certhook, tmp_path) ->
     (tmp_path / "module.py").symlink_to(tmp_path / "target")
     done = certhook("freeze-bundle", "module.py")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"{tmp_path / 'module.py'} is a folder, a link or a device, and is left alone" in done.stderr
+    assert f"{tmp_path / 'module.py'} was not changed: it is a symbolic link" in done.stderr
     assert (tmp_path / "target").read_bytes() == b"unchanged" and (tmp_path / "module.py").is_symlink()
 
 
@@ -218,7 +218,7 @@ def test_an_invalid_frozen_bundle_is_reported_as_a_problem(run_without_certifi, 
     (tmp_path / "packages" / "certhook_bundle.py").write_text(text)
     count, problem = run_without_certifi(PRINT_TRUST_SET).split("\n", 1)
     assert count == "0"
-    expected = "certhook_bundle: holds no certificate" if text == "PEM = b''" else "certifi: is not installed"
+    expected = "certhook_bundle: contains no certificate" if text == "PEM = b''" else "certifi: is not installed"
     assert expected in problem
 
 

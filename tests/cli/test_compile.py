@@ -133,9 +133,9 @@ def test_roots_that_depend_on_the_working_directory_are_not_compiled(image) -> N
 
 
 def test_a_package_that_is_not_in_a_directory_requires_a_named_one(monkeypatch, capsys) -> None:
-    from certhook import _store
+    from certhook import _trust
     from certhook.cli import main
 
-    monkeypatch.delattr(_store, "__file__")  # as for a module that is frozen into the interpreter
+    monkeypatch.delattr(_trust, "__file__")  # as for a module that is frozen into the interpreter
     assert main(["compile"]) == 2
     assert capsys.readouterr().err == "certhook: the package certhook is not in a directory; use --directory\n"
