@@ -169,7 +169,7 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
     ("CERTHOOK_EXTRA_CA_CERTS", "extra", _paths, (), True,
      "adds roots from files and directories, separated by the path separator"),
     ("CERTHOOK_BUNDLE", "bundle", _path, None, True,
-     "replaces certifi's bundle by another PEM file"),
+     "replaces certifi's bundle with another PEM file"),
     ("CERTHOOK_ADOPT", "adopt", _names((*PUBLIC_BUNDLES, "none")), PUBLIC_BUNDLES, True,
      "selects the packages with public bundles to adopt; none disables adoption"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
