@@ -95,17 +95,18 @@ class Monitor:
             return False
         now = monotonic()
         snapshot = self._snapshot
-        if snapshot.portable:
-            return self._replace_portable(now)
-        if now - self._checked <= LINK_TARGETS_INTERVAL:
-            return True
-        self._checked = now
-        if not _paths_unchanged(self._link_targets[0]) or not are_unchanged(self._link_targets[1], portable=False):
-            return False
-        if now - self._checked_members <= MEMBERS_INTERVAL:
-            return True
-        self._checked_members = now
+        if not snapshot.portable:
+            if now - self._checked <= LINK_TARGETS_INTERVAL:
+                return True
+            self._checked = now
+            if not _paths_unchanged(self._link_targets[0]) or not are_unchanged(self._link_targets[1], portable=False):
+                return False
+            if now - self._checked_members <= MEMBERS_INTERVAL:
+                return True
+            self._checked_members = now
         try:
+            if snapshot.portable:
+                return self._replace_portable(now)
             return self._verify() and are_unchanged(snapshot.members, portable=False)
         except (ImportError, OSError):
             # certhook was uninstalled while the program runs, or no file descriptor is left. The store remains usable.

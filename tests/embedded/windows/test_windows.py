@@ -96,7 +96,7 @@ print(json.dumps(results))
 
 def test_a_certificate_changed_in_place_is_detected_by_the_next_full_check(windows) -> None:
     code = """
-from certhook import _watch
+from certhook import _store, _watch
 # Add the certificate for client authentication only, save its properties, and add it again for all purposes.
 add("ROOT", "system", "1.3.6.1.5.5.7.3.2")
 with winreg.OpenKey(*key("ROOT", "system")) as opened:
@@ -105,7 +105,7 @@ remove("ROOT", "system"), add("ROOT", "system")
 results = [trusted()]
 with winreg.OpenKey(*key("ROOT", "system"), 0, winreg.KEY_SET_VALUE) as opened:
     winreg.SetValueEx(opened, "Blob", 0, client_only[1], client_only[0])
-_watch.MEMBERS_INTERVAL = 0
+_watch.MEMBERS_INTERVAL = _store.MEMBERS_INTERVAL = 0
 results.append(trusted())
 print(json.dumps(results))
 """
@@ -237,9 +237,9 @@ print(json.dumps([store, STORE in eager.__dict__, len(eager.get_ca_certs()), cou
 
 def test_a_damaged_store_is_repaired(windows) -> None:
     code = """
-from certhook import _watch
+from certhook import _store, _watch
 from certhook._state import STORE
-_watch.MEMBERS_INTERVAL = 0
+_watch.MEMBERS_INTERVAL = _store.MEMBERS_INTERVAL = 0
 store = ssl.create_default_context().__dict__[STORE]
 def content():
     return {name: open(os.path.join(store, name), "rb").read() for name in os.listdir(store)}
