@@ -70,4 +70,4 @@ def test_certhook_run_reports_a_command_that_does_not_exist(windows) -> None:
     process = windows.start("-m", "certhook", "run", "no-such-command")
     _, errors = windows.communicate(process)
     assert process.returncode == 127
-    assert "'no-such-command' was not found in any folder of PATH" in errors
+    assert "'no-such-command' was not found in PATH" in errors
