@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import errno
 import importlib.metadata
 import importlib.util
 import os
@@ -41,8 +43,21 @@ def read_wheel(name: str) -> Wheel:
     distribution = _find_distribution(name)
     paths = distribution.files or []
     dist_info = _dist_info(paths)
+    _refuse_missing(distribution, paths, dist_info)
     contents = {path.as_posix(): _verified(path) for path in paths if _belongs_in_wheel(path, dist_info)}
     return Wheel(name, distribution.version, dist_info, contents)
+
+
+def _refuse_missing(
+    distribution: importlib.metadata.Distribution, paths: Iterable[importlib.metadata.PackagePath], dist_info: str
+) -> None:
+    """Refuse a distribution without a file of its ``RECORD``, which ``files`` omits from Python 3.12 on."""
+    present = {path.as_posix() for path in paths}
+    for row in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        path = importlib.metadata.PackagePath(*row[:1])
+        if path.as_posix() not in present and _belongs_in_wheel(path, dist_info):
+            located = distribution.locate_file(path)
+            raise Refused(f"{located}, which RECORD lists, cannot be read: {os.strerror(errno.ENOENT)}")
 
 
 def _find_distribution(name: str) -> importlib.metadata.Distribution:
