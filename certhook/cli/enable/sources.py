@@ -53,9 +53,9 @@ def _refuse_missing(
 ) -> None:
     """Refuse a distribution without a file of its ``RECORD``, which ``files`` omits from Python 3.12 on."""
     present = {path.as_posix() for path in paths}
-    for row in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
-        path = importlib.metadata.PackagePath(row[0]) if row else None
-        if path is not None and path.as_posix() not in present and _belongs_in_wheel(path, dist_info):
+    rows = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    for path in [importlib.metadata.PackagePath(row[0]) for row in rows if row]:
+        if path.as_posix() not in present and _belongs_in_wheel(path, dist_info):
             located = distribution.locate_file(path)
             raise Refused(f"{located}, which RECORD lists, cannot be read: {os.strerror(errno.ENOENT)}")
 
