@@ -1,7 +1,7 @@
 """Change detection: has an input of a trust set changed since it was read?
 
-An input is a file or directory, the members of a directory, a registry key, a Windows certificate
-store, or the trust settings of macOS. Each kind is a class in :mod:`certhook._watch.inputs`
+An input is a file or directory, the members of a directory, a point in time, a registry key, a
+Windows certificate store, or the trust settings of macOS. Each kind is a class in :mod:`certhook._watch.inputs`
 with one method, ``signature()``, which returns a cheap fingerprint. A :class:`Snapshot`
 contains the inputs with the signatures that they had just before they were read.
 

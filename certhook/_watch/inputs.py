@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from binascii import crc32
+from time import time
 
 from certhook._watch.paths import Input, portable_signature, signature, status_signature
 
@@ -81,6 +82,19 @@ def members_checksum(signatures: list[Signature]) -> Signature:
     return crc32(repr(signatures).encode()), len(signatures), 0, 0
 
 
+class Deadline(Input):
+    """A time from which the trust set is different, for example when a certificate expires.
+
+    :ivar name: the time in seconds since the epoch, as decimal digits
+    """
+
+    kind = "deadline"
+
+    def signature(self, portable: bool = False) -> Signature:
+        """Return whether the time has passed."""
+        return int(time() >= int(self.name)), 0, 0, 0
+
+
 def restore(kind: str, name: str, detail: str) -> Input:
     """Create an input from its attributes.
 
@@ -90,6 +104,8 @@ def restore(kind: str, name: str, detail: str) -> Input:
         return Path(name)
     if kind == Members.kind:
         return Members(name, detail)
+    if kind == Deadline.kind:
+        return Deadline(name)
     if sys.platform == "win32":
         from certhook._watch import windows
 

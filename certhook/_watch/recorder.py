@@ -7,7 +7,7 @@ import os
 from time import sleep, time_ns
 
 from certhook._watch import Snapshot
-from certhook._watch.inputs import Members, Path, members_checksum
+from certhook._watch.inputs import Deadline, Members, Path, members_checksum
 from certhook._watch.paths import Input, signature
 
 TYPE_CHECKING = False
@@ -103,6 +103,14 @@ class Recorder:
         """
         group = self._frequent if frequently else self._infrequent
         group.setdefault((item.kind, item.name), _row(item, seen))
+
+    def valid_until(self, timestamp: int) -> None:
+        """Record that the trust set is different from a future time on.
+
+        :param timestamp: the time in seconds since the epoch
+        """
+        # The signature before that time, which may pass while the trust set is read.
+        self.watch_input(Deadline(str(timestamp)), (0, 0, 0, 0), frequently=False)
 
     def read_failed(self, error: BaseException | None) -> None:
         """Mark the result volatile if *error* may be transient."""
