@@ -15,7 +15,7 @@ from certhook._state import is_privileged, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Mapping, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
     from certhook.exceptions import ConfigurationError
 
@@ -34,6 +34,7 @@ SOURCES = ("system", "bundled")
 EXTRA = "extra"
 PUBLIC_BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 MODES = ("chain", "fallback")
+REMOVED = ("adopted", "drop", "keep")
 LOADS = ("lazy", "eager")
 ON_ERROR = ("warn", "raise")
 _YES = ("1", "true", "yes", "on")
@@ -43,12 +44,6 @@ _NO = ("0", "false", "no", "off")
 def purpose_bit(oid: str) -> int:
     """Return the bit of the purpose *oid*. Any purpose but server authentication counts as client authentication."""
     return SERVER_AUTH if oid == "1.3.6.1.5.5.7.3.1" else CLIENT_AUTH
-
-
-def may_be_paths(value: str) -> bool:
-    """Return whether *value* may consist of paths, unlike a URL or PEM text."""
-    has_credentials = "//" in value and "@" in value
-    return not has_credentials and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))
 
 
 # Parsers. Each is called with the value of a set variable, and a function that reports an invalid value.
@@ -106,6 +101,8 @@ def _names(allowed: "Tuple[str, ...]") -> "Parser":
 
 
 def _paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep) -> "Tuple[str, ...]":
+    from certhook._text import may_be_paths
+
     if not may_be_paths(value):
         refuse(f"{value!r} is not a path; expected the path of a file with certificates")
         return ()
@@ -158,7 +155,7 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
     ("SSL_CERT_DIR", "cert_dir", _verbatim, None, True,
      "replaces the operating system's directory of roots"),
     ("NIX_SSL_CERT_FILE", "nix_cert_file", _path_or_unset, None, True,
-     "adds a well-known file of roots"),
+     "adds a file of roots to those of the operating system"),
     ("CERTHOOK_DISABLED", "disabled", _is_disabled, False, False,
      "disables certhook, unless the value is 0, false, no or off"),
     # The default depends on SSL_CERT_FILE and SSL_CERT_DIR.
@@ -172,6 +169,8 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "replaces certifi's bundle with another PEM file"),
     ("CERTHOOK_ADOPT", "adopt", _names((*PUBLIC_BUNDLES, "none")), PUBLIC_BUNDLES, True,
      "selects the packages with public bundles to adopt; none disables adoption"),
+    ("CERTHOOK_REMOVED", "removed", _choice(REMOVED, "drop"), "adopted", True,
+     "excludes roots that certifi removed: from adopted requests (adopted), everywhere (drop) or nowhere (keep)"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
      "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
     ("CERTHOOK_CACHE_DIR", "cache_dir", _directory_or_none, None, False,
@@ -196,6 +195,10 @@ class Config:
 
     :param environ: names and values of variables
     :ivar problems: a :class:`ConfigurationError` for each invalid value
+    :ivar named: the public bundle that a caller or SSL_CERT_FILE names, as a name or a path of
+        :mod:`certhook._public_bundles`; None if default trust is requested
+    :ivar default_named: the public bundle that SSL_CERT_FILE names, so that default trust includes it
+    :ivar overrides_system: whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store for servers
     """
 
     if TYPE_CHECKING:
@@ -208,6 +211,7 @@ class Config:
         extra: "Tuple[str, ...]"
         bundle: "Optional[str]"
         adopt: "Tuple[str, ...]"
+        removed: str
         load: str
         cache_dir: "Optional[str]"
         x509_strict: bool
@@ -220,17 +224,37 @@ class Config:
             value = environ.get(setting.name)
             parsed = None if value is None else setting.parse(value, self._refuse(setting.name))
             setattr(self, setting.attribute, setting.default if parsed is None else parsed)
-        if self.sources is None:
-            # A user who sets SSL_CERT_FILE chooses the roots; the bundle is excluded unless it is named.
-            self.sources = SOURCES[:1] if self.overrides_system else SOURCES
-        self.sources = tuple([name for name in self.sources if name != EXTRA])
         if "none" in self.adopt:
             self.adopt = ()
+        self._configured_sources = self.sources
+        self._variants: Dict[Optional[str], Config] = {}
+        self.default_named: Optional[str] = None
+        if self.cert_file:
+            from certhook._public_bundles import named_by_variables
 
-    @property
-    def overrides_system(self) -> bool:
-        """Whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store."""
-        return self.cert_file is not None or self.cert_dir is not None
+            self.default_named = named_by_variables(self.cert_file, self.cert_dir, self.adopt)
+        self._set_named(self.default_named)
+
+    def _set_named(self, name: "Optional[str]") -> None:
+        self.named = name
+        is_set = self.cert_file is not None or self.cert_dir is not None
+        self.overrides_system = is_set and (name is None or self.default_named is None)
+        # A user who sets SSL_CERT_FILE chooses the roots; the bundle is excluded unless it is named.
+        default = SOURCES[:1] if self.overrides_system and name is None else SOURCES
+        sources = default if self._configured_sources is None else self._configured_sources
+        self.sources = tuple([source for source in sources if source != EXTRA])
+
+    def adopting(self, name: "Optional[str]") -> "Config":
+        """Return the settings for requests for the public bundle *name*; None: the variables are taken literally."""
+        if name == self.named:
+            return self
+        variant = self._variants.get(name)
+        if variant is None:
+            variant = object.__new__(Config)
+            variant.__dict__.update(self.__dict__)
+            variant._set_named(name)
+            self._variants[name] = variant
+        return variant
 
     def _refuse(self, name: str) -> "Refuse":
         def refuse(message: str) -> None:

@@ -24,7 +24,7 @@ from certhook._state import CALLER_CERTS, FOR_SERVER, STORE, context_class_of, i
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Callable, List, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
     #: A function with any signature, and with attributes of certhook.
     Function = Any
@@ -169,11 +169,12 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         if wrapper.__certhook_active__:
             if not _config.current().x509_strict:
                 _clear_strict(ssl, context)
-            others = _besides_public_bundle(context, args, kwargs)
-            if others is not None:
+            request = _public_bundle_request(context, args, kwargs)
+            if request is not None:
+                bundle, others = request
                 if others:
                     load_verify_locations(context, **others)
-                _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled")
+                _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled", bundle)
                 return None
         load_completely(args)
         context.__dict__[CALLER_CERTS] = True
@@ -183,18 +184,19 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
     return wrapper
 
 
-def _besides_public_bundle(
+def _public_bundle_request(
     context: "Any", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]"
-) -> "dict[str, Any] | None":
-    """Return the arguments besides a public bundle; None if no adopted bundle is named, or for servers."""
+) -> "Tuple[str, dict[str, Any]] | None":
+    """Return the public bundle that the caller requests, and the other arguments; None if the call is not adopted."""
+    if FOR_SERVER in vars(context) or getattr(_thread_state, "serves", False):
+        return None
     try:
-        from certhook._public_bundles import other_arguments
+        from certhook._adoption import find_request
 
-        others = other_arguments(context, args[1:], kwargs, _config.current())
+        return find_request(context, args[1:], kwargs, _config.current())
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("the certificates that the caller names are loaded", failure)
         return None
-    return None if FOR_SERVER in vars(context) or getattr(_thread_state, "serves", False) else others
 
 
 def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
@@ -237,7 +239,9 @@ def load_completely(args: "tuple[Any, ...]") -> None:
             _warn_of_failure("the roots could not be loaded", failure)
 
 
-def _apply_trust(context: "Any", purpose: int, original: "Function", source: str) -> None:
+def _apply_trust(
+    context: "Any", purpose: int, original: "Function", source: str, named: "Optional[str]" = None
+) -> None:
     """Make *context* trust the anchors of default trust.
 
     If certhook fails, the context gets the roots of stock Python. It gets none if these would
@@ -246,20 +250,21 @@ def _apply_trust(context: "Any", purpose: int, original: "Function", source: str
 
     :param original: loads the roots of stock Python into the context that it is called with
     :param source: the source that these roots correspond to
+    :param named: the public bundle that the caller names
     """
     try:
         trust = _trust or _import_trust()
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-        _fall_back(context, original, source, failure)
+        _fall_back(context, original, source, named, failure)
         return
     try:
-        problems = trust.apply(context, purpose)
+        problems = trust.apply(context, purpose, named)
     except Exception as failure:
         # Not imported here: the failure may be that nothing can be imported.
         exceptions = sys.modules.get("certhook.exceptions")
         if exceptions is not None and isinstance(failure, exceptions.CerthookError):
             raise  # CERTHOOK_ON_ERROR=raise
-        _fall_back(context, original, source, failure)
+        _fall_back(context, original, source, named, failure)
         return
     if problems:
         trust.report(problems)
@@ -272,7 +277,7 @@ def _import_trust() -> "Any":
     return _trust
 
 
-def _fall_back(context: "Any", original: "Function", source: str, failure: Exception) -> None:
+def _fall_back(context: "Any", original: "Function", source: str, named: "Optional[str]", failure: Exception) -> None:
     config = _config.current()
     if config.on_error == "raise":
         from certhook.exceptions import CerthookError
@@ -280,7 +285,7 @@ def _fall_back(context: "Any", original: "Function", source: str, failure: Excep
         raise CerthookError(f"internal error: {failure!r}") from failure
     # CERTHOOK_BUNDLE replaces the bundle that the caller named.
     is_permitted = config.bundle is None if source == "bundled" else process.use_environment
-    if is_permitted and source in config.sources:
+    if is_permitted and source in (config if named is None else config.adopting(named)).sources:
         original(context)
         _warn_of_failure("the context has the roots of stock Python", failure)
     else:

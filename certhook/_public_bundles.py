@@ -1,9 +1,8 @@
 """Recognising public bundles: the copies of Mozilla's roots that well-known packages ship.
 
-A caller that names one, as requests, httpx, botocore and httplib2 do, requests the usual roots
-and gets default trust. A file is recognised by the package that it belongs to in this process,
-never by its name alone: ``/etc/company/certifi/cacert.pem`` is a deliberate choice of roots
-and is loaded unchanged.
+A file is recognised by the package that it belongs to in this process, never by its name alone:
+``/etc/company/certifi/cacert.pem`` is a deliberate choice of roots and is loaded unchanged. conda's
+copy is recognised by its path below ``CONDA_PREFIX``.
 
 This code runs whenever a program loads a file of roots. It only compares strings, unless the
 path ends like the path of a public bundle.
@@ -14,14 +13,10 @@ import sys
 
 from certhook import _certifi
 from certhook._finder import find_package
-from certhook._state import is_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
     from typing import Any, Iterable
-
-    from certhook._config import Config
 
 #: The packages that ship a public bundle: the package's name, and the bundle's path in it.
 BUNDLES = {
@@ -31,47 +26,12 @@ BUNDLES = {
     "httplib2": ("httplib2", "cacerts.txt"),
 }
 
-# The copies of certifi, which extract their bundle to a temporary file if it is in an archive.
-_EXTRACTORS = {"certifi": "certifi", "pip": "pip._vendor.certifi"}
-
-_PARAMETERS = ("cafile", "capath", "cadata")
+# The directories of OpenSSL in a conda environment, on POSIX and on Windows.
+_CONDA_PARTS = (("ssl",), ("Library", "ssl"))
 
 
-def other_arguments(
-    context: "ssl.SSLContext", args: "tuple[Any, ...]", kwargs: "dict[str, Any]", config: "Config"
-) -> "dict[str, Any] | None":
-    """Return the arguments of ``load_verify_locations`` besides a public bundle that is adopted.
-
-    :returns: None if no adopted bundle is named, or the arguments are invalid, which the real function reports
-    """
-    named = dict(zip(_PARAMETERS, args))
-    if len(args) > len(_PARAMETERS) or not kwargs.keys() <= set(_PARAMETERS) - named.keys():
-        return None
-    named.update(kwargs)
-    file, text = named.get("cafile"), named.get("cadata")
-    is_file = file is not None and is_public_file(file, config.adopt)
-    is_text = text is not None and is_public_text(text, config.adopt)
-    if not (is_file or is_text) or not _may_adopt(context, config):
-        return None
-    if is_file:
-        del named["cafile"]
-    if is_text:
-        del named["cadata"]
-    return {name: value for name, value in named.items() if value is not None}
-
-
-def _may_adopt(context: "ssl.SSLContext", config: "Config") -> bool:
-    """Return whether default trust may replace a public bundle.
-
-    A server that names one requests Mozilla's roots to verify its clients, not the operating system's.
-    Without certifi, default trust would contain fewer roots than requested.
-    """
-    lacks_bundle = "bundled" in config.sources and config.bundle is None and _certifi.is_missing()
-    return not lacks_bundle and not is_server(context)
-
-
-def is_public_file(path: "Any", packages: "Iterable[str]") -> bool:
-    """Return whether *path* is the bundle of one of *packages*.
+def find(path: "Any", packages: "Iterable[str]") -> "str | None":
+    """Return the name of the public bundle of one of *packages* that *path* is, None if it is none of them.
 
     :param path: the caller's argument, of any type
     :param packages: names of :data:`BUNDLES`
@@ -79,33 +39,46 @@ def is_public_file(path: "Any", packages: "Iterable[str]") -> bool:
     try:
         path = os.path.normcase(os.fsdecode(path))
     except Exception:
-        return False  # The real function reports invalid arguments.
+        return None  # The real function reports invalid arguments.
     if "\0" in path:
-        return False
+        return None
     for name in packages:
         package, inner = BUNDLES[name]
         if path.endswith(os.path.normcase(f"/{package}/{inner}")) and _belongs_to(path, package, inner):
-            return True
-        if name in _EXTRACTORS and _is_extracted(path, _EXTRACTORS[name]):
-            return True
-    return False
+            return name
+    return None
 
 
-def is_public_text(text: "Any", packages: "Iterable[str]") -> bool:
-    """Return whether *text* equals ``certifi.contents()``, and certifi is one of *packages*.
+def named_by_variables(file: str, directory: "str | None", packages: "Iterable[str]") -> "str | None":
+    """Return the public bundle that ``SSL_CERT_FILE`` names, None if the variables choose other roots.
 
-    :param text: the caller's argument, of any type
+    :param file: the value of ``SSL_CERT_FILE``
+    :param directory: the value of ``SSL_CERT_DIR``, None if it is unset
+    :param packages: as in :func:`find`; none disables conda's bundle as well
+    :returns: a name of :data:`BUNDLES`, or the path of conda's bundle
     """
-    if not isinstance(text, str) or not text or "certifi" not in packages:
-        return False
-    path = _certifi.bundle_path(find_package("certifi"))
-    try:
-        if path is not None and os.path.getsize(path) != len(text):
-            return False
-        data = text.encode("ascii")
-    except (OSError, ValueError):
-        return False
-    return _read("certifi", path) == data
+    prefix = os.environ.get("CONDA_PREFIX", "")
+    ssl_directories = [os.path.join(prefix, *parts) for parts in _CONDA_PARTS] if os.path.isabs(prefix) else []
+    if directory is not None and directory not in [os.path.join(one, "certs") for one in ssl_directories]:
+        return None
+    name = find(file, packages)
+    if name is None and packages and file in [os.path.join(one, _certifi.FILE) for one in ssl_directories]:
+        return file
+    return name
+
+
+def index_key(name: str) -> str:
+    """Return a text that identifies the bundle *name* in the settings of an index."""
+    if os.path.isabs(name):
+        return name
+    package, inner = BUNDLES[name]
+    spec = find_package(package)
+    if package == _certifi.PACKAGE:
+        return _certifi.index_key(spec)
+    directories = list(getattr(spec, "submodule_search_locations", None) or ())
+    if any(_certifi.is_unpacked(os.path.join(directory, inner)) for directory in directories):
+        return f"{name} unpacked from {sys.executable}"
+    return f"{name} {spec and spec.origin} {directories}"
 
 
 def _belongs_to(path: str, package: str, inner: str) -> bool:
@@ -125,26 +98,3 @@ def _belongs_to(path: str, package: str, inner: str) -> bool:
 
 def _real_directory(path: str) -> str:
     return os.path.realpath(os.path.dirname(path))
-
-
-def _is_extracted(path: str, package: str) -> bool:
-    """Return whether *path* is the temporary file to which this copy of certifi extracted its bundle."""
-    core = sys.modules.get(f"{package}.core")
-    extracted = getattr(core, "_CACERT_PATH", None)
-    if not isinstance(extracted, str) or os.path.normcase(extracted) != path:
-        return False
-    # Some programs set this private attribute to roots of their own.
-    data = _read(package, None)
-    return data is not None and data == _read(package, extracted)
-
-
-def _read(package: str, path: "str | None") -> "bytes | None":
-    """Return the content of *path*, or of the bundle of *package* if *path* is None; None if it cannot be read."""
-    from certhook._files import read
-    from certhook._sources.bundled import read_resource
-    from certhook.exceptions import SourceError
-
-    try:
-        return read_resource(package) if path is None else read(path)
-    except SourceError:
-        return None

@@ -44,9 +44,20 @@ class Trust:
     :ivar anchors: the certificates to load as DER, empty if there is a store
     :ivar problems: the problems to report
     :ivar eager_reason: why there is no store, empty if there is one
+    :ivar is_reduced: whether the public bundle that is requested was reduced, so that the request is not adopted
     """
 
-    __slots__ = ("_lacks_bundle", "_monitor", "_user", "anchors", "config", "eager_reason", "problems", "store")
+    __slots__ = (
+        "_lacks_bundle",
+        "_monitor",
+        "_user",
+        "anchors",
+        "config",
+        "eager_reason",
+        "is_reduced",
+        "problems",
+        "store",
+    )
 
     def __init__(
         self,
@@ -58,7 +69,9 @@ class Trust:
         anchors: "Tuple[bytes, ...]" = (),
         eager_reason: str = "",
         volatile: bool = False,
+        is_reduced: bool = False,
     ) -> None:
+        self.is_reduced = is_reduced
         self.config = config
         self.problems = tuple(problems)
         self.store = store
@@ -101,9 +114,10 @@ def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
 
 def current(config: "Config", purpose: int) -> Trust:
     """Return default trust for *purpose*, determined again if an input has changed."""
-    trust: Optional[Trust] = process.trust.get(purpose)
+    key = purpose, config.named
+    trust: Optional[Trust] = process.trust.get(key)
     if trust is None or trust.config is not config or not trust.is_current():
-        trust = process.trust[purpose] = _determine(config, purpose)
+        trust = process.trust[key] = _determine(config, purpose)
     return trust
 
 
@@ -111,21 +125,29 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     """Return everything that a trust set depends on besides its inputs: the key of its index."""
     bundle = config.bundle
     if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
-        from certhook._finder import find_package
-
-        spec = find_package("certifi")
-        if spec is None or hasattr(sys, "_MEIPASS"):
-            from certhook import _certifi
-
-            bundle = _certifi.index_key(spec)
-        else:
-            bundle = f"{spec.origin} {spec.submodule_search_locations}"
+        bundle = _bundle_key(config.named or "certifi")
     _, file, _, directory = _ssl.get_default_verify_paths()
     # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
     relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
     selected = [repr(getattr(config, attribute)) for attribute in relevant]
-    version = str(_ssl.OPENSSL_VERSION_NUMBER)
-    return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), *selected)
+    # Every LibreSSL has the same version number.
+    version = _ssl.OPENSSL_VERSION
+    named = str(config.named)
+    overrides = str(config.overrides_system)
+    return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)
+
+
+def _bundle_key(name: str) -> str:
+    """Return a text that identifies the bundle *name* in the settings of an index."""
+    if name == "certifi" and not hasattr(sys, "_MEIPASS"):
+        from certhook._finder import find_package
+
+        spec = find_package(name)
+        if spec is not None:
+            return f"{spec.origin} {spec.submodule_search_locations}"
+    from certhook import _public_bundles
+
+    return _public_bundles.index_key(name)
 
 
 def directory_beside_package() -> "Optional[str]":
@@ -193,14 +215,16 @@ def _read(
         start.ders,
         start.eager_reason,
         trust_set.volatile,
+        trust_set.is_reduced,
     )
 
 
-def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
+def apply(context: "ssl.SSLContext", purpose: int, named: "Optional[str]" = None) -> "Sequence[CerthookError]":
     """Make *context* trust the anchors of default trust for *purpose*.
 
     A server's context verifies clients, whatever purpose was requested.
 
+    :param named: the public bundle that the caller names, None if it requests default trust
     :returns: the problems to report
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     """
@@ -208,6 +232,8 @@ def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
     if is_server(context) or FOR_SERVER in markers:
         purpose = CLIENT_AUTH
     config = _config.current()
+    if named is not None:
+        config = config.adopting(named)
     trust = current(config, purpose)
     if trust.problems and config.on_error == "raise":
         # Without the frames of earlier raises.
@@ -238,7 +264,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     problems = list(trust.problems)
     anchors = _loading.load_anchors(context, trust.anchors, problems)
     if anchors != trust.anchors:
-        trust = process.trust[purpose] = trust.without_rejected(anchors, problems)
+        trust = process.trust[purpose, trust.config.named] = trust.without_rejected(anchors, problems)
     return trust
 
 
@@ -246,9 +272,11 @@ def repair(store: str) -> None:
     """Rebuild *store* if it is damaged and default trust still has the same anchors."""
     if _is_complete(store):
         return
+    config = _config.current()
+    requests = {*process.trust, (SERVER_AUTH, config.named), (CLIENT_AUTH, config.named)}
     process.trust.clear()
-    for purpose in (SERVER_AUTH, CLIENT_AUTH):
-        current(_config.current(), purpose)
+    for purpose, named in requests:
+        current(config.adopting(named), purpose)
 
 
 def report(problems: "Sequence[CerthookError]") -> None:
