@@ -7,8 +7,6 @@ a choice of roots, and the request is not adopted.
 This module is imported for the first context with a file of roots.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -31,8 +29,8 @@ _EXTRACTORS = {"certifi": "certifi", "pip": "pip._vendor.certifi"}
 
 
 def find_request(
-    context: ssl.SSLContext, args: tuple[Any, ...], kwargs: dict[str, Any], config: Config
-) -> tuple[str, dict[str, Any]] | None:
+    context: "ssl.SSLContext", args: "tuple[Any, ...]", kwargs: "dict[str, Any]", config: "Config"
+) -> "tuple[str, dict[str, Any]] | None":
     """Return the public bundle that a call of ``load_verify_locations`` requests, and the other arguments.
 
     A server that names a public bundle requests Mozilla's roots to verify its clients, not the operating system's.
@@ -57,7 +55,7 @@ def find_request(
     return bundle, {name: value for name, value in named.items() if value is not None}
 
 
-def find_file(path: Any, packages: tuple[str, ...]) -> str | None:
+def find_file(path: "Any", packages: "tuple[str, ...]") -> "str | None":
     """Return the name of the public bundle of one of *packages* that *path* is, None if it is none of them.
 
     :param path: the caller's argument, of any type
@@ -70,7 +68,7 @@ def find_file(path: Any, packages: tuple[str, ...]) -> str | None:
     return name
 
 
-def is_public_text(text: Any, packages: Iterable[str]) -> bool:
+def is_public_text(text: "Any", packages: "Iterable[str]") -> bool:
     """Return whether *text* equals ``certifi.contents()``, and certifi is one of *packages*.
 
     :param text: the caller's argument, of any type
@@ -87,7 +85,7 @@ def is_public_text(text: Any, packages: Iterable[str]) -> bool:
     return _read("certifi", path) == data
 
 
-def _is_extracted(path: Any, package: str) -> bool:
+def _is_extracted(path: "Any", package: str) -> bool:
     """Return whether *path* is the temporary file to which this copy of certifi extracted its bundle."""
     core = sys.modules.get(f"{package}.core")
     extracted = getattr(core, "_CACERT_PATH", None)
@@ -98,7 +96,7 @@ def _is_extracted(path: Any, package: str) -> bool:
     return data is not None and data == _read(package, extracted)
 
 
-def _read(package: str, path: str | None) -> bytes | None:
+def _read(package: str, path: "str | None") -> "bytes | None":
     """Return the content of *path*, or of the bundle of *package* if *path* is None; None if it cannot be read."""
     from certhook._files import read
     from certhook._sources.bundled import read_resource

@@ -100,34 +100,15 @@ def _names(allowed: "Tuple[str, ...]") -> "Parser":
     return parse
 
 
-def _paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep) -> "Tuple[str, ...]":
-    from certhook._text import may_be_paths
+def _deferred(name: str) -> "Parser":
+    """Return the parser *name* of :mod:`certhook._path_values`, which is imported only if a variable contains paths."""
 
-    if not may_be_paths(value):
-        refuse(f"{value!r} is not a path; expected the path of a file with certificates")
-        return ()
-    paths = []
-    for path in value.split(separator) if separator else [value]:
-        if os.path.isabs(path):
-            paths.append(path)
-        elif path:
-            # The working directory may belong to another user, who must not choose the roots.
-            refuse(f"{path!r} is a relative path and is ignored; use an absolute path")
-    return tuple(paths)
+    def parse(value: str, refuse: "Refuse") -> "Any":
+        from certhook import _path_values
 
+        return getattr(_path_values, name)(value, refuse)
 
-def _path(value: str, refuse: "Refuse") -> "Optional[str]":
-    """Return an absolute path, "" for an invalid value, None for an empty one."""
-    return "".join(_paths(value, refuse, separator=None)) if value else None
-
-
-def _path_or_unset(value: str, refuse: "Refuse") -> "Optional[str]":
-    return _path(value, refuse) or None
-
-
-def _directory_or_none(value: str, refuse: "Refuse") -> "Optional[str]":
-    """Return "" for ``none``, and None for an empty or invalid value."""
-    return "" if value.strip().lower() == "none" else _path_or_unset(value, refuse)
+    return parse
 
 
 class Setting:
@@ -154,7 +135,7 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "replaces the operating system's file of roots"),
     ("SSL_CERT_DIR", "cert_dir", _verbatim, None, True,
      "replaces the operating system's directory of roots"),
-    ("NIX_SSL_CERT_FILE", "nix_cert_file", _path_or_unset, None, True,
+    ("NIX_SSL_CERT_FILE", "nix_cert_file", _deferred("path_or_unset"), None, True,
      "adds a file of roots to those of the operating system"),
     ("CERTHOOK_DISABLED", "disabled", _is_disabled, False, False,
      "disables certhook, unless the value is 0, false, no or off"),
@@ -163,9 +144,9 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "selects the sources and their order; extra alone excludes the others"),
     ("CERTHOOK_MODE", "mode", _choice(MODES, "fallback"), "chain", True,
      "combines all sources (chain) or uses the first that contains a root (fallback)"),
-    ("CERTHOOK_EXTRA_CA_CERTS", "extra", _paths, (), True,
+    ("CERTHOOK_EXTRA_CA_CERTS", "extra", _deferred("paths"), (), True,
      "adds roots from files and directories, separated by the path separator"),
-    ("CERTHOOK_BUNDLE", "bundle", _path, None, True,
+    ("CERTHOOK_BUNDLE", "bundle", _deferred("path"), None, True,
      "replaces certifi's bundle with another PEM file"),
     ("CERTHOOK_ADOPT", "adopt", _names((*PUBLIC_BUNDLES, "none")), PUBLIC_BUNDLES, True,
      "selects the packages with public bundles to adopt; none disables adoption"),
@@ -173,7 +154,7 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "excludes roots that certifi removed: from adopted requests (adopted), everywhere (drop) or nowhere (keep)"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
      "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
-    ("CERTHOOK_CACHE_DIR", "cache_dir", _directory_or_none, None, False,
+    ("CERTHOOK_CACHE_DIR", "cache_dir", _deferred("directory_or_none"), None, False,
      "sets the directory of compiled stores; none disables them"),
     ("CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False,
      "0 disables the strict checks of Python 3.13 and later"),

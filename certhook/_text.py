@@ -71,9 +71,3 @@ def host_and_port(url: str) -> str:
     if rest == url:
         rest = re.sub("^[A-Za-z][A-Za-z0-9+.-]*://", "", url)
     return re.split("[/?#]", rest, maxsplit=1)[0]
-
-
-def may_be_paths(value: str) -> bool:
-    """Return whether *value* may consist of paths, unlike a URL or PEM text."""
-    has_credentials = "//" in value and "@" in value
-    return not has_credentials and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))

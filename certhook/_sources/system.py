@@ -20,10 +20,10 @@ from __future__ import annotations
 import os
 import sys
 
+from certhook._path_values import may_be_paths
 from certhook._sources.locations import HASHED, well_known
 from certhook._sources.native import native_store
 from certhook._sources.reading import read_directory, read_file
-from certhook._text import may_be_paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
