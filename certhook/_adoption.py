@@ -2,7 +2,7 @@
 
 requests, httpx, botocore, httplib2 and others name a public bundle for every connection. A caller
 that names one requests the usual roots. If the bundle was reduced after its installation, it is
-a choice of roots, and the request is not adopted.
+a choice of roots, and :func:`certhook._trust.apply` rejects the request.
 
 This module is imported for the first context with a file of roots.
 """
@@ -10,8 +10,7 @@ This module is imported for the first context with a file of roots.
 import os
 import sys
 
-from certhook import _certifi, _public_bundles, _trust
-from certhook._config import SERVER_AUTH
+from certhook import _certifi, _public_bundles
 from certhook._finder import find_package
 from certhook._state import is_server
 
@@ -49,8 +48,6 @@ def find_request(
         del named["cadata"]
         bundle = bundle or "certifi"
     if bundle is None or is_server(context):
-        return None
-    if _trust.current(config.adopting(bundle), SERVER_AUTH).is_reduced:
         return None
     return bundle, {name: value for name, value in named.items() if value is not None}
 

@@ -174,8 +174,8 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
                 bundle, others = request
                 if others:
                     load_verify_locations(context, **others)
-                _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled", bundle)
-                return None
+                if _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled", bundle):
+                    return None
         load_completely(args)
         context.__dict__[CALLER_CERTS] = True
         return original(*args, **kwargs)
@@ -241,7 +241,7 @@ def load_completely(args: "tuple[Any, ...]") -> None:
 
 def _apply_trust(
     context: "Any", purpose: int, original: "Function", source: str, named: "Optional[str]" = None
-) -> None:
+) -> bool:
     """Make *context* trust the anchors of default trust.
 
     If certhook fails, the context gets the roots of stock Python. It gets none if these would
@@ -251,12 +251,13 @@ def _apply_trust(
     :param original: loads the roots of stock Python into the context that it is called with
     :param source: the source that these roots correspond to
     :param named: the public bundle that the caller names
+    :returns: False if the bundle was reduced, so that the caller's request is not adopted
     """
     try:
         trust = _trust or _import_trust()
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _fall_back(context, original, source, named, failure)
-        return
+        return True
     try:
         problems = trust.apply(context, purpose, named)
     except Exception as failure:
@@ -265,9 +266,10 @@ def _apply_trust(
         if exceptions is not None and isinstance(failure, exceptions.CerthookError):
             raise  # CERTHOOK_ON_ERROR=raise
         _fall_back(context, original, source, named, failure)
-        return
+        return True
     if problems:
         trust.report(problems)
+    return problems is not None
 
 
 def _import_trust() -> "Any":

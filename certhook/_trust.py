@@ -219,13 +219,15 @@ def _read(
     )
 
 
-def apply(context: "ssl.SSLContext", purpose: int, named: "Optional[str]" = None) -> "Sequence[CerthookError]":
+def apply(
+    context: "ssl.SSLContext", purpose: int, named: "Optional[str]" = None
+) -> "Optional[Sequence[CerthookError]]":
     """Make *context* trust the anchors of default trust for *purpose*.
 
     A server's context verifies clients, whatever purpose was requested.
 
     :param named: the public bundle that the caller names, None if it requests default trust
-    :returns: the problems to report
+    :returns: the problems to report; None, and the context is unchanged, if the named bundle was reduced
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     """
     markers = context.__dict__
@@ -235,6 +237,8 @@ def apply(context: "ssl.SSLContext", purpose: int, named: "Optional[str]" = None
     if named is not None:
         config = config.adopting(named)
     trust = current(config, purpose)
+    if trust.is_reduced:
+        return None
     if trust.problems and config.on_error == "raise":
         # Without the frames of earlier raises.
         raise trust.problems[0].with_traceback(None)

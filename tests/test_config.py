@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook import _config
+from certhook import _config, _path_values
 from certhook.exceptions import CerthookError, ConfigurationError
 
 ROOT = os.path.abspath(os.sep)
@@ -45,6 +45,7 @@ DEFAULTS = {
     "CERTHOOK_EXTRA_CA_CERTS": ("extra", ()),
     "CERTHOOK_BUNDLE": ("bundle", None),
     "CERTHOOK_ADOPT": ("adopt", BUNDLES),
+    "CERTHOOK_REMOVED": ("removed", "adopted"),
     "CERTHOOK_LOAD": ("load", "lazy"),
     "CERTHOOK_CACHE_DIR": ("cache_dir", None),
     "CERTHOOK_X509_STRICT": ("x509_strict", True),
@@ -60,6 +61,7 @@ SELECT_ROOTS = {
     "CERTHOOK_EXTRA_CA_CERTS",
     "CERTHOOK_BUNDLE",
     "CERTHOOK_ADOPT",
+    "CERTHOOK_REMOVED",
 }
 
 
@@ -124,6 +126,7 @@ VALID = [
     ("CERTHOOK_MODE", " FALLBACK ", "fallback"),
     ("CERTHOOK_MODE", "chain", "chain"),
     ("CERTHOOK_MODE", " ", "chain"),
+    *[("CERTHOOK_REMOVED", word, word.lower()) for word in ("adopted", "Drop", "KEEP")],
     ("CERTHOOK_LOAD", "Eager", "eager"),
     ("CERTHOOK_LOAD", "lazy", "lazy"),
     ("CERTHOOK_ON_ERROR", "Raise", "raise"),
@@ -157,6 +160,66 @@ def test_nix_ssl_cert_file_does_not_exclude_the_bundle(settings) -> None:
     assert settings.Config({"NIX_SSL_CERT_FILE": ONE}).sources == ("system", "bundled")
 
 
+# Requests for public bundles.
+
+
+@pytest.fixture
+def conda(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The OpenSSL directory of an active conda environment."""
+    monkeypatch.setenv("CONDA_PREFIX", os.path.join(ROOT, "opt", "conda"))
+    return os.path.join(ROOT, "opt", "conda", "ssl")
+
+
+def test_condas_bundle_in_ssl_cert_file_requests_the_usual_roots(settings, conda) -> None:
+    bundle = os.path.join(conda, "cacert.pem")
+    config = settings.Config({"SSL_CERT_FILE": bundle, "SSL_CERT_DIR": os.path.join(conda, "certs")})
+    assert (config.named, config.overrides_system, config.sources) == (bundle, False, ("system", "bundled"))
+    assert settings.Config({"SSL_CERT_FILE": bundle}).named == bundle
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SSL_CERT_DIR": ONE},
+        {"SSL_CERT_DIR": ""},
+        {"SSL_CERT_FILE": "{conda}/other.pem"},
+        {"SSL_CERT_FILE": "{conda}/../cacert.pem"},
+        {"CERTHOOK_ADOPT": "none"},
+    ],
+)
+def test_other_variables_beside_condas_bundle_are_taken_literally(settings, conda, variables) -> None:
+    values = {"SSL_CERT_FILE": os.path.join(conda, "cacert.pem"), **variables}
+    config = settings.Config({name: value.format(conda=conda) for name, value in values.items()})
+    assert (config.named, config.overrides_system, config.sources) == (None, True, ("system",))
+
+
+@pytest.mark.parametrize("prefix", ["", "opt/conda"])
+def test_a_relative_conda_prefix_names_no_bundle(settings, monkeypatch, prefix: str) -> None:
+    monkeypatch.setenv("CONDA_PREFIX", prefix)
+    assert settings.Config({"SSL_CERT_FILE": os.path.join(prefix, "ssl", "cacert.pem")}).named is None
+
+
+def test_a_request_for_a_public_bundle_includes_it_although_variables_replace_the_system_store(settings) -> None:
+    config = settings.Config({"SSL_CERT_FILE": ONE})
+    request = config.adopting("pip")
+    assert (request.named, request.overrides_system, request.sources) == ("pip", True, ("system", "bundled"))
+    assert (config.named, config.sources) == (None, ("system",))
+    assert config.adopting("pip") is request
+    assert config.adopting(None) is config
+
+
+def test_a_request_for_a_public_bundle_excludes_a_source_that_the_settings_omit(settings) -> None:
+    config = settings.Config({"SSL_CERT_FILE": ONE, "CERTHOOK_SOURCES": "system"})
+    assert config.adopting("certifi").sources == ("system",)
+
+
+def test_literal_variables_replace_the_system_store(settings, conda) -> None:
+    config = settings.Config({"SSL_CERT_FILE": os.path.join(conda, "cacert.pem")})
+    literal = config.adopting(None)
+    assert (literal.named, literal.overrides_system, literal.sources) == (None, True, ("system",))
+    assert not config.adopting("pip").overrides_system
+
+
 # Invalid values.
 
 INVALID = [
@@ -172,6 +235,7 @@ INVALID = [
     ("CERTHOOK_SOURCES", ",", (), ["','", "''", "using none"]),
     ("CERTHOOK_ADOPT", "requests", (), ["'requests'", "certifi or pip or botocore or httplib2 or none", "using none"]),
     ("CERTHOOK_ADOPT", "pip,requests", ("pip",), ["'requests'", "using pip"]),
+    ("CERTHOOK_REMOVED", "none", "drop", ["'none'", "adopted or drop or keep", "using drop"]),
     ("CERTHOOK_EXTRA_CA_CERTS", "corporate.pem", (), ["'corporate.pem'", "relative", "absolute"]),
     ("CERTHOOK_EXTRA_CA_CERTS", "~/corporate.pem", (), ["'~/corporate.pem'", "relative"]),
     ("CERTHOOK_EXTRA_CA_CERTS", f"{ONE}{os.pathsep}b.pem{os.pathsep}{TWO}", (ONE, TWO), ["'b.pem'", "relative"]),
@@ -246,13 +310,13 @@ PATH_SETTINGS = {
 
 
 @pytest.mark.parametrize("value", PATHS)
-def test_a_value_without_a_url_and_without_pem_may_be_paths(settings, value: str) -> None:
-    assert settings.may_be_paths(value)
+def test_a_value_without_a_url_and_without_pem_may_be_paths(value: str) -> None:
+    assert _path_values.may_be_paths(value)
 
 
 @pytest.mark.parametrize("value", OTHERS)
-def test_a_value_with_a_url_or_pem_does_not_consist_of_paths(settings, value: str) -> None:
-    assert not settings.may_be_paths(value)
+def test_a_value_with_a_url_or_pem_does_not_consist_of_paths(value: str) -> None:
+    assert not _path_values.may_be_paths(value)
 
 
 @pytest.mark.parametrize("value", OTHERS)

@@ -164,7 +164,7 @@ def test_an_invalid_value_of_certhook_adopt_adopts_nothing_and_is_reported(machi
         ({}, DEFAULT),
         ({"CERTHOOK_SOURCES": "system"}, {"system", "both"}),
         ({"CERTHOOK_SOURCES": "bundled"}, {"bundled", "both"}),
-        ({"CERTHOOK_SOURCES": ""}, {"system", "both"}),  # SSL_CERT_FILE excludes the bundle.
+        ({"CERTHOOK_SOURCES": ""}, DEFAULT),  # SSL_CERT_FILE excludes the bundle only from default trust.
         ({"CERTHOOK_MODE": "fallback"}, {"system", "both"}),
         ({"CERTHOOK_EXTRA_CA_CERTS": "{own}"}, DEFAULT | OWN),
         ({"CERTHOOK_BUNDLE": ""}, {"system", "both"} | BUNDLE),
@@ -182,7 +182,7 @@ def test_the_settings_of_default_trust_apply(machine, monkeypatch, variables, tr
     assert machine.trusted(context) == trusted
 
 
-def test_a_missing_ssl_cert_file_leaves_no_root_and_is_reported(machine, monkeypatch) -> None:
+def test_with_a_missing_ssl_cert_file_a_request_keeps_its_bundle_and_the_file_is_reported(machine, monkeypatch) -> None:
     bundle = str(machine.package("certifi"))
     monkeypatch.setenv("SSL_CERT_FILE", str(machine.directory / "missing.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", "")
@@ -190,7 +190,7 @@ def test_a_missing_ssl_cert_file_leaves_no_root_and_is_reported(machine, monkeyp
     with pytest.warns(CerthookWarning) as caught:
         context = loaded(bundle)
     assert "missing.pem" in str(caught[0].message)
-    assert machine.trusted(context) == set()
+    assert machine.trusted(context) == BUNDLE
     monkeypatch.setenv("CERTHOOK_ON_ERROR", "raise")
     with pytest.raises(CerthookError, match="missing.pem"):
         loaded(bundle)
