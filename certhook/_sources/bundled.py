@@ -70,9 +70,9 @@ def _bundle_path(spec: ModuleSpec | None, package: str, inner: str) -> str | Non
 def _note_reduction(collector: Collector, path: str) -> None:
     """Record whether the bundle at *path* lost roots after the installation of its package."""
     if collector.config.named is not None:
-        from certhook._sources import installed_bundle
+        from certhook._sources import installed
 
-        collector.is_reduced = installed_bundle.is_reduced(path)
+        collector.is_reduced = installed.is_reduced(path, collector.recorder.watch)
 
 
 def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str) -> None:
