@@ -365,7 +365,7 @@ def test_any_other_value_disables_certhook(settings, value: str, monkeypatch) ->
 # Arbitrary environments.
 
 WORDS = st.sampled_from(
-    ["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *_config.SOURCES, *_config.PUBLIC_BUNDLES]
+    ["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *_config.SOURCES, *BUNDLES]
 )
 VALUES = st.lists(st.one_of(WORDS, st.text(st.characters(exclude_characters="\0"), max_size=6)), max_size=5).map(
     "".join

@@ -12,12 +12,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from bundle_machine import BUNDLE, DEFAULT, OWN, count, loaded
+from bundle_machine import BUNDLE, BUNDLES, DEFAULT, OWN, count, loaded
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certhook import CerthookError, CerthookWarning, _config, _loading, _trust
+from certhook import CerthookError, CerthookWarning, _loading, _trust
 
 # Interfaces that accept a file.
 
@@ -134,8 +134,8 @@ def test_only_the_exact_text_of_certifi_is_adopted(machine, interface, change, t
 @pytest.mark.parametrize(
     ("value", "adopted"),
     [
-        ("", {"certifi", "pip", "botocore", "httplib2"}),
-        *((owner, {owner}) for owner in _config.PUBLIC_BUNDLES),
+        ("", {*BUNDLES}),
+        *((owner, {owner}) for owner in BUNDLES),
         (" PIP, Certifi,", {"certifi", "pip"}),
         ("none", set()),
         ("none,certifi", set()),
@@ -143,7 +143,7 @@ def test_only_the_exact_text_of_certifi_is_adopted(machine, interface, change, t
 )
 def test_certhook_adopt_selects_the_packages(machine, monkeypatch, value, adopted) -> None:
     monkeypatch.setenv("CERTHOOK_ADOPT", value)
-    for owner in _config.PUBLIC_BUNDLES:
+    for owner in BUNDLES:
         expected = DEFAULT if owner in adopted else BUNDLE
         assert machine.trusted(loaded(str(machine.package(owner)))) == expected, owner
     expected = DEFAULT if "certifi" in adopted else BUNDLE
