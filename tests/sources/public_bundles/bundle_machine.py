@@ -24,7 +24,7 @@ DEFAULT = {"system", "bundled", "both"}
 BUNDLE, OWN = {"stranger"}, {"extra"}
 
 #: The packages with public bundles, and the path of the first bundle in each.
-BUNDLES = {package: inner for package, inner in map(_public_bundles.split, reversed(_public_bundles.BUNDLES))}
+BUNDLES = dict(map(_public_bundles.split, reversed(_public_bundles.BUNDLES)))
 
 CERTIFI_CODE = {path.name: path.read_text() for path in Path(certifi.__file__).parent.glob("*.py")}
 
@@ -106,7 +106,9 @@ def _accepts_client(context: ssl.SSLContext, authority) -> bool:
 def forget_packages() -> dict[str, types.ModuleType]:
     """Remove the packages with public bundles from ``sys.modules``, and return them."""
     importlib.invalidate_caches()
-    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in {*BUNDLES, "acme_sdk"}}
+    return {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in {*BUNDLES, "acme_sdk"}
+    }
 
 
 def loaded(*args: object, kind: type = ssl.SSLContext, **kwargs: object) -> ssl.SSLContext:

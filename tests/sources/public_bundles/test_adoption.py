@@ -150,6 +150,17 @@ def test_certhook_adopt_selects_the_packages(machine, monkeypatch, value, adopte
     assert machine.trusted(loaded(cadata=importlib.import_module("certifi").contents())) == expected
 
 
+@pytest.mark.parametrize("inner", ["cacert.pem", "data/roots.txt", "lib/CA Roots/All.crt"])
+def test_certhook_adopt_selects_any_file_of_a_package(machine, monkeypatch, inner) -> None:
+    bundle = str(machine.package("acme_sdk", inner=inner))
+    other = str(machine.package("acme_sdk", inner=f"other/{inner}"))
+    assert machine.trusted(loaded(bundle)) == BUNDLE
+    monkeypatch.setenv("CERTHOOK_ADOPT", f"acme_sdk/{inner}")
+    assert machine.trusted(loaded(bundle)) == DEFAULT
+    assert machine.trusted(loaded(other)) == BUNDLE
+    assert machine.trusted(loaded(str(machine.package("acme_sdk", "elsewhere", inner)))) == BUNDLE
+
+
 def test_an_invalid_value_of_certhook_adopt_adopts_nothing_and_is_reported(machine, monkeypatch) -> None:
     monkeypatch.setenv("CERTHOOK_ADOPT", "certify")
     assert machine.trusted(loaded(str(machine.package("certifi")))) == BUNDLE
