@@ -12,19 +12,18 @@ import sys
 
 from certhook import _certifi, _public_bundles
 from certhook._finder import find_package
+from certhook._public_bundles import BUNDLES, CERTIFI
 from certhook._state import is_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Any, Iterable
+    from typing import Any
 
     from certhook._config import Config
+    from certhook._public_bundles import Bundles
 
 _PARAMETERS = ("cafile", "capath", "cadata")
-
-# The copies of certifi, which extract their bundle to a temporary file if it is in an archive.
-_EXTRACTORS = {"certifi": "certifi", "pip": "pip._vendor.certifi"}
 
 
 def find_request(
@@ -46,31 +45,33 @@ def find_request(
         del named["cafile"]
     if text is not None and is_public_text(text, config.adopt):
         del named["cadata"]
-        bundle = bundle or "certifi"
+        bundle = bundle or CERTIFI
     if bundle is None or is_server(context):
         return None
     return bundle, {name: value for name, value in named.items() if value is not None}
 
 
-def find_file(path: "Any", packages: "tuple[str, ...]") -> "str | None":
-    """Return the name of the public bundle of one of *packages* that *path* is, None if it is none of them.
+def find_file(path: "Any", bundles: "Bundles") -> "str | None":
+    """Return the one of *bundles* that *path* is, None if it is none of them.
 
     :param path: the caller's argument, of any type
     """
-    name = _public_bundles.find(path, packages)
-    if name is None:
-        for extracting, package in _EXTRACTORS.items():
-            if extracting in packages and _is_extracted(path, package):
-                return extracting
-    return name
+    bundle = _public_bundles.find(path, bundles)
+    if bundle is None:
+        for candidate in BUNDLES if bundles is None else bundles:
+            # Copies of certifi extract their bundle to a temporary file if it is in an archive.
+            package, _, file = candidate.rpartition("/")
+            if file == _certifi.FILE and _is_extracted(path, package.replace("/", ".")):
+                return candidate
+    return bundle
 
 
-def is_public_text(text: "Any", packages: "Iterable[str]") -> bool:
-    """Return whether *text* equals ``certifi.contents()``, and certifi is one of *packages*.
+def is_public_text(text: "Any", bundles: "Bundles") -> bool:
+    """Return whether *text* equals ``certifi.contents()``, and certifi's bundle is one of *bundles*.
 
     :param text: the caller's argument, of any type
     """
-    if not isinstance(text, str) or not text or "certifi" not in packages:
+    if not isinstance(text, str) or not text or CERTIFI not in (BUNDLES if bundles is None else bundles):
         return False
     path = _certifi.bundle_path(find_package("certifi"))
     try:

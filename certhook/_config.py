@@ -32,7 +32,6 @@ ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
 SOURCES = ("system", "bundled")
 #: This source is always read. If CERTHOOK_SOURCES contains only this name, the other sources are excluded.
 EXTRA = "extra"
-PUBLIC_BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 MODES = ("chain", "fallback")
 REMOVED = ("adopted", "drop", "keep")
 LOADS = ("lazy", "eager")
@@ -111,6 +110,12 @@ def _deferred(name: str) -> "Parser":
     return parse
 
 
+def _public_bundles(value: str, refuse: "Refuse") -> "Optional[Tuple[str, ...]]":
+    from certhook._public_bundles import select
+
+    return select(value, refuse)
+
+
 class Setting:
     """An environment variable.
 
@@ -148,8 +153,8 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "adds roots from files and directories, separated by the path separator"),
     ("CERTHOOK_BUNDLE", "bundle", _deferred("path"), None, True,
      "replaces certifi's bundle with another PEM file"),
-    ("CERTHOOK_ADOPT", "adopt", _names((*PUBLIC_BUNDLES, "none")), PUBLIC_BUNDLES, True,
-     "selects the packages with public bundles to adopt; none disables adoption"),
+    ("CERTHOOK_ADOPT", "adopt", _public_bundles, None, True,
+     "selects the public bundles to adopt, as names of packages or package/path; none disables adoption"),
     ("CERTHOOK_REMOVED", "removed", _choice(REMOVED, "drop"), "adopted", True,
      "excludes roots that certifi removed: from adopted requests (adopted), everywhere (drop) or nowhere (keep)"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
@@ -191,7 +196,7 @@ class Config:
         mode: str
         extra: "Tuple[str, ...]"
         bundle: "Optional[str]"
-        adopt: "Tuple[str, ...]"
+        adopt: "Optional[Tuple[str, ...]]"
         removed: str
         load: str
         cache_dir: "Optional[str]"
@@ -205,8 +210,6 @@ class Config:
             value = environ.get(setting.name)
             parsed = None if value is None else setting.parse(value, self._refuse(setting.name))
             setattr(self, setting.attribute, setting.default if parsed is None else parsed)
-        if "none" in self.adopt:
-            self.adopt = ()
         self._configured_sources = self.sources
         self._variants: Dict[Optional[str], Config] = {}
         self.default_named: Optional[str] = None

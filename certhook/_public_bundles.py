@@ -16,25 +16,101 @@ from certhook._finder import find_package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable
+    from typing import Any, Callable, Optional, Tuple
 
-#: The packages that ship a public bundle: the package's name, and the bundle's path in it.
-BUNDLES = {
-    "certifi": ("certifi", "cacert.pem"),
-    "pip": ("pip", "_vendor/certifi/cacert.pem"),
-    "botocore": ("botocore", "cacert.pem"),
-    "httplib2": ("httplib2", "cacerts.txt"),
-}
+    #: Paths of public bundles as in :data:`BUNDLES`; None for all of these.
+    Bundles = Optional[Tuple[str, ...]]
+
+#: The bundle of certifi.
+CERTIFI = "certifi/cacert.pem"
+
+#: The public bundles: a package, and the path of the file in it, always with slashes. Each file contains most of
+#: Mozilla's roots of its time, and the package passes it to Python's ssl. A file with a few roots that a vendor
+#: chose for its own servers (stripe, braintree, duo_client, dropbox, coinbase, newrelic) restricts trust on purpose.
+BUNDLES = (
+    CERTIFI,
+    "pip/_vendor/certifi/cacert.pem",
+    "botocore/cacert.pem",
+    "botocore/vendored/requests/cacert.pem",  # before 1.10
+    "httplib2/cacerts.txt",
+    "aliyunsdkcore/vendored/requests/packages/certifi/cacert.pem",
+    "algoliasearch/resources/ca-bundle.crt",  # before 1.8
+    "awscli/botocore/cacert.pem",
+    "boto/cacerts/cacerts.txt",
+    "bypy/bypy.cacerts.pem",
+    "chargebee/ssl/ca-certs.crt",
+    "conekta/ssl_data/ca_bundle.crt",  # before 6
+    "createsend/cacert.pem",
+    "facebook_business/fb_ca_chain_bundle.crt",
+    "hyper/certs.pem",
+    "ibm_botocore/cacert.pem",
+    "openai/data/ca-certificates.crt",  # before 0.7
+    "pingpp/data/ca-certificates.crt",
+    "pipenv/patched/pip/_vendor/certifi/cacert.pem",
+    "pipenv/patched/notpip/_vendor/certifi/cacert.pem",  # before 2022.8
+    "pipenv/vendor/certifi/cacert.pem",  # before 2022.7
+    "pusher/cacert.pem",
+    "raven/data/cacert.pem",
+    "razorpay/ca-bundle.crt",
+    "requests/cacert.pem",  # before 2.16
+    "shotgun_api3/lib/certifi/cacert.pem",
+    "shotgun_api3/lib/httplib2/cacerts.txt",
+    "shotgun_api3/lib/httplib2/python3/cacerts.txt",  # before 3.3
+    "tinify/data/cacert.pem",
+    "twilio/conf/cacert.pem",  # before 6
+    "txclib/cacert.pem",
+)
 
 # The directories of OpenSSL in a conda environment, on POSIX and on Windows.
 _CONDA_PARTS = (("ssl",), ("Library", "ssl"))
 
 
-def find(path: "Any", packages: "Iterable[str]") -> "str | None":
-    """Return the name of the public bundle of one of *packages* that *path* is, None if it is none of them.
+def select(value: str, refuse: "Callable[[str], None]") -> "Bundles":
+    """Parse the value of ``CERTHOOK_ADOPT``: names of packages in :data:`BUNDLES`, and paths of other bundles.
+
+    :param refuse: reports an invalid value
+    """
+    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+    if not entries and not value.strip():
+        return None
+    packages = tuple(dict.fromkeys([split(bundle)[0] for bundle in BUNDLES]))
+    selected: list[str] = []
+    # Only commas: both variables in "$A,$B" were unset.
+    invalid = [] if entries else [""]
+    for entry in entries:
+        package = entry.lower().replace("-", "_")
+        if package in packages:
+            selected += [bundle for bundle in BUNDLES if split(bundle)[0] == package]
+        elif _is_path_in_package(entry):
+            selected.append(entry)
+        elif package != "none":
+            invalid.append(entry)
+    bundles = () if "none" in [entry.lower() for entry in entries] else tuple(dict.fromkeys(selected))
+    if invalid:
+        using = dict.fromkeys([split(bundle)[0] if bundle in BUNDLES else bundle for bundle in bundles])
+        refuse(
+            f"{value!r} contains {invalid[0]!r} (expected {' or '.join(packages)} or none or a path like "
+            f"package/cacert.pem, separated by commas); using {','.join(using) or 'none'}"
+        )
+    return bundles
+
+
+def _is_path_in_package(entry: str) -> bool:
+    package, *inner = entry.split("/")
+    is_relative = all(part.strip(". ") and not set(part) & set("\\:\0") for part in inner)
+    return package.isidentifier() and bool(inner) and is_relative
+
+
+def split(bundle: str) -> "tuple[str, str]":
+    """Return the package of *bundle*, and the path in it."""
+    package, _, inner = bundle.partition("/")
+    return package, inner
+
+
+def find(path: "Any", bundles: "Bundles") -> "str | None":
+    """Return the one of *bundles* that *path* is, None if it is none of them.
 
     :param path: the caller's argument, of any type
-    :param packages: names of :data:`BUNDLES`
     """
     try:
         path = os.path.normcase(os.fsdecode(path))
@@ -42,46 +118,45 @@ def find(path: "Any", packages: "Iterable[str]") -> "str | None":
         return None  # The real function reports invalid arguments.
     if "\0" in path:
         return None
-    for name in packages:
-        package, inner = BUNDLES[name]
-        if path.endswith(os.path.normcase(f"/{package}/{inner}")) and _belongs_to(path, package, inner):
-            return name
+    for bundle in BUNDLES if bundles is None else bundles:
+        if path.endswith(os.path.normcase(bundle)) and _is_in_package(path, *split(bundle)):
+            return bundle
     return None
 
 
-def named_by_variables(file: str, directory: "str | None", packages: "Iterable[str]") -> "str | None":
+def named_by_variables(file: str, directory: "str | None", bundles: "Bundles") -> "str | None":
     """Return the public bundle that ``SSL_CERT_FILE`` names, None if the variables choose other roots.
 
     :param file: the value of ``SSL_CERT_FILE``
     :param directory: the value of ``SSL_CERT_DIR``, None if it is unset
-    :param packages: as in :func:`find`; none disables conda's bundle as well
-    :returns: a name of :data:`BUNDLES`, or the path of conda's bundle
+    :param bundles: as in :func:`find`; an empty tuple disables conda's bundle as well
+    :returns: a public bundle, or the path of conda's bundle
     """
     prefix = os.environ.get("CONDA_PREFIX", "")
     ssl_directories = [os.path.join(prefix, *parts) for parts in _CONDA_PARTS] if os.path.isabs(prefix) else []
     if directory is not None and directory not in [os.path.join(one, "certs") for one in ssl_directories]:
         return None
-    name = find(file, packages)
-    if name is None and packages and file in [os.path.join(one, _certifi.FILE) for one in ssl_directories]:
+    bundle = find(file, bundles)
+    if bundle is None and bundles != () and file in [os.path.join(one, _certifi.FILE) for one in ssl_directories]:
         return file
-    return name
+    return bundle
 
 
-def index_key(name: str) -> str:
-    """Return a text that identifies the bundle *name* in the settings of an index."""
-    if os.path.isabs(name):
-        return name
-    package, inner = BUNDLES[name]
+def index_key(bundle: str) -> str:
+    """Return a text that identifies *bundle* in the settings of an index."""
+    if os.path.isabs(bundle):
+        return bundle
+    package, inner = split(bundle)
     spec = find_package(package)
-    if package == _certifi.PACKAGE:
+    if bundle == CERTIFI:
         return _certifi.index_key(spec)
     directories = list(getattr(spec, "submodule_search_locations", None) or ())
     if any(_certifi.is_unpacked(os.path.join(directory, inner)) for directory in directories):
-        return f"{name} unpacked from {sys.executable}"
-    return f"{name} {spec and spec.origin} {directories}"
+        return f"{bundle} unpacked from {sys.executable}"
+    return f"{bundle} {spec and spec.origin} {directories}"
 
 
-def _belongs_to(path: str, package: str, inner: str) -> bool:
+def _is_in_package(path: str, package: str, inner: str) -> bool:
     spec = find_package(package)
     if spec is None:
         return False

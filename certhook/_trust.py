@@ -125,7 +125,7 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     """Return everything that a trust set depends on besides its inputs: the key of its index."""
     bundle = config.bundle
     if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
-        bundle = _bundle_key(config.named or "certifi")
+        bundle = _bundle_key(config.named)
     _, file, _, directory = _ssl.get_default_verify_paths()
     # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
     relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
@@ -137,17 +137,17 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)
 
 
-def _bundle_key(name: str) -> str:
-    """Return a text that identifies the bundle *name* in the settings of an index."""
-    if name == "certifi" and not hasattr(sys, "_MEIPASS"):
+def _bundle_key(named: "Optional[str]") -> str:
+    """Return a text that identifies the public bundle *named*, or certifi's, in the settings of an index."""
+    if named is None and not hasattr(sys, "_MEIPASS"):
         from certhook._finder import find_package
 
-        spec = find_package(name)
+        spec = find_package("certifi")
         if spec is not None:
             return f"{spec.origin} {spec.submodule_search_locations}"
     from certhook import _public_bundles
 
-    return _public_bundles.index_key(name)
+    return _public_bundles.index_key(named or _public_bundles.CERTIFI)
 
 
 def directory_beside_package() -> "Optional[str]":

@@ -21,7 +21,8 @@ from certhook.exceptions import CerthookError, ConfigurationError
 ROOT = os.path.abspath(os.sep)
 ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two.pem")
 LIST = os.pathsep.join([ONE, TWO])
-BUNDLES = ("certifi", "pip", "botocore", "httplib2")
+CERTIFI, PIP, HTTPLIB2 = "certifi/cacert.pem", "pip/_vendor/certifi/cacert.pem", "httplib2/cacerts.txt"
+ACME = "acme_sdk/data/cacert.pem"
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ DEFAULTS = {
     "CERTHOOK_MODE": ("mode", "chain"),
     "CERTHOOK_EXTRA_CA_CERTS": ("extra", ()),
     "CERTHOOK_BUNDLE": ("bundle", None),
-    "CERTHOOK_ADOPT": ("adopt", BUNDLES),
+    "CERTHOOK_ADOPT": ("adopt", None),
     "CERTHOOK_REMOVED": ("removed", "adopted"),
     "CERTHOOK_LOAD": ("load", "lazy"),
     "CERTHOOK_CACHE_DIR": ("cache_dir", None),
@@ -119,8 +120,12 @@ VALID = [
     ("CERTHOOK_SOURCES", "extra,bundled", ("bundled",)),
     ("CERTHOOK_SOURCES", "extra", ()),
     ("CERTHOOK_SOURCES", " ", ("system", "bundled")),
-    ("CERTHOOK_ADOPT", "pip", ("pip",)),
-    ("CERTHOOK_ADOPT", "HTTPlib2,certifi , certifi", ("httplib2", "certifi")),
+    ("CERTHOOK_ADOPT", "pip", (PIP,)),
+    ("CERTHOOK_ADOPT", "HTTPlib2,certifi , certifi", (HTTPLIB2, CERTIFI)),
+    ("CERTHOOK_ADOPT", "botocore", ("botocore/cacert.pem", "botocore/vendored/requests/cacert.pem")),
+    ("CERTHOOK_ADOPT", "ibm-botocore", ("ibm_botocore/cacert.pem",)),
+    ("CERTHOOK_ADOPT", f"{ACME}, certifi", (ACME, CERTIFI)),
+    ("CERTHOOK_ADOPT", f"{CERTIFI},certifi,Acme/CA Roots.PEM", (CERTIFI, "Acme/CA Roots.PEM")),
     ("CERTHOOK_ADOPT", " None ", ()),
     ("CERTHOOK_ADOPT", "certifi,none", ()),
     ("CERTHOOK_MODE", " FALLBACK ", "fallback"),
@@ -233,9 +238,25 @@ INVALID = [
     ("CERTHOOK_SOURCES", "bundled,x,system", ("bundled", "system"), ["'x'", "using bundled,system"]),
     ("CERTHOOK_SOURCES", "system;bundled", (), ["'system;bundled'", "separated by commas"]),
     ("CERTHOOK_SOURCES", ",", (), ["','", "''", "using none"]),
-    ("CERTHOOK_ADOPT", "requests", (), ["'requests'", "certifi or pip or botocore or httplib2 or none", "using none"]),
-    ("CERTHOOK_ADOPT", "pip,requests", ("pip",), ["'requests'", "using pip"]),
     ("CERTHOOK_REMOVED", "none", "drop", ["'none'", "adopted or drop or keep", "using drop"]),
+    ("CERTHOOK_ADOPT", "httpx", (), ["'httpx'", "certifi or pip or botocore or httplib2 or ", "or none", "using none"]),
+    ("CERTHOOK_ADOPT", "pip,httpx", (PIP,), ["'httpx'", "using pip"]),
+    ("CERTHOOK_ADOPT", ",", (), ["','", "''", "using none"]),
+    ("CERTHOOK_ADOPT", f"/{ACME},{ACME}", (ACME,), [f"'/{ACME}'", "package/cacert.pem", f"using {ACME}"]),
+    *(
+        ("CERTHOOK_ADOPT", path, (), [repr(path), "package/cacert.pem", "using none"])
+        for path in (
+            "../cacert.pem",
+            "acme_sdk/../cacert.pem",
+            "acme_sdk/./cacert.pem",
+            "acme_sdk//cacert.pem",
+            "acme_sdk/",
+            "acme-sdk/cacert.pem",
+            "acme.sdk/cacert.pem",
+            "acme_sdk/C:/cacert.pem",
+            "acme_sdk/..\\cacert.pem",
+        )
+    ),
     ("CERTHOOK_EXTRA_CA_CERTS", "corporate.pem", (), ["'corporate.pem'", "relative", "absolute"]),
     ("CERTHOOK_EXTRA_CA_CERTS", "~/corporate.pem", (), ["'~/corporate.pem'", "relative"]),
     ("CERTHOOK_EXTRA_CA_CERTS", f"{ONE}{os.pathsep}b.pem{os.pathsep}{TWO}", (ONE, TWO), ["'b.pem'", "relative"]),
@@ -429,7 +450,7 @@ def test_any_other_value_disables_certhook(settings, value: str, monkeypatch) ->
 # Arbitrary environments.
 
 WORDS = st.sampled_from(
-    ["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *_config.SOURCES, *_config.PUBLIC_BUNDLES]
+    ["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *_config.SOURCES, "certifi", "pip", ACME, "/"]
 )
 VALUES = st.lists(st.one_of(WORDS, st.text(st.characters(exclude_characters="\0"), max_size=6)), max_size=5).map(
     "".join
@@ -443,7 +464,10 @@ def test_any_environment_results_in_a_configuration_without_additional_trust(env
     assert set(config.sources) <= (named or set(_config.SOURCES)) & set(_config.SOURCES)
     if config.overrides_system and "bundled" not in named:
         assert "bundled" not in config.sources
-    adopted = {name.strip().lower() for name in environ.get("CERTHOOK_ADOPT", "").split(",")} - {""}
-    assert set(config.adopt) <= (adopted or set(_config.PUBLIC_BUNDLES))
+    assert config.adopt is not None or not environ.get("CERTHOOK_ADOPT", "").strip()
+    for bundle in config.adopt or ():
+        entries = [entry.strip() for entry in environ["CERTHOOK_ADOPT"].split(",")]
+        assert bundle in entries or bundle.partition("/")[0] in map(str.lower, entries)
+        assert ".." not in bundle.split("/") and not os.path.isabs(bundle)
     assert all(map(os.path.isabs, config.extra))
     assert {problem.setting for problem in config.problems} <= set(environ)

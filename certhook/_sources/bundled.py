@@ -13,7 +13,7 @@ import sys
 from certhook import _certifi, _files
 from certhook._certifi import FILE, FROZEN, PACKAGE
 from certhook._finder import find_package
-from certhook._public_bundles import BUNDLES
+from certhook._public_bundles import CERTIFI, split
 from certhook._sources.reading import read_file, read_text
 from certhook.exceptions import SourceError
 
@@ -31,7 +31,7 @@ FROZEN_PEM = "PEM"
 def read(collector: Collector) -> None:
     """Read the file in ``CERTHOOK_BUNDLE``, the public bundle that is requested, or certifi's into *collector*."""
     configured = collector.config.bundle
-    named = collector.config.named or PACKAGE
+    named = collector.config.named or CERTIFI
     if configured:
         read_file(collector, "bundled", configured, "CERTHOOK_BUNDLE")
     elif configured is not None:
@@ -39,7 +39,7 @@ def read(collector: Collector) -> None:
     elif os.path.isabs(named):
         read_file(collector, "bundled", named)
     else:
-        _read_package(collector, *BUNDLES[named])
+        _read_package(collector, *split(named))
 
 
 def _read_package(collector: Collector, package: str, inner: str) -> None:
@@ -70,9 +70,9 @@ def _bundle_path(spec: ModuleSpec | None, package: str, inner: str) -> str | Non
 def _note_reduction(collector: Collector, path: str) -> None:
     """Record whether the bundle at *path* lost roots after the installation of its package."""
     if collector.config.named is not None:
-        from certhook._sources import installed_bundle
+        from certhook._sources import installed
 
-        collector.is_reduced = installed_bundle.is_reduced(path)
+        collector.is_reduced = installed.is_reduced(path, collector.recorder.watch)
 
 
 def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str) -> None:

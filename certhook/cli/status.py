@@ -10,6 +10,7 @@ import sys
 import certhook
 from certhook import _config
 from certhook._config import SERVER_AUTH, SETTINGS, Config
+from certhook._public_bundles import BUNDLES
 from certhook._state import is_privileged
 from certhook._text import presentable
 from certhook.cli import _libraries, _roots_table, _terminal, _variables
@@ -82,7 +83,7 @@ def _read_status() -> dict[str, Any]:
         "enabled_by": _enabled_by(),
         "sources": list(config.sources),
         "mode": config.mode,
-        "adopted": list(config.adopt),
+        "adopted": list(BUNDLES if config.adopt is None else config.adopt),
         "variables": _read_variables(config),
         "anchors": len(anchors),
         "anchors_by_source": _count_by_source(anchors),

@@ -107,7 +107,7 @@ def test_nix_ssl_cert_file_precedes_the_compiled_in_file(machine: Path) -> None:
     bundle(machine / "compiled.pem", "a")
     bundle(machine / "first.pem", "b")
     trust = read_system(NIX_SSL_CERT_FILE=nix)
-    assert letters_of(trust) == "abg"
+    assert letters_of(trust) == "gab"
     assert [name for name, _ in counts_of(trust)][:2] == ["nix.pem", "compiled.pem"]
 
 

@@ -22,7 +22,7 @@ from certhook import CerthookWarning, _adoption, _certifi, _store, _trust
         ("system,bundled", BUNDLE, "the context has the roots of stock Python"),
         ("bundled", BUNDLE, "the context has the roots of stock Python"),
         ("system", set(), "the context has no roots"),
-        ("", set(), "the context has no roots"),
+        ("", BUNDLE, "the context has the roots of stock Python"),
     ],
 )
 @pytest.mark.parametrize("function", [(_trust, "apply"), (_store, "store_directory")], ids=["apply", "store_directory"])
