@@ -124,6 +124,17 @@ def find(path: "Any", bundles: "Bundles") -> "str | None":
     return None
 
 
+def installed(bundles: "Bundles") -> "list[str]":
+    """Return those of *bundles* whose packages are installed with the file."""
+    found = []
+    for bundle in BUNDLES if bundles is None else bundles:
+        package, inner = split(bundle)
+        directories = getattr(find_package(package), "submodule_search_locations", None) or ()
+        if any(os.path.isfile(os.path.join(directory, inner)) for directory in directories):
+            found.append(bundle)
+    return found
+
+
 def named_by_variables(file: str, directory: "str | None", bundles: "Bundles") -> "str | None":
     """Return the public bundle that ``SSL_CERT_FILE`` names, None if the variables choose other roots.
 
