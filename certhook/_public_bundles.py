@@ -61,6 +61,9 @@ BUNDLES = (
     "txclib/cacert.pem",
 )
 
+# The ends of their paths.
+_ENDS = tuple(map(os.path.normcase, BUNDLES))
+
 # The directories of OpenSSL in a conda environment, on POSIX and on Windows.
 _CONDA_PARTS = (("ssl",), ("Library", "ssl"))
 
@@ -116,7 +119,8 @@ def find(path: "Any", bundles: "Bundles") -> "str | None":
         path = os.path.normcase(os.fsdecode(path))
     except Exception:
         return None  # The real function reports invalid arguments.
-    if "\0" in path:
+    ends = _ENDS if bundles is None else tuple(map(os.path.normcase, bundles))
+    if not path.endswith(ends) or "\0" in path:
         return None
     for bundle in BUNDLES if bundles is None else bundles:
         if path.endswith(os.path.normcase(bundle)) and _is_in_package(path, *split(bundle)):
