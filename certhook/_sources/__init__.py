@@ -7,7 +7,7 @@ with everything that could not be read.
 from __future__ import annotations
 
 from certhook._config import SERVER_AUTH
-from certhook._sources import bundled, distrust, extra, removed, system
+from certhook._sources import bundled, distrust, extra, installed, removed, system
 from certhook._sources.collector import Collector, TrustSet
 from certhook.exceptions import CerthookError, SourceError
 
@@ -49,6 +49,7 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
     """
     collector = Collector(config, purpose)
     _read(distrust, "distrust", collector)
+    _read(installed, "installed bundle", collector)
     names = list(config.sources)
     if not collector.blocklist.is_complete:
         names.sort(key="bundled".__eq__)  # The bundle comes last.
