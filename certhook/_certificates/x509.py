@@ -118,6 +118,27 @@ def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
     return trusted, rejected
 
 
+def purpose_lists(data: bytes) -> bytes:
+    """Reduce OpenSSL's trust settings, which :func:`auxiliary` accepts, to the lists of purposes.
+
+    The other fields have no effect on trust, and OpenSSL may reject them.
+
+    :returns: trust settings as DER, empty if they contain no list
+    """
+    _, start, end = read(data, 0, len(data))
+    lists = {tag: data[at:after] for tag, at, _, after in children(data, start, end) if tag in (SEQUENCE, _REJECT)}
+    return element(SEQUENCE, b"".join(lists[tag] for tag in sorted(lists))) if lists else b""
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """Encode an element."""
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
 def key_purposes(data: bytes) -> list[str]:
     """Read an extension with a list of key purposes, such as Extended Key Usage (:rfc:`5280#section-4.2.1.12`).
 

@@ -110,5 +110,8 @@ def _debug(trust_set: TrustSet) -> None:
 
     for location in trust_set.locations:
         _warnings.debug(f"{location.source}: {location.path}: {location.note or f'{location.count} anchors'}")
+    for anchor in trust_set.expired:
+        paths = ", ".join(path for _, path in anchor.listed)
+        _warnings.debug(f"expired, and ignored because it is not self-issued: SHA-256 {anchor.sha256} in {paths}")
     for anchor in trust_set.removed:
         _warnings.debug(f"distrusted by {', '.join(anchor.rejected_by)}: SHA-256 {anchor.sha256}")

@@ -160,7 +160,9 @@ def test_a_certificate_with_a_malformed_subject_in_a_hashed_directory_is_reporte
     (directory / "00000000.0").write_bytes(der.pem(der.certificate(b"\x30\x02\x05\x00")))
     trust = read_system()
     assert letters_of(trust) == "a"
-    assert problems_of(trust) == [("00000000.0", "is ignored: expected a SET of name attributes")]
+    assert problems_of(trust) == [
+        ("00000000.0", "contains a certificate that is ignored: expected a SET of name attributes")
+    ]
 
 
 def test_android_directories_use_the_old_subject_hash(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
