@@ -1,8 +1,8 @@
 """Reading the fields of X.509 certificates from their DER encoding.
 
-The reader descends to the fields of ``TBSCertificate`` (:rfc:`5280#section-4.1`) and no
-further. It checks the encoding (ITU-T X.690) but does not validate certificates, which is
-OpenSSL's task. Every function raises :exc:`ValueError` for malformed input.
+The reader descends to the fields of ``TBSCertificate`` (:rfc:`5280#section-4.1`). In names and
+public keys, by which block lists identify certificates, it checks the lengths of all elements. It
+checks the encoding (ITU-T X.690) but does not validate certificates, which is OpenSSL's task. Every function raises :exc:`ValueError` for malformed input.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ SET = 0x31
 _UTC_TIME = 0x17
 _GENERALIZED_TIME = 0x18
 _VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
+_CONSTRUCTED = 0x20
 _REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
@@ -29,6 +30,9 @@ CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
 
 _MAX_IDENTIFIER = 128
+
+# The beginnings of the object identifiers of RSA keys: PKCS #1 (RFC 8017), and rsa of X.509 (1988).
+_RSA = (bytes.fromhex("2a864886f70d0101"), bytes.fromhex("55080101"))
 
 
 def read(data: bytes, start: int, end: int) -> tuple[int, int, int]:
@@ -91,10 +95,43 @@ class Certificate:
         if [field[0] for field in fields[:6]] != [INTEGER] + [SEQUENCE] * 5:
             raise ValueError("unexpected fields in TBSCertificate")
         serial, _, issuer, validity, subject, key = (data[field[1] : field[3]] for field in fields[:6])
+        # OpenSSL accepts other encodings of names and keys, which no block list would match.
+        for part, value in (("issuer", issuer), ("subject", subject), ("public key", key)):
+            try:
+                _check_encoding(value)
+            except ValueError as error:
+                raise ValueError(f"the {part} is not DER: {error}") from None
         self.der = data[:end]
         self.rest = data[end:]
         self.serial, self.issuer, self.validity = serial, issuer, validity
         self.subject, self.key = subject, key
+
+
+def _check_encoding(data: bytes) -> None:
+    """Check the headers of all elements in *data*, a name or a public key, and in an RSA key."""
+    spans = [(0, len(data))]
+    is_rsa = False
+    while spans:
+        for tag, _, value, after in children(data, *spans.pop()):
+            if tag & _CONSTRUCTED:
+                spans.append((value, after))
+            elif tag == OBJECT_IDENTIFIER:
+                is_rsa = is_rsa or data[value:after].startswith(_RSA)
+    if is_rsa:
+        # An RSA key is a sequence in the bit string after the algorithm. OpenSSL ignores data after the sequence.
+        _, start, end = read(data, 0, len(data))
+        tag, _, value, after = children(data, start, end)[-1]
+        if tag == BIT_STRING and value < after:
+            _, start, end = read(data, value + 1, after)
+            children(data, start, end)
+
+
+def integer(data: bytes) -> int:
+    """Return the value of an INTEGER, whose encoding need not be minimal."""
+    tag, start, end = read(data, 0, len(data))
+    if tag != INTEGER or start == end or end != len(data):
+        raise ValueError("not an integer")
+    return int.from_bytes(data[start:end], "big", signed=True)
 
 
 def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
