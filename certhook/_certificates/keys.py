@@ -20,22 +20,18 @@ from certhook._certificates.x509 import (
     read,
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Hashable
-
 # Keys for signatures, ECDH and SM2, which OpenSSL reads in the same way.
 _ELLIPTIC_CURVES = ("1.2.840.10045.2.1", "1.3.132.1.12", "1.2.156.10197.1.301")
 _COMPRESSED = (2, 3)
 _UNCOMPRESSED_AND_HYBRID = (4, 6, 7)
 
 
-def key_value(key: bytes) -> Hashable:
-    """Return the value of a public key: keys are the same if their values are equal.
+def key_value(key: bytes) -> bytes:
+    """Return the value of a public key, which is equal for all encodings of the key.
 
     - RSA: modulus and exponent, for every algorithm (rsaEncryption, RSASSA-PSS, ...) and its parameters.
     - Elliptic curves: the x coordinate, for compressed, uncompressed and hybrid points, named and explicit
-      parameters. Negated points have equal values, because whoever has the private key of one has the other's.
+      parameters. A point and its negation have equal values: the private key of one yields that of the other.
     - Other algorithms: the content of the bit string.
 
     :param key: a SubjectPublicKeyInfo as DER; if it is malformed, its value is itself
@@ -46,7 +42,7 @@ def key_value(key: bytes) -> Hashable:
         return key
 
 
-def _value(key: bytes) -> Hashable:
+def _value(key: bytes) -> bytes:
     tag, start, end = read(key, 0, len(key))
     parts = children(key, start, end)
     if tag != SEQUENCE or [part[0] for part in parts[:2]] != [SEQUENCE, BIT_STRING]:
@@ -56,11 +52,11 @@ def _value(key: bytes) -> Hashable:
         raise ValueError("not an algorithm")
     content = _bits(key[parts[1][2] : parts[1][3]])
     if dotted(key[algorithm[0][2] : algorithm[0][3]]) in _ELLIPTIC_CURVES:
-        return "EC", _x_coordinate(content)
+        return b"EC %x" % _x_coordinate(content)
     try:
-        return "RSA", *_rsa(content)
+        return b"RSA %x %x" % _rsa(content)
     except ValueError:
-        return "raw", content
+        return content
 
 
 def _bits(value: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 The reader descends to the fields of ``TBSCertificate`` (:rfc:`5280#section-4.1`). In names and
 public keys, by which block lists identify certificates, it checks the lengths of all elements. It
-checks the encoding (ITU-T X.690) but does not validate certificates, which is OpenSSL's task. Every function raises :exc:`ValueError` for malformed input.
+checks the encoding (ITU-T X.690) but does not validate certificates, which is OpenSSL's task. Every
+function raises :exc:`ValueError` for malformed input.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 SET = 0x31
-_UTC_TIME = 0x17
-_GENERALIZED_TIME = 0x18
+UTC_TIME = 0x17
+GENERALIZED_TIME = 0x18
 _VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
 _CONSTRUCTED = 0x20
 _REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
@@ -155,16 +156,26 @@ def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
     return trusted, rejected
 
 
+def extension_type(data: bytes) -> str:
+    """Return the type of an X.509 extension as a dotted object identifier."""
+    _, _, start, end = _extension_parts(data)[0]
+    return dotted(data[start:end])
+
+
+def _extension_parts(data: bytes) -> list[tuple[int, int, int, int]]:
+    tag, start, end = read(data, 0, len(data))
+    parts = children(data, start, end)
+    if tag != SEQUENCE or end != len(data) or not parts or parts[0][0] != OBJECT_IDENTIFIER:
+        raise ValueError("not an X.509 extension")
+    return parts
+
+
 def key_purposes(data: bytes) -> list[str]:
     """Read an extension with a list of key purposes, such as Extended Key Usage (:rfc:`5280#section-4.2.1.12`).
 
     :returns: the purposes as dotted object identifiers
     """
-    tag, start, end = read(data, 0, len(data))
-    parts = children(data, start, end)
-    if tag != SEQUENCE or end != len(data) or not parts or parts[0][0] != OBJECT_IDENTIFIER:
-        raise ValueError("not an X.509 extension")
-    tag, _, start, end = parts[-1]
+    tag, _, start, end = _extension_parts(data)[-1]
     if tag != OCTET_STRING:
         raise ValueError("expected an OCTET STRING as the extension value")
     tag, value, after = read(data, start, end)
@@ -216,19 +227,20 @@ def digest(algorithm: str, data: bytes) -> bytes:
 def dates(validity: bytes) -> tuple[datetime, datetime]:
     """Return the first and the last second of a certificate's *validity* in UTC (:rfc:`5280#section-4.1.2.5`)."""
     tag, start, end = read(validity, 0, len(validity))
-    times = [_time(kind, validity[value:after]) for kind, _, value, after in children(validity, start, end)]
+    times = [time_value(kind, validity[value:after]) for kind, _, value, after in children(validity, start, end)]
     if tag != SEQUENCE or len(times) != 2:
         raise ValueError("expected a SEQUENCE of two dates")
     return times[0], times[1]
 
 
-def _time(tag: int, value: bytes) -> datetime:
+def time_value(tag: int, value: bytes) -> datetime:
+    """Return the value of a ``Time`` with this tag and content (:rfc:`5280#section-4.1.2.5.1`)."""
     from datetime import datetime, timezone
 
     digits = value[:-1].decode("ascii")
-    if tag == _UTC_TIME and len(digits) == 12:
+    if tag == UTC_TIME and len(digits) == 12:
         digits = ("19" if digits >= "50" else "20") + digits
-    elif tag != _GENERALIZED_TIME:
+    elif tag != GENERALIZED_TIME:
         raise ValueError("invalid date")
     if len(digits) != 14 or not digits.isdigit() or value[-1:] != b"Z":
         raise ValueError("invalid date")

@@ -10,7 +10,7 @@ from certhook._config import ANY_PURPOSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Collection, Hashable
+    from typing import Collection
 
     from certhook._certificates.x509 import Certificate
 
@@ -28,9 +28,10 @@ class BlocklistEntry:
     :ivar sha1: the SHA-1 of the certificate
     :ivar key: the public key (SubjectPublicKeyInfo) as DER
     :ivar fault: why the entry is malformed, empty if it is not
+    :ivar since: the time from which it applies, in seconds since the epoch
     """
 
-    __slots__ = ("certificate", "fault", "issuer", "key", "purposes", "serial", "sha1")
+    __slots__ = ("certificate", "fault", "issuer", "key", "purposes", "serial", "sha1", "since")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class BlocklistEntry:
         sha1: bytes = b"",
         key: bytes = b"",
         fault: str = "",
+        since: int = 0,
     ) -> None:
         self.purposes = purposes
         self.certificate = certificate
@@ -49,6 +51,7 @@ class BlocklistEntry:
         self.sha1 = sha1
         self.key = key
         self.fault = fault
+        self.since = since
 
 
 class Blocklist:
@@ -145,15 +148,15 @@ def _keys(certificate: Certificate) -> list[object]:
     return [certificate.der, (subject, key), _serial_key(certificate.issuer, certificate.serial), ("key", key)]
 
 
-def identity(certificate: Certificate) -> tuple[bytes, Hashable]:
+def identity(certificate: Certificate) -> tuple[bytes, bytes]:
     """Return the identity of a CA, its subject and the value of its public key, which a renewed certificate keeps."""
     return names.folded(certificate.subject), key_value(certificate.key)
 
 
-def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, Hashable, str]:
-    number: Hashable
+def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, object, str]:
+    number: object = serial
     try:
         number = x509.integer(serial)
     except ValueError:
-        number = serial
+        pass  # Its encoding represents it.
     return names.folded(issuer), number, "serial"

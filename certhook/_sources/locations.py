@@ -50,6 +50,7 @@ _ANDROID_FILES = ("/data/data/com.termux/files/usr/etc/tls/cert.pem",)  # Termux
 _ANDROID_DIRECTORIES = (
     ("/apex/com.android.conscrypt/cacerts", HASHED_OLD),  # Android 14+
     ("/system/etc/security/cacerts", HASHED_OLD),
+    ("/data/misc/user/0/cacerts-added", HASHED_OLD),  # added by the user, Android 5+
     ("/data/misc/keychain/certs-added", HASHED_OLD),  # added by the user
 )
 

@@ -12,7 +12,7 @@ from der import CLIENTS, MAIL, SERVERS
 from certhook._certificates.pem import MOST_PROBLEMS
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
-from certhook._sources import distrust
+from certhook._sources import debian, distrust
 from certhook._sources.blocklist import identity
 from certhook._sources.collector import Collector
 
@@ -54,7 +54,7 @@ def linux(tmp_path: Path, monkeypatch) -> Path:
     """A directory with the locations of a Linux system, none of which exists."""
     monkeypatch.setattr(distrust.sys, "platform", "linux")
     for name in ("DESELECTED", "CERTIFICATES", "LOCAL"):
-        monkeypatch.setattr(distrust, name, str(tmp_path / name.lower()))
+        monkeypatch.setattr(debian, name, str(tmp_path / name.lower()))
     monkeypatch.setattr(distrust, "P11_KIT", (str(tmp_path / "one"), str(tmp_path / "two")))
     return tmp_path
 
@@ -133,7 +133,7 @@ def test_links_to_directories_of_the_administrators_cas_are_followed(linux, coll
     write(linux / "elsewhere" / "own.crt", der.pem(BAD.der))
     (linux / "local").mkdir()
     (linux / "local" / "link").symlink_to(linux / "elsewhere")
-    assert distrust.local_identities(collector) == {identity(BAD)}
+    assert debian.local_identities(collector) == {identity(BAD)}
 
 
 @pytest.mark.parametrize("name", ["deselected", "certificates/a.crt"])
@@ -171,14 +171,14 @@ def test_an_unreadable_ca_of_the_administrator_does_not_hide_the_others(linux, c
     (linux / "local" / "a.crt").mkdir(parents=True)
     (linux / "local" / "b.crt").symlink_to("b.crt")
     write(linux / "local" / "c.crt", der.pem(BAD.der))
-    assert distrust.local_identities(collector) == {identity(BAD)}
+    assert debian.local_identities(collector) == {identity(BAD)}
     assert [type(error).__name__ for error in collector.recorder.failures] == ["OSError"]
 
 
 def test_every_file_of_debian_is_watched(linux, collector) -> None:
     write(linux / "local" / "inner" / "own.crt", der.pem(OTHER.der))
     write(linux / "deselected", b"!a.crt\n!mozilla/b.crt\n")
-    distrust.read_deselected(collector)
+    debian.read_deselected(collector)
     local = [str(linux / "local"), str(linux / "local"), str(linux / "local" / "inner")]
     assert collector.recorder.watched == [str(linux / "deselected"), *local]
     names = [("local", "inner", "own.crt"), ("certificates", "a.crt"), ("certificates", "mozilla", "b.crt")]
