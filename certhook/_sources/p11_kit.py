@@ -153,12 +153,12 @@ def _read_attached_extension(attributes: dict[bytes, bytes], text: bytes) -> Ite
     certificate.
     """
     value = _unquoted(attributes, b"value")
-    name = _extension_type(attributes, value)
-    if name not in (_EXTENDED_KEY_USAGE, _REJECTED_KEY_USAGE):
+    types = _extension_types(attributes, value)
+    if not types & {_EXTENDED_KEY_USAGE, _REJECTED_KEY_USAGE}:
         return
     try:
         listed, _ = purpose_bits(x509.key_purposes(value), [])
-        rejected = listed if name == _REJECTED_KEY_USAGE else SERVER_AUTH & ~listed
+        rejected = listed if _REJECTED_KEY_USAGE in types else SERVER_AUTH & ~listed
     except ValueError:
         rejected = ANY_PURPOSE
     if rejected:
@@ -166,12 +166,14 @@ def _read_attached_extension(attributes: dict[bytes, bytes], text: bytes) -> Ite
         yield BlocklistEntry(rejected, key=key, fault="" if key else "an attached extension contains no public key")
 
 
-def _extension_type(attributes: dict[bytes, bytes], value: bytes) -> str:
-    """Return the type of an attached extension. The extension itself contains it; the attribute may be missing."""
+def _extension_types(attributes: dict[bytes, bytes], value: bytes) -> set[str]:
+    """Return the types of an attached extension: that of the attribute, which is optional, and its own."""
+    types = {attributes.get(b"object-id", b"").decode("ascii", "replace")}
     try:
-        return x509.extension_type(value)
+        types.add(x509.extension_type(value))
     except ValueError:
-        return attributes.get(b"object-id", b"").decode("ascii", "replace")
+        pass  # It is malformed.
+    return types
 
 
 def _public_key(attributes: dict[bytes, bytes], text: bytes) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import der
 import pytest
-from der import CLIENTS, MAIL, SERVERS
+from der import ANY, CLIENTS, MAIL, SERVERS
 
 from certhook._certificates.pem import MOST_PROBLEMS
 from certhook._certificates.x509 import Certificate
@@ -18,7 +18,7 @@ from certhook._sources.collector import Collector
 
 BAD = Certificate(der.certificate(der.common_name("bad")))
 RENEWED = Certificate(der.certificate(der.common_name("bad"), serial=2))
-OTHER = Certificate(der.certificate(der.common_name("other"), serial=3))
+OTHER = Certificate(der.certificate(der.common_name("other"), serial=3, key=der.OTHER_KEY))
 OBJECT = b"[p11-kit-object-v1]\n"
 DISTRUSTED = OBJECT + b"x-distrusted: true\n" + der.pem(BAD.der)
 
@@ -31,6 +31,7 @@ class Recorder:
         self.members: list[str] = []
         self.failures: list[object] = []
         self.unreadable: list[str] = []
+        self.limits: list[int] = []
 
     def watch(self, path: str) -> None:
         self.watched.append(path)
@@ -40,6 +41,9 @@ class Recorder:
 
     def read_failed(self, error: object) -> None:
         self.failures.append(error)
+
+    def valid_until(self, timestamp: int) -> None:
+        self.limits.append(timestamp)
 
 
 @pytest.fixture
@@ -223,11 +227,18 @@ def test_certificates_before_the_first_object_belong_to_the_list(linux, collecto
 @pytest.mark.parametrize(
     ("trusted", "rejected", "purposes"),
     [
-        (None, None, 0),
-        (None, [SERVERS], SERVER_AUTH),
-        (None, [CLIENTS], CLIENT_AUTH),
-        (None, [SERVERS, CLIENTS], ANY_PURPOSE),
+        # Without a list of trusted uses, p11-kit distrusts for every purpose.
+        (None, None, ANY_PURPOSE),
+        (None, [SERVERS], ANY_PURPOSE),
+        (None, [MAIL], ANY_PURPOSE),
+        ([], None, ANY_PURPOSE),
+        ([MAIL], [MAIL], ANY_PURPOSE),
+        ([SERVERS], [SERVERS], ANY_PURPOSE),
         ([SERVERS], None, 0),
+        ([SERVERS, MAIL], [MAIL], 0),
+        ([SERVERS, MAIL], [SERVERS], SERVER_AUTH),
+        ([ANY], None, 0),
+        ([ANY], [CLIENTS], CLIENT_AUTH),
         ([CLIENTS], None, SERVER_AUTH),
         ([MAIL], [CLIENTS], ANY_PURPOSE),
     ],
