@@ -91,11 +91,13 @@ def key_of(certificate: Certificate) -> bytes:
 class File(NamedTuple):
     """A file of a random tree.
 
-    :ivar keys: the keys that certhook may distrust although trust(1) does not
+    :ivar stricter: the keys that certhook may distrust although trust(1) does not
+    :ivar limited: the keys whose purposes the file limits, once for each time
     """
 
     data: bytes
-    keys: frozenset[bytes] = frozenset()
+    stricter: tuple[bytes, ...] = ()
+    limited: tuple[bytes, ...] = ()
 
 
 def _quoted(data: bytes) -> str:
@@ -112,7 +114,8 @@ def _trusted(choose: random.Random, certificate: Certificate) -> File:
     data = der.pem(certificate.der + der.auxiliary(trusted, rejected), "TRUSTED CERTIFICATE")
     # trust(1) removes the rejected purposes from the list literally; OpenSSL lets a rejection override "any".
     is_stricter = SERVERS in (rejected or ()) or ANY in (rejected or ())
-    return File(data, frozenset([key_of(certificate)]) if is_stricter else frozenset())
+    key = key_of(certificate)
+    return File(data, (key,) if is_stricter else (), (key,))
 
 
 def _object(*lines: str, pem: bytes = b"") -> bytes:
@@ -151,7 +154,8 @@ def _attached(choose: random.Random, certificate: Certificate) -> File:
     ]
     data = _object(*lines, pem=b"" if key else der.pem(certificate.key, "PUBLIC KEY"))
     # trust(1) ignores this extension if there is no other one.
-    return File(data, frozenset([key_of(certificate)]) if kind == REJECT else frozenset())
+    value = key_of(certificate)
+    return File(data, (value,) if kind == REJECT else (), (value,))
 
 
 def _plain(choose: random.Random, certificate: Certificate) -> File:
@@ -168,7 +172,7 @@ def _several(choose: random.Random, certificate: Certificate) -> File:
 def _several_objects(choose: random.Random, certificate: Certificate) -> File:
     other = UNIVERSE[choose.choice(sorted(UNIVERSE))]
     files = [_distrusting_object(choose, certificate), _attached(choose, other)]
-    return File(b"".join(file.data for file in files), files[0].keys | files[1].keys)
+    return File(b"".join(file.data for file in files), files[1].stricter, files[1].limited)
 
 
 _KINDS = (_plain, _plain, _several, _trusted, _trusted, _distrusting_object, _attached, _several_objects)

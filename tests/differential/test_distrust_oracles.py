@@ -26,13 +26,14 @@ import random
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Iterator
 
 import der
 import distrust_universe as universe
 import pytest
-from distrust_universe import UNIVERSE
+from distrust_universe import UNIVERSE, File
 
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, Config
@@ -113,6 +114,16 @@ class Trust:
         return set(UNIVERSE) - names_in(self._output.read_bytes())
 
 
+def explained(files: dict[str, File], theirs: set[str]) -> set[bytes]:
+    """Return the keys that certhook may distrust if trust(1) distrusts *theirs*, for the reasons listed above."""
+    limited = Counter(key for file in files.values() for key in file.limited)
+    return {
+        *(universe.key_of(UNIVERSE[name]) for name in theirs),
+        *(key for file in files.values() for key in file.stricter),
+        *(key for key, count in limited.items() if count > 1),
+    }
+
+
 def test_p11_kit_distrusts_what_trust_does_not_extract(directory: Path, missing: None, monkeypatch) -> None:
     trust = Trust(directory)
     monkeypatch.setattr(distrust, "P11_KIT", (str(trust.sources),))
@@ -123,8 +134,7 @@ def test_p11_kit_distrusts_what_trust_does_not_extract(directory: Path, missing:
         theirs = trust.distrusted({name: file.data for name, file in files.items()})
         ours, collector = distrusted()
         assert theirs <= ours, f"seed {seed}: {sorted(theirs - ours)}"
-        keys = {universe.key_of(UNIVERSE[name]) for name in theirs}.union(*(file.keys for file in files.values()))
-        extra = {name for name in ours - theirs if universe.key_of(UNIVERSE[name]) not in keys}
+        extra = {name for name in ours - theirs if universe.key_of(UNIVERSE[name]) not in explained(files, theirs)}
         assert extra == set(), f"seed {seed}"
         seen |= theirs
     assert seen == set(UNIVERSE) or EXAMPLES < 40
