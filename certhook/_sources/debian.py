@@ -54,7 +54,7 @@ def read_deselected(collector: Collector) -> None:
         return
     # The last element follows the last line feed.
     exempt = local_identities(collector)
-    for name in _names([line for line in lines[:-1] if not line.startswith((b"#", b"!"))], strip=b" \t"):
+    for name in _names([line for line in lines[:-1] if line and not line.startswith((b"#", b"!"))], strip=b" \t"):
         exempt |= _identities(collector, _path(name))
     collector.blocklist.exempt = exempt
     for name in names:

@@ -164,6 +164,41 @@ def _plain(choose: random.Random, certificate: Certificate) -> File:
     return File(choose.choice(forms))
 
 
+def _dated(choose: random.Random, certificate: Certificate) -> File:
+    """An object with a distrust date, which trust(1) passes to NSS and does not apply itself."""
+    date = choose.choice(['"200101000000Z"', '"20200101000000Z"', '"490101000000Z"', '"%00"', "false"])
+    after = f"nss-server-distrust-after: {date}"
+    is_past = date.startswith(('"20', '"2020'))
+    return File(
+        _object("trusted: true", after, pem=der.pem(certificate.der)), (key_of(certificate),) if is_past else ()
+    )
+
+
+def _varied(choose: random.Random, certificate: Certificate) -> File:
+    """An object with unusual white space, comments or line endings."""
+    pem = der.pem(certificate.der)
+    forms = [
+        _object("x-distrusted: true", pem=pem).replace(b"\n", b"\r\n"),
+        _object("  x-distrusted:true", pem=pem),
+        _object("# x-distrusted: true", "", pem=pem),
+        b"# a comment\n\n" + _object("", "x-distrusted :  true  ", "# a comment", pem=pem),
+        b"[p11-kit-object-v1]\n" + pem + b"x-distrusted: true\n",
+        b"  [p11-kit-object-v1]  \nx-distrusted: true\n" + pem,
+        _object("x-distrusted: false", "x-distrusted: true", pem=pem),
+        _object("x-distrusted: true", "x-distrusted: false", pem=pem),
+        _object("x-distrusted: true", pem=pem).rstrip(b"\n"),
+    ]
+    # trust(1) accepts some of these objects and ignores others.
+    malformed = [
+        _object("x-distrusted: true", pem=b"\n  " + pem),
+        _object("x-distrusted: true", "unknown: true", pem=pem),
+        _object("x-distrusted: true", pem=pem.replace(b"CERTIFICATE", b"X509 CERTIFICATE")),
+    ]
+    if choose.random() < 0.2:
+        return File(choose.choice(malformed), (key_of(certificate),))
+    return File(choose.choice(forms))
+
+
 def _several(choose: random.Random, certificate: Certificate) -> File:
     others = choose.sample(sorted(UNIVERSE), 2)
     return File(der.pem(certificate.der) + b"".join(der.pem(UNIVERSE[name].der) for name in others))
@@ -175,16 +210,20 @@ def _several_objects(choose: random.Random, certificate: Certificate) -> File:
     return File(b"".join(file.data for file in files), files[1].stricter, files[1].limited)
 
 
-_KINDS = (_plain, _plain, _several, _trusted, _trusted, _distrusting_object, _attached, _several_objects)
+_KINDS = (
+    *(_plain, _plain, _several, _trusted, _trusted, _dated, _varied),
+    *(_distrusting_object, _distrusting_object, _attached, _attached, _several_objects),
+)
+_NAMES = ("a.pem", "b.p11-kit", "c.crt", "README", ".hidden", "d")
 
 
 def p11_kit_tree(choose: random.Random) -> dict[str, File]:
     """Return the files of a directory of p11-kit, by their paths."""
     tree = {}
-    for number in range(choose.randrange(1, 6)):
+    for _ in range(choose.randrange(1, 6)):
         directory = choose.choice(["", "anchors/", "anchors/", "blocklist/", "blocklist/"])
         certificate = UNIVERSE[choose.choice(sorted(UNIVERSE))]
-        tree[f"{directory}{number}.{choose.choice(['pem', 'p11-kit'])}"] = choose.choice(_KINDS)(choose, certificate)
+        tree[f"{directory}{choose.choice(_NAMES)}"] = choose.choice(_KINDS)(choose, certificate)
     return tree
 
 

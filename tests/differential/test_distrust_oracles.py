@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import ssl
 import subprocess
 import tempfile
 from collections import Counter
@@ -31,8 +32,10 @@ from pathlib import Path
 from typing import Iterator
 
 import der
+import distrust_debian
 import distrust_universe as universe
 import pytest
+from distrust_debian import Configuration, editions
 from distrust_universe import UNIVERSE, File
 
 from certhook._certificates import pem
@@ -114,13 +117,20 @@ class Trust:
         return set(UNIVERSE) - names_in(self._output.read_bytes())
 
 
-def explained(files: dict[str, File], theirs: set[str]) -> set[bytes]:
-    """Return the keys that certhook may distrust if trust(1) distrusts *theirs*, for the reasons listed above."""
+def explained(files: dict[str, File], theirs: set[str]) -> set[str]:
+    """Return the certificates that certhook may distrust if trust(1) distrusts *theirs*, for the reasons above."""
     limited = Counter(key for file in files.values() for key in file.limited)
-    return {
+    keys = {
         *(universe.key_of(UNIVERSE[name]) for name in theirs),
         *(key for file in files.values() for key in file.stricter),
         *(key for key, count in limited.items() if count > 1),
+    }
+    same_key = [certificate for certificate in UNIVERSE.values() if universe.key_of(certificate) in keys]
+    numbers = {(certificate.issuer, certificate.serial) for certificate in same_key}
+    return {
+        name
+        for name, certificate in UNIVERSE.items()
+        if universe.key_of(certificate) in keys or (certificate.issuer, certificate.serial) in numbers
     }
 
 
@@ -134,7 +144,80 @@ def test_p11_kit_distrusts_what_trust_does_not_extract(directory: Path, missing:
         theirs = trust.distrusted({name: file.data for name, file in files.items()})
         ours, collector = distrusted()
         assert theirs <= ours, f"seed {seed}: {sorted(theirs - ours)}"
-        extra = {name for name in ours - theirs if universe.key_of(UNIVERSE[name]) not in explained(files, theirs)}
-        assert extra == set(), f"seed {seed}"
+        extra = ours - theirs - explained(files, theirs)
+        assert extra == set(), f"seed {seed}: {sorted(extra)}"
         seen |= theirs
     assert seen == set(UNIVERSE) or EXAMPLES < 40
+
+
+# Debian.
+
+#: The loop of update-ca-certificates(8) over deselected files.
+_DESELECTED = """sed -n -e '/^$/d' -e 's/^!//p' "$1" | while read crt; do printf '%s\\n' "$2/$crt"; done"""
+
+
+class UpdateCaCertificates:
+    """update-ca-certificates(8) with directories of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.conf = directory / "ca-certificates.conf"
+        self.shared, self.local, self._certs = (directory / name for name in ("shared", "local", "certs"))
+        paths = {"certsconf": self.conf, "certsdir": self.shared, "localcertsdir": self.local}
+        paths.update({"etccertsdir": self._certs, "hooksdir": directory / "none"})
+        options = [argument for name, path in paths.items() for argument in (f"--{name}", str(path))]
+        self._command = ["/bin/sh", "-e", program("update-ca-certificates"), *options]
+        program("openssl")
+
+    def trusted(self, configuration: Configuration) -> set[str]:
+        """Return the names of the certificates that OpenSSL finds in the result."""
+        for directory in (self.shared, self.local, self._certs):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+        self.conf.write_bytes(configuration.conf)
+        universe.write_tree(self.shared, configuration.shared)
+        universe.write_tree(self.local, configuration.local)
+        subprocess.run(self._command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(self._certs / "ca-certificates.crt")
+        except (FileNotFoundError, ssl.SSLError):
+            return set()  # It contains no certificate.
+        names = {certificate.der: name for name, certificate in UNIVERSE.items()}
+        return {names[data] for data in context.get_ca_certs(binary_form=True)}
+
+    def deselected(self) -> set[str]:
+        """Return the names of the files whose links it removes."""
+        command = ["/bin/sh", "-c", _DESELECTED, "sh", str(self.conf), str(self.shared)]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
+        return {os.path.relpath(path, self.shared) for path in output.splitlines()}
+
+
+def clearly_deselected(conf: bytes) -> set[str]:
+    """Return the names of the files that certhook regards as deselected in addition, see :mod:`debian`."""
+    lines = [line.strip() for line in conf.split(b"\n")]
+    names = [line[1:].strip().strip(b"/").replace(b"\\", b"").decode() for line in lines if line.startswith(b"!")]
+    return {os.path.normpath(name) for name in names if name}
+
+
+def test_debian_distrusts_deselected_files_except_cas_that_the_result_contains(
+    directory: Path, missing: None, monkeypatch
+) -> None:
+    update = UpdateCaCertificates(directory)
+    for name, path in (("DESELECTED", update.conf), ("CERTIFICATES", update.shared), ("LOCAL", update.local)):
+        monkeypatch.setattr(debian, name, str(path))
+    counts = Counter()
+    for seed in range(EXAMPLES):
+        configuration = distrust_debian.configuration(seed)
+        trusted = update.trusted(configuration)
+        ours, _ = distrusted()
+        assert not ours & trusted, f"seed {seed}: {sorted(ours & trusted)}"
+        contents = configuration.contents
+        files = update.deselected()
+        exempt = {edition for name in trusted for edition in editions(name)}
+        named = {edition for file in files for name in contents.get(file, ()) for edition in editions(name)}
+        assert named - exempt <= ours, f"seed {seed}: {sorted(named - exempt - ours)}"
+        files |= clearly_deselected(configuration.conf)
+        named = {edition for file in files for name in contents.get(file, ()) for edition in editions(name)}
+        assert ours <= named - exempt, f"seed {seed}: {sorted(ours - (named - exempt))}"
+        counts.update(trusted=len(trusted), distrusted=len(ours), exempt=len(named & exempt))
+    assert min(counts[name] for name in ("trusted", "distrusted", "exempt")) >= EXAMPLES // 4
