@@ -39,7 +39,9 @@ _MOZILLAS = "mozilla"
 #: The directory tree of the administrator's own CAs, files ``*.crt``, which deselecting does not affect.
 LOCAL = "/usr/local/share/ca-certificates"
 
-_LOGICAL_LINE = re.compile(rb"(?:[^\\\n]|\\.)+", re.DOTALL)
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+# A line as read(1p) without -r returns it, which may continue after a backslash.
+_LOGICAL_LINE = re.compile(rb"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -47,14 +49,14 @@ def read_deselected(collector: Collector) -> None:
     """Read the roots that are deselected in :data:`DESELECTED` into *collector*."""
     collector.recorder.watch(DESELECTED)
     data = block_files.content(collector, DESELECTED) or b""
-    lines = data.split(b"\n")
-    names = _names([line.strip()[1:] for line in lines if line.strip().startswith(b"!")], strip=b" \t\r")
-    names = [name for name in names if os.path.basename(name)]
+    lines = _LINE.findall(data)
+    deselected = b"".join(line.strip()[1:] + b"\n" for line in lines if line.strip().startswith(b"!"))
+    names = [name for name in _names(deselected + b"\n", strip=b" \t\r") if os.path.basename(name)]
     if not names:
         return
-    # The last element follows the last line feed.
     exempt = local_identities(collector)
-    for name in _names([line for line in lines[:-1] if line and not line.startswith((b"#", b"!"))], strip=b" \t"):
+    selected = b"".join(line for line in lines if not line.startswith((b"#", b"!", b"\n")))
+    for name in _names(selected, strip=b" \t"):
         exempt |= _identities(collector, _path(name))
     collector.blocklist.exempt = exempt
     for name in names:
@@ -70,13 +72,13 @@ def read_deselected(collector: Collector) -> None:
             collector.blocklist.removed_labels[os.fsencode(os.path.basename(name))] = DESELECTED
 
 
-def _names(lines: list[bytes], strip: bytes) -> list[str]:
-    """Return the names in *lines*, as the ``read`` of sh(1) splits them.
+def _names(text: bytes, strip: bytes) -> list[str]:
+    """Return the names in the complete lines of *text*, as the ``read`` of sh(1) reads them.
 
     :param strip: the white space to remove around names
     """
     names = []
-    for line in _LOGICAL_LINE.findall(b"\n".join(lines)):
+    for line in _LOGICAL_LINE.findall(text):
         name = _ESCAPE.sub(lambda escape: b"" if escape[1] == b"\n" else escape[1], line.strip(strip))
         if name and b"\0" not in name:
             names.append(os.fsdecode(name))
