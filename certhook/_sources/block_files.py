@@ -9,12 +9,12 @@ from time import time
 from certhook import _files
 from certhook._certificates import pem
 from certhook._config import ANY_PURPOSE
-from certhook._sources.blocklist import BlocklistEntry
+from certhook._sources.blocklist import BlocklistEntry, identity
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator
+    from typing import Collection, Iterable, Iterator
 
     from certhook._sources.collector import Collector
 
@@ -47,11 +47,17 @@ def certificates(data: bytes) -> Iterator[BlocklistEntry]:
 
 
 def add_entries(
-    collector: Collector, path: str, entries: Iterable[BlocklistEntry], is_blocklist: bool, listed_by: str = ""
+    collector: Collector,
+    path: str,
+    entries: Iterable[BlocklistEntry],
+    is_blocklist: bool,
+    exempt: Collection[object] = frozenset(),
+    listed_by: str = "",
 ) -> None:
     """Distrust the entries of one file.
 
     :param is_blocklist: whether the file is expected to contain entries
+    :param exempt: the identities of CAs that remain trusted
     :param listed_by: the file that makes *path* a block list, if any
     """
     # Documentation and the temporary files of editors are not expected to contain certificates.
@@ -62,7 +68,8 @@ def add_entries(
             collector.recorder.valid_until(entry.since)
             continue
         try:
-            collector.blocklist.add(entry, listed_by or path)
+            if entry.certificate is None or identity(entry.certificate) not in exempt:
+                collector.blocklist.add(entry, listed_by or path)
             count += 1
         except ValueError as error:
             faults += 1

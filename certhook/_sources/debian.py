@@ -26,9 +26,6 @@ from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
-
-    from certhook._sources.blocklist import BlocklistEntry
     from certhook._sources.collector import Collector
 
 #: The configuration file in which administrators of Debian and Alpine deselect roots, by file names.
@@ -59,13 +56,18 @@ def read_deselected(collector: Collector) -> None:
     for name in _names(selected, strip=b" \t"):
         exempt |= _identities(collector, _path(name))
     collector.blocklist.exempt = exempt
-    for name in names:
+    for name in dict.fromkeys(names):
         path = _path(name)
         collector.recorder.watch_member(path)
         content = block_files.content(collector, path)
         if content is not None:
             block_files.add_entries(
-                collector, path, _not_exempt(content, exempt), is_blocklist=True, listed_by=DESELECTED
+                collector,
+                path,
+                block_files.certificates(content),
+                is_blocklist=True,
+                exempt=exempt,
+                listed_by=DESELECTED,
             )
         elif os.path.dirname(name) == _MOZILLAS:
             # An upgrade removed the file. Its name remains in the configuration, and a bundle may contain the root.
@@ -88,12 +90,6 @@ def _names(text: bytes, strip: bytes) -> list[str]:
 def _path(name: str) -> str:
     # Even if the name begins with a slash.
     return f"{CERTIFICATES}/{name}"
-
-
-def _not_exempt(data: bytes, exempt: set[object]) -> Iterator[BlocklistEntry]:
-    for entry in block_files.certificates(data):
-        if entry.certificate is None or identity(entry.certificate) not in exempt:
-            yield entry
 
 
 def local_identities(collector: Collector) -> set[object]:

@@ -189,14 +189,14 @@ class UpdateCaCertificates:
         """Return the names of the files whose links it removes."""
         command = ["/bin/sh", "-c", _DESELECTED, "sh", str(self.conf), str(self.shared)]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
-        return {os.path.relpath(path, self.shared) for path in output.splitlines()}
+        return {os.path.relpath(path, self.shared) for path in output.splitlines() if os.path.exists(path)}
 
 
-def clearly_deselected(conf: bytes) -> set[str]:
+def clearly_deselected(conf: bytes, shared: Path) -> set[str]:
     """Return the names of the files that certhook regards as deselected in addition, see :mod:`debian`."""
     lines = [line.strip() for line in conf.split(b"\n")]
     names = [line[1:].strip().strip(b"/").replace(b"\\", b"").decode() for line in lines if line.startswith(b"!")]
-    return {os.path.normpath(name) for name in names if name}
+    return {os.path.normpath(name) for name in names if name and (shared / name).exists()}
 
 
 def test_debian_distrusts_deselected_files_except_cas_that_the_result_contains(
@@ -216,7 +216,7 @@ def test_debian_distrusts_deselected_files_except_cas_that_the_result_contains(
         exempt = {edition for name in trusted for edition in editions(name)}
         named = {edition for file in files for name in contents.get(file, ()) for edition in editions(name)}
         assert named - exempt <= ours, f"seed {seed}: {sorted(named - exempt - ours)}"
-        files |= clearly_deselected(configuration.conf)
+        files |= clearly_deselected(configuration.conf, update.shared)
         named = {edition for file in files for name in contents.get(file, ()) for edition in editions(name)}
         assert ours <= named - exempt, f"seed {seed}: {sorted(ours - (named - exempt))}"
         counts.update(trusted=len(trusted), distrusted=len(ours), exempt=len(named & exempt))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import der
@@ -130,6 +132,80 @@ def test_a_ca_of_the_administrator_remains_trusted(linux, collector, name: str) 
     assert lists(collector) == set()
     assert lists(collector, OTHER) == {path}
     assert collector.blocklist.exempt == {identity(BAD)}
+    assert_complete(collector)
+
+
+def test_a_ca_in_another_selected_file_remains_trusted(linux, collector) -> None:
+    """Its other edition is deselected: it has the same subject and key."""
+    write(linux / "certificates" / "old.crt", der.pem(BAD.der) + der.pem(OTHER.der))
+    write(linux / "certificates" / "mozilla" / "new.crt", der.pem(RENEWED.der))
+    path = write(linux / "deselected", b"!old.crt\nmozilla/new.crt\n")
+    distrust.read(collector)
+    assert (lists(collector), lists(collector, OTHER)) == (set(), {path})
+    assert collector.blocklist.exempt == {identity(BAD)}
+    assert str(linux / "certificates" / "mozilla" / "new.crt") in collector.recorder.members
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize(
+    "line", [b"a.crt", b"  a.crt\t", b"/a.crt", b"mozilla/../a.crt", b"\\a.crt", b"a.\\\ncrt", b"c d.crt"]
+)
+def test_a_selected_and_deselected_file_is_selected(linux, collector, line: bytes) -> None:
+    (linux / "certificates" / "mozilla").mkdir(parents=True)
+    write(linux / "certificates" / "a.crt", der.pem(BAD.der))
+    write(linux / "certificates" / "c d.crt", der.pem(BAD.der))
+    write(linux / "deselected", b"\n#\n!a.crt\n" + line + b"\n!a.crt\n")
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"a.crt", id="no line feed"),
+        pytest.param(b"a.crt\r\n", id="a line of Windows"),
+        pytest.param(b"a.crt\\\n", id="continued"),
+        pytest.param(b"a.crt # comment\n", id="a comment"),
+        pytest.param(b"#a.crt\n", id="commented out"),
+        pytest.param(b" #a.crt\n", id="commented out after a space"),
+        pytest.param(b" !a.crt\n", id="deselected after a space"),
+        pytest.param(b"missing.crt\ndirectory\nder.crt\nindented.crt\nclients.crt\n", id="files without the CA"),
+    ],
+)
+def test_a_line_that_selects_nothing_exempts_nothing(linux, collector, text: bytes) -> None:
+    files = linux / "certificates"
+    write(files / "a.crt", der.pem(BAD.der))
+    (files / "directory").mkdir()
+    # OpenSSL ignores these in Debian's bundle.
+    write(files / "der.crt", BAD.der)
+    write(files / "indented.crt", b" " + der.pem(BAD.der))
+    write(files / "clients.crt", der.pem(BAD.der + der.auxiliary([CLIENTS]), "TRUSTED CERTIFICATE"))
+    path = write(linux / "deselected", b"!a.crt\n" + text)
+    distrust.read(collector)
+    assert lists(collector) == {path}
+    assert_complete(collector)
+
+
+def test_without_a_deselected_file_no_selected_file_is_read(linux, collector) -> None:
+    write(linux / "certificates" / "a.crt", der.pem(BAD.der))
+    write(linux / "deselected", b"a.crt\n!\n! \n")
+    distrust.read(collector)
+    assert collector.recorder.members == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no /dev/null")
+@pytest.mark.parametrize("name", ["deselected", "certificates/a.crt", "one/blocklist/a.pem"])
+def test_a_file_that_dev_null_masks_does_not_exist(linux, collector, name: str) -> None:
+    """As systemd masks units: /dev/null is mounted over a file or linked from its place."""
+    write(linux / "deselected", b"!a.crt\n")
+    path = linux / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.unlink()
+    path.symlink_to("/dev/null")
+    distrust.read(collector)
+    assert lists(collector) == set()
     assert_complete(collector)
 
 
@@ -393,7 +469,54 @@ def test_an_unreadable_file_leaves_the_block_list_incomplete(linux, collector) -
     assert lists(collector) == {other}
 
 
+def dated(timestamp: float) -> bytes:
+    """An object with a distrust date such that its certificate is distrusted from *timestamp* on."""
+    date = datetime.fromtimestamp(timestamp, timezone.utc) - timedelta(days=398)
+    lines = f'trusted: true\nnss-server-distrust-after: "{date:%y%m%d%H%M%S}Z"\n'
+    return OBJECT + lines.encode() + der.pem(BAD.der)
+
+
+def test_a_root_with_a_distrust_date_is_distrusted_398_days_later(linux, collector) -> None:
+    path = write(linux / "one" / "bundle.p11-kit", dated(time.time() - 60))
+    distrust.read(collector)
+    assert lists(collector, BAD, SERVER_AUTH) == lists(collector, RENEWED, SERVER_AUTH) == {path}
+    assert collector.recorder.limits == []
+    assert_complete(collector)
+
+
+def test_a_root_with_a_distrust_date_is_trusted_until_398_days_later(linux, collector) -> None:
+    later = int(time.time()) + 3600
+    write(linux / "one" / "bundle.p11-kit", dated(later))
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert collector.recorder.limits == [later]
+    assert_complete(collector)
+
+
 # Other systems.
+
+
+@pytest.mark.parametrize("platform", ["android", "linux"])
+def test_cas_that_the_user_of_android_disabled_are_distrusted(tmp_path, collector, monkeypatch, platform: str) -> None:
+    monkeypatch.setattr(distrust.sys, "platform", platform)
+    monkeypatch.setattr(distrust.sys, "getandroidapilevel", lambda: 34, raising=False)
+    monkeypatch.setattr(distrust, "REMOVED", (str(tmp_path / "none"), str(tmp_path / "removed")))
+    path = write(tmp_path / "removed" / "0d69c7e1.0", BAD.der)
+    distrust.read(collector)
+    assert (lists(collector), lists(collector, OTHER)) == ({path}, set())
+    assert_complete(collector)
+
+
+def test_the_directories_of_systems_are_the_documented_ones() -> None:
+    """certctl(8) of FreeBSD 12 to 15, and TrustedCertificateStore of Android."""
+    freebsd = {
+        "/usr/share/certs/untrusted",
+        "/usr/local/share/certs/untrusted",
+        "/etc/ssl/untrusted",
+        "/etc/ssl/blacklisted",
+    }
+    assert freebsd < set(distrust.UNTRUSTED)
+    assert "/data/misc/user/0/cacerts-removed" in distrust.REMOVED
 
 
 def test_each_directory_of_freebsd_is_a_block_list(tmp_path: Path, collector, monkeypatch) -> None:
