@@ -110,6 +110,8 @@ class Certificate:
 
 def _check_encoding(data: bytes) -> None:
     """Check the headers of all elements in *data*, a name or a public key, and in an RSA key."""
+    if data.isascii():
+        return  # A length of several bytes begins with another one.
     spans = [(0, len(data))]
     is_rsa = False
     while spans:

@@ -37,6 +37,7 @@ import os
 import sys
 
 from certhook._sources import block_files, debian
+from certhook._sources.locations import is_android
 from certhook._sources.native import native_store
 
 TYPE_CHECKING = False
@@ -80,7 +81,7 @@ def read(collector: Collector) -> None:
     native = native_store()
     if native is not None:
         native.read_distrusted(collector)
-    elif is_android():
+    elif is_android(sys.platform):
         for directory in REMOVED:
             _read_directory(collector, directory, _add_certificates)
     elif sys.platform.startswith("linux"):
@@ -90,11 +91,6 @@ def read(collector: Collector) -> None:
     elif sys.platform.startswith("freebsd"):
         for directory in UNTRUSTED:
             _read_directory(collector, directory, _add_certificates)
-
-
-def is_android() -> bool:
-    """Return whether this is Android, where ``sys.platform`` is "linux" before Python 3.13."""
-    return sys.platform == "android" or (sys.platform.startswith("linux") and hasattr(sys, "getandroidapilevel"))
 
 
 def _read_p11_kit(collector: Collector, directory: str) -> None:
