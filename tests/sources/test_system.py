@@ -172,6 +172,13 @@ def test_android_directories_use_the_old_subject_hash(machine: Path, monkeypatch
     assert sorted(letters_of(read_system())) == ["a", "b"]
 
 
+def test_cas_of_the_user_of_android_are_added_to_those_of_the_system(machine: Path, monkeypatch) -> None:
+    hashed(machine / "first", "a")
+    added = hashed(machine / "added", "b", old=True)
+    monkeypatch.setattr(system, "users_directories", lambda platform: ((str(added), HASHED_OLD),))
+    assert letters_of(read_system()) == "ab"
+
+
 def test_an_anchor_in_a_directory_is_listed_with_its_file(machine: Path) -> None:
     directory = hashed(machine / "compiled", "a")
     (anchor,) = read_system().anchors
