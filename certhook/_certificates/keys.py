@@ -22,8 +22,9 @@ from certhook._certificates.x509 import (
 
 # Keys for signatures, ECDH and SM2, which OpenSSL reads in the same way.
 _ELLIPTIC_CURVES = ("1.2.840.10045.2.1", "1.3.132.1.12", "1.2.156.10197.1.301")
-_COMPRESSED = (2, 3)
-_UNCOMPRESSED_AND_HYBRID = (4, 6, 7)
+# The first octets of points.
+_COMPRESSED = (b"\2", b"\3")
+_UNCOMPRESSED_AND_HYBRID = (b"\4", b"\6", b"\7")
 
 
 def key_value(key: bytes) -> bytes:
@@ -45,7 +46,7 @@ def key_value(key: bytes) -> bytes:
 def _value(key: bytes) -> bytes:
     tag, start, end = read(key, 0, len(key))
     parts = children(key, start, end)
-    if tag != SEQUENCE or [part[0] for part in parts[:2]] != [SEQUENCE, BIT_STRING]:
+    if tag != SEQUENCE or [part[0] for part in parts] != [SEQUENCE, BIT_STRING]:
         raise ValueError("not a public key")
     algorithm = children(key, parts[0][2], parts[0][3])
     if not algorithm or algorithm[0][0] != OBJECT_IDENTIFIER:
@@ -61,7 +62,7 @@ def _value(key: bytes) -> bytes:
 
 def _bits(value: bytes) -> bytes:
     """Return the content of a bit string, in which unused bits are zero."""
-    if not value or value[0] > 7 or (value[0] and len(value) == 1):
+    if not value or value[0] > 7:
         raise ValueError("invalid bit string")
     if not value[0]:
         return value[1:]
@@ -69,9 +70,9 @@ def _bits(value: bytes) -> bytes:
 
 
 def _x_coordinate(point: bytes) -> int:
-    if point[:1] and point[0] in _COMPRESSED:
+    if point.startswith(_COMPRESSED):
         return int.from_bytes(point[1:], "big")
-    if len(point) % 2 and point[0] in _UNCOMPRESSED_AND_HYBRID:
+    if point.startswith(_UNCOMPRESSED_AND_HYBRID) and len(point) % 2:
         return int.from_bytes(point[1 : 1 + len(point) // 2], "big")
     raise ValueError("not a point")
 

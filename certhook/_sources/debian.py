@@ -48,7 +48,7 @@ def read_deselected(collector: Collector) -> None:
     data = block_files.content(collector, DESELECTED) or b""
     lines = _LINE.findall(data)
     deselected = b"".join(line.strip()[1:] + b"\n" for line in lines if line.strip().startswith(b"!"))
-    names = [name for name in _names(deselected + b"\n", strip=b" \t\r") if os.path.basename(name)]
+    names = [name for name in _names(deselected + b"\n", strip=None) if os.path.basename(name)]
     if not names:
         return
     exempt = local_identities(collector)
@@ -74,10 +74,10 @@ def read_deselected(collector: Collector) -> None:
             collector.blocklist.removed_labels[os.fsencode(os.path.basename(name))] = DESELECTED
 
 
-def _names(text: bytes, strip: bytes) -> list[str]:
+def _names(text: bytes, strip: bytes | None) -> list[str]:
     """Return the names in the complete lines of *text*, as the ``read`` of sh(1) reads them.
 
-    :param strip: the white space to remove around names
+    :param strip: the white space to remove around names; any, if it is None
     """
     names = []
     for line in _LOGICAL_LINE.findall(text):

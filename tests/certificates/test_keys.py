@@ -78,6 +78,10 @@ def test_unused_bits_are_zero() -> None:
 def test_other_keys_have_the_value_of_their_bits() -> None:
     key = encoded(ed25519.Ed25519PrivateKey.generate())
     assert key_value(key) == key_value(info(algorithm("1.3.101.112", NULL), key[-32:])) == key[-32:]
+    # Only a sequence of two numbers is an RSA key.
+    one, two = b"\2\1\1", b"\4\1\1"
+    for content in (der.element(0x31, one, one), der.element(SEQUENCE, one), der.element(SEQUENCE, one, two)):
+        assert key_value(info(algorithm(RSA_ALGORITHM), content)) == content
     # Random bits may resemble a sequence.
     assert key_value(info(algorithm("1.3.101.112"), b"\x30\5" + bytes(30))) == b"\x30\5" + bytes(30)
     assert key_value(encoded(dsa.generate_private_key(1024))).startswith(b"\2\x81")
@@ -114,6 +118,7 @@ def encoded_numbers(modulus: int, exponent: int) -> bytes:
         der.element(SEQUENCE, EC_ALGORITHM, der.element(BIT_STRING)),
         der.element(SEQUENCE, EC_ALGORITHM, der.element(BIT_STRING, b"\1")),
         der.KEY[:-1],
+        info(EC_ALGORITHM, POINT, 0, NULL),
     ],
 )
 def test_a_malformed_key_is_its_own_value(key: bytes) -> None:

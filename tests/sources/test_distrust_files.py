@@ -148,7 +148,18 @@ def test_a_ca_in_another_selected_file_remains_trusted(linux, collector) -> None
 
 
 @pytest.mark.parametrize(
-    "line", [b"a.crt", b"  a.crt\t", b"/a.crt", b"mozilla/../a.crt", b"\\a.crt", b"a.\\\ncrt", b"c d.crt"]
+    "line",
+    [
+        b"a.crt",
+        b"  a.crt\t",
+        b"/a.crt",
+        b"mozilla/../a.crt",
+        b"\\a.crt",
+        b"a.\\\ncrt",
+        b"a.\\\n\ncrt",
+        b"#\\\na.crt",
+        b"c d.crt",
+    ],
 )
 def test_a_selected_and_deselected_file_is_selected(linux, collector, line: bytes) -> None:
     (linux / "certificates" / "mozilla").mkdir(parents=True)
@@ -207,6 +218,20 @@ def test_a_file_that_dev_null_masks_does_not_exist(linux, collector, name: str) 
     distrust.read(collector)
     assert lists(collector) == set()
     assert_complete(collector)
+
+
+def test_cas_of_all_files_of_the_administrator_and_all_selected_files_remain_trusted(linux, collector) -> None:
+    cas = [Certificate(der.certificate(der.common_name(name))) for name in "abcd"]
+    write(linux / "local" / "a.crt", der.pem(cas[0].der))
+    write(linux / "local" / "b.crt", der.pem(cas[1].der))
+    write(linux / "certificates" / "c.crt", der.pem(cas[2].der))
+    write(linux / "certificates" / "d.crt", der.pem(cas[3].der))
+    write(linux / "certificates" / "all.crt", b"".join(der.pem(ca.der) for ca in [*cas, BAD]))
+    path = write(linux / "deselected", b"!all.crt\nc.crt\nd.crt\n")
+    distrust.read(collector)
+    assert [lists(collector, ca) for ca in [*cas, BAD]] == [set(), set(), set(), set(), {path}]
+    # The system's store contains them, too, and does not parse them again.
+    assert set(collector.certificates) == {ca.der for ca in cas}
 
 
 def test_links_to_directories_of_the_administrators_cas_are_followed(linux, collector) -> None:
