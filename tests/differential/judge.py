@@ -10,6 +10,7 @@ chain       instead of *server*: a list of certificates in base64, sent by a sta
 host        the host name to verify, or null
 time        the time in Unix seconds at which OpenSSL judges the chain, or null
 clock       the time in Unix seconds that time.time() returns, or null
+flags       verification flags to add, for all results
 strict      a list: a result for each value of VERIFY_X509_STRICT, null for the default
 keep        reuse the context of the last request with this value and the same settings; null for a new one
 """
@@ -90,7 +91,8 @@ def _progress(connection):
 def _context(request, strict):
     keep = request.get("keep")
     timed = request.get("time") is not None  # The time cannot be reset.
-    key = (keep, strict, timed, request.get("host") is None)
+    flags = request.get("flags", 0)
+    key = (keep, strict, timed, request.get("host") is None, flags)
     context = None if keep is None else _kept.get(key)
     if context is None:
         context = ssl.create_default_context()
@@ -98,6 +100,7 @@ def _context(request, strict):
         if strict is not None:
             on = context.verify_flags | ssl.VERIFY_X509_STRICT
             context.verify_flags = on if strict else on & ~ssl.VERIFY_X509_STRICT
+        context.verify_flags |= flags
         context.check_hostname = request.get("host") is not None
         if keep is not None:
             for old in [each for each in _kept if each[0] != keep]:
@@ -139,7 +142,7 @@ def set_time(context, moment):
     library = ctypes.CDLL(_ssl.__file__)
     # The first field of the object that implements a context.
     pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
-    assert library.SSL_CTX_get_verify_mode(pointer) == context.verify_mode
+    assert library.SSL_CTX_get_verify_mode(pointer) == 3  # SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
     library.SSL_CTX_get0_param.restype = ctypes.c_void_p
     parameters = ctypes.c_void_p(library.SSL_CTX_get0_param(pointer))
     library.X509_VERIFY_PARAM_set_time(parameters, ctypes.c_int64(moment))
