@@ -38,6 +38,9 @@ CONSTRAINTS = {
 FLAWS = ("basic constraints are not critical", "no key usage")
 
 
+CERTIFICATE_SIGN = x509.KeyUsage(False, False, False, False, False, True, False, False, False)
+
+
 class Authority(NamedTuple):
     """A name with a key. Several authorities may have one name, and one of them may occur twice."""
 
@@ -98,82 +101,68 @@ class Scenario(NamedTuple):
         return [(group[owner % len(group)], group) for group, owner in zip(groups, self.owners)]
 
 
-def _often(value: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """Return a strategy for *value*, in two of three cases, and *others*."""
-    return st.sampled_from([value] * 2 * len(others) + [*others])
+def _mostly(value: Any, *others: Any) -> st.SearchStrategy[Any]:
+    """Return a strategy for *value*, in five of six cases, and *others*."""
+    return st.sampled_from([value] * 5 * len(others) + [*others])
 
 
 @st.composite
-def _certificates(draw: st.DrawFn, authorities: list[Authority], first: int, is_ca: bool) -> Description:
-    """Draw a certificate of the authority *first*, or if *is_ca* is false, of a server."""
-    subject = authorities[first] if is_ca else Authority("server", draw(st.integers(0, 1)), "key")
-    issuers = range(first + 1, len(authorities)) if is_ca else range(len(authorities))
-    issuer = authorities[draw(st.sampled_from([*issuers] or [first]))]
+def _authority_certificates(draw: st.DrawFn, subject: Authority, issuer: Authority) -> Description:
     return Description(
         subject,
         issuer,
-        is_ca,
-        draw(_often("current", "renewed", "expired", "future" if not is_ca else "expired")),
-        draw(_often("issuer's", "none", "wrong")),
-        draw(_often("none", *CONSTRAINTS)) if is_ca else "none",
-        draw(_often(None, 0, 1)) if is_ca else None,
-        draw(_often("none", *FLAWS)) if is_ca else "none",
+        True,
+        draw(_mostly("current", "renewed", "expired")),
+        draw(_mostly("issuer's", "none", "none" if subject == issuer else "wrong")),
+        draw(_mostly("none", *CONSTRAINTS)),
+        draw(_mostly(None, 0, 1)),
+        draw(_mostly("none", *FLAWS)),
     )
 
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     """Draw a PKI of up to six authorities."""
-    authority = st.builds(Authority, st.sampled_from("ABC"), st.integers(0, KEYS - 1), _often("key", "name", "none"))
+    authority = st.builds(Authority, st.sampled_from("ABC"), st.integers(0, KEYS - 1), _mostly("key", "name", "none"))
     authorities = draw(st.lists(authority, min_size=1, max_size=6))
-    count = len(authorities)
+    last = len(authorities) - 1
     issued: list[Description] = []
-    for index in range(count):
-        # Later authorities issue certificates to earlier ones; the last one is certainly a root.
-        if index == count - 1 or draw(st.booleans()):
-            issued.append(_self_signed(draw, authorities[index]))
-        if index < count - 1:
-            issued.append(draw(_certificates(authorities, index, True)))
-        if draw(_often(False, True)):  # a cross-certificate, by any authority
-            issuer = authorities[draw(st.integers(0, count - 1))]
-            issued.append(draw(_certificates(authorities, index, True))._replace(issuer=issuer))
+    for index, subject in enumerate(authorities):
+        # Later authorities issue certificates to earlier ones; the last one is a root.
+        if index == last or draw(st.integers(0, 2)) == 2:
+            issued.append(draw(_authority_certificates(subject, subject)))
+        if index < last:
+            issuer = authorities[draw(st.integers(index + 1, last))]
+            issued.append(draw(_authority_certificates(subject, issuer)))
+        if draw(st.integers(0, 3)) == 3:  # a cross-certificate of any authority
+            issuer = authorities[draw(st.integers(0, last))]
+            issued.append(draw(_authority_certificates(subject, issuer)))
     for certificate in list(issued):
-        if draw(_often(False, True)):  # renewed, or its old edition
-            issued.append(certificate._replace(period=draw(st.sampled_from(["renewed", "expired"]))))
-    leaf = draw(_certificates(authorities, 0, False))
-    if draw(st.booleans()):  # a realistic chain: from the first authority
-        leaf = leaf._replace(issuer=authorities[0])
+        if draw(_mostly(False, True)):  # another edition
+            issued.append(certificate._replace(period=draw(st.sampled_from(["current", "renewed", "expired"]))))
+    server = Authority("server", draw(st.integers(0, 1)), "key")
+    issuer = authorities[draw(_mostly(0, *range(1, last + 1)))] if last else authorities[0]
+    leaf = Description(
+        server,
+        issuer,
+        False,
+        draw(_mostly("current", "renewed", "expired", "future")),
+        draw(_mostly("issuer's", "none", "wrong")),
+    )
     issued = list(dict.fromkeys(issued))
-    shuffled = draw(st.permutations([*issued, leaf] if draw(_often(False, True)) else issued))
     # Mostly roots in the store, mostly other certificates in the chain.
-    store = [each for each in shuffled if draw(_often(each.is_self_issued, not each.is_self_issued))]
-    if not store:
-        store = shuffled[:1]
-    sent = [each for each in issued if draw(_often(not each.is_self_issued, each.is_self_issued))]
+    shuffled = draw(st.permutations([*issued, leaf] if draw(_mostly(False, True)) else issued))
+    store = [each for each in shuffled if draw(_mostly(each.is_self_issued, not each.is_self_issued))] or shuffled[:1]
+    sent = [each for each in issued if draw(_mostly(not each.is_self_issued, each.is_self_issued))]
     if draw(st.booleans()):
         sent = draw(st.permutations(sent))
     return Scenario(
         tuple(store),
-        tuple(draw(_often(False, True)) for _ in store),
+        tuple(draw(_mostly(False, True)) for _ in store),
         tuple(draw(st.integers(0, 3)) for _ in store),
         (leaf, *sent),
         draw(st.integers(0, 9)) == 9,
     )
-
-
-def _self_signed(draw: st.DrawFn, authority: Authority) -> Description:
-    return Description(
-        authority,
-        authority,
-        True,
-        draw(_often("current", "renewed", "expired")),
-        draw(_often("issuer's", "none")),
-        draw(_often("none", "none", *CONSTRAINTS)),
-        draw(_often(None, None, 0)),
-        draw(_often("none", *FLAWS)),
-    )
-
-CERTIFICATE_SIGN = x509.KeyUsage(False, False, False, False, False, True, False, False, False)
 
 
 class Mint:

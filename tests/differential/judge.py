@@ -1,4 +1,4 @@
-"""Verification of certificate chains in one interpreter. Runs in a process of its own, and uses only the standard library.
+"""Verification of certificate chains in one interpreter, in a process of its own with only the standard library.
 
 Each line of the standard input is a request, a JSON object; each line of the standard output is
 the list of results. A result is 0 if the chain was verified, OpenSSL's verify code if it was not,
@@ -12,7 +12,7 @@ time        the time in Unix seconds at which OpenSSL judges the chain, or null
 clock       the time in Unix seconds that time.time() returns, or null
 flags       verification flags to add, for all results
 strict      a list: a result for each value of VERIFY_X509_STRICT, null for the default
-keep        reuse the context of the last request with this value and the same settings; null for a new one
+keep        reuse the context of an earlier request with this value; null for a new one for each result
 """
 
 from __future__ import annotations
@@ -90,22 +90,22 @@ def _progress(connection):
 
 def _context(request, strict):
     keep = request.get("keep")
-    timed = request.get("time") is not None  # The time cannot be reset.
     flags = request.get("flags", 0)
-    key = (keep, strict, timed, request.get("host") is None, flags)
+    timed = request.get("time") is not None  # The time cannot be reset.
+    key = (keep, timed, request.get("host") is None, flags)
     context = None if keep is None else _kept.get(key)
     if context is None:
         context = ssl.create_default_context()
         context.maximum_version = ssl.TLSVersion.TLSv1_2 if "chain" in request else ssl.TLSVersion.TLSv1_3
-        if strict is not None:
-            on = context.verify_flags | ssl.VERIFY_X509_STRICT
-            context.verify_flags = on if strict else on & ~ssl.VERIFY_X509_STRICT
         context.verify_flags |= flags
         context.check_hostname = request.get("host") is not None
         if keep is not None:
-            for old in [each for each in _kept if each[0] != keep]:
+            for old in list(_kept)[:-7]:
                 del _kept[old]
             _kept[key] = context
+    if strict is not None:
+        on = context.verify_flags | ssl.VERIFY_X509_STRICT
+        context.verify_flags = on if strict else on & ~ssl.VERIFY_X509_STRICT
     return context
 
 
@@ -135,9 +135,8 @@ def _sized(width, content):
 
 def set_time(context, moment):
     """Let *context* judge chains at the time *moment*, for which the ssl module has no function."""
-    import ctypes
-
     import _ssl
+    import ctypes
 
     library = ctypes.CDLL(_ssl.__file__)
     # The first field of the object that implements a context.

@@ -46,13 +46,18 @@ class Comparison:
         assert self.hooked.is_hooked and not self.stock.is_hooked
 
     def stock_results(self, request: dict[str, Any]) -> list[Any]:
-        return self.stock.ask(**request)
+        """Return the results of stock Python."""
+        path = request["variables"]["SSL_CERT_FILE"]
+        # Contexts that have loaded a file can be reused; those that read a directory cannot.
+        return self.stock.ask(keep=path if os.path.exists(path) else None, **request)
 
     def hooked_results(self, request: dict[str, Any]) -> dict[str, list[Any]]:
+        """Return the results with certhook, by the value of CERTHOOK_LOAD."""
         results = {}
         for load in LOADS:
             variables = {**request["variables"], "CERTHOOK_LOAD": load, "CERTHOOK_CACHE_DIR": str(self.stores)}
-            results[load] = self.hooked.ask(**{**request, "variables": variables})
+            keep = str(request["variables"]) if load == "eager" else None
+            results[load] = self.hooked.ask(**{**request, "variables": variables, "keep": keep})
             if load == "lazy":
                 assert any(len(path.name) == 40 for path in self.stores.iterdir()), "there is no compiled store"
         shutil.rmtree(self.stores)
@@ -107,21 +112,35 @@ class Laboratory:
     def _compare_directories(self, scenario: Scenario, work: Path, base: dict[str, Any]) -> None:
         directory, expanded = work / "hashed", work / "expanded"
         files = scenario.files()
-        fresh = [each for each in scenario.store if not each.is_stale]
+        # Certificates with the hash of their file come first.
+        own, others = (
+            [
+                each
+                for owner, content in files
+                for each in content
+                if (each.subject.name == owner.subject.name) == is_own
+            ]
+            for is_own in (True, False)
+        )
+        fresh = [each for each in [*own, *others] if not each.is_stale]
         self._write_hashed(directory, files)
         self._write_hashed(expanded, [(each, [each]) for each in fresh])
         missing = str(work / "missing")
         request = {**base, "variables": {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": str(directory)}}
         expected = {**base, "variables": {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": str(expanded)}}
-        is_plain = len(fresh) == len(scenario.store) and all(
-            each.subject.name == owner.subject.name for owner, content in files for each in content
-        )
-        self._compare("directory", request, None if is_plain else expected)
+        is_plain = not others and len(fresh) == len(scenario.store)
+        # For a name in files of two hashes, the certificates that OpenSSL finds depend on the hashes that were
+        # looked up before. No order gives the same result.
+        is_ambiguous = not {each.subject.name for each in own}.isdisjoint(each.subject.name for each in others)
+        self._compare("directory", request, None if is_plain else expected, is_ambiguous)
 
-    def _compare(self, form: str, request: dict[str, Any], specified: dict[str, Any] | None) -> None:
+    def _compare(
+        self, form: str, request: dict[str, Any], specified: dict[str, Any] | None, is_ambiguous: bool = False
+    ) -> None:
         """Assert that certhook's results for *request* are those of stock Python.
 
         :param specified: a request with the store that certhook's specification makes of this one, if it differs
+        :param is_ambiguous: whether stock Python's result may depend on the order of look-ups
         """
         for comparison in self.comparisons:
             stock = comparison.stock_results(request)
@@ -135,10 +154,12 @@ class Laboratory:
                 self.counts[comparison.version, f"{form}: stock Python differs for the specified store"] += 1
             for load in LOADS:
                 if results[load] != expected:
-                    raise AssertionError(
-                        f"Python {comparison.version}, {form}, {load}: {results[load]}, expected {expected}; stock {stock}"
-                    )
+                    found = f"{results[load]}, expected {expected}; stock Python {stock}"
+                    raise AssertionError(f"Python {comparison.version}, {form}, {load}: {found}")
                 for before, after in zip(stock, results[load]):
+                    if is_ambiguous and before == 0 and after != 0:
+                        self.counts[comparison.version, f"{form}, {load}: refused, after an ambiguous look-up"] += 1
+                        continue
                     assert before != 0 or after == 0, f"Python {comparison.version}, {form}, {load}: lost {stock}"
 
     def _write(self, path: Path, certificates: Iterable[Description]) -> None:
@@ -158,7 +179,9 @@ class Laboratory:
         if name not in self._hashes:
             command = [self._openssl, "x509", "-noout", "-subject_hash"]
             pem = self.mint.pem(certificate)
-            self._hashes[name] = subprocess.run(command, input=pem, capture_output=True, check=True).stdout.decode().strip()
+            self._hashes[name] = (
+                subprocess.run(command, input=pem, capture_output=True, check=True).stdout.decode().strip()
+            )
         return self._hashes[name]
 
 
