@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import hashlib
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -99,6 +99,14 @@ class Scenario(NamedTuple):
             else:
                 groups.append([certificate])
         return [(group[owner % len(group)], group) for group, owner in zip(groups, self.owners)]
+
+
+def dead_ends_last(certificates: Sequence[Description]) -> list[Description]:
+    """Return *certificates* with those last from which no issuer among them leads to a self-issued one."""
+    complete = {each.subject.name for each in certificates if each.is_self_issued}
+    for _ in certificates:
+        complete |= {each.subject.name for each in certificates if each.issuer.name in complete}
+    return sorted(certificates, key=lambda each: not each.is_self_issued and each.issuer.name not in complete)
 
 
 def _mostly(value: Any, *others: Any) -> st.SearchStrategy[Any]:

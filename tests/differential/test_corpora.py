@@ -161,10 +161,11 @@ class Comparison:
         judged_at = now if moment is None else moment
         fresh = [root for root in roots if not root.is_stale(judged_at)]
         fresh_now = [root for root in roots if not root.is_stale(now)]
-        # Two stores with equal content, because certhook keeps trust for one file while the clock changes.
-        given, at_present = Store(work, "given", roots), Store(work, "at_present", roots)
+        given = Store(work, "given", roots)
         specified = given if fresh == roots else Store(work, "specified", fresh)
         specified_now = specified if fresh == fresh_now else Store(work, "specified_now", fresh_now)
+        # Another store with equal content, because certhook keeps the trust in one while the clock changes.
+        at_present = Store(work, "at_present", roots) if fresh != fresh_now else given
         for form, variables in given.forms.items():
             stock = [self._judge(case, variables, "") for case in cases]
             expected = stock

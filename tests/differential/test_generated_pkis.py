@@ -1,6 +1,6 @@
 """On generated PKIs, lazy and eager contexts verify the same chains as stock Python, with the same verify codes.
 
-The oracle is stock Python with the same store, as a file and as a hashed directory. Two
+The oracle is stock Python with the same store, as a file and as a hashed directory. Three
 differences are part of certhook's specification, and are compared with stock Python, too:
 
 - Expired certificates that are not self-issued are dropped, because they can only break a chain:
@@ -8,8 +8,10 @@ differences are part of certhook's specification, and are compared with stock Py
 - Every certificate in a file of a hashed directory counts if one of them has the hash that is the
   file's name. OpenSSL finds the others only after it has looked up that one: stock Python gives the
   same result for a directory in which each certificate has a file of its own.
+- Before Python 3.13, a certificate from which no issuer in the store leads to a root follows all others with
+  its name, because it can only break a chain: stock Python gives the same result for that order.
 
-In both cases, everything that stock Python verifies with the original store is verified.
+In all three cases, everything that stock Python verifies with the original store is verified.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, Sequence
 
 import generated_pkis
 import judges
@@ -39,6 +41,7 @@ class Comparison:
 
     def __init__(self, version: str, pythons: tuple[Path, Path], directory: Path) -> None:
         self.version = version
+        self.has_partial_chains = tuple(map(int, version.split("."))) >= (3, 13)
         self.stores = directory / f"stores-{version}"
         missing = str(directory / "missing")
         variables = {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": missing, "CERTHOOK_SOURCES": "system"}
@@ -100,18 +103,21 @@ class Laboratory:
             shutil.rmtree(work)
 
     def _compare_files(self, scenario: Scenario, work: Path, base: dict[str, Any]) -> None:
-        file, reduced = work / "store.pem", work / "reduced.pem"
-        fresh = [each for each in scenario.store if not each.is_stale]
+        file, missing = work / "store.pem", str(work / "missing")
         self._write(file, scenario.store)
-        self._write(reduced, fresh)
-        missing = str(work / "missing")
+        specified = {}
+        for partial, certificates in self._specified(scenario.store).items():
+            reordered = work / f"specified-{partial}.pem"
+            self._write(reordered, certificates)
+            if certificates != [*scenario.store]:
+                specified[partial] = {**base, "variables": {"SSL_CERT_FILE": str(reordered), "SSL_CERT_DIR": missing}}
         request = {**base, "variables": {"SSL_CERT_FILE": str(file), "SSL_CERT_DIR": missing}}
-        expected = {**base, "variables": {"SSL_CERT_FILE": str(reduced), "SSL_CERT_DIR": missing}}
-        self._compare("file", request, expected if len(fresh) < len(scenario.store) else None)
+        self._compare("file", request, specified)
 
     def _compare_directories(self, scenario: Scenario, work: Path, base: dict[str, Any]) -> None:
-        directory, expanded = work / "hashed", work / "expanded"
+        directory, missing = work / "hashed", str(work / "missing")
         files = scenario.files()
+        self._write_hashed(directory, files)
         # Certificates with the hash of their file come first.
         own, others = (
             [
@@ -122,29 +128,36 @@ class Laboratory:
             ]
             for is_own in (True, False)
         )
-        fresh = [each for each in [*own, *others] if not each.is_stale]
-        self._write_hashed(directory, files)
-        self._write_hashed(expanded, [(each, [each]) for each in fresh])
-        missing = str(work / "missing")
+        specified = {}
+        for partial, certificates in self._specified([*own, *others]).items():
+            expanded = work / f"specified-{partial}"
+            if others or certificates != own:
+                self._write_hashed(expanded, [(each, [each]) for each in certificates])
+                specified[partial] = {**base, "variables": {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": str(expanded)}}
         request = {**base, "variables": {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": str(directory)}}
-        expected = {**base, "variables": {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": str(expanded)}}
-        is_plain = not others and len(fresh) == len(scenario.store)
         # For a name in files of two hashes, the certificates that OpenSSL finds depend on the hashes that were
         # looked up before. No order gives the same result.
         is_ambiguous = not {each.subject.name for each in own}.isdisjoint(each.subject.name for each in others)
-        self._compare("directory", request, None if is_plain else expected, is_ambiguous)
+        self._compare("directory", request, specified, is_ambiguous)
+
+    def _specified(self, certificates: Sequence[Description]) -> dict[bool, list[Description]]:
+        """Return the certificates that certhook trusts, in its order, with and without partial chains."""
+        fresh = [each for each in certificates if not each.is_stale]
+        return {True: fresh, False: generated_pkis.dead_ends_last(fresh)}
 
     def _compare(
-        self, form: str, request: dict[str, Any], specified: dict[str, Any] | None, is_ambiguous: bool = False
+        self, form: str, request: dict[str, Any], specified: dict[bool, dict[str, Any]], is_ambiguous: bool = False
     ) -> None:
         """Assert that certhook's results for *request* are those of stock Python.
 
-        :param specified: a request with the store that certhook's specification makes of this one, if it differs
+        :param specified: requests with the store that certhook's specification makes of this one, with and without
+            partial chains, if it differs
         :param is_ambiguous: whether stock Python's result may depend on the order of look-ups
         """
         for comparison in self.comparisons:
             stock = comparison.stock_results(request)
-            expected = stock if specified is None else comparison.stock_results(specified)
+            instead = specified.get(comparison.has_partial_chains)
+            expected = stock if instead is None else comparison.stock_results(instead)
             results = comparison.hooked_results(request)
             note(f"Python {comparison.version}, {form}: stock {stock}, expected {expected}, {results}")
             for strict, code in zip(STRICT, stock):
