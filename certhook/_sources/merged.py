@@ -115,7 +115,7 @@ def in_order_of_use(every: Iterable[Merged]) -> list[Merged]:
     pending = [merged for merged in ordered if not (merged.is_self_issued or merged._auxiliary)]
     complete = {names.folded(merged.certificate.subject) for merged in ends}
     while pending:
-        found = [merged for merged in pending if names.folded(merged.certificate.issuer) in complete]
+        found = {merged for merged in pending if names.folded(merged.certificate.issuer) in complete}
         if not found:
             break
         complete.update(names.folded(merged.certificate.subject) for merged in found)
