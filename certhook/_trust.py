@@ -14,7 +14,7 @@ import os
 import sys
 
 from certhook import __version__, _config, _store
-from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
+from certhook._config import CLIENT_AUTH, PARTIAL_CHAINS, SERVER_AUTH, SETTINGS
 from certhook._state import CALLER_CERTS, FOR_SERVER, LOADED, STORE, is_server, process
 from certhook._watch import Monitor, Snapshot
 
@@ -130,8 +130,8 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
     relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
     selected = [repr(getattr(config, attribute)) for attribute in relevant]
-    # Every LibreSSL has the same version number.
-    version = _ssl.OPENSSL_VERSION
+    # Every LibreSSL has the same version number. Partial chains affect the order of certificates with equal names.
+    version = f"{_ssl.OPENSSL_VERSION}, {PARTIAL_CHAINS}"
     named = str(config.named)
     overrides = str(config.overrides_system)
     return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time
 
 from certhook._sources.blocklist import Blocklist
-from certhook._sources.merged import Merged
+from certhook._sources.merged import Merged, in_order_of_use
 from certhook._watch.recorder import Recorder
 from certhook.exceptions import SourceError
 
@@ -51,8 +51,7 @@ class TrustSet:
 
     :ivar anchors: the anchors without duplicates, in the order of their sources
     :ivar restricted: certificates that OpenSSL rejects for the purpose because of trust settings in a source
-    :ivar stored: the anchors and the restricted certificates in the order in which OpenSSL reads them: those with
-        equal subject and issuer first, which complete a chain, then in the order of their sources
+    :ivar stored: the anchors and the restricted certificates in the order in which OpenSSL reads them
     :ivar expired: anchors that are ignored because they have expired and are not self-issued
     :ivar removed: anchors that a source lists and the administrator distrusts
     :ivar excluded: anchors that a source lists, and that ``CERTHOOK_REMOVED`` excludes
@@ -241,8 +240,7 @@ class Collector:
         excluded = {anchor.der for anchor in self._excluded}
         anchors = [m for m in every if self._is_anchor(m) and m.certificate.der not in excluded]
         restricted = [m for m in every if m.is_restricted]
-        # OpenSSL uses the first of several certificates with equal names. Sorting preserves the order otherwise.
-        stored = sorted([*anchors, *restricted], key=lambda m: (not m.is_self_issued, order[m]))
+        stored = in_order_of_use(sorted([*anchors, *restricted], key=order.__getitem__))
         ends = [m.end for m in anchors if m.end is not None]
         if ends:
             self.recorder.valid_until(min(ends))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from certhook._certificates import names, x509
 from certhook._certificates.anchor import Anchor
+from certhook._config import PARTIAL_CHAINS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +98,30 @@ class Merged:
     def anchor(self) -> Anchor:
         """Return the result."""
         return Anchor(self.certificate, tuple(self._listed), tuple(self._rejected_by), self._auxiliary)
+
+
+def in_order_of_use(every: Iterable[Merged]) -> list[Merged]:
+    """Sort certificates so that OpenSSL, which uses the first one with a name, completes every chain that it can.
+
+    The order is that of the sources, as with stock Python, which a program may depend on: the second certificate
+    with a name may have constraints that the first one lacks. Dead ends come last: certificates from which no issuer
+    in *every* leads to a self-issued one. They can only break a chain, unless partial chains are trusted.
+    """
+    ordered = list(every)
+    if PARTIAL_CHAINS:
+        return ordered
+    # OpenSSL also trusts a certificate with a list of trusted purposes without its issuers.
+    ends = [merged for merged in ordered if merged.is_self_issued or merged._auxiliary]
+    pending = [merged for merged in ordered if not (merged.is_self_issued or merged._auxiliary)]
+    complete = {names.folded(merged.certificate.subject) for merged in ends}
+    while pending:
+        found = {merged for merged in pending if names.folded(merged.certificate.issuer) in complete}
+        if not found:
+            break
+        complete.update(names.folded(merged.certificate.subject) for merged in found)
+        pending = [merged for merged in pending if merged not in found]
+    dead_ends = set(pending)
+    return sorted(ordered, key=dead_ends.__contains__)
 
 
 def _end(certificate: Certificate) -> int | None:

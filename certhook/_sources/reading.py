@@ -97,6 +97,7 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
     subject_hash = names.subject_hash_old if old else names.subject_hash
     hashed = sorted((match[1], int(match[2])) for match in map(_HASHED_NAME.fullmatch, found) if match)
     expected = {name: 0 for name, _ in hashed}
+    others: list[tuple[list[Entry], str]] = []
     for name, number in hashed:
         path = os.path.join(location.path, f"{name}.{number}")
         if number != expected[name]:
@@ -105,18 +106,21 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
             collector.recorder.watch_member(path)  # The target of this link may be created later.
             continue
         expected[name] += 1
-        entries = []
-        matching = []
+        matching: list[Entry] = []
+        remaining: list[Entry] = []
         for entry in _load(collector, path, location):
             try:
                 is_match = subject_hash(entry.certificate.subject) == name
             except ValueError as error:
                 collector.problems.append(SourceError(path, f"contains a certificate that is ignored: {error}"))
                 continue
-            entries.append(entry)
-            matching += [entry] * is_match
+            (matching if is_match else remaining).append(entry)
         if matching:
-            collector.add(location, matching if old else entries, path)
+            collector.add(location, matching, path)
+            others.append((remaining, path))
+    # OpenSSL finds these only after the file's own hash was looked up, so they come last among equal names.
+    for entries, path in others if not old else ():
+        collector.add(location, entries, path)
 
 
 def _load(collector: Collector, path: str, location: Location, setting: str | None = None) -> list[Entry]:
