@@ -1,7 +1,7 @@
 """Distrust, compared with the programs of the distributions: trust(1) and update-ca-certificates(8).
 
 Random trees of files are read by certhook and by the program. A certificate that the program
-excludes from its result must be distrusted, and no other. CERTHOOK_TEST_EXAMPLES is the number of
+excludes from its result must be distrusted, and no other. CERTHOOK_TEST_TREES is the number of
 trees for each program.
 
 certhook distrusts more than trust(1) in these cases, and never less:
@@ -43,7 +43,7 @@ from certhook._config import SERVER_AUTH, Config
 from certhook._sources import debian, distrust
 from certhook._sources.collector import Collector
 
-EXAMPLES = int(os.environ.get("CERTHOOK_TEST_EXAMPLES", "40"))
+TREES = int(os.environ.get("CERTHOOK_TEST_TREES", "40"))
 _NOBODY = 65534
 
 
@@ -139,7 +139,7 @@ def test_p11_kit_distrusts_what_trust_does_not_extract(directory: Path, missing:
     monkeypatch.setattr(distrust, "P11_KIT", (str(trust.sources),))
     assert trust.distrusted({}) == set()
     seen: set[str] = set()
-    for seed in range(EXAMPLES):
+    for seed in range(TREES):
         files = universe.p11_kit_tree(random.Random(seed))
         theirs = trust.distrusted({name: file.data for name, file in files.items()})
         ours, collector = distrusted()
@@ -147,7 +147,7 @@ def test_p11_kit_distrusts_what_trust_does_not_extract(directory: Path, missing:
         extra = ours - theirs - explained(files, theirs)
         assert extra == set(), f"seed {seed}: {sorted(extra)}"
         seen |= theirs
-    assert seen == set(UNIVERSE) or EXAMPLES < 40
+    assert seen == set(UNIVERSE) or TREES < 40
 
 
 # Debian.
@@ -206,7 +206,7 @@ def test_debian_distrusts_deselected_files_except_cas_that_the_result_contains(
     for name, path in (("DESELECTED", update.conf), ("CERTIFICATES", update.shared), ("LOCAL", update.local)):
         monkeypatch.setattr(debian, name, str(path))
     counts = Counter()
-    for seed in range(EXAMPLES):
+    for seed in range(TREES):
         configuration = distrust_debian.configuration(seed)
         trusted = update.trusted(configuration)
         ours, _ = distrusted()
@@ -220,4 +220,4 @@ def test_debian_distrusts_deselected_files_except_cas_that_the_result_contains(
         named = {edition for file in files for name in contents.get(file, ()) for edition in editions(name)}
         assert ours <= named - exempt, f"seed {seed}: {sorted(ours - (named - exempt))}"
         counts.update(trusted=len(trusted), distrusted=len(ours), exempt=len(named & exempt))
-    assert min(counts[name] for name in ("trusted", "distrusted", "exempt")) >= EXAMPLES // 4
+    assert min(counts[name] for name in ("trusted", "distrusted", "exempt")) >= TREES // 4
