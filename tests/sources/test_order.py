@@ -29,8 +29,11 @@ def cross_certificate() -> dict[str, Scenario]:
     parent = issue("?", ca=True)
     cross = sorting(lambda: issue("the root", parent, ca=True, key=root.key), before=root)
     leaf = issue("localhost", root)
+    old = issue("old root", ca=True, days=(-300, -1))
+    cross_of_old = issue("the root", old, ca=True, key=root.key)
     name = hashed_name(root.der)
     return {
+        "cross-certificate, its expired root, root": Scenario([leaf], pem(cross_of_old, old, root)),
         "root, cross-certificate": Scenario([leaf], pem(root, cross)),
         "cross-certificate, root": Scenario([leaf], pem(cross, root)),
         "directory: root, cross-certificate": Scenario(
@@ -105,6 +108,7 @@ SCENARIOS = {name: scenario for group in GROUPS for name, scenario in group().it
 #: Scenarios that only certhook verifies, if stock Python does not accept partial chains, or does not at all.
 BETTER = (
     "cross-certificate, root",
+    "cross-certificate, its expired root, root",
     "file: cross-certificate, directory: root",
     "expired intermediate, renewed one sent",
 )
@@ -144,7 +148,7 @@ def test_expired_certificates_that_are_not_self_issued_are_listed_separately(mac
     (machine / "second.pem").write_bytes(pem(expired))
     trust = read(CERTHOOK_SOURCES="system")
     assert [anchor.der for anchor in trust.anchors] == [valid.der, root.der]
-    assert [anchor.der for anchor in trust.stored] == [root.der, valid.der]
+    assert sorted(anchor.der for anchor in trust.stored) == sorted([valid.der, root.der])
     (only,) = trust.expired
     assert (only.der, only.listed) == (expired.der, (("system", str(machine / "first.pem")),))
 
@@ -160,10 +164,17 @@ def test_the_note_of_a_location_with_only_expired_certificates_states_the_reason
     )
 
 
-def test_the_trust_set_is_read_again_when_the_first_certificate_that_is_not_self_issued_expires(machine) -> None:
-    root = issue("R", ca=True, days=(-300, 1))
+def test_the_trust_set_is_read_again_when_the_first_certificate_expires_unless_all_are_self_issued(machine) -> None:
+    def deadlines(*issued: Issued) -> list[str]:
+        (machine / "first.pem").write_bytes(pem(*issued))
+        return [name for kind, name, *_ in read(CERTHOOK_SOURCES="system").snapshot.members if kind == "deadline"]
+
+    def end(issued: Issued) -> str:
+        return str(int(issued.certificate.not_valid_after_utc.timestamp()))
+
+    root, other, expired = (issue(f"R{days}", ca=True, days=(-300, days)) for days in (40, 5, -1))
     valid = [issue("issuing CA", root, ca=True, days=(-30, days)) for days in (30, 10, 20)]
-    (machine / "first.pem").write_bytes(pem(root, *valid))
-    trust = read(CERTHOOK_SOURCES="system")
-    end = int(valid[1].certificate.not_valid_after_utc.timestamp())
-    assert [name for kind, name, *_ in trust.snapshot.members if kind == "deadline"] == [str(end)]
+    assert deadlines(root, *valid, expired) == [end(valid[1])]
+    assert deadlines(root, *valid, expired, other) == [end(other)]
+    assert deadlines(root, other, expired) == []
+    assert deadlines(expired, issue("issuing CA", expired, ca=True, days=(-30, -1))) == []
