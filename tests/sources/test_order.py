@@ -30,7 +30,11 @@ def cross_certificate() -> dict[str, Scenario]:
     cross = sorting(lambda: issue("the root", parent, ca=True, key=root.key), before=root)
     leaf = issue("localhost", root)
     name = hashed_name(root.der)
+    constraints = {x509.NameConstraints: (x509.NameConstraints(None, [x509.DNSName("localhost")]), True)}
+    constrained = issue("the root", ca=True, key=root.key, changed=constraints)
     return {
+        "cross-certificate, its issuer, constrained root": Scenario([leaf], pem(cross, parent, constrained)),
+        "cross-certificate, constrained root": Scenario([leaf], pem(cross, constrained)),
         "root, cross-certificate": Scenario([leaf], pem(root, cross)),
         "cross-certificate, root": Scenario([leaf], pem(cross, root)),
         "directory: root, cross-certificate": Scenario(
@@ -74,11 +78,19 @@ def several_in_one_file() -> dict[str, Scenario]:
     root = issue("R", ca=True)
     issuing = issue("issuing CA", root, ca=True)
     leaf = issue("localhost", issuing)
-    other = issue("other", ca=True)
-    name = hashed_name(issuing.der)
+    other = issue("other", ca=True, changed=NO_KEY_IDS)
+    recreated = issue("other", ca=True, changed=NO_KEY_IDS)
+    first = next(
+        one for one in (issue(f"{n}", ca=True) for n in range(99)) if hashed_name(one.der) < hashed_name(other.der)
+    )
+    name, earlier = hashed_name(issuing.der), hashed_name(first.der)
     return {
         "hashed file: issuing CA, root": Scenario([leaf], hashed={name: pem(issuing, root)}),
         "hashed file: root, issuing CA": Scenario([leaf], hashed={name: pem(root, issuing)}),
+        "hashed file with a subject of another file": Scenario(
+            [issue("localhost", other, changed=NO_KEY_IDS)],
+            hashed={earlier: pem(first, recreated), hashed_name(other.der): other.pem},
+        ),
         "hashed file without its subject": Scenario([leaf], hashed={hashed_name(other.der): pem(issuing, root)}),
     }
 
@@ -144,7 +156,7 @@ def test_expired_certificates_that_are_not_self_issued_are_listed_separately(mac
     (machine / "second.pem").write_bytes(pem(expired))
     trust = read(CERTHOOK_SOURCES="system")
     assert [anchor.der for anchor in trust.anchors] == [valid.der, root.der]
-    assert [anchor.der for anchor in trust.stored] == [root.der, valid.der]
+    assert [anchor.der for anchor in trust.stored] == [valid.der, root.der]
     (only,) = trust.expired
     assert (only.der, only.listed) == (expired.der, (("system", str(machine / "first.pem")),))
 
