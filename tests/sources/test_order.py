@@ -121,6 +121,9 @@ BETTER = (
     "expired intermediate, renewed one sent",
 )
 
+#: Scenarios that are refused for another reason: OpenSSL finds no issuer of the certificate that stock Python uses.
+OTHER_CODE = ("cross-certificate, constrained root",)
+
 
 @pytest.fixture(scope="module")
 def codes(tmp_path_factory: pytest.TempPathFactory) -> Codes:
@@ -133,6 +136,8 @@ def test_the_result_is_that_of_stock_python(name, python, codes) -> None:
     for stock, certhook in codes.of(python, name):
         if name in BETTER:
             assert certhook == VERIFIED
+        elif name in OTHER_CODE:
+            assert (certhook == VERIFIED) == (stock == VERIFIED)
         elif stock == EXPIRED and "intermediate" in name:
             assert certhook != VERIFIED
         else:
