@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from certhook import _config, _trust
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._state import STORE, is_hooked
+from certhook._state import is_hooked, markers_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = No
     :warns CerthookWarning: otherwise, if a setting or source is wrong
     """
     problems = _trust.apply(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
-    if STORE in context.__dict__ and not is_hooked(context):
+    if markers_of(context).store is not None and not is_hooked(context):
         from certhook import _eager
 
         _eager.load_completely(context)

@@ -6,7 +6,7 @@ import sys
 
 import certhook
 from certhook import _config, _finder
-from certhook._state import STORE, process, wrapped
+from certhook._state import markers_of, process, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,6 @@ def _contexts_with_store() -> list[Any]:
 
     found = []
     for candidate in gc.get_objects():
-        if issubclass(type(candidate), _ssl._SSLContext) and STORE in getattr(candidate, "__dict__", ()):
+        if issubclass(type(candidate), _ssl._SSLContext) and markers_of(candidate).store is not None:
             found.append(candidate)
     return found

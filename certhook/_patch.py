@@ -19,7 +19,7 @@ from _thread import _local
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._state import CALLER_CERTS, FOR_SERVER, STORE, context_class_of, incomplete, is_wrapped, process, wrap
+from certhook._state import context_class_of, incomplete, is_wrapped, mark, markers_of, process, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def _create_for_server(original: "Function", args: "Tuple[Any, ...]", kwargs: "d
         context = original(*args, **kwargs)
     finally:
         _thread_state.serves = False
-    getattr(context, "__dict__", {})[FOR_SERVER] = True
+    if hasattr(context, "__dict__"):  # A patched SSLContext may return any object.
+        mark(context).is_for_server = True
     return context
 
 
@@ -176,7 +177,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
                 _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled")
                 return None
         load_completely(args)
-        context.__dict__[CALLER_CERTS] = True
+        mark(context).has_caller_certs = True
         return original(*args, **kwargs)
 
     wrapper = _marked(load_verify_locations, original)
@@ -194,7 +195,7 @@ def _besides_public_bundle(
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("the certificates that the caller names are loaded", failure)
         return None
-    return None if FOR_SERVER in vars(context) or getattr(_thread_state, "serves", False) else others
+    return None if markers_of(context).is_for_server or getattr(_thread_state, "serves", False) else others
 
 
 def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
@@ -228,7 +229,7 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
 
 def load_completely(args: "tuple[Any, ...]") -> None:
     """Load the compiled store that the first of *args* points at, if that is a context that points at one."""
-    if args and STORE in getattr(args[0], "__dict__", ()):
+    if args and markers_of(args[0]).store is not None:
         try:
             from certhook import _eager
 

@@ -7,6 +7,7 @@ have file capabilities (secure_getenv(3)). certhook ignores its variables there 
 
 import os
 import sys
+from _weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,15 +17,8 @@ if TYPE_CHECKING:
     #: A function with any signature, and with attributes of certhook.
     Function = Any
 
-# Markers in the __dict__ of a context.
-#: The compiled store from which OpenSSL reads the context's roots on demand.
-STORE = "_certhook_store"
-#: The compiled store from which every root was loaded into the context.
-LOADED = "_certhook_loaded"
-#: Set if the caller loaded certificates other than default trust.
-CALLER_CERTS = "_certhook_caller_certs"
-#: Set if create_default_context() created the context for a server.
-FOR_SERVER = "_certhook_for_server"
+#: The name of the attribute of a context that contains its markers.
+MARKERS = "_certhook"
 
 _AT_SECURE = 23
 
@@ -56,6 +50,45 @@ class Process:
 
 
 process = Process()
+
+
+class Markers(ref):  # type: ignore[type-arg]
+    """What certhook did to one context. Contexts without any markers have none.
+
+    Programs copy the attributes of one context to another, which has no roots yet, so the markers
+    refer to the context that they are valid for. Copies by way of pickle and copy are False.
+
+    :ivar store: the compiled store from which OpenSSL reads the context's roots on demand, None if there is none
+    :ivar loaded: the compiled store from which every root was loaded into the context
+    :ivar has_caller_certs: whether the caller loaded certificates other than default trust
+    :ivar is_for_server: whether create_default_context() created the context for a server
+    """
+
+    store: "Optional[str]" = None
+    loaded: "Optional[str]" = None
+    has_caller_certs = False
+    is_for_server = False
+
+    def __reduce__(self) -> "Tuple[Any, ...]":
+        return bool, ()
+
+
+#: The markers of contexts without any.
+NO_MARKERS = Markers(Process)
+
+
+def markers_of(context: "Any") -> Markers:
+    """Return the markers of *context*, which may be any object. They must not be modified."""
+    found = getattr(context, "__dict__", {}).get(MARKERS)
+    return found if isinstance(found, ref) and found() is context else NO_MARKERS  # type: ignore[return-value]
+
+
+def mark(context: "Any") -> Markers:
+    """Return the markers of *context* for modification."""
+    found = markers_of(context)
+    if found is NO_MARKERS:
+        found = context.__dict__[MARKERS] = Markers(context)
+    return found
 
 
 def is_privileged() -> bool:

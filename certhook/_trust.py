@@ -15,7 +15,7 @@ import sys
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
-from certhook._state import CALLER_CERTS, FOR_SERVER, LOADED, STORE, is_server, process
+from certhook._state import is_server, mark, markers_of, process
 from certhook._watch import Monitor, Snapshot
 
 TYPE_CHECKING = False
@@ -204,8 +204,8 @@ def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
     :returns: the problems to report
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     """
-    markers = context.__dict__
-    if is_server(context) or FOR_SERVER in markers:
+    markers = markers_of(context)
+    if markers.is_for_server or is_server(context):
         purpose = CLIENT_AUTH
     config = _config.current()
     trust = current(config, purpose)
@@ -213,10 +213,10 @@ def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
         # Without the frames of earlier raises.
         raise trust.problems[0].with_traceback(None)
     store = trust.store
-    has_certificates = CALLER_CERTS in markers or STORE in markers or LOADED in markers or _stats(context)["x509"]
+    has_certificates = markers.has_caller_certs or markers.store or markers.loaded or _stats(context)["x509"]
     if store is not None and not has_certificates:
         _load(context, capath=store)
-        markers[STORE] = store
+        mark(context).store = store
     else:
         trust = _load_into(context, trust, purpose)
     if config.debug:
@@ -230,8 +230,9 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     """Load the anchors of *trust* into a context that contains certificates, or without a store."""
     from certhook import _loading
 
-    if context.__dict__.get(STORE) not in (None, trust.store):
-        repair(context.__dict__[STORE])
+    store = markers_of(context).store
+    if store is not None and store != trust.store:
+        repair(store)
     if trust.store is not None:
         _loading.load_store(context, trust.store)
         return trust
