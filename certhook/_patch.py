@@ -19,7 +19,7 @@ from _thread import _local
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._state import context_class_of, incomplete, is_wrapped, mark, markers_of, process, wrap
+from certhook._state import context_class_of, incomplete, is_wrapped, mark, markers_of, process, undisturbed, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,9 +189,7 @@ def _besides_public_bundle(
 ) -> "dict[str, Any] | None":
     """Return the arguments besides a public bundle; None if no adopted bundle is named, or for servers."""
     try:
-        from certhook._public_bundles import other_arguments
-
-        others = other_arguments(context, args[1:], kwargs, _config.current())
+        others = _call("_public_bundles", "other_arguments", context, args[1:], kwargs, _config.current())
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("the certificates that the caller names are loaded", failure)
         return None
@@ -227,13 +225,17 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
     return wrapper
 
 
+@undisturbed
+def _call(module: str, function: str, *args: "Any") -> "Any":
+    """Call a function of one of certhook's modules, which is imported first."""
+    return getattr(__import__(f"certhook.{module}", fromlist=[function]), function)(*args)
+
+
 def load_completely(args: "tuple[Any, ...]") -> None:
     """Load the compiled store that the first of *args* points at, if that is a context that points at one."""
     if args and markers_of(args[0]).store is not None:
         try:
-            from certhook import _eager
-
-            _eager.load_completely(args[0])
+            _call("_eager", "load_completely", args[0])
         except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
             _warn_of_failure("the roots could not be loaded", failure)
 
@@ -266,6 +268,7 @@ def _apply_trust(context: "Any", purpose: int, original: "Function", source: str
         trust.report(problems)
 
 
+@undisturbed
 def _import_trust() -> "Any":
     global _trust
     from certhook import _trust

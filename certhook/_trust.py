@@ -15,8 +15,8 @@ import sys
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
-from certhook._state import is_server, mark, markers_of, process
-from certhook._watch import Monitor, Snapshot
+from certhook._state import is_server, mark, markers_of, process, undisturbed
+from certhook._watch import Monitor, Snapshot, exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +44,21 @@ class Trust:
     :ivar anchors: the certificates to load as DER, empty if there is a store
     :ivar problems: the problems to report
     :ivar eager_reason: why there is no store, empty if there is one
+    :ivar user: the effective user; a store that is safe for one user may be unsafe for another
+    :ivar is_provisional: whether an input could not be read because of an error that may be transient
     """
 
-    __slots__ = ("_lacks_bundle", "_monitor", "_user", "anchors", "config", "eager_reason", "problems", "store")
+    __slots__ = (
+        "_lacks_bundle",
+        "_monitor",
+        "anchors",
+        "config",
+        "eager_reason",
+        "is_provisional",
+        "problems",
+        "store",
+        "user",
+    )
 
     def __init__(
         self,
@@ -64,8 +76,8 @@ class Trust:
         self.store = store
         self.anchors = anchors
         self.eager_reason = eager_reason
-        # A store that is safe for one user may be unsafe for another.
-        self._user = _user()
+        self.user = _user()
+        self.is_provisional = snapshot.is_provisional
         self._lacks_bundle = bool(problems) and _lacks_bundle(self.problems)
         also = [] if store is None else [("path", store, "", store_signature)]
         self._monitor = None if volatile else Monitor(snapshot, also, self._is_store_complete)
@@ -73,7 +85,7 @@ class Trust:
     def is_current(self) -> bool:
         """Return whether all inputs and the store are unchanged."""
         monitor = self._monitor
-        if monitor is None or self._user != _user() or not monitor.is_current():
+        if monitor is None or not monitor.is_current():
             return False
         return not self._lacks_bundle or _lacks_bundle(self.problems)
 
@@ -90,21 +102,44 @@ class Trust:
         return self.store is None or _is_complete(self.store)
 
 
+@undisturbed
 def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
     """Return whether certifi was missing and still is. A program may add it to ``sys.path`` later."""
-    from certhook import _certifi
     from certhook._finder import find_package
 
-    was_missing = any(getattr(problem, "path", None) == _certifi.PACKAGE for problem in problems)
-    return was_missing and find_package(_certifi.PACKAGE) is None
+    if all(getattr(problem, "path", None) != "certifi" for problem in problems):
+        return False
+    try:
+        return find_package("certifi") is None
+    except Exception:
+        return True  # Not evidence of a change: a finder of the program raises.
 
 
 def current(config: "Config", purpose: int) -> Trust:
-    """Return default trust for *purpose*, determined again if an input has changed."""
+    """Return default trust for *purpose*, determined again if an input has changed.
+
+    A change counts only if the new state can be read: while an error that may be transient prevents
+    that (no file descriptor is left, an audit hook raises), the previous default trust remains in
+    effect, and the next context tries again. A missing, empty or inaccessible file is a new state.
+    """
     trust: Optional[Trust] = process.trust.get(purpose)
-    if trust is None or trust.config is not config or not trust.is_current():
+    if trust is None or trust.config is not config or trust.user != _user():
         trust = process.trust[purpose] = _determine(config, purpose)
+    elif not trust.is_current():
+        trust = process.trust[purpose] = _determine_again(trust, purpose)
     return trust
+
+
+def _determine_again(trust: Trust, purpose: int) -> Trust:
+    """Return default trust after a change, or *trust* if the new state cannot be read."""
+    is_usable = trust.store is None or exists(trust.store)
+    try:
+        new = _determine(trust.config, purpose)
+    except Exception:
+        if is_usable:
+            return trust
+        raise
+    return trust if is_usable and new.is_provisional and not trust.is_provisional else new
 
 
 def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
@@ -135,6 +170,7 @@ def directory_beside_package() -> "Optional[str]":
     return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
 
 
+@undisturbed
 def _determine(config: "Config", purpose: int) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
@@ -226,6 +262,7 @@ def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
     return trust.problems
 
 
+@undisturbed
 def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     """Load the anchors of *trust* into a context that contains certificates, or without a store."""
     from certhook import _loading

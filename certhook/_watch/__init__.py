@@ -5,6 +5,11 @@ Windows certificate store, or the trust settings of macOS. Each kind is a class 
 with one method, ``signature()``, which returns a cheap fingerprint. A :class:`Snapshot`
 contains the inputs with the signatures that they had just before they were read.
 
+Only a different signature is evidence of a change, an exception is not: blockbuster, debuggers and
+mocks make functions of ``os`` raise, and a process may have no file descriptor left. Paths are
+checked with the functions that ``os`` re-exports, so that a replaced ``os`` has no effect: OpenSSL
+reads the real files even while pyfakefs hides them.
+
 This module is imported for every first context. It checks paths itself;
 :mod:`certhook._watch.inputs` is imported only to record inputs, or to check other kinds.
 """
@@ -13,9 +18,11 @@ import os
 import sys
 from time import monotonic
 
+from certhook._state import undisturbed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Tuple
+    from typing import Any, Callable, List, Tuple
 
     from certhook._types import Rows, Signature
 
@@ -25,6 +32,8 @@ _PATH = "path"
 #: How long a check of link targets, and one of directory members, stays valid, in seconds. See :class:`Snapshot`.
 LINK_TARGETS_INTERVAL = 0.1
 MEMBERS_INTERVAL = 10
+
+_system: "Any" = sys.modules.get(os.name, os)  # posix or nt
 
 # On Windows, signatures contain another timestamp, and stat() is slow for bytes.
 _HAS_FAST_PATHS = sys.platform != "win32"
@@ -38,11 +47,20 @@ class Snapshot:
         :data:`LINK_TARGETS_INTERVAL`: operating system updates also change an input in *direct*
     :ivar members: the files in these directories, checked every :data:`MEMBERS_INTERVAL`
     :ivar portable: whether the signatures remain valid in a container image
+    :ivar is_provisional: whether an input could not be read because of an error that may be transient
     """
 
-    __slots__ = ("direct", "link_targets", "members", "portable")
+    __slots__ = ("direct", "is_provisional", "link_targets", "members", "portable")
 
-    def __init__(self, direct: "Rows", link_targets: "Rows", members: "Rows", portable: bool = False) -> None:
+    def __init__(
+        self,
+        direct: "Rows",
+        link_targets: "Rows",
+        members: "Rows",
+        portable: bool = False,
+        is_provisional: bool = False,
+    ) -> None:
+        self.is_provisional = is_provisional
         self.direct = direct
         self.link_targets = link_targets
         self.members = members
@@ -90,6 +108,12 @@ class Monitor:
 
     def is_current(self) -> bool:
         """Return whether nothing has changed, as far as the intervals allow."""
+        try:
+            return self._is_current()
+        except Exception:
+            return True  # The next check tries again; see the documentation of this module.
+
+    def _is_current(self) -> bool:
         paths, others = self._direct
         if not _paths_unchanged(paths) or (others and not are_unchanged(others, portable=False)):
             return False
@@ -104,14 +128,14 @@ class Monitor:
             if now - self._checked_members <= MEMBERS_INTERVAL:
                 return True
             self._checked_members = now
-        try:
-            if snapshot.portable:
-                return self._replace_portable(now)
-            return self._verify() and are_unchanged(snapshot.members, portable=False)
-        except (ImportError, OSError):
-            # certhook was uninstalled while the program runs, or no file descriptor is left. The store remains usable.
-            return True
+        check: Callable[[float], bool] = self._replace_portable if snapshot.portable else self._check_members
+        return check(now)
 
+    @undisturbed
+    def _check_members(self, now: float) -> bool:
+        return self._verify() and are_unchanged(self._snapshot.members, portable=False)
+
+    @undisturbed
     def _replace_portable(self, now: float) -> bool:
         """Check a portable snapshot once, and replace it by one with cheaper signatures."""
         # Taken before the check, so that a change in between is not lost.
@@ -121,6 +145,11 @@ class Monitor:
         self._checked = self._checked_members = now
         self._use(cheaper)
         return True
+
+
+def exists(path: str) -> bool:
+    """Return whether *path* exists."""
+    return bool(_system.access(path, os.F_OK))
 
 
 def decode_rows(fields: "List[str]") -> "Rows":
@@ -163,7 +192,7 @@ def are_unchanged(rows: "Rows", portable: bool) -> bool:
 
 def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:
     """Return whether each of *paths* has its signature. This runs for every context, so it calls no function."""
-    access, stat = os.access, os.stat
+    access, stat = _system.access, _system.stat
     try:
         for path, seen in paths:
             if seen is None:
