@@ -54,7 +54,10 @@ def _unwrap() -> None:
         # Without the wrappers, nothing would load the store when the context is asked for its roots.
         load_completely((context,))
     while wrapped:
-        owner, name, wrapper, is_own = wrapped.pop()
+        owner_reference, name, wrapper_reference, is_own = wrapped.pop()
+        owner, wrapper = owner_reference(), wrapper_reference()
+        if owner is None or wrapper is None:
+            continue
         wrapper.__certhook_active__ = False
         if vars(owner).get(name) is wrapper:
             if is_own:

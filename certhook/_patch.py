@@ -19,7 +19,8 @@ from _thread import _local
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._state import context_class_of, incomplete, is_wrapped, mark, markers_of, process, undisturbed, wrap
+from certhook._finder import undisturbed
+from certhook._state import context_class_of, incomplete, is_wrapped, mark, markers_of, process, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,7 @@ have file capabilities (secure_getenv(3)). certhook ignores its variables there 
 
 import os
 import sys
-from _thread import get_ident
 from _weakref import ref
-from time import monotonic, sleep
-
-import certhook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,8 +119,11 @@ def _query_at_secure() -> str:
     if not sys.platform.startswith("linux"):
         return "unknown"
     try:
-        with open("/proc/self/auxv", "rb", buffering=0) as file:
-            vector = memoryview(file.read(4096)).cast("L")
+        descriptor = os.open("/proc/self/auxv", os.O_RDONLY)  # Not open(), which is missing at shutdown.
+        try:
+            vector = memoryview(os.read(descriptor, 4096)).cast("L")
+        finally:
+            os.close(descriptor)
         return _yes_or_no(any(kind == _AT_SECURE and value for kind, value in zip(vector[::2], vector[1::2])))
     except FileNotFoundError:
         otherwise = "unknown"  # /proc is not mounted.
@@ -146,91 +145,9 @@ def _yes_or_no(value: object) -> str:
     return "yes" if value else "no"
 
 
-# Seconds that a fork and the functions of other threads wait for each other.
-_FORK_TIMEOUT = 5.0
-# The threads that call an undisturbed function, with the depth of the calls, and those that fork.
-_active: "Dict[int, int]" = {}
-_forking: "Dict[int, bool]" = {}
-
-
-def undisturbed(function: "Function") -> "Function":
-    """Decorate *function*, which imports modules or reads files, so that other code does not disturb it.
-
-    - If another thread forks, the child process lacks the thread that imports a module, and waits forever
-      for it in its own import of the module. Forks therefore wait until the function returns.
-    - Like OpenSSL, the function reads the real files: pyfakefs replaces ``os`` in every module.
-    - It runs outside of the event loop, in which blockbuster makes functions of ``os`` raise.
-    """
-
-    def call(*args: "Any", **kwargs: "Any") -> "Any":
-        thread = get_ident()
-        depth = _active.get(thread, 0)
-        _active[thread] = depth + 1
-        if _forking and not depth:
-            _wait_for_forks(thread)
-        modules = sys.modules
-        real, found = certhook._REAL_OS[0], modules.get("os")
-        loop = getattr(modules.get("asyncio.events"), "_get_running_loop", bool)()
-        try:
-            if found is not real:
-                modules["os"] = real
-                _restore_os()
-            if loop:
-                modules["asyncio.events"]._set_running_loop(None)
-            return function(*args, **kwargs)
-        finally:
-            if loop:
-                modules["asyncio.events"]._set_running_loop(loop)
-            if found is not None and found is not real:
-                modules["os"] = found
-            if depth:
-                _active[thread] = depth
-            else:
-                _active.pop(thread, None)
-
-    return call
-
-
-def _restore_os() -> None:
-    """Replace a fake ``os`` in certhook's modules by the real module."""
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "certhook" and "os" in getattr(module, "__dict__", ()):
-            module.os = certhook._REAL_OS[0]  # type: ignore[attr-defined]
-
-
-def _wait_for_forks(thread: int) -> None:
-    deadline = monotonic() + _FORK_TIMEOUT
-    while _forking and monotonic() < deadline:
-        _active.pop(thread, None)
-        sleep(0.001)
-        _active[thread] = 1
-
-
-def _before_fork() -> None:
-    thread = get_ident()
-    _forking[thread] = True
-    deadline = monotonic() + _FORK_TIMEOUT
-    while any(other != thread for other in list(_active)) and monotonic() < deadline:
-        sleep(0.001)
-
-
-def _after_fork_in_parent() -> None:
-    _forking.pop(get_ident(), None)
-
-
-def _after_fork_in_child() -> None:
-    _forking.clear()
-    depth = _active.get(get_ident(), 0)
-    _active.clear()
-    if depth:
-        _active[get_ident()] = depth
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-
 #: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
-wrapped: "List[Tuple[Any, str, Function, bool]]" = []
+#: The owner and the wrapper are weak references, so that they are deleted as early at shutdown as in stock Python.
+wrapped: "List[Tuple[ref[Any], str, ref[Function], bool]]" = []
 
 
 def is_wrapped(owner: "Any", name: str) -> bool:
@@ -244,7 +161,7 @@ def is_wrapped(owner: "Any", name: str) -> bool:
         return True
     # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
     is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
-    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
+    return is_foreign and any(owner is known() and name == known_name for known, known_name, _, _ in wrapped)
 
 
 def _reactivate(owner: "Any", name: str, function: "Function") -> None:
@@ -253,13 +170,13 @@ def _reactivate(owner: "Any", name: str, function: "Function") -> None:
         if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
             function.__certhook_active__ = True
             inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
-            wrapped.append((owner, name, function, not inherited))
+            wrapped.append((ref(owner), name, ref(function), not inherited))
         function = getattr(function, "__wrapped__", None)
 
 
 def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     """Replace the function *name* of *owner* by *wrapper*."""
-    wrapped.append((owner, name, wrapper, name in vars(owner)))
+    wrapped.append((ref(owner), name, ref(wrapper), name in vars(owner)))
     setattr(owner, name, wrapper)
 
 

@@ -15,7 +15,8 @@ import sys
 
 from certhook import __version__, _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
-from certhook._state import is_server, mark, markers_of, process, undisturbed
+from certhook._finder import undisturbed
+from certhook._state import is_server, mark, markers_of, process
 from certhook._watch import Monitor, Snapshot, exists
 
 TYPE_CHECKING = False

@@ -18,7 +18,7 @@ import os
 import sys
 from time import monotonic
 
-from certhook._state import undisturbed
+from certhook._finder import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
