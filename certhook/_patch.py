@@ -13,14 +13,14 @@ a foreign wrapper. (A flag in the module would survive ``importlib.reload(ssl)``
 """
 
 import _ssl
-import functools
+import os
 import sys
 from _thread import _local
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
 from certhook._finder import undisturbed
-from certhook._state import context_class_of, incomplete, is_wrapped, mark, markers_of, process, wrap
+from certhook._state import context_class_of, incomplete, is_wrapped, mark, marked, markers_of, process, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,17 +67,10 @@ def apply(ssl: "ModuleType") -> None:
             wrap(owner, name, make(ssl, getattr(owner, name)))
     if has_alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
         wrap(ssl, "_create_default_https_context", ssl.create_default_context)
+    if "CERTHOOK_X509_STRICT" in os.environ:
+        from certhook._strict import watch_urllib3
 
-
-def _marked(wrapper: "Function", original: "Function") -> "Function":
-    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
-    functools.update_wrapper(wrapper, original)
-    # Methods of the C class have no module; pickle looks them up in ssl.
-    wrapper.__module__ = "ssl"
-    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
-    wrapper.__certhook__ = original
-    wrapper.__certhook_active__ = True
-    return wrapper
+        watch_urllib3(ssl)
 
 
 def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -91,7 +84,7 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         purposes = getattr(_thread_state, "purposes", {})
         _apply_trust(args[0], purposes.get(id(args[0]), SERVER_AUTH), original, "system")
 
-    wrapper = _marked(set_default_verify_paths, original)
+    wrapper = marked(set_default_verify_paths, original)
     return wrapper
 
 
@@ -116,7 +109,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
         if not _config.last().x509_strict:
             _clear_strict(ssl, self)
 
-    wrapper = _marked(load_default_certs, original)
+    wrapper = marked(load_default_certs, original)
     return wrapper
 
 
@@ -134,7 +127,7 @@ def _create_default_context(ssl: "ModuleType", original: "Function") -> "Functio
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
-    wrapper = _marked(create_default_context, original)
+    wrapper = marked(create_default_context, original)
     return wrapper
 
 
@@ -158,7 +151,7 @@ def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
         load_completely(args)
         return original(*args, **kwargs)
 
-    return _marked(query_roots, original)
+    return marked(query_roots, original)
 
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
@@ -181,7 +174,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         mark(context).has_caller_certs = True
         return original(*args, **kwargs)
 
-    wrapper = _marked(load_verify_locations, original)
+    wrapper = marked(load_verify_locations, original)
     return wrapper
 
 
@@ -199,12 +192,12 @@ def _besides_public_bundle(
 
 def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
     try:
-        from certhook._strict import clear_strict_of_urllib3
+        from certhook import _strict
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("CERTHOOK_X509_STRICT has no effect", failure)
         return
     # None if C code or a thread calls the wrapper directly.
-    clear_strict_of_urllib3(ssl, context, sys._getframe(1).f_back)
+    _strict.clear_strict_of_urllib3(ssl, context, sys._getframe(1).f_back)
 
 
 def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -222,7 +215,7 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
                     return paths._replace(cafile=store[0], capath=store[1])
         return paths
 
-    wrapper = _marked(get_default_verify_paths, original)
+    wrapper = marked(get_default_verify_paths, original)
     return wrapper
 
 

@@ -5,6 +5,7 @@ have file capabilities (secure_getenv(3)). certhook ignores its variables there 
 :func:`is_privileged` decides.
 """
 
+import functools
 import os
 import sys
 from _weakref import ref
@@ -178,6 +179,17 @@ def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     """Replace the function *name* of *owner* by *wrapper*."""
     wrapped.append((ref(owner), name, ref(wrapper), name in vars(owner)))
     setattr(owner, name, wrapper)
+
+
+def marked(wrapper: "Function", original: "Function") -> "Function":
+    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
+    functools.update_wrapper(wrapper, original)
+    # Methods of the C class have no module; pickle looks them up in ssl.
+    wrapper.__module__ = "ssl"
+    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
+    wrapper.__certhook__ = original
+    wrapper.__certhook_active__ = True
+    return wrapper
 
 
 def is_server(context: "Any") -> bool:
