@@ -29,7 +29,7 @@ def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = No
         from certhook import _eager
 
         _eager.load_completely(context)
-    _trust.report(problems)
+    _trust.report(problems or ())
 
 
 def trust_set(purpose: ssl.Purpose | None = None) -> TrustSet:

@@ -48,7 +48,9 @@ class ColdStart:
         self.problems: list[CerthookError] = list(self.trust_set.problems)
         for failure in rejected:
             self._report(failure, is_configured=False)
-        if not self.trust_set.anchors:
+        if self.trust_set.is_reduced:
+            self.eager_reason = "the public bundle was reduced, so the request for it is not adopted"
+        elif not self.trust_set.anchors:
             self.eager_reason = eager_reason or "there are no roots"
         elif directory is not None:
             self._compile(config, directory, settings)

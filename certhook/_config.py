@@ -15,7 +15,7 @@ from certhook._state import is_privileged, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Mapping, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
     from certhook.exceptions import ConfigurationError
 
@@ -32,8 +32,8 @@ ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
 SOURCES = ("system", "bundled")
 #: This source is always read. If CERTHOOK_SOURCES contains only this name, the other sources are excluded.
 EXTRA = "extra"
-PUBLIC_BUNDLES = ("certifi", "pip", "botocore", "httplib2")
 MODES = ("chain", "fallback")
+REMOVED = ("adopted", "drop", "keep")
 LOADS = ("lazy", "eager")
 ON_ERROR = ("warn", "raise")
 _YES = ("1", "true", "yes", "on")
@@ -43,12 +43,6 @@ _NO = ("0", "false", "no", "off")
 def purpose_bit(oid: str) -> int:
     """Return the bit of the purpose *oid*. Any purpose but server authentication counts as client authentication."""
     return SERVER_AUTH if oid == "1.3.6.1.5.5.7.3.1" else CLIENT_AUTH
-
-
-def may_be_paths(value: str) -> bool:
-    """Return whether *value* may consist of paths, unlike a URL or PEM text."""
-    has_credentials = "//" in value and "@" in value
-    return not has_credentials and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))
 
 
 # Parsers. Each is called with the value of a set variable, and a function that reports an invalid value.
@@ -105,32 +99,21 @@ def _names(allowed: "Tuple[str, ...]") -> "Parser":
     return parse
 
 
-def _paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep) -> "Tuple[str, ...]":
-    if not may_be_paths(value):
-        refuse(f"{value!r} is not a path; expected the path of a file with certificates")
-        return ()
-    paths = []
-    for path in value.split(separator) if separator else [value]:
-        if os.path.isabs(path):
-            paths.append(path)
-        elif path:
-            # The working directory may belong to another user, who must not choose the roots.
-            refuse(f"{path!r} is a relative path and is ignored; use an absolute path")
-    return tuple(paths)
+def _deferred(name: str) -> "Parser":
+    """Return the parser *name* of :mod:`certhook._path_values`, which is imported only if a variable contains paths."""
+
+    def parse(value: str, refuse: "Refuse") -> "Any":
+        from certhook import _path_values
+
+        return getattr(_path_values, name)(value, refuse)
+
+    return parse
 
 
-def _path(value: str, refuse: "Refuse") -> "Optional[str]":
-    """Return an absolute path, "" for an invalid value, None for an empty one."""
-    return "".join(_paths(value, refuse, separator=None)) if value else None
+def _public_bundles(value: str, refuse: "Refuse") -> "Optional[Tuple[str, ...]]":
+    from certhook._public_bundles import select
 
-
-def _path_or_unset(value: str, refuse: "Refuse") -> "Optional[str]":
-    return _path(value, refuse) or None
-
-
-def _directory_or_none(value: str, refuse: "Refuse") -> "Optional[str]":
-    """Return "" for ``none``, and None for an empty or invalid value."""
-    return "" if value.strip().lower() == "none" else _path_or_unset(value, refuse)
+    return select(value, refuse)
 
 
 class Setting:
@@ -157,8 +140,8 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "replaces the operating system's file of roots"),
     ("SSL_CERT_DIR", "cert_dir", _verbatim, None, True,
      "replaces the operating system's directory of roots"),
-    ("NIX_SSL_CERT_FILE", "nix_cert_file", _path_or_unset, None, True,
-     "adds a well-known file of roots"),
+    ("NIX_SSL_CERT_FILE", "nix_cert_file", _deferred("path_or_unset"), None, True,
+     "adds a file of roots to those of the operating system"),
     ("CERTHOOK_DISABLED", "disabled", _is_disabled, False, False,
      "disables certhook, unless the value is 0, false, no or off"),
     # The default depends on SSL_CERT_FILE and SSL_CERT_DIR.
@@ -166,15 +149,17 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "selects the sources and their order; extra alone excludes the others"),
     ("CERTHOOK_MODE", "mode", _choice(MODES, "fallback"), "chain", True,
      "combines all sources (chain) or uses the first that contains a root (fallback)"),
-    ("CERTHOOK_EXTRA_CA_CERTS", "extra", _paths, (), True,
+    ("CERTHOOK_EXTRA_CA_CERTS", "extra", _deferred("paths"), (), True,
      "adds roots from files and directories, separated by the path separator"),
-    ("CERTHOOK_BUNDLE", "bundle", _path, None, True,
+    ("CERTHOOK_BUNDLE", "bundle", _deferred("path"), None, True,
      "replaces certifi's bundle with another PEM file"),
-    ("CERTHOOK_ADOPT", "adopt", _names((*PUBLIC_BUNDLES, "none")), PUBLIC_BUNDLES, True,
-     "selects the packages with public bundles to adopt; none disables adoption"),
+    ("CERTHOOK_ADOPT", "adopt", _public_bundles, None, True,
+     "selects the public bundles to adopt, as names of packages or package/path; none disables adoption"),
+    ("CERTHOOK_REMOVED", "removed", _choice(REMOVED, "drop"), "adopted", True,
+     "excludes roots that certifi removed: from adopted requests (adopted), everywhere (drop) or nowhere (keep)"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
      "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
-    ("CERTHOOK_CACHE_DIR", "cache_dir", _directory_or_none, None, False,
+    ("CERTHOOK_CACHE_DIR", "cache_dir", _deferred("directory_or_none"), None, False,
      "sets the directory of compiled stores; none disables them"),
     ("CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False,
      "0 disables the strict checks of Python 3.13 and later"),
@@ -196,6 +181,10 @@ class Config:
 
     :param environ: names and values of variables
     :ivar problems: a :class:`ConfigurationError` for each invalid value
+    :ivar named: the public bundle that a caller or SSL_CERT_FILE names, as a name or a path of
+        :mod:`certhook._public_bundles`; None if default trust is requested
+    :ivar default_named: the public bundle that SSL_CERT_FILE names, so that default trust includes it
+    :ivar overrides_system: whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store for servers
     """
 
     if TYPE_CHECKING:
@@ -207,7 +196,8 @@ class Config:
         mode: str
         extra: "Tuple[str, ...]"
         bundle: "Optional[str]"
-        adopt: "Tuple[str, ...]"
+        adopt: "Optional[Tuple[str, ...]]"
+        removed: str
         load: str
         cache_dir: "Optional[str]"
         x509_strict: bool
@@ -220,17 +210,35 @@ class Config:
             value = environ.get(setting.name)
             parsed = None if value is None else setting.parse(value, self._refuse(setting.name))
             setattr(self, setting.attribute, setting.default if parsed is None else parsed)
-        if self.sources is None:
-            # A user who sets SSL_CERT_FILE chooses the roots; the bundle is excluded unless it is named.
-            self.sources = SOURCES[:1] if self.overrides_system else SOURCES
-        self.sources = tuple([name for name in self.sources if name != EXTRA])
-        if "none" in self.adopt:
-            self.adopt = ()
+        self._configured_sources = self.sources
+        self._variants: Dict[Optional[str], Config] = {}
+        self.default_named: Optional[str] = None
+        if self.cert_file:
+            from certhook._public_bundles import named_by_variables
 
-    @property
-    def overrides_system(self) -> bool:
-        """Whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store."""
-        return self.cert_file is not None or self.cert_dir is not None
+            self.default_named = named_by_variables(self.cert_file, self.cert_dir, self.adopt)
+        self._set_named(self.default_named)
+
+    def _set_named(self, name: "Optional[str]") -> None:
+        self.named = name
+        is_set = self.cert_file is not None or self.cert_dir is not None
+        self.overrides_system = is_set and (name is None or self.default_named is None)
+        # A user who sets SSL_CERT_FILE chooses the roots; the bundle is excluded unless it is named.
+        default = SOURCES[:1] if self.overrides_system and name is None else SOURCES
+        sources = default if self._configured_sources is None else self._configured_sources
+        self.sources = tuple([source for source in sources if source != EXTRA])
+
+    def adopting(self, name: "Optional[str]") -> "Config":
+        """Return the settings for requests for the public bundle *name*; None: the variables are taken literally."""
+        if name == self.named:
+            return self
+        variant = self._variants.get(name)
+        if variant is None:
+            variant = object.__new__(Config)
+            variant.__dict__.update(self.__dict__)
+            variant._set_named(name)
+            self._variants[name] = variant
+        return variant
 
     def _refuse(self, name: str) -> "Refuse":
         def refuse(message: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Modules with Python's own implementations. Python 3.12 combined _sha256 and _sha512 into _sha2.
-_BUILTIN = {"sha1": ("_sha1",), "sha256": ("_sha2", "_sha256"), "sha512": ("_sha2", "_sha512")}
+_BUILTIN = {"md5": ("_md5",), "sha1": ("_sha1",), "sha256": ("_sha2", "_sha256"), "sha512": ("_sha2", "_sha512")}
 
 
 def new(algorithm: str, data: bytes = b"") -> Any:

@@ -25,7 +25,7 @@ from certhook._state import context_class_of, incomplete, is_wrapped, mark, mark
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Callable, List, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
     #: A function with any signature, and with attributes of certhook.
     Function = Any
@@ -164,12 +164,13 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         if wrapper.__certhook_active__:
             if not _config.current().x509_strict:
                 _clear_strict(ssl, context)
-            others = _besides_public_bundle(context, args, kwargs)
-            if others is not None:
+            request = _public_bundle_request(context, args, kwargs)
+            if request is not None:
+                bundle, others = request
                 if others:
                     load_verify_locations(context, **others)
-                _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled")
-                return None
+                if _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled", bundle):
+                    return None
         load_completely(args)
         mark(context).has_caller_certs = True
         return original(*args, **kwargs)
@@ -178,26 +179,26 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
     return wrapper
 
 
-def _besides_public_bundle(
+def _public_bundle_request(
     context: "Any", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]"
-) -> "dict[str, Any] | None":
-    """Return the arguments besides a public bundle; None if no adopted bundle is named, or for servers."""
+) -> "Tuple[str, dict[str, Any]] | None":
+    """Return the public bundle that the caller requests, and the other arguments; None if the call is not adopted."""
+    if markers_of(context).is_for_server or getattr(_thread_state, "serves", False):
+        return None
     try:
-        others = _call("_public_bundles", "other_arguments", context, args[1:], kwargs, _config.current())
+        arguments = context, args[1:], kwargs, _config.current()
+        return _call("_adoption", "find_request", *arguments)  # type: ignore[no-any-return]
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("the certificates that the caller names are loaded", failure)
         return None
-    return None if markers_of(context).is_for_server or getattr(_thread_state, "serves", False) else others
 
 
 def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
     try:
-        from certhook import _strict
+        # The frame is None if C code or a thread calls the wrapper directly.
+        _call("_strict", "clear_strict_of_urllib3", ssl, context, sys._getframe(1).f_back)
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("CERTHOOK_X509_STRICT has no effect", failure)
-        return
-    # None if C code or a thread calls the wrapper directly.
-    _strict.clear_strict_of_urllib3(ssl, context, sys._getframe(1).f_back)
 
 
 def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -234,7 +235,9 @@ def load_completely(args: "tuple[Any, ...]") -> None:
             _warn_of_failure("the roots could not be loaded", failure)
 
 
-def _apply_trust(context: "Any", purpose: int, original: "Function", source: str) -> None:
+def _apply_trust(
+    context: "Any", purpose: int, original: "Function", source: str, named: "Optional[str]" = None
+) -> bool:
     """Make *context* trust the anchors of default trust.
 
     If certhook fails, the context gets the roots of stock Python. It gets none if these would
@@ -243,23 +246,26 @@ def _apply_trust(context: "Any", purpose: int, original: "Function", source: str
 
     :param original: loads the roots of stock Python into the context that it is called with
     :param source: the source that these roots correspond to
+    :param named: the public bundle that the caller names
+    :returns: False if the bundle was reduced, so that the caller's request is not adopted
     """
     try:
         trust = _trust or _import_trust()
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-        _fall_back(context, original, source, failure)
-        return
+        _fall_back(context, original, source, named, failure)
+        return True
     try:
-        problems = trust.apply(context, purpose)
+        problems = trust.apply(context, purpose, named)
     except Exception as failure:
         # Not imported here: the failure may be that nothing can be imported.
         exceptions = sys.modules.get("certhook.exceptions")
         if exceptions is not None and isinstance(failure, exceptions.CerthookError):
             raise  # CERTHOOK_ON_ERROR=raise
-        _fall_back(context, original, source, failure)
-        return
+        _fall_back(context, original, source, named, failure)
+        return True
     if problems:
         trust.report(problems)
+    return problems is not None
 
 
 @undisturbed
@@ -270,7 +276,7 @@ def _import_trust() -> "Any":
     return _trust
 
 
-def _fall_back(context: "Any", original: "Function", source: str, failure: Exception) -> None:
+def _fall_back(context: "Any", original: "Function", source: str, named: "Optional[str]", failure: Exception) -> None:
     config = _config.current()
     if config.on_error == "raise":
         from certhook.exceptions import CerthookError
@@ -278,7 +284,7 @@ def _fall_back(context: "Any", original: "Function", source: str, failure: Excep
         raise CerthookError(f"internal error: {failure!r}") from failure
     # CERTHOOK_BUNDLE replaces the bundle that the caller named.
     is_permitted = config.bundle is None if source == "bundled" else process.use_environment
-    if is_permitted and source in config.sources:
+    if is_permitted and source in (config if named is None else config.adopting(named)).sources:
         original(context)
         _warn_of_failure("the context has the roots of stock Python", failure)
     else:

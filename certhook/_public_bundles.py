@@ -1,9 +1,8 @@
 """Recognising public bundles: the copies of Mozilla's roots that well-known packages ship.
 
-A caller that names one, as requests, httpx, botocore and httplib2 do, requests the usual roots
-and gets default trust. A file is recognised by the package that it belongs to in this process,
-never by its name alone: ``/etc/company/certifi/cacert.pem`` is a deliberate choice of roots
-and is loaded unchanged.
+A file is recognised by the package that it belongs to in this process, never by its name alone:
+``/etc/company/certifi/cacert.pem`` is a deliberate choice of roots and is loaded unchanged. conda's
+copy is recognised by its path below ``CONDA_PREFIX``.
 
 This code runs whenever a program loads a file of roots. It only compares strings, unless the
 path ends like the path of a public bundle.
@@ -14,101 +13,161 @@ import sys
 
 from certhook import _certifi
 from certhook._finder import find_package
-from certhook._state import is_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
-    from typing import Any, Iterable
+    from typing import Any, Callable, Optional, Tuple
 
-    from certhook._config import Config
+    #: Paths of public bundles as in :data:`BUNDLES`; None for all of these.
+    Bundles = Optional[Tuple[str, ...]]
 
-#: The packages that ship a public bundle: the package's name, and the bundle's path in it.
-BUNDLES = {
-    "certifi": ("certifi", "cacert.pem"),
-    "pip": ("pip", "_vendor/certifi/cacert.pem"),
-    "botocore": ("botocore", "cacert.pem"),
-    "httplib2": ("httplib2", "cacerts.txt"),
-}
+#: The bundle of certifi.
+CERTIFI = "certifi/cacert.pem"
 
-# The copies of certifi, which extract their bundle to a temporary file if it is in an archive.
-_EXTRACTORS = {"certifi": "certifi", "pip": "pip._vendor.certifi"}
+#: The public bundles: a package, and the path of the file in it, always with slashes. Each file contains most of
+#: Mozilla's roots of its time, and the package passes it to Python's ssl. A file with a few roots that a vendor
+#: chose for its own servers (stripe, braintree, duo_client, dropbox, coinbase, newrelic) restricts trust on purpose.
+BUNDLES = (
+    CERTIFI,
+    "pip/_vendor/certifi/cacert.pem",
+    "botocore/cacert.pem",
+    "botocore/vendored/requests/cacert.pem",  # before 1.10
+    "httplib2/cacerts.txt",
+    "aliyunsdkcore/vendored/requests/packages/certifi/cacert.pem",
+    "algoliasearch/resources/ca-bundle.crt",  # before 1.8
+    "awscli/botocore/cacert.pem",
+    "boto/cacerts/cacerts.txt",
+    "bypy/bypy.cacerts.pem",
+    "chargebee/ssl/ca-certs.crt",
+    "conekta/ssl_data/ca_bundle.crt",  # before 6
+    "createsend/cacert.pem",
+    "facebook_business/fb_ca_chain_bundle.crt",
+    "hyper/certs.pem",
+    "ibm_botocore/cacert.pem",
+    "openai/data/ca-certificates.crt",  # before 0.7
+    "pingpp/data/ca-certificates.crt",
+    "pipenv/patched/pip/_vendor/certifi/cacert.pem",
+    "pipenv/patched/notpip/_vendor/certifi/cacert.pem",  # before 2022.8
+    "pipenv/vendor/certifi/cacert.pem",  # before 2022.7
+    "pusher/cacert.pem",
+    "raven/data/cacert.pem",
+    "razorpay/ca-bundle.crt",
+    "requests/cacert.pem",  # before 2.16
+    "shotgun_api3/lib/certifi/cacert.pem",
+    "shotgun_api3/lib/httplib2/cacerts.txt",
+    "shotgun_api3/lib/httplib2/python3/cacerts.txt",  # before 3.3
+    "tinify/data/cacert.pem",
+    "twilio/conf/cacert.pem",  # before 6
+    "txclib/cacert.pem",
+)
 
-_PARAMETERS = ("cafile", "capath", "cadata")
+# The directories of OpenSSL in a conda environment, on POSIX and on Windows.
+_CONDA_PARTS = (("ssl",), ("Library", "ssl"))
 
 
-def other_arguments(
-    context: "ssl.SSLContext", args: "tuple[Any, ...]", kwargs: "dict[str, Any]", config: "Config"
-) -> "dict[str, Any] | None":
-    """Return the arguments of ``load_verify_locations`` besides a public bundle that is adopted.
+def select(value: str, refuse: "Callable[[str], None]") -> "Bundles":
+    """Parse the value of ``CERTHOOK_ADOPT``: names of packages in :data:`BUNDLES`, and paths of other bundles.
 
-    :returns: None if no adopted bundle is named, or the arguments are invalid, which the real function reports
+    :param refuse: reports an invalid value
     """
-    named = dict(zip(_PARAMETERS, args))
-    if len(args) > len(_PARAMETERS) or not kwargs.keys() <= set(_PARAMETERS) - named.keys():
+    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+    if not entries and not value.strip():
         return None
-    named.update(kwargs)
-    file, text = named.get("cafile"), named.get("cadata")
-    is_file = file is not None and is_public_file(file, config.adopt)
-    is_text = text is not None and is_public_text(text, config.adopt)
-    if not (is_file or is_text) or not _may_adopt(context, config):
-        return None
-    if is_file:
-        del named["cafile"]
-    if is_text:
-        del named["cadata"]
-    return {name: value for name, value in named.items() if value is not None}
+    packages = tuple(dict.fromkeys([split(bundle)[0] for bundle in BUNDLES]))
+    selected: list[str] = []
+    # Only commas: both variables in "$A,$B" were unset.
+    invalid = [] if entries else [""]
+    for entry in entries:
+        package = entry.lower().replace("-", "_")
+        if package in packages:
+            selected += [bundle for bundle in BUNDLES if split(bundle)[0] == package]
+        elif _is_path_in_package(entry):
+            selected.append(entry)
+        elif package != "none":
+            invalid.append(entry)
+    bundles = () if "none" in [entry.lower() for entry in entries] else tuple(dict.fromkeys(selected))
+    if invalid:
+        using = dict.fromkeys([split(bundle)[0] if bundle in BUNDLES else bundle for bundle in bundles])
+        refuse(
+            f"{value!r} contains {invalid[0]!r} (expected {' or '.join(packages)} or none or a path like "
+            f"package/cacert.pem, separated by commas); using {','.join(using) or 'none'}"
+        )
+    return bundles
 
 
-def _may_adopt(context: "ssl.SSLContext", config: "Config") -> bool:
-    """Return whether default trust may replace a public bundle.
-
-    A server that names one requests Mozilla's roots to verify its clients, not the operating system's.
-    Without certifi, default trust would contain fewer roots than requested.
-    """
-    lacks_bundle = "bundled" in config.sources and config.bundle is None and _certifi.is_missing()
-    return not lacks_bundle and not is_server(context)
+def _is_path_in_package(entry: str) -> bool:
+    package, *inner = entry.split("/")
+    is_relative = all(part.strip(". ") and not set(part) & set("\\:\0") for part in inner)
+    return package.isidentifier() and bool(inner) and is_relative
 
 
-def is_public_file(path: "Any", packages: "Iterable[str]") -> bool:
-    """Return whether *path* is the bundle of one of *packages*.
+def split(bundle: str) -> "tuple[str, str]":
+    """Return the package of *bundle*, and the path in it."""
+    package, _, inner = bundle.partition("/")
+    return package, inner
+
+
+def find(path: "Any", bundles: "Bundles") -> "str | None":
+    """Return the one of *bundles* that *path* is, None if it is none of them.
 
     :param path: the caller's argument, of any type
-    :param packages: names of :data:`BUNDLES`
     """
     try:
         path = os.path.normcase(os.fsdecode(path))
     except Exception:
-        return False  # The real function reports invalid arguments.
+        return None  # The real function reports invalid arguments.
     if "\0" in path:
-        return False
-    for name in packages:
-        package, inner = BUNDLES[name]
-        if path.endswith(os.path.normcase(f"/{package}/{inner}")) and _belongs_to(path, package, inner):
-            return True
-        if name in _EXTRACTORS and _is_extracted(path, _EXTRACTORS[name]):
-            return True
-    return False
+        return None
+    for bundle in BUNDLES if bundles is None else bundles:
+        if path.endswith(os.path.normcase(bundle)) and _is_in_package(path, *split(bundle)):
+            return bundle
+    return None
 
 
-def is_public_text(text: "Any", packages: "Iterable[str]") -> bool:
-    """Return whether *text* equals ``certifi.contents()``, and certifi is one of *packages*.
+def installed(bundles: "Bundles") -> "list[str]":
+    """Return those of *bundles* whose packages are installed with the file."""
+    found = []
+    for bundle in BUNDLES if bundles is None else bundles:
+        package, inner = split(bundle)
+        directories = getattr(find_package(package), "submodule_search_locations", None) or ()
+        if any(os.path.isfile(os.path.join(directory, inner)) for directory in directories):
+            found.append(bundle)
+    return found
 
-    :param text: the caller's argument, of any type
+
+def named_by_variables(file: str, directory: "str | None", bundles: "Bundles") -> "str | None":
+    """Return the public bundle that ``SSL_CERT_FILE`` names, None if the variables choose other roots.
+
+    :param file: the value of ``SSL_CERT_FILE``
+    :param directory: the value of ``SSL_CERT_DIR``, None if it is unset
+    :param bundles: as in :func:`find`; an empty tuple disables conda's bundle as well
+    :returns: a public bundle, or the path of conda's bundle
     """
-    if not isinstance(text, str) or not text or "certifi" not in packages:
-        return False
-    path = _certifi.bundle_path(find_package("certifi"))
-    try:
-        if path is not None and os.path.getsize(path) != len(text):
-            return False
-        data = text.encode("ascii")
-    except (OSError, ValueError):
-        return False
-    return _read("certifi", path) == data
+    prefix = os.environ.get("CONDA_PREFIX", "")
+    ssl_directories = [os.path.join(prefix, *parts) for parts in _CONDA_PARTS] if os.path.isabs(prefix) else []
+    if directory is not None and directory not in [os.path.join(one, "certs") for one in ssl_directories]:
+        return None
+    bundle = find(file, bundles)
+    if bundle is None and bundles != () and file in [os.path.join(one, _certifi.FILE) for one in ssl_directories]:
+        return file
+    return bundle
 
 
-def _belongs_to(path: str, package: str, inner: str) -> bool:
+def index_key(bundle: str) -> str:
+    """Return a text that identifies *bundle* in the settings of an index."""
+    if os.path.isabs(bundle):
+        return bundle
+    package, inner = split(bundle)
+    spec = find_package(package)
+    if bundle == CERTIFI:
+        return _certifi.index_key(spec)
+    directories = list(getattr(spec, "submodule_search_locations", None) or ())
+    if any(_certifi.is_unpacked(os.path.join(directory, inner)) for directory in directories):
+        return f"{bundle} unpacked from {sys.executable}"
+    return f"{bundle} {spec and spec.origin} {directories}"
+
+
+def _is_in_package(path: str, package: str, inner: str) -> bool:
     spec = find_package(package)
     if spec is None:
         return False
@@ -125,26 +184,3 @@ def _belongs_to(path: str, package: str, inner: str) -> bool:
 
 def _real_directory(path: str) -> str:
     return os.path.realpath(os.path.dirname(path))
-
-
-def _is_extracted(path: str, package: str) -> bool:
-    """Return whether *path* is the temporary file to which this copy of certifi extracted its bundle."""
-    core = sys.modules.get(f"{package}.core")
-    extracted = getattr(core, "_CACERT_PATH", None)
-    if not isinstance(extracted, str) or os.path.normcase(extracted) != path:
-        return False
-    # Some programs set this private attribute to roots of their own.
-    data = _read(package, None)
-    return data is not None and data == _read(package, extracted)
-
-
-def _read(package: str, path: "str | None") -> "bytes | None":
-    """Return the content of *path*, or of the bundle of *package* if *path* is None; None if it cannot be read."""
-    from certhook._files import read
-    from certhook._sources.bundled import read_resource
-    from certhook.exceptions import SourceError
-
-    try:
-        return read_resource(package) if path is None else read(path)
-    except SourceError:
-        return None

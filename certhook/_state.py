@@ -30,7 +30,7 @@ class Process:
     :ivar use_environment: whether certhook reads environment variables; see :func:`certhook.install`
     :ivar at_secure: the cached result of :func:`_query_at_secure`, empty if it is not known
     :ivar config: the latest values of the variables, and the settings parsed from them
-    :ivar trust: default trust by the bit of its purpose
+    :ivar trust: default trust by the bit of its purpose and the public bundle that is requested, None without one
     :ivar loadable: whether OpenSSL loads the PEM file of a compiled store, by the path of the file
     :ivar warnings: the messages that were already issued as warnings
     :ivar security_answers: recent output of macOS' security(1) by its arguments
@@ -44,7 +44,7 @@ class Process:
         self.use_environment = True
         self.at_secure = ""
         self.config: Optional[Tuple[List[Any], Any]] = None
-        self.trust: Dict[int, Any] = {}
+        self.trust: Dict[Tuple[int, Optional[str]], Any] = {}
         self.loadable: Dict[str, bool] = {}
         self.warnings: Set[str] = set()
         self.security_answers: Dict[Tuple[str, ...], Tuple[float, Any, Any]] = {}

@@ -11,13 +11,12 @@ imported inside functions.
 
 import _ssl
 import os
-import sys
 
-from certhook import __version__, _config, _store
+from certhook import _config, _store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
 from certhook._finder import undisturbed
 from certhook._state import is_server, mark, markers_of, process
-from certhook._watch import Monitor, Snapshot, exists
+from certhook._watch import Monitor, Snapshot, exists, index_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ class Trust:
     :ivar eager_reason: why there is no store, empty if there is one
     :ivar user: the effective user; a store that is safe for one user may be unsafe for another
     :ivar is_provisional: whether an input could not be read because of an error that may be transient
+    :ivar is_reduced: whether the public bundle that is requested was reduced, so that the request is not adopted
     """
 
     __slots__ = (
@@ -56,6 +56,7 @@ class Trust:
         "config",
         "eager_reason",
         "is_provisional",
+        "is_reduced",
         "problems",
         "store",
         "user",
@@ -71,7 +72,9 @@ class Trust:
         anchors: "Tuple[bytes, ...]" = (),
         eager_reason: str = "",
         volatile: bool = False,
+        is_reduced: bool = False,
     ) -> None:
+        self.is_reduced = is_reduced
         self.config = config
         self.problems = tuple(problems)
         self.store = store
@@ -123,11 +126,12 @@ def current(config: "Config", purpose: int) -> Trust:
     that (no file descriptor is left, an audit hook raises), the previous default trust remains in
     effect, and the next context tries again. A missing, empty or inaccessible file is a new state.
     """
-    trust: Optional[Trust] = process.trust.get(purpose)
+    key = purpose, config.named
+    trust: Optional[Trust] = process.trust.get(key)
     if trust is None or trust.config is not config or trust.user != _user():
-        trust = process.trust[purpose] = _determine(config, purpose)
+        trust = process.trust[key] = _determine(config, purpose)
     elif not trust.is_current():
-        trust = process.trust[purpose] = _determine_again(trust, purpose)
+        trust = process.trust[key] = _determine_again(trust, purpose)
     return trust
 
 
@@ -141,27 +145,6 @@ def _determine_again(trust: Trust, purpose: int) -> Trust:
             return trust
         raise
     return trust if is_usable and new.is_provisional and not trust.is_provisional else new
-
-
-def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
-    """Return everything that a trust set depends on besides its inputs: the key of its index."""
-    bundle = config.bundle
-    if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
-        from certhook._finder import find_package
-
-        spec = find_package("certifi")
-        if spec is None or hasattr(sys, "_MEIPASS"):
-            from certhook import _certifi
-
-            bundle = _certifi.index_key(spec)
-        else:
-            bundle = f"{spec.origin} {spec.submodule_search_locations}"
-    _, file, _, directory = _ssl.get_default_verify_paths()
-    # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
-    relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
-    selected = [repr(getattr(config, attribute)) for attribute in relevant]
-    version = str(_ssl.OPENSSL_VERSION_NUMBER)
-    return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), *selected)
 
 
 def directory_beside_package() -> "Optional[str]":
@@ -230,22 +213,30 @@ def _read(
         start.ders,
         start.eager_reason,
         trust_set.volatile,
+        trust_set.is_reduced,
     )
 
 
-def apply(context: "ssl.SSLContext", purpose: int) -> "Sequence[CerthookError]":
+def apply(
+    context: "ssl.SSLContext", purpose: int, named: "Optional[str]" = None
+) -> "Optional[Sequence[CerthookError]]":
     """Make *context* trust the anchors of default trust for *purpose*.
 
     A server's context verifies clients, whatever purpose was requested.
 
-    :returns: the problems to report
+    :param named: the public bundle that the caller names, None if it requests default trust
+    :returns: the problems to report; None, and the context is unchanged, if the named bundle was reduced
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     """
     markers = markers_of(context)
     if markers.is_for_server or is_server(context):
         purpose = CLIENT_AUTH
     config = _config.current()
+    if named is not None:
+        config = config.adopting(named)
     trust = current(config, purpose)
+    if trust.is_reduced:
+        return None
     if trust.problems and config.on_error == "raise":
         # Without the frames of earlier raises.
         raise trust.problems[0].with_traceback(None)
@@ -277,7 +268,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     problems = list(trust.problems)
     anchors = _loading.load_anchors(context, trust.anchors, problems)
     if anchors != trust.anchors:
-        trust = process.trust[purpose] = trust.without_rejected(anchors, problems)
+        trust = process.trust[purpose, trust.config.named] = trust.without_rejected(anchors, problems)
     return trust
 
 
@@ -285,9 +276,11 @@ def repair(store: str) -> None:
     """Rebuild *store* if it is damaged and default trust still has the same anchors."""
     if _is_complete(store):
         return
+    config = _config.current()
+    requests = {*process.trust, (SERVER_AUTH, config.named), (CLIENT_AUTH, config.named)}
     process.trust.clear()
-    for purpose in (SERVER_AUTH, CLIENT_AUTH):
-        current(_config.current(), purpose)
+    for purpose, named in requests:
+        current(config.adopting(named), purpose)
 
 
 def report(problems: "Sequence[CerthookError]") -> None:

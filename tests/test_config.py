@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certhook import _config
+from certhook import _config, _path_values
 from certhook.exceptions import CerthookError, ConfigurationError
 
 ROOT = os.path.abspath(os.sep)
 ONE, TWO = os.path.join(ROOT, "one.pem"), os.path.join(ROOT, "two.pem")
 LIST = os.pathsep.join([ONE, TWO])
-BUNDLES = ("certifi", "pip", "botocore", "httplib2")
+CERTIFI, PIP, HTTPLIB2 = "certifi/cacert.pem", "pip/_vendor/certifi/cacert.pem", "httplib2/cacerts.txt"
+ACME = "acme_sdk/data/cacert.pem"
 
 
 @pytest.fixture
@@ -44,7 +45,8 @@ DEFAULTS = {
     "CERTHOOK_MODE": ("mode", "chain"),
     "CERTHOOK_EXTRA_CA_CERTS": ("extra", ()),
     "CERTHOOK_BUNDLE": ("bundle", None),
-    "CERTHOOK_ADOPT": ("adopt", BUNDLES),
+    "CERTHOOK_ADOPT": ("adopt", None),
+    "CERTHOOK_REMOVED": ("removed", "adopted"),
     "CERTHOOK_LOAD": ("load", "lazy"),
     "CERTHOOK_CACHE_DIR": ("cache_dir", None),
     "CERTHOOK_X509_STRICT": ("x509_strict", True),
@@ -60,6 +62,7 @@ SELECT_ROOTS = {
     "CERTHOOK_EXTRA_CA_CERTS",
     "CERTHOOK_BUNDLE",
     "CERTHOOK_ADOPT",
+    "CERTHOOK_REMOVED",
 }
 
 
@@ -117,13 +120,18 @@ VALID = [
     ("CERTHOOK_SOURCES", "extra,bundled", ("bundled",)),
     ("CERTHOOK_SOURCES", "extra", ()),
     ("CERTHOOK_SOURCES", " ", ("system", "bundled")),
-    ("CERTHOOK_ADOPT", "pip", ("pip",)),
-    ("CERTHOOK_ADOPT", "HTTPlib2,certifi , certifi", ("httplib2", "certifi")),
+    ("CERTHOOK_ADOPT", "pip", (PIP,)),
+    ("CERTHOOK_ADOPT", "HTTPlib2,certifi , certifi", (HTTPLIB2, CERTIFI)),
+    ("CERTHOOK_ADOPT", "botocore", ("botocore/cacert.pem", "botocore/vendored/requests/cacert.pem")),
+    ("CERTHOOK_ADOPT", "ibm-botocore", ("ibm_botocore/cacert.pem",)),
+    ("CERTHOOK_ADOPT", f"{ACME}, certifi", (ACME, CERTIFI)),
+    ("CERTHOOK_ADOPT", f"{CERTIFI},certifi,Acme/CA Roots.PEM", (CERTIFI, "Acme/CA Roots.PEM")),
     ("CERTHOOK_ADOPT", " None ", ()),
     ("CERTHOOK_ADOPT", "certifi,none", ()),
     ("CERTHOOK_MODE", " FALLBACK ", "fallback"),
     ("CERTHOOK_MODE", "chain", "chain"),
     ("CERTHOOK_MODE", " ", "chain"),
+    *[("CERTHOOK_REMOVED", word, word.lower()) for word in ("adopted", "Drop", "KEEP")],
     ("CERTHOOK_LOAD", "Eager", "eager"),
     ("CERTHOOK_LOAD", "lazy", "lazy"),
     ("CERTHOOK_ON_ERROR", "Raise", "raise"),
@@ -157,6 +165,66 @@ def test_nix_ssl_cert_file_does_not_exclude_the_bundle(settings) -> None:
     assert settings.Config({"NIX_SSL_CERT_FILE": ONE}).sources == ("system", "bundled")
 
 
+# Requests for public bundles.
+
+
+@pytest.fixture
+def conda(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The OpenSSL directory of an active conda environment."""
+    monkeypatch.setenv("CONDA_PREFIX", os.path.join(ROOT, "opt", "conda"))
+    return os.path.join(ROOT, "opt", "conda", "ssl")
+
+
+def test_condas_bundle_in_ssl_cert_file_requests_the_usual_roots(settings, conda) -> None:
+    bundle = os.path.join(conda, "cacert.pem")
+    config = settings.Config({"SSL_CERT_FILE": bundle, "SSL_CERT_DIR": os.path.join(conda, "certs")})
+    assert (config.named, config.overrides_system, config.sources) == (bundle, False, ("system", "bundled"))
+    assert settings.Config({"SSL_CERT_FILE": bundle}).named == bundle
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SSL_CERT_DIR": ONE},
+        {"SSL_CERT_DIR": ""},
+        {"SSL_CERT_FILE": "{conda}/other.pem"},
+        {"SSL_CERT_FILE": "{conda}/../cacert.pem"},
+        {"CERTHOOK_ADOPT": "none"},
+    ],
+)
+def test_other_variables_beside_condas_bundle_are_taken_literally(settings, conda, variables) -> None:
+    values = {"SSL_CERT_FILE": os.path.join(conda, "cacert.pem"), **variables}
+    config = settings.Config({name: value.format(conda=conda) for name, value in values.items()})
+    assert (config.named, config.overrides_system, config.sources) == (None, True, ("system",))
+
+
+@pytest.mark.parametrize("prefix", ["", "opt/conda"])
+def test_a_relative_conda_prefix_names_no_bundle(settings, monkeypatch, prefix: str) -> None:
+    monkeypatch.setenv("CONDA_PREFIX", prefix)
+    assert settings.Config({"SSL_CERT_FILE": os.path.join(prefix, "ssl", "cacert.pem")}).named is None
+
+
+def test_a_request_for_a_public_bundle_includes_it_although_variables_replace_the_system_store(settings) -> None:
+    config = settings.Config({"SSL_CERT_FILE": ONE})
+    request = config.adopting("pip")
+    assert (request.named, request.overrides_system, request.sources) == ("pip", True, ("system", "bundled"))
+    assert (config.named, config.sources) == (None, ("system",))
+    assert config.adopting("pip") is request
+    assert config.adopting(None) is config
+
+
+def test_a_request_for_a_public_bundle_excludes_a_source_that_the_settings_omit(settings) -> None:
+    config = settings.Config({"SSL_CERT_FILE": ONE, "CERTHOOK_SOURCES": "system"})
+    assert config.adopting("certifi").sources == ("system",)
+
+
+def test_literal_variables_replace_the_system_store(settings, conda) -> None:
+    config = settings.Config({"SSL_CERT_FILE": os.path.join(conda, "cacert.pem")})
+    literal = config.adopting(None)
+    assert (literal.named, literal.overrides_system, literal.sources) == (None, True, ("system",))
+    assert not config.adopting("pip").overrides_system
+
+
 # Invalid values.
 
 INVALID = [
@@ -170,8 +238,25 @@ INVALID = [
     ("CERTHOOK_SOURCES", "bundled,x,system", ("bundled", "system"), ["'x'", "using bundled,system"]),
     ("CERTHOOK_SOURCES", "system;bundled", (), ["'system;bundled'", "separated by commas"]),
     ("CERTHOOK_SOURCES", ",", (), ["','", "''", "using none"]),
-    ("CERTHOOK_ADOPT", "requests", (), ["'requests'", "certifi or pip or botocore or httplib2 or none", "using none"]),
-    ("CERTHOOK_ADOPT", "pip,requests", ("pip",), ["'requests'", "using pip"]),
+    ("CERTHOOK_REMOVED", "none", "drop", ["'none'", "adopted or drop or keep", "using drop"]),
+    ("CERTHOOK_ADOPT", "httpx", (), ["'httpx'", "certifi or pip or botocore or httplib2 or ", "or none", "using none"]),
+    ("CERTHOOK_ADOPT", "pip,httpx", (PIP,), ["'httpx'", "using pip"]),
+    ("CERTHOOK_ADOPT", ",", (), ["','", "''", "using none"]),
+    ("CERTHOOK_ADOPT", f"/{ACME},{ACME}", (ACME,), [f"'/{ACME}'", "package/cacert.pem", f"using {ACME}"]),
+    *(
+        ("CERTHOOK_ADOPT", path, (), [repr(path), "package/cacert.pem", "using none"])
+        for path in (
+            "../cacert.pem",
+            "acme_sdk/../cacert.pem",
+            "acme_sdk/./cacert.pem",
+            "acme_sdk//cacert.pem",
+            "acme_sdk/",
+            "acme-sdk/cacert.pem",
+            "acme.sdk/cacert.pem",
+            "acme_sdk/C:/cacert.pem",
+            "acme_sdk/..\\cacert.pem",
+        )
+    ),
     ("CERTHOOK_EXTRA_CA_CERTS", "corporate.pem", (), ["'corporate.pem'", "relative", "absolute"]),
     ("CERTHOOK_EXTRA_CA_CERTS", "~/corporate.pem", (), ["'~/corporate.pem'", "relative"]),
     ("CERTHOOK_EXTRA_CA_CERTS", f"{ONE}{os.pathsep}b.pem{os.pathsep}{TWO}", (ONE, TWO), ["'b.pem'", "relative"]),
@@ -246,13 +331,13 @@ PATH_SETTINGS = {
 
 
 @pytest.mark.parametrize("value", PATHS)
-def test_a_value_without_a_url_and_without_pem_may_be_paths(settings, value: str) -> None:
-    assert settings.may_be_paths(value)
+def test_a_value_without_a_url_and_without_pem_may_be_paths(value: str) -> None:
+    assert _path_values.may_be_paths(value)
 
 
 @pytest.mark.parametrize("value", OTHERS)
-def test_a_value_with_a_url_or_pem_does_not_consist_of_paths(settings, value: str) -> None:
-    assert not settings.may_be_paths(value)
+def test_a_value_with_a_url_or_pem_does_not_consist_of_paths(value: str) -> None:
+    assert not _path_values.may_be_paths(value)
 
 
 @pytest.mark.parametrize("value", OTHERS)
@@ -365,7 +450,7 @@ def test_any_other_value_disables_certhook(settings, value: str, monkeypatch) ->
 # Arbitrary environments.
 
 WORDS = st.sampled_from(
-    ["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *_config.SOURCES, *_config.PUBLIC_BUNDLES]
+    ["", ",", ";", " ", ONE, os.pathsep, "none", "0", "raise", *_config.SOURCES, "certifi", "pip", ACME, "/"]
 )
 VALUES = st.lists(st.one_of(WORDS, st.text(st.characters(exclude_characters="\0"), max_size=6)), max_size=5).map(
     "".join
@@ -379,7 +464,10 @@ def test_any_environment_results_in_a_configuration_without_additional_trust(env
     assert set(config.sources) <= (named or set(_config.SOURCES)) & set(_config.SOURCES)
     if config.overrides_system and "bundled" not in named:
         assert "bundled" not in config.sources
-    adopted = {name.strip().lower() for name in environ.get("CERTHOOK_ADOPT", "").split(",")} - {""}
-    assert set(config.adopt) <= (adopted or set(_config.PUBLIC_BUNDLES))
+    assert config.adopt is not None or not environ.get("CERTHOOK_ADOPT", "").strip()
+    for bundle in config.adopt or ():
+        entries = [entry.strip() for entry in environ["CERTHOOK_ADOPT"].split(",")]
+        assert bundle in entries or bundle.partition("/")[0] in map(str.lower, entries)
+        assert ".." not in bundle.split("/") and not os.path.isabs(bundle)
     assert all(map(os.path.isabs, config.extra))
     assert {problem.setting for problem in config.problems} <= set(environ)

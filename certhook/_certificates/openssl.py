@@ -5,8 +5,8 @@ from __future__ import annotations
 import _ssl
 import binascii
 import ssl
-from hashlib import sha256
 
+from certhook import _digest
 from certhook._certificates import names
 from certhook._state import context_class_of
 from certhook.exceptions import SourceError
@@ -67,7 +67,7 @@ def load_one_by_one(
         try:
             _load(context, cadata=anchor)
         except _ssl.SSLError as error:
-            name = f"the certificate with SHA-256 {sha256(anchor).hexdigest()}"
+            name = f"the certificate with SHA-256 {_digest.hexdigest('sha256', anchor)}"
             problems.append(SourceError(name, f"is ignored because OpenSSL rejects it: {error}"))
         else:
             loaded.append(anchor)

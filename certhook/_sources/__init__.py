@@ -7,7 +7,7 @@ with everything that could not be read.
 from __future__ import annotations
 
 from certhook._config import SERVER_AUTH
-from certhook._sources import bundled, distrust, extra, system
+from certhook._sources import bundled, distrust, extra, removed, system
 from certhook._sources.collector import Collector, TrustSet
 from certhook.exceptions import CerthookError, SourceError
 
@@ -25,7 +25,11 @@ def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
 
     :param purpose: the bit of the purpose
     """
+    if purpose != SERVER_AUTH:
+        config = config.adopting(None)  # A public bundle is for servers, even if SSL_CERT_FILE names it.
     collector = collect(config, purpose)
+    if collector.is_reduced and config.named == config.default_named:
+        collector = collect(config.adopting(None), purpose)
     _report_distrusted_choices(collector)
     if not collector.count() and purpose == SERVER_AUTH:
         collector.problems.append(CerthookError(_no_roots(collector)))
@@ -60,6 +64,7 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
         if config.mode == "fallback" and collector.count() > before:
             break
     _read(extra, "extra", collector)
+    _read(removed, "removed roots", collector)
     return collector
 
 

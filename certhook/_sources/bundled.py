@@ -13,6 +13,7 @@ import sys
 from certhook import _certifi, _files
 from certhook._certifi import FILE, FROZEN, PACKAGE
 from certhook._finder import find_package
+from certhook._public_bundles import CERTIFI, split
 from certhook._sources.reading import read_file, read_text
 from certhook.exceptions import SourceError
 
@@ -28,43 +29,65 @@ FROZEN_PEM = "PEM"
 
 
 def read(collector: Collector) -> None:
-    """Read the file in ``CERTHOOK_BUNDLE``, or certifi's bundle, into *collector*."""
+    """Read the file in ``CERTHOOK_BUNDLE``, the public bundle that is requested, or certifi's into *collector*."""
     configured = collector.config.bundle
-    if configured is None:
-        _read_certifi(collector)
-    elif configured:  # An invalid value is empty; certifi's bundle does not replace it.
+    named = collector.config.named or CERTIFI
+    if configured:
         read_file(collector, "bundled", configured, "CERTHOOK_BUNDLE")
+    elif configured is not None:
+        pass  # An invalid value; certifi's bundle does not replace it.
+    elif os.path.isabs(named):
+        read_file(collector, "bundled", named)
+    else:
+        _read_package(collector, *split(named))
 
 
-def _read_certifi(collector: Collector) -> None:
-    spec = find_package(PACKAGE)
-    path = _certifi.bundle_path(spec)
+def _read_package(collector: Collector, package: str, inner: str) -> None:
+    """Read the bundle at the path *inner* in *package*."""
+    spec = find_package(package)
+    path = _bundle_path(spec, package, inner)
     if path is not None and _certifi.is_unpacked(path):
         # The program unpacks it to another path at each start, so only the program itself is watched.
         collector.recorder.watch(sys.executable)
         read_text(collector, "bundled", path, _files.read(path))
     elif path is not None:
+        _note_reduction(collector, path)
         read_file(collector, "bundled", path)
     elif spec is not None:
-        _read_through_loader(collector, spec)
+        _read_through_loader(collector, spec, inner)
     elif not _read_next_to_package(collector) and not _read_frozen(collector):
         message = "is not installed; run 'pip install certifi', or set CERTHOOK_SOURCES=system to use no bundle"
         collector.problems.append(SourceError(PACKAGE, message))
 
 
-def _read_through_loader(collector: Collector, spec: ModuleSpec) -> None:
-    for directory in _certifi.directories(spec):
+def _bundle_path(spec: ModuleSpec | None, package: str, inner: str) -> str | None:
+    if package == PACKAGE:
+        return _certifi.bundle_path(spec)
+    paths = [os.path.join(directory, inner) for directory in getattr(spec, "submodule_search_locations", None) or ()]
+    return next(filter(os.path.isfile, paths), None)
+
+
+def _note_reduction(collector: Collector, path: str) -> None:
+    """Record whether the bundle at *path* lost roots after the installation of its package."""
+    if collector.config.named is not None:
+        from certhook._sources import installed
+
+        collector.is_reduced = installed.is_reduced(path, collector.recorder.watch)
+
+
+def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str) -> None:
+    for directory in spec.submodule_search_locations or ():
         _watch_archive(collector, directory)
     try:
-        data = read_resource(PACKAGE)
+        data = read_resource(spec.name, inner)
     except SourceError as failure:
-        path = _path_from_certifi()
+        path = _path_from_certifi() if spec.name == PACKAGE else None
         if path is not None:
             read_file(collector, "bundled", path)
-        elif not _read_frozen(collector):
+        elif spec.name != PACKAGE or not _read_frozen(collector):
             collector.problems.append(failure)
         return
-    read_text(collector, "bundled", f"{PACKAGE}/{FILE} (through its loader)", data)
+    read_text(collector, "bundled", f"{spec.name}/{inner} (through its loader)", data)
 
 
 def _read_next_to_package(collector: Collector) -> bool:
@@ -104,8 +127,8 @@ def _watch_archive(collector: Collector, directory: str) -> None:
         collector.recorder.watch(archive)
 
 
-def read_resource(package: str) -> bytes:
-    """Read the bundle of *package*, a copy of certifi, through the import system.
+def read_resource(package: str, inner: str = FILE) -> bytes:
+    """Read the bundle at the path *inner* in *package* through the import system.
 
     :raises SourceError: if every interface fails
     """
@@ -113,14 +136,14 @@ def read_resource(package: str) -> bytes:
     spec = find_package(package)
     for attempt in _ATTEMPTS if spec is not None else ():
         try:
-            data = attempt(spec)  # type: ignore[arg-type]
+            data = attempt(spec, inner)  # type: ignore[arg-type]
             if data:
                 return data
             failures.append(f"{attempt.__name__[1:]}: empty")
         except Exception as error:
             failures.append(f"{attempt.__name__[1:]}: {error!r}")
     reasons = "; ".join(failures) or "not installed"
-    raise SourceError(package, f"its {FILE} cannot be read ({reasons}); set CERTHOOK_BUNDLE to the path of a PEM file")
+    raise SourceError(package, f"its {inner} cannot be read ({reasons}); set CERTHOOK_BUNDLE to the path of a PEM file")
 
 
 def _path_from_certifi() -> str | None:
@@ -134,24 +157,24 @@ def _path_from_certifi() -> str | None:
         return None
 
 
-def _files_api(spec: ModuleSpec) -> bytes:
+def _files_api(spec: ModuleSpec, inner: str) -> bytes:
     # In the standard library of 3.9 and 3.10, files() fails for a legacy ResourceReader.
     if sys.version_info >= (3, 11):
         from importlib.resources import files
     else:
         from importlib_resources import files
-    return files(spec.name).joinpath(FILE).read_bytes()
+    return files(spec.name).joinpath(inner).read_bytes()
 
 
-def _read_binary(spec: ModuleSpec) -> bytes:
+def _read_binary(spec: ModuleSpec, inner: str) -> bytes:
     import importlib.resources
 
-    return importlib.resources.read_binary(spec.name, FILE)
+    return importlib.resources.read_binary(spec.name, inner)
 
 
-def _get_data(spec: ModuleSpec) -> bytes:
+def _get_data(spec: ModuleSpec, inner: str) -> bytes:
     directory = (spec.submodule_search_locations or [])[0]
-    return spec.loader.get_data(os.path.join(directory, FILE))  # type: ignore[union-attr, no-any-return]
+    return spec.loader.get_data(os.path.join(directory, inner))  # type: ignore[union-attr, no-any-return]
 
 
-_ATTEMPTS: tuple[Callable[[ModuleSpec], bytes], ...] = (_files_api, _read_binary, _get_data)
+_ATTEMPTS: tuple[Callable[[ModuleSpec, str], bytes], ...] = (_files_api, _read_binary, _get_data)

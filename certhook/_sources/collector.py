@@ -46,6 +46,7 @@ class TrustSet:
 
     :ivar anchors: the anchors without duplicates, in the order of their sources
     :ivar removed: anchors that a source lists and the administrator distrusts
+    :ivar excluded: anchors that a source lists, and that ``CERTHOOK_REMOVED`` excludes
     :ivar rejected: distrusted certificates that no source lists as trusted
     :ivar distrust_is_known: whether all block lists could be read
     :ivar locations: each file, directory and store that was read
@@ -54,6 +55,7 @@ class TrustSet:
     :ivar snapshot: the inputs with their signatures, for change detection
     :ivar unreadable: block lists that this process may not read
     :ivar volatile: whether the result depends on something that no signature covers
+    :ivar is_reduced: whether the public bundle that is requested lost roots after its installation
     """
 
     __module__ = "certhook"
@@ -61,6 +63,8 @@ class TrustSet:
         "anchors",
         "config",
         "distrust_is_known",
+        "excluded",
+        "is_reduced",
         "locations",
         "problems",
         "rejected",
@@ -73,6 +77,7 @@ class TrustSet:
     config: Config
     anchors: tuple[Anchor, ...]
     removed: tuple[Anchor, ...]
+    excluded: tuple[Anchor, ...]
     rejected: tuple[Anchor, ...]
     distrust_is_known: bool
     locations: tuple[Location, ...]
@@ -80,12 +85,14 @@ class TrustSet:
     snapshot: Snapshot
     unreadable: tuple[str, ...]
     volatile: bool
+    is_reduced: bool
 
     def __init__(
         self,
         config: Config,
         anchors: Iterable[Anchor],
         removed: Iterable[Anchor],
+        excluded: Iterable[Anchor],
         rejected: Iterable[Anchor],
         distrust_is_known: bool,
         locations: Iterable[Location],
@@ -93,11 +100,13 @@ class TrustSet:
         snapshot: Snapshot,
         unreadable: Iterable[str],
         volatile: bool,
+        is_reduced: bool,
     ) -> None:
         for name, value in (
             ("config", config),
             ("anchors", tuple(anchors)),
             ("removed", tuple(removed)),
+            ("excluded", tuple(excluded)),
             ("rejected", tuple(rejected)),
             ("distrust_is_known", distrust_is_known),
             ("locations", tuple(locations)),
@@ -105,6 +114,7 @@ class TrustSet:
             ("snapshot", snapshot),
             ("unreadable", tuple(unreadable)),
             ("volatile", volatile),
+            ("is_reduced", is_reduced),
         ):
             object.__setattr__(self, name, value)
 
@@ -145,6 +155,7 @@ class Collector:
     :ivar certificates: every certificate that was parsed, by its DER, so that each is parsed once
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources
+    :ivar is_reduced: whether the public bundle that is requested lost roots after its installation
     """
 
     def __init__(self, config: Config, purpose: int) -> None:
@@ -155,7 +166,9 @@ class Collector:
         self.certificates: dict[bytes, Certificate] = {}
         self.locations: list[Location] = []
         self.problems: list[CerthookError] = [*config.problems]
+        self.is_reduced = False
         self._merged: dict[bytes, _Merged] = {}
+        self._excluded: tuple[Anchor, ...] = ()
 
     def add_location(self, source: str, path: str) -> Location:
         """Register a location that is about to be read."""
@@ -202,6 +215,14 @@ class Collector:
         """Return the number of anchors collected so far."""
         return sum(1 for merged in self._merged.values() if self._is_anchor(merged))
 
+    def anchors(self) -> list[Anchor]:
+        """Return the anchors collected so far."""
+        return [merged.anchor() for merged in self._merged.values() if self._is_anchor(merged)]
+
+    def exclude(self, anchors: Iterable[Anchor]) -> None:
+        """Exclude *anchors*, which the settings do not permit, from the trust set."""
+        self._excluded = tuple(anchors)
+
     def removed(self) -> list[Anchor]:
         """Return the anchors that a source lists and the administrator distrusts."""
         wanted = self.purpose
@@ -212,10 +233,12 @@ class Collector:
         wanted = self.purpose
         every = list(self._merged.values())
         candidates = [*every, *self._unlisted()]
+        excluded = {anchor.der for anchor in self._excluded}
         return TrustSet(
             self.config,
-            anchors=[merged.anchor() for merged in every if self._is_anchor(merged)],
+            anchors=[anchor for anchor in self.anchors() if anchor.der not in excluded],
             removed=self.removed(),
+            excluded=self._excluded,
             rejected=[m.anchor() for m in candidates if m.rejected & wanted and not m.trusted & wanted],
             distrust_is_known=self.blocklist.is_complete,
             locations=self.locations,
@@ -223,6 +246,7 @@ class Collector:
             snapshot=self.recorder.snapshot(),
             unreadable=self.recorder.unreadable,
             volatile=self.recorder.volatile,
+            is_reduced=self.is_reduced,
         )
 
     def _is_anchor(self, merged: _Merged) -> bool:

@@ -1,13 +1,18 @@
 """The operating system's store.
 
-1. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, if either is set, with the meaning that they have
-   for OpenSSL: each replaces the compiled-in file or directory, and an unset one leaves it in
-   place. Nothing else is read then, even if these locations contain no anchor, so that a typing
-   error never widens trust. certhook reads them itself because LibreSSL ignores both variables.
-2. The native store of Windows or macOS.
-3. OpenSSL's compiled-in file and directory.
-4. If step 3 found no anchor: the first well-known file and the first well-known directory with
-   an anchor. Windows has none.
+``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, if either is set, have the meaning that they have for OpenSSL:
+each replaces the compiled-in file or directory, and an unset one leaves it in place. Nothing else
+is read then, except the stores of Windows, which CPython always loads, so that a typing error
+never widens trust. certhook reads them itself because LibreSSL ignores both variables. If
+``SSL_CERT_FILE`` names a public bundle, it does not select other roots than usual.
+
+Otherwise, all of these are read:
+
+1. the native stores of Windows or macOS;
+2. the file that ``NIX_SSL_CERT_FILE`` names, which precedes the compiled-in file as in nixpkgs' OpenSSL;
+3. OpenSSL's compiled-in file and directories;
+4. the first well-known file and the first well-known directory with an anchor: those of the operating
+   system, if OpenSSL belongs to another prefix (conda, Homebrew). Windows has none.
 """
 
 from __future__ import annotations
@@ -15,25 +20,32 @@ from __future__ import annotations
 import os
 import sys
 
-from certhook._config import may_be_paths
+from certhook._path_values import may_be_paths
 from certhook._sources.locations import HASHED, well_known
 from certhook._sources.native import native_store
 from certhook._sources.reading import read_directory, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable, Iterable
+
     from certhook._sources.collector import Collector
+
+_NIX_STORE = "/nix/store/"
 
 
 def read(collector: Collector) -> None:
     """Read the operating system's store into *collector*."""
-    if collector.config.overrides_system:
-        _read_openssl_locations(collector)
-        return
+    config = collector.config
     native = native_store()
-    if native is not None:
+    if native is not None and (not config.overrides_system or sys.platform == "win32"):
         native.read(collector)
-    if not _read_openssl_locations(collector) and sys.platform != "win32":
+    file, _ = compiled_in()
+    # nixpkgs' OpenSSL prefers this variable to SSL_CERT_FILE; others do not know it.
+    if config.nix_cert_file is not None and (not config.overrides_system or file.startswith(_NIX_STORE)):
+        read_file(collector, "system", config.nix_cert_file)
+    _read_openssl_locations(collector)
+    if not config.overrides_system and sys.platform != "win32":
         _read_well_known(collector)
 
 
@@ -45,24 +57,22 @@ def compiled_in() -> tuple[str, str]:
     return file, directory
 
 
-def _read_openssl_locations(collector: Collector) -> int:
+def _read_openssl_locations(collector: Collector) -> None:
     config = collector.config
     file, directory = compiled_in()
     configured = [config.cert_file or "", *_split(config.cert_dir or "")]
     if not all(os.path.isabs(path) for path in configured if path):
         collector.recorder.volatile = True  # The working directory may change.
-    count = 0
-    if config.cert_file is not None:
-        count += read_file(collector, "system", _absolute(config.cert_file), "SSL_CERT_FILE")
+    if config.overrides_system and config.cert_file is not None:
+        read_file(collector, "system", _absolute(config.cert_file), "SSL_CERT_FILE")
     elif file:
-        count += read_file(collector, "system", file)
+        read_file(collector, "system", file)
     if config.cert_dir is not None:
         for path in _split(config.cert_dir) or [""]:
-            count += read_directory(collector, "system", _absolute(path), HASHED, "SSL_CERT_DIR")
-    else:
+            read_directory(collector, "system", _absolute(path), HASHED, "SSL_CERT_DIR")
+    if config.cert_dir is None or not config.overrides_system:
         for path in _split(directory):
-            count += read_directory(collector, "system", path, HASHED)
-    return count
+            read_directory(collector, "system", path, HASHED)
 
 
 def _split(directories: str) -> list[str]:
@@ -76,11 +86,15 @@ def _absolute(path: str) -> str:
 
 def _read_well_known(collector: Collector) -> None:
     files, directories = well_known(sys.platform)
-    if collector.config.nix_cert_file is not None:
-        files = (*files, collector.config.nix_cert_file)
-    for file in files:
-        if read_file(collector, "system", file):
-            break
-    for directory, layout in directories:
-        if read_directory(collector, "system", directory, layout):
+    _read_first(collector, files, lambda path: read_file(collector, "system", path))
+    layouts = dict(directories)
+    _read_first(collector, layouts, lambda path: read_directory(collector, "system", path, layouts[path]))
+
+
+def _read_first(collector: Collector, paths: Iterable[str], read_path: Callable[[str], int]) -> None:
+    """Read *paths* up to the first one with an anchor. Locations that were read already are not read again."""
+    counts = {os.path.realpath(one.path): one.count for one in collector.locations if one.source == "system"}
+    for path in paths:
+        real = os.path.realpath(path)
+        if counts[real] if real in counts else read_path(path):
             break

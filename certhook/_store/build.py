@@ -16,7 +16,7 @@ import sys
 from binascii import crc32
 from time import time
 
-from certhook import _files, _store
+from certhook import _digest, _files, _store
 from certhook._certificates import openssl
 from certhook._store import INDEX, Index, Unusable, resolve_protected
 from certhook._store.verification import BUNDLE, MANIFEST, is_complete, manifest
@@ -71,13 +71,12 @@ def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
 
 def digest(ders: list[bytes]) -> str:
     """Return the name of the store of these certificates, independent of their order."""
-    from hashlib import sha256
-
     # The content depends on the OpenSSL version, because rejected certificates of equal names are omitted.
-    whole = sha256(b"%s%d" % (_VERSION, _ssl.OPENSSL_VERSION_NUMBER))
+    whole = _digest.new("sha256", b"%s%d" % (_VERSION, _ssl.OPENSSL_VERSION_NUMBER))
     for der in sorted(ders):
-        whole.update(sha256(der).digest())
-    return whole.hexdigest()[:40]
+        whole.update(_digest.digest("sha256", der))
+    name: str = whole.hexdigest()[:40]
+    return name
 
 
 def store_content(anchors: tuple[Anchor, ...]) -> dict[str, bytes]:

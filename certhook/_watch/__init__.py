@@ -14,16 +14,20 @@ This module is imported for every first context. It checks paths itself;
 :mod:`certhook._watch.inputs` is imported only to record inputs, or to check other kinds.
 """
 
+import _ssl
 import os
 import sys
 from time import monotonic
 
+from certhook import __version__
+from certhook._config import SERVER_AUTH, SETTINGS
 from certhook._finder import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
+    from certhook._config import Config
     from certhook._types import Rows, Signature
 
 # The kind of certhook._watch.inputs.Path.
@@ -145,6 +149,35 @@ class Monitor:
         self._checked = self._checked_members = now
         self._use(cheaper)
         return True
+
+
+def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
+    """Return everything that a trust set depends on besides its inputs: the key of its index."""
+    bundle = config.bundle
+    if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
+        bundle = _bundle_key(config.named)
+    _, file, _, directory = _ssl.get_default_verify_paths()
+    # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
+    relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
+    selected = [repr(getattr(config, attribute)) for attribute in relevant]
+    # Every LibreSSL has the same version number.
+    version = _ssl.OPENSSL_VERSION
+    named = str(config.named)
+    overrides = str(config.overrides_system)
+    return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)
+
+
+def _bundle_key(named: "Optional[str]") -> str:
+    """Return a text that identifies the public bundle *named*, or certifi's, in the settings of an index."""
+    if named is None and not hasattr(sys, "_MEIPASS"):
+        from certhook._finder import find_package
+
+        spec = find_package("certifi")
+        if spec is not None:
+            return f"{spec.origin} {spec.submodule_search_locations}"
+    from certhook import _public_bundles
+
+    return _public_bundles.index_key(named or _public_bundles.CERTIFI)
 
 
 def exists(path: str) -> bool:

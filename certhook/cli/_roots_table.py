@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from certhook._certificates import openssl
+from certhook._sources import removed
 from certhook._text import printable
 from certhook.cli._terminal import WIDTH, cut, padded, wrapped
 
@@ -45,7 +46,10 @@ def counted(count: int) -> str:
 
 
 def as_json(anchor: Anchor) -> dict[str, Any]:
-    """Return the name, fingerprint, validity and locations of *anchor* as a JSON object."""
+    """Return the name, fingerprint, validity and locations of *anchor* as a JSON object.
+
+    ``removed_in`` is the release of certifi that removed it, None if no release did.
+    """
     first, last = anchor.validity or (None, None)
     return {
         "subject": anchor.subject,
@@ -53,6 +57,7 @@ def as_json(anchor: Anchor) -> dict[str, Any]:
         "not_before": first and first.isoformat(),
         "not_after": last and last.isoformat(),
         "listed_by": [{"source": source, "path": path} for source, path in anchor.listed],
+        "removed_in": removed.release(anchor),
     }
 
 
@@ -63,6 +68,8 @@ def detail_lines(root: dict[str, Any]) -> list[str]:
         f"valid from {root['not_before'] or '(unreadable)'} to {root['not_after'] or '(unreadable)'}",
         *(f"listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
     ]
+    if root["removed_in"]:
+        texts.append(f"removed from certifi's bundle in release {root['removed_in']}")
     return [*wrapped(root["subject"], "  ", "    "), *(line for text in texts for line in indented(text))]
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 
-from certhook import _config, _trust
+from certhook import _config, _public_bundles
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
 from certhook._store import Unusable
 from certhook._store.build import compile_store
 from certhook._trust import directory_beside_package
+from certhook._watch import index_settings
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from certhook._config import Config
+    from certhook._sources.collector import TrustSet
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +31,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         (
             "Build the compiled store of root certificates that makes the first TLS context of a program fast. Do this "
             "in the image of containers that are read-only or short-lived. Programs use the store as long as the "
-            "environment variables and the files that it was built from are unchanged.",
+            "environment variables and the files that it was built from are unchanged. Requests for the public bundles "
+            "of installed packages, such as requests makes for that of certifi, have stores of their own.",
         ),
         (
             "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if certhook is in an "
@@ -54,25 +59,34 @@ def run(options: argparse.Namespace) -> int:
     if directory is None:
         raise CommandError("the package certhook is not in a directory; use --directory", exit_status=2)
     config = _config.current()
-    trust_sets = {purpose: read_trust_set(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)}
-    for problem in trust_sets[SERVER_AUTH].problems:
+    trust_set = read_trust_set(config)
+    for problem in trust_set.problems:
         _terminal.complain(problem)
-    if not trust_sets[SERVER_AUTH].anchors:
+    if not trust_set.anchors:
         return 1
-    stores = {}
-    for purpose, trust_set in trust_sets.items():
-        if not trust_set.anchors:
-            continue  # Bundles do not verify clients, so without a system's store, this trust set may be empty.
-        if trust_set.volatile:
-            raise CommandError(
-                "the store was not built: changes of a source cannot be detected, for example because its path is "
-                "relative; use absolute paths"
-            )
-        settings = _trust.index_settings(config, purpose)
-        try:
-            stores[purpose] = compile_store(directory, trust_set, settings, shared=True, portable=True)
-        except Unusable as failure:
-            raise CommandError(f"the store was not built: {failure}") from None
-    store, count = stores[SERVER_AUTH], len(trust_sets[SERVER_AUTH])
+    store = _compile(directory, config, SERVER_AUTH, trust_set)
+    clients = read_trust_set(config, CLIENT_AUTH)
+    if clients.anchors:  # Bundles do not verify clients, so without a system's store, this trust set may be empty.
+        _compile(directory, config, CLIENT_AUTH, clients)
+    for bundle in _public_bundles.installed(config.adopt):
+        request = config.adopting(bundle)
+        adopted = trust_set if request is config else read_trust_set(request)
+        if adopted.anchors and not adopted.is_reduced:
+            _compile(directory, request, SERVER_AUTH, adopted)
+    count = len(trust_set)
     _terminal.show_result(options, f"{_roots_table.counted(count)} compiled into {store}", store=store, roots=count)
     return 0
+
+
+def _compile(directory: str, config: Config, purpose: int, trust_set: TrustSet) -> str:
+    """Build the store of *trust_set*, and return its path."""
+    if trust_set.volatile:
+        raise CommandError(
+            "the store was not built: changes of a source cannot be detected, for example because its path is "
+            "relative; use absolute paths"
+        )
+    settings = index_settings(config, purpose)
+    try:
+        return compile_store(directory, trust_set, settings, shared=True, portable=True)
+    except Unusable as failure:
+        raise CommandError(f"the store was not built: {failure}") from None

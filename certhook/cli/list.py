@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import certhook
 from certhook._config import EXTRA, SOURCES
+from certhook._sources.removed import release
 from certhook.cli import _roots_table, _terminal
 
 TYPE_CHECKING = False
@@ -46,6 +47,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     end.add_argument("--expired", action="store_const", const=0, dest="days", help="have expired")
     text = "have expired, or expire within DAYS days"
     end.add_argument("--expires-within", type=_days, metavar="DAYS", dest="days", help=text)
+    text = "were removed from certifi's bundle, so that requests for a public bundle do not trust them"
+    filters.add_argument("--removed", action="store_true", help=text)
     text = "show the full name, fingerprint, validity and locations of each root certificate instead of a table"
     parser.add_argument("--details", action="store_true", help=text)
     _terminal.add_json(parser)
@@ -68,8 +71,11 @@ def run(options: argparse.Namespace) -> int:
 
     :returns: 0 if there are any, 1 if there are none
     """
-    trusted, all_problems = _roots_table.accepted_by_openssl(certhook.trust_set())
-    roots = [_roots_table.as_json(anchor) for anchor in trusted if _matches(anchor, options)]
+    trust_set = certhook.trust_set()
+    trusted, all_problems = _roots_table.accepted_by_openssl(trust_set)
+    # CERTHOOK_REMOVED=drop excludes removed roots from the trusted ones.
+    candidates = [*trusted, *trust_set.excluded] if options.removed else trusted
+    roots = [_roots_table.as_json(anchor) for anchor in candidates if _matches(anchor, options)]
     roots.sort(key=lambda root: _roots_table.sort_key(root["subject"]))
     problems = [str(problem) for problem in all_problems]
     if _terminal.wants_json(options):
@@ -80,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     if roots and options.details:
         _terminal.show("\n".join(line for root in roots for line in _roots_table.detail_lines(root)))
     elif roots:
-        _show_table(roots)
+        _show_table(roots, options.removed)
     elif trusted:
         _terminal.complain(f"none of the {len(trusted)} trusted root certificates matches")
     return 0 if roots else 1
@@ -95,19 +101,27 @@ def _matches(anchor: Anchor, options: argparse.Namespace) -> bool:
         return False
     if options.only and anchor.sources != [options.only]:
         return False
+    if options.removed and not release(anchor):
+        return False
     if options.days is None:
         return True
     return anchor.validity is not None and anchor.validity[1] < datetime.now(timezone.utc) + timedelta(options.days)
 
 
-def _show_table(roots: Sequence[dict[str, Any]]) -> None:
-    """Print a table, with the rows of expired root certificates in another colour."""
+def _show_table(roots: Sequence[dict[str, Any]], shows_release: bool) -> None:
+    """Print a table, with the rows of expired root certificates in another colour.
+
+    :param shows_release: whether to add the release of certifi that removed each root
+    """
     now = datetime.now(timezone.utc).isoformat()
     header = f"{'NAME':{_NAME_WIDTH}}  {'LAST DAY':10}  LISTED BY"
+    if shows_release:
+        header += "  (REMOVED IN)"
     lines, marks = [header], {header: _terminal.BOLD}
     for root in roots:
         sources = dict.fromkeys(listing["source"] for listing in root["listed_by"])
-        lines.append(f"{_roots_table.row(root, _NAME_WIDTH)}  {', '.join(sources)}")
+        removed = f"  ({root['removed_in']})" if shows_release else ""
+        lines.append(f"{_roots_table.row(root, _NAME_WIDTH)}  {', '.join(sources)}{removed}")
         if (root["not_after"] or now) < now:
             marks[lines[-1]] = _terminal.BAD
     _terminal.show_report(lines, marks)

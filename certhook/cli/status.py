@@ -10,6 +10,7 @@ import sys
 import certhook
 from certhook import _config
 from certhook._config import SERVER_AUTH, SETTINGS, Config
+from certhook._public_bundles import BUNDLES
 from certhook._state import is_privileged
 from certhook._text import presentable
 from certhook.cli import _libraries, _roots_table, _terminal, _variables
@@ -82,11 +83,13 @@ def _read_status() -> dict[str, Any]:
         "enabled_by": _enabled_by(),
         "sources": list(config.sources),
         "mode": config.mode,
-        "adopted": list(config.adopt),
+        "adopted": list(BUNDLES if config.adopt is None else config.adopt),
         "variables": _read_variables(config),
         "anchors": len(anchors),
         "anchors_by_source": _count_by_source(anchors),
         "roots": [_roots_table.as_json(anchor) for anchor in anchors],
+        "removed": config.removed,
+        "excluded": [_roots_table.as_json(anchor) for anchor in trust_set.excluded],
         "distrusted": [{**_roots_table.as_json(anchor), "by": anchor.rejected_by} for anchor in trust_set.removed],
         "places": [
             {"source": one.source, "path": presentable(one.path), "anchors": one.count, "note": one.note}
@@ -202,7 +205,20 @@ def _trusted(found: dict[str, Any]) -> list[str]:
     alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
     if alone and len(found["sources"]) > 1:
         lines.append(f"  {len(alone):4} listed by bundled only")
-    return lines
+    return lines + _removed(found)
+
+
+def _removed(found: dict[str, Any]) -> list[str]:
+    """Return a line about removed roots, if a source lists any."""
+    trusted = [root for root in found["roots"] if root["removed_in"]]
+    effects = {
+        "adopted": (trusted, "requests for a public bundle (requests, httpx, pip) exclude those of the system"),
+        "keep": (trusted, "CERTHOOK_REMOVED=keep includes them everywhere"),
+        "drop": (found["excluded"], "CERTHOOK_REMOVED=drop excludes them"),
+    }
+    roots, effect = effects[found["removed"]]
+    text = f"{len(roots):4} removed from certifi's bundle: {effect}; 'list --removed' shows them"
+    return wrapped(text, "  ", "       ") if roots else []
 
 
 def _distrusted(found: dict[str, Any]) -> list[str]:

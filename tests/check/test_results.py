@@ -39,6 +39,7 @@ LINK_KEYS = {
     "sent": bool,
     "standing": (str, NONE),
     "listed_by": list,
+    "removed_in": (str, type(None)),
     "distrusted_by": list,
     "left_out_by": list,
 }

@@ -119,7 +119,7 @@ def test_json_contains_the_matching_roots_and_the_problems(certhook, tmp_path) -
     assert (done.returncode, done.stderr) == (0, "")
     assert list(found) == ["roots", "trusted", "problems"]
     assert [root["subject"] for root in found["roots"]] == [r"CN=Sys\, Inc."]
-    assert list(found["roots"][0]) == ["subject", "sha256", "not_before", "not_after", "listed_by"]
+    assert list(found["roots"][0]) == ["subject", "sha256", "not_before", "not_after", "listed_by", "removed_in"]
     assert found["trusted"] == 5
     assert len(found["problems"]) == 1 and "missing.pem" in found["problems"][0]
 

@@ -30,6 +30,8 @@ KEYS = {
     "anchors": int,
     "anchors_by_source": dict,
     "roots": list,
+    "removed": str,
+    "excluded": list,
     "distrusted": list,
     "places": list,
     "store": (str, type(None)),
@@ -38,7 +40,7 @@ KEYS = {
     "libraries": list,
     "problems": list,
 }
-ROOT_KEYS = ("subject", "sha256", "not_before", "not_after", "listed_by")
+ROOT_KEYS = ("subject", "sha256", "not_before", "not_after", "listed_by", "removed_in")
 
 
 def effect(found: dict, name: str) -> str:

@@ -11,8 +11,11 @@ import support
 from embedded_support import WITH_CERTHOOK, WITHOUT_CERTHOOK, run_tool, trusted_cas, with_rows
 
 #: The tests' program. With the argument "worker", a worker process runs it; workers run the same frozen executable.
+#: A one-file program deletes its modules when it ends, so it waits until the resource tracker of multiprocessing,
+#: which may still be importing them, has ended.
 PROGRAM = f"""
-import multiprocessing, sys
+import multiprocessing, os, sys
+from multiprocessing.resource_tracker import _resource_tracker as tracker
 def program():
     exec({support.VERDICTS!r}, {{}})
 if __name__ == "__main__":
@@ -21,6 +24,9 @@ if __name__ == "__main__":
         worker = multiprocessing.get_context("spawn").Process(target=program)
         worker.start()
         worker.join()
+        os.close(tracker._fd)
+        os.waitpid(tracker._pid, 0)
+        tracker._fd = tracker._pid = None
         sys.exit(worker.exitcode)
     program()
 """

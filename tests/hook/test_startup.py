@@ -127,7 +127,8 @@ print(*(name for name in sys.modules if name.partition(".")[0] == "certhook"))
     # starts ten seconds later.
     imported = [support.run(installed_unmeasured, code, env=env).stdout.split() for _ in range(4)]
     assert any((tmp_path / "cache").iterdir()), "the first process built no store"
-    assert len(min(imported, key=len)) <= 8, min(imported, key=len)
+    # The value of CERTHOOK_CACHE_DIR is a path, which one more module parses.
+    assert len({*min(imported, key=len)} - {"certhook._path_values"}) <= 8, min(imported, key=len)
 
 
 def test_an_eager_first_context_imports_nothing_that_only_writing_needs(installed_unmeasured) -> None:

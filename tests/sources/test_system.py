@@ -22,21 +22,32 @@ def test_compiled_in_locations_precede_well_known_ones(machine: Path) -> None:
     bundle(machine / "compiled.pem", "a")
     hashed(machine / "compiled", "b")
     bundle(machine / "first.pem", "c")
-    assert letters_of(read_system()) == "ab"
+    assert letters_of(read_system()) == "abc"
 
 
 @pytest.mark.parametrize(
     "create", [lambda root: bundle(root / "compiled.pem", "a"), lambda root: hashed(root / "compiled", "a")]
 )
-def test_well_known_locations_are_not_read_if_a_compiled_in_one_contains_an_anchor(
+def test_the_first_well_known_file_and_directory_are_added_to_the_compiled_in_ones(
     create: Callable, machine: Path
 ) -> None:
     create(machine)
     bundle(machine / "first.pem", "c")
+    bundle(machine / "second.pem", "d")
+    hashed(machine / "first", "e")
     trust = read_system()
-    assert letters_of(trust) == "a"
-    assert [name for name, _ in counts_of(trust)] == ["compiled.pem", "compiled"]
+    assert letters_of(trust) == "ace"
+    assert [name for name, _ in counts_of(trust)] == ["compiled.pem", "compiled", "first.pem", "first"]
     assert trust.problems == ()
+
+
+def test_a_compiled_in_location_that_is_also_well_known_is_read_once(machine: Path) -> None:
+    (machine / "compiled.pem").symlink_to(bundle(machine / "first.pem", "a"))
+    (machine / "compiled").symlink_to(hashed(machine / "first", "b"))
+    bundle(machine / "second.pem", "c")
+    trust = read_system()
+    assert letters_of(trust) == "ab"
+    assert [name for name, _ in counts_of(trust)] == ["compiled.pem", "compiled"]
 
 
 def test_a_location_without_a_certificate_is_treated_as_missing(machine: Path) -> None:
@@ -91,11 +102,20 @@ def test_a_malformed_block_is_reported_and_the_rest_of_the_file_is_used(machine:
     assert "line " in message
 
 
-def test_nix_ssl_cert_file_is_the_last_well_known_file(machine: Path) -> None:
+def test_nix_ssl_cert_file_precedes_the_compiled_in_file(machine: Path) -> None:
     nix = bundle(machine / "nix.pem", "g")
-    assert letters_of(read_system(NIX_SSL_CERT_FILE=nix)) == "g"
-    bundle(machine / "first.pem", "a")
-    assert letters_of(read_system(NIX_SSL_CERT_FILE=nix)) == "a"
+    bundle(machine / "compiled.pem", "a")
+    bundle(machine / "first.pem", "b")
+    trust = read_system(NIX_SSL_CERT_FILE=nix)
+    assert letters_of(trust) == "gab"
+    assert [name for name, _ in counts_of(trust)][:2] == ["nix.pem", "compiled.pem"]
+
+
+def test_a_missing_nix_ssl_cert_file_is_not_a_problem(machine: Path) -> None:
+    """Nix sets the variable to /no-cert-file.crt while it builds a package."""
+    bundle(machine / "compiled.pem", "a")
+    trust = read_system(NIX_SSL_CERT_FILE="/no-cert-file.crt")
+    assert (letters_of(trust), trust.problems) == ("a", ())
 
 
 def test_the_compiled_in_locations_are_those_of_this_interpreter() -> None:

@@ -59,7 +59,7 @@ UPDATES = {
     "the compiled-in file is created": (
         {STORE: Pem("system"), "/etc/new.pem": Pem("stranger")},
         "os.symlink('/etc/new.pem', '{OPENSSLDIR}/cert.pem')",
-        (ALL, "bundled both stranger"),
+        (ALL, f"{ALL} stranger"),
     ),
     "a block list is created": (
         {STORE: Pem("system"), "/etc/bad.pem": Pem("bundled")},

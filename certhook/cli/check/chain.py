@@ -124,6 +124,7 @@ def known_roots(trust_set: TrustSet) -> Roots:
         [
             *((anchor, TRUSTED, ()) for anchor in trust_set.anchors),
             *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.removed, *trust_set.rejected)),
+            *((anchor, OFF, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
             *_excluded(trust_set, settings, read_trust_set(Config(all_sources)), read_trust_set(Config({}))),
         ]
     )
@@ -138,7 +139,7 @@ def _excluded(
     :param with_all_sources: the trust set of the same variables with all sources
     :param default: the trust set without any variable
     """
-    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.removed)}
+    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.removed, *trust_set.excluded)}
     for other in (with_all_sources, default):
         for anchor in other.anchors:
             if anchor.der not in known:

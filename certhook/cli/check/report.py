@@ -67,6 +67,8 @@ def _details(link: dict[str, Any], is_last: bool) -> Iterator[str]:
     yield from (f"distrusted by {path}" for path in link["distrusted_by"])
     yield from (f"excluded by {name}" for name in link["left_out_by"])
     yield from (f"listed by {listing['source']}: {listing['path']}" for listing in link["listed_by"])
+    if link["removed_in"] and not {listing["source"] for listing in link["listed_by"]} & {"bundled", "extra"}:
+        yield f"removed from certifi's bundle in release {link['removed_in']}: requests, httpx and pip do not trust it"
     if is_last and not link["standing"]:
         yield "not in any source of root certificates"
 

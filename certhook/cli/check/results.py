@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 
+from certhook._sources import removed
 from certhook.cli.check.causes import Case
 from certhook.cli.check.certificate import display_name, host_names, is_self_issued
 from certhook.cli.check.chain import Root
@@ -65,10 +66,11 @@ def describe_chain(case: Case) -> list[dict[str, Any]]:
 
 def _describe_standing(root: Root | None) -> dict[str, Any]:
     if root is None:
-        return {"standing": None, "listed_by": [], "distrusted_by": [], "left_out_by": []}
+        return {"standing": None, "listed_by": [], "distrusted_by": [], "left_out_by": [], "removed_in": None}
     return {
         "standing": root.standing,
         "listed_by": [{"source": source, "path": path} for source, path in root.anchor.listed],
         "distrusted_by": list(root.anchor.rejected_by),
         "left_out_by": list(root.settings),
+        "removed_in": removed.release(root.anchor),
     }

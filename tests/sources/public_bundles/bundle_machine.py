@@ -23,6 +23,9 @@ DEFAULT = {"system", "bundled", "both"}
 #: The roots in public bundles, and those in the files of callers.
 BUNDLE, OWN = {"stranger"}, {"extra"}
 
+#: The packages with public bundles, and the path of the first bundle in each.
+BUNDLES = dict(map(_public_bundles.split, reversed(_public_bundles.BUNDLES)))
+
 CERTIFI_CODE = {path.name: path.read_text() for path in Path(certifi.__file__).parent.glob("*.py")}
 
 
@@ -52,11 +55,10 @@ class BundleMachine:
         """Return the name of the file in which OpenSSL looks for a root."""
         return support.hashed_name(self.cas.der(name))
 
-    def package(self, owner: str, directory: str = "packages") -> Path:
-        """Create the package *owner* with a public bundle, and return the path of the bundle."""
-        package, inner = _public_bundles.BUNDLES[owner]
-        self.write(f"{directory}/{package}/__init__.py", set())
-        bundle = self.write(f"{directory}/{package}/{inner}", BUNDLE)
+    def package(self, owner: str, directory: str = "packages", inner: str = "") -> Path:
+        """Create the package *owner* with a public bundle at the path *inner*, and return the path of the bundle."""
+        self.write(f"{directory}/{owner}/__init__.py", set())
+        bundle = self.write(f"{directory}/{owner}/{inner or BUNDLES[owner]}", BUNDLE)
         if bundle.name == "cacert.pem" and bundle.parent.name == "certifi":
             for name, code in CERTIFI_CODE.items():
                 (bundle.parent / name).write_text(code)
@@ -104,8 +106,9 @@ def _accepts_client(context: ssl.SSLContext, authority) -> bool:
 def forget_packages() -> dict[str, types.ModuleType]:
     """Remove the packages with public bundles from ``sys.modules``, and return them."""
     importlib.invalidate_caches()
-    packages = _public_bundles.BUNDLES
-    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in packages}
+    return {
+        name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in {*BUNDLES, "acme_sdk"}
+    }
 
 
 def loaded(*args: object, kind: type = ssl.SSLContext, **kwargs: object) -> ssl.SSLContext:

@@ -12,12 +12,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from bundle_machine import BUNDLE, DEFAULT, OWN, count, loaded
+from bundle_machine import BUNDLE, BUNDLES, DEFAULT, OWN, count, loaded
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certhook import CerthookError, CerthookWarning, _config, _loading, _trust
+from certhook import CerthookError, CerthookWarning, _loading, _trust
 
 # Interfaces that accept a file.
 
@@ -134,8 +134,8 @@ def test_only_the_exact_text_of_certifi_is_adopted(machine, interface, change, t
 @pytest.mark.parametrize(
     ("value", "adopted"),
     [
-        ("", {"certifi", "pip", "botocore", "httplib2"}),
-        *((owner, {owner}) for owner in _config.PUBLIC_BUNDLES),
+        ("", {*BUNDLES}),
+        *((owner, {owner}) for owner in BUNDLES),
         (" PIP, Certifi,", {"certifi", "pip"}),
         ("none", set()),
         ("none,certifi", set()),
@@ -143,11 +143,22 @@ def test_only_the_exact_text_of_certifi_is_adopted(machine, interface, change, t
 )
 def test_certhook_adopt_selects_the_packages(machine, monkeypatch, value, adopted) -> None:
     monkeypatch.setenv("CERTHOOK_ADOPT", value)
-    for owner in _config.PUBLIC_BUNDLES:
+    for owner in BUNDLES:
         expected = DEFAULT if owner in adopted else BUNDLE
         assert machine.trusted(loaded(str(machine.package(owner)))) == expected, owner
     expected = DEFAULT if "certifi" in adopted else BUNDLE
     assert machine.trusted(loaded(cadata=importlib.import_module("certifi").contents())) == expected
+
+
+@pytest.mark.parametrize("inner", ["cacert.pem", "data/roots.txt", "lib/CA Roots/All.crt"])
+def test_certhook_adopt_selects_any_file_of_a_package(machine, monkeypatch, inner) -> None:
+    bundle = str(machine.package("acme_sdk", inner=inner))
+    other = str(machine.package("acme_sdk", inner=f"other/{inner}"))
+    assert machine.trusted(loaded(bundle)) == BUNDLE
+    monkeypatch.setenv("CERTHOOK_ADOPT", f"acme_sdk/{inner}")
+    assert machine.trusted(loaded(bundle)) == DEFAULT
+    assert machine.trusted(loaded(other)) == BUNDLE
+    assert machine.trusted(loaded(str(machine.package("acme_sdk", "elsewhere", inner)))) == BUNDLE
 
 
 def test_an_invalid_value_of_certhook_adopt_adopts_nothing_and_is_reported(machine, monkeypatch) -> None:
@@ -164,7 +175,7 @@ def test_an_invalid_value_of_certhook_adopt_adopts_nothing_and_is_reported(machi
         ({}, DEFAULT),
         ({"CERTHOOK_SOURCES": "system"}, {"system", "both"}),
         ({"CERTHOOK_SOURCES": "bundled"}, {"bundled", "both"}),
-        ({"CERTHOOK_SOURCES": ""}, {"system", "both"}),  # SSL_CERT_FILE excludes the bundle.
+        ({"CERTHOOK_SOURCES": ""}, DEFAULT),  # SSL_CERT_FILE excludes the bundle only from default trust.
         ({"CERTHOOK_MODE": "fallback"}, {"system", "both"}),
         ({"CERTHOOK_EXTRA_CA_CERTS": "{own}"}, DEFAULT | OWN),
         ({"CERTHOOK_BUNDLE": ""}, {"system", "both"} | BUNDLE),
@@ -182,7 +193,7 @@ def test_the_settings_of_default_trust_apply(machine, monkeypatch, variables, tr
     assert machine.trusted(context) == trusted
 
 
-def test_a_missing_ssl_cert_file_leaves_no_root_and_is_reported(machine, monkeypatch) -> None:
+def test_with_a_missing_ssl_cert_file_a_request_keeps_its_bundle_and_the_file_is_reported(machine, monkeypatch) -> None:
     bundle = str(machine.package("certifi"))
     monkeypatch.setenv("SSL_CERT_FILE", str(machine.directory / "missing.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", "")
@@ -190,7 +201,7 @@ def test_a_missing_ssl_cert_file_leaves_no_root_and_is_reported(machine, monkeyp
     with pytest.warns(CerthookWarning) as caught:
         context = loaded(bundle)
     assert "missing.pem" in str(caught[0].message)
-    assert machine.trusted(context) == set()
+    assert machine.trusted(context) == {"bundled", "both"}  # CERTHOOK_BUNDLE replaces the bundle.
     monkeypatch.setenv("CERTHOOK_ON_ERROR", "raise")
     with pytest.raises(CerthookError, match="missing.pem"):
         loaded(bundle)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bundle_machine import BUNDLE, DEFAULT, fail, loaded
 
-from certhook import CerthookWarning, _certifi, _public_bundles, _store, _trust
+from certhook import CerthookWarning, _adoption, _certifi, _store, _trust
 
 # Internal errors.
 
@@ -22,7 +22,7 @@ from certhook import CerthookWarning, _certifi, _public_bundles, _store, _trust
         ("system,bundled", BUNDLE, "the context has the roots of stock Python"),
         ("bundled", BUNDLE, "the context has the roots of stock Python"),
         ("system", set(), "the context has no roots"),
-        ("", set(), "the context has no roots"),
+        ("", BUNDLE, "the context has the roots of stock Python"),
     ],
 )
 @pytest.mark.parametrize("function", [(_trust, "apply"), (_store, "store_directory")], ids=["apply", "store_directory"])
@@ -50,20 +50,19 @@ def test_after_an_internal_error_a_replaced_bundle_is_not_loaded(machine, monkey
 def test_a_file_is_loaded_if_it_cannot_be_recognised(machine, monkeypatch, fault) -> None:
     bundle = str(machine.package("certifi"))
     if fault == "internal error":
-        monkeypatch.setattr(_public_bundles, "is_public_file", fail)
+        monkeypatch.setattr(_adoption, "find_file", fail)
     else:
-        monkeypatch.setitem(sys.modules, "certhook._public_bundles", None)
+        monkeypatch.setitem(sys.modules, "certhook._adoption", None)
     with pytest.warns(CerthookWarning, match="internal error, the certificates that the caller names are loaded: "):
         context = loaded(bundle)
     assert machine.trusted(context) == BUNDLE
 
 
 @pytest.mark.parametrize("owner", ["pip", "botocore", "httplib2"])
-def test_without_certifi_other_public_bundles_are_loaded(machine, monkeypatch, owner) -> None:
-    """Default trust would contain fewer roots than the caller requested."""
+def test_without_certifi_a_request_for_another_public_bundle_is_adopted(machine, monkeypatch, owner) -> None:
     monkeypatch.setattr(_certifi, "__file__", str(machine.directory / "site" / "certhook" / "_certifi.py"))
     monkeypatch.setenv("CERTHOOK_BUNDLE", "")
-    assert machine.trusted(loaded(str(machine.package(owner)))) == BUNDLE
+    assert machine.trusted(loaded(str(machine.package(owner)))) == {"system", "both"} | BUNDLE
 
 
 # Invalid arguments.

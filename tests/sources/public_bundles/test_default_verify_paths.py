@@ -179,7 +179,7 @@ def test_contexts_and_paths_have_default_trust_in_a_container_without_openssls_r
     tree = {path: machine.cas.pem(entry) if isinstance(entry, str) else entry for path, entry in tree.items()}
     bundle = support.purelib(installed) / "certifi" / "cacert.pem"
     env = support.clean_env(SERVERS=support.server_list(machine.servers))
-    over = {str(bundle): machine.bundle.read_bytes()}
+    over = {str(bundle): bundle.read_bytes() + machine.bundle.read_bytes()}
     done = namespace.run(installed, PATHS_VERDICTS, tree, env, tmp_path, over=over, hidden=(openssldir,))
     assert (done.stderr, done.returncode) == ("", 0)
     assert trusted_in(done.stdout) == [trusted] * 6

@@ -15,9 +15,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
-from bundle_machine import BUNDLE, CERTIFI_CODE, DEFAULT, OWN, BundleMachine, loaded
-
-from certhook import _config
+from bundle_machine import BUNDLE, BUNDLES, CERTIFI_CODE, DEFAULT, OWN, BundleMachine, loaded
 
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="creating links on Windows requires a privilege")
 
@@ -171,7 +169,7 @@ def test_another_file_is_loaded_as_without_certhook(machine, monkeypatch, other)
     assert machine.trusted(context) == BUNDLE
 
 
-@pytest.mark.parametrize("owner", _config.PUBLIC_BUNDLES)
+@pytest.mark.parametrize("owner", BUNDLES)
 def test_the_bundle_of_a_package_that_is_not_importable_is_loaded(machine, owner) -> None:
     assert machine.trusted(loaded(str(machine.package(owner, "elsewhere")))) == BUNDLE
 

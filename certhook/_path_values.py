@@ -1,0 +1,46 @@
+"""Parsing the values of variables that contain paths. Imported only if such a variable is set."""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Optional, Tuple
+
+    #: Reports an invalid value.
+    Refuse = Callable[[str], None]
+
+
+def may_be_paths(value: str) -> bool:
+    """Return whether *value* may consist of paths, unlike a URL or PEM text."""
+    has_credentials = "//" in value and "@" in value
+    return not has_credentials and not any(mark in value for mark in ("://", "-----BEGIN", "LS0tLS1CRUdJT"))
+
+
+def paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep) -> "Tuple[str, ...]":
+    """Return the absolute paths in *value*, and report every other part of it."""
+    if not may_be_paths(value):
+        refuse(f"{value!r} is not a path; expected the path of a file with certificates")
+        return ()
+    absolute = []
+    for path in value.split(separator) if separator else [value]:
+        if os.path.isabs(path):
+            absolute.append(path)
+        elif path:
+            # The working directory may belong to another user, who must not choose the roots.
+            refuse(f"{path!r} is a relative path and is ignored; use an absolute path")
+    return tuple(absolute)
+
+
+def path(value: str, refuse: "Refuse") -> "Optional[str]":
+    """Return an absolute path, "" for an invalid value, None for an empty one."""
+    return "".join(paths(value, refuse, separator=None)) if value else None
+
+
+def path_or_unset(value: str, refuse: "Refuse") -> "Optional[str]":
+    """Return an absolute path, None for an empty or invalid value."""
+    return path(value, refuse) or None
+
+
+def directory_or_none(value: str, refuse: "Refuse") -> "Optional[str]":
+    """Return "" for ``none``, and None for an empty or invalid value."""
+    return "" if value.strip().lower() == "none" else path_or_unset(value, refuse)

@@ -1,0 +1,158 @@
+"""Whether a package's bundle was reduced after its installation: a choice of roots, such as one private CA.
+
+Installers list every file that they install, with its hash and size, in the ``RECORD`` of the
+package (`PyPA's specification
+<https://packaging.python.org/en/latest/specifications/recording-installed-packages/>`_). Without
+an entry for the bundle, as in archives and in packages of most distributions, nothing is concluded.
+"""
+
+from __future__ import annotations
+
+import binascii
+import csv
+import io
+import os
+import re
+
+from certhook import _digest, _files
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterator
+
+
+class Record:
+    """An entry in the RECORD of an installed distribution.
+
+    :ivar path: the path of the RECORD
+    :ivar sha256: the SHA-256 of the file as it was installed, in hexadecimal digits
+    :ivar size: the size of the file as it was installed, None if the entry lacks it
+    """
+
+    __slots__ = ("path", "sha256", "size")
+
+    def __init__(self, path: str, sha256: str, size: int | None) -> None:
+        self.path = path
+        self.sha256 = sha256
+        self.size = size
+
+
+#: No release of a public bundle that is adopted has had fewer roots, except httplib2's.
+FEWEST_ROOTS = 80
+
+# A vendored copy of certifi is up to six directories below site-packages.
+_DEPTH = 8
+
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
+
+
+def is_reduced(path: str, watch: Callable[[str], None] | None = None) -> bool:
+    """Return whether the bundle at *path* has lost roots since the installation of its package.
+
+    A bundle to which a user appended a CA is not reduced.
+
+    :param watch: called with the path of each RECORD that the result depends on
+    """
+    records = records_of(path)
+    for record in records:
+        if watch is not None:
+            watch(record.path)
+    try:
+        data = _files.read(path) if records else b""
+    except SourceError:
+        return False  # The reader of the bundle reports that.
+    # A RECORD of an earlier version may be left behind.
+    return bool(records) and all(_lacks_content(data, record) for record in records)
+
+
+def records_of(path: str) -> list[Record]:
+    """Return the entries for the file *path* in the RECORDs beside its package."""
+    directory = os.path.dirname(path)
+    for _ in range(_DEPTH):
+        found = [record for file in _record_files(directory, path) for record in _entries(file, directory, path)]
+        if found:
+            return found
+        directory, previous = os.path.dirname(directory), directory
+        if directory == previous:
+            break
+    return []
+
+
+def record_of(path: str) -> Record | None:
+    """Return the entry that describes the file *path* best, None if there is none."""
+    records = records_of(path)
+    try:
+        digest = _digest.hexdigest("sha256", _files.read(path)) if len(records) > 1 else ""
+    except SourceError:
+        digest = ""
+    return next((record for record in records if record.sha256 == digest), records[-1] if records else None)
+
+
+def _lacks_content(data: bytes, record: Record) -> bool:
+    """Return whether *data* lacks certificates of the file that *record* describes."""
+    if _digest.hexdigest("sha256", data) == record.sha256:
+        return False
+    size = record.size
+    if size is not None and len(data) < size:
+        return True
+    # Certificates were added before or after the original content.
+    if size is not None and record.sha256 in [
+        _digest.hexdigest("sha256", part) for part in (data[:size], data[len(data) - size :])
+    ]:
+        return False
+    return data.count(_BEGIN) < FEWEST_ROOTS
+
+
+def _record_files(directory: str, path: str) -> list[str]:
+    """Return the paths of the RECORDs in *directory*, first those of the distributions named like the package."""
+    try:
+        names = sorted(name for name in os.listdir(directory) if name.lower().endswith(".dist-info"))
+    except OSError:
+        return []
+    package = _normalised(os.path.relpath(path, directory).split(os.sep)[0])
+    names.sort(key=lambda name: _normalised(name.split("-")[0]) != package)
+    return [os.path.join(directory, name, "RECORD") for name in names]
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _entries(record: str, directory: str, path: str) -> Iterator[Record]:
+    """Find the entry for *path* in the file *record*, whose paths are relative to *directory*."""
+    try:
+        data = _files.read(record)
+    except SourceError:
+        return
+    name = os.path.normcase(os.path.basename(path))
+    if name.encode("utf-8", "surrogateescape") not in (data.lower() if name.islower() else data):
+        return
+    wanted = _comparable(path)
+    try:
+        for row in csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")):
+            # Parsing a path takes longer than comparing the end of a string.
+            if len(row) < 2 or not os.path.normcase(row[0]).endswith(name):
+                continue
+            digest = _hexadecimal(row[1])
+            if digest and _comparable(os.path.join(directory, row[0])) == wanted:
+                size = row[2] if len(row) > 2 else ""
+                yield Record(record, digest, int(size) if size.isdigit() else None)
+    except (csv.Error, ValueError):
+        return
+
+
+def _comparable(path: str) -> str:
+    return os.path.normcase(os.path.normpath(path))
+
+
+def _hexadecimal(entry: str) -> str:
+    """Return the hexadecimal digits of the SHA-256 in *entry*, empty if it has another form."""
+    algorithm, _, text = entry.partition("=")
+    if algorithm != "sha256":
+        return ""
+    try:
+        digest = binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    except ValueError:
+        return ""
+    return digest.hex() if len(digest) == 32 else ""

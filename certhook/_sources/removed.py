@@ -1,0 +1,79 @@
+"""Removed roots: those that an earlier release of certifi contained, and the current release does not.
+
+Distributions that update rarely still list them. Default trust keeps them, since stock Python
+trusts the operating system's store. A request for a public bundle excludes them, since
+stock Python would not trust them there, unless the bundle itself, the ``extra`` source or the
+administrator lists them. ``CERTHOOK_REMOVED`` changes this.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from certhook import _files
+from certhook._certificates import pem
+from certhook._sources import distrust
+from certhook._sources.blocklist import identity
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._certificates.anchor import Anchor
+    from certhook._sources.collector import Collector
+
+
+def read(collector: Collector) -> None:
+    """Exclude removed roots from *collector*, as its settings require."""
+    config = collector.config
+    if config.removed == "keep" or (config.removed == "adopted" and config.named is None):
+        return
+    anchors = filter(release, collector.anchors())
+    candidates = [anchor for anchor in anchors if not _is_chosen(anchor, config.removed)]
+    if candidates and config.removed == "adopted":
+        added = _added_by_administrator(collector)
+        candidates = [anchor for anchor in candidates if identity(anchor.certificate) not in added]
+    collector.exclude(candidates)
+
+
+def release(anchor: Anchor) -> str | None:
+    """Return the release of certifi that removed *anchor*, None if no release did."""
+    from certhook._sources.removed_roots import REMOVED_ROOTS
+
+    entry = REMOVED_ROOTS.get(anchor.sha256)
+    return None if entry is None else entry[0]
+
+
+def _is_chosen(anchor: Anchor, policy: str) -> bool:
+    """Return whether a source lists *anchor* that has precedence over certifi's removal."""
+    return "extra" in anchor.sources or (policy == "adopted" and "bundled" in anchor.sources)
+
+
+def _added_by_administrator(collector: Collector) -> set[object]:
+    """Return the identities of the CAs in the directories in which administrators add CAs."""
+    if not sys.platform.startswith("linux"):
+        return set()
+    found = distrust.local_identities(collector)
+    for directory in distrust.P11_KIT:
+        found |= _identities_in(collector, os.path.join(directory, "anchors"))
+    return found
+
+
+def _identities_in(collector: Collector, directory: str) -> set[object]:
+    """Return the identities of the CAs in the files of *directory*."""
+    collector.recorder.watch(directory)
+    found: set[object] = set()
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return found  # It is missing; an unreadable one is reported as a block list.
+    for name in sorted(names):
+        path = os.path.join(directory, name)
+        collector.recorder.watch_member(path)
+        try:
+            entries, _ = pem.parse(_files.read(path), lenient=True)
+        except SourceError as error:
+            collector.recorder.read_failed(error.__cause__)
+        else:
+            found.update(identity(entry.certificate) for entry in entries)
+    return found
