@@ -192,6 +192,21 @@ def marked(wrapper: "Function", original: "Function") -> "Function":
     return wrapper
 
 
+def require_tls() -> None:
+    """Raise :exc:`certhook.CerthookError` if this Python has no TLS."""
+    try:
+        import _ssl
+    except ImportError as error:
+        reason = f"it was built without the module ssl ({error})"
+    else:
+        if hasattr(getattr(_ssl, "_SSLContext", None), "protocol"):
+            return
+        reason = "its module ssl is a stub without OpenSSL, as in Pyodide, where the browser makes all connections"
+    from certhook.exceptions import CerthookError
+
+    raise CerthookError(f"this Python has no TLS: {reason}. certhook has no effect in it")
+
+
 def is_server(context: "Any") -> bool:
     """Return whether *context*, an ``SSLContext``, is for servers, so that it verifies clients."""
     import _ssl  # Settings are read in processes that never load OpenSSL.
