@@ -13,7 +13,6 @@ a foreign wrapper. (A flag in the module would survive ``importlib.reload(ssl)``
 """
 
 import _ssl
-import os
 import sys
 from _thread import _local
 
@@ -67,7 +66,8 @@ def apply(ssl: "ModuleType") -> None:
             wrap(owner, name, make(ssl, getattr(owner, name)))
     if has_alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
         wrap(ssl, "_create_default_https_context", ssl.create_default_context)
-    if "CERTHOOK_X509_STRICT" in os.environ:
+    # At interpreter shutdown, settings could not be parsed, because nothing can be imported.
+    if not _config.current().x509_strict:
         from certhook._strict import watch_urllib3
 
         watch_urllib3(ssl)

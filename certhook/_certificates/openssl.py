@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _ssl
 import binascii
-import ssl
 
 from certhook import _digest
 from certhook._certificates import names
@@ -13,6 +12,7 @@ from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from typing import Iterable
 
     from certhook._certificates.x509 import Certificate
@@ -76,4 +76,7 @@ def load_one_by_one(
 
 def new_context() -> ssl.SSLContext:
     """Return an empty context of the standard library's class, to test whether OpenSSL accepts certificates."""
+    # A module of certhook must not keep ssl alive at shutdown; see certhook._state.wrapped.
+    import ssl
+
     return context_class_of(ssl)(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[no-any-return]
