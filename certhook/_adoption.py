@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from certhook._config import Config
     from certhook._public_bundles import Bundles
 
+# The copies of certifi, and their modules. They extract their bundle to a temporary file if it is in an archive.
+_COPIES_OF_CERTIFI = [
+    (bundle, bundle.replace(f"/{_certifi.FILE}", ".core").replace("/", ".")) for bundle in BUNDLES if CERTIFI in bundle
+]
+
 _PARAMETERS = ("cafile", "capath", "cadata")
 
 
@@ -58,11 +63,10 @@ def find_file(path: "Any", bundles: "Bundles") -> "str | None":
     """
     bundle = _public_bundles.find(path, bundles)
     if bundle is None:
-        for candidate in BUNDLES if bundles is None else bundles:
-            # Copies of certifi extract their bundle to a temporary file if it is in an archive.
-            package, _, file = candidate.rpartition("/")
-            if file == _certifi.FILE and _is_extracted(path, package.replace("/", ".")):
-                return candidate
+        for copy, module in _COPIES_OF_CERTIFI:
+            is_adopted = module in sys.modules and (bundles is None or copy in bundles)
+            if is_adopted and _is_extracted(path, module):
+                return copy
     return bundle
 
 
@@ -83,13 +87,13 @@ def is_public_text(text: "Any", bundles: "Bundles") -> bool:
     return _read("certifi", path) == data
 
 
-def _is_extracted(path: "Any", package: str) -> bool:
-    """Return whether *path* is the temporary file to which this copy of certifi extracted its bundle."""
-    core = sys.modules.get(f"{package}.core")
-    extracted = getattr(core, "_CACERT_PATH", None)
+def _is_extracted(path: "Any", module: str) -> bool:
+    """Return whether *path* is the temporary file to which certifi's *module* extracted its bundle."""
+    extracted = getattr(sys.modules[module], "_CACERT_PATH", None)
     if not isinstance(extracted, str) or path not in (extracted, os.fsencode(extracted)):
         return False
     # Some programs set this private attribute to roots of their own.
+    package = module.rpartition(".")[0]
     data = _read(package, None)
     return data is not None and data == _read(package, extracted)
 

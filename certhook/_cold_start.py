@@ -59,9 +59,9 @@ class ColdStart:
 
     @property
     def ders(self) -> tuple[bytes, ...]:
-        """The certificates to load into contexts, in the order of a store."""
-        # OpenSSL prefers the first of several certificates with the same name.
-        return () if self.store is not None else tuple(sorted([anchor.der for anchor in self.trust_set.anchors]))
+        """The certificates to load into contexts, each followed by its trust settings, in the order of a store."""
+        stored = () if self.store is not None else self.trust_set.stored
+        return tuple([anchor.der + anchor.auxiliary for anchor in stored])
 
     def _compile(self, config: Config, directory: str, settings: tuple[str, ...]) -> None:
         from certhook._store.build import compile_store, is_shared

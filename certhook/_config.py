@@ -10,6 +10,7 @@ that a typing error never widens trust.
 """
 
 import os
+import sys
 
 from certhook._state import is_privileged, process
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 SERVER_AUTH = 1
 CLIENT_AUTH = 2
 ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
+
+#: Whether VERIFY_X509_PARTIAL_CHAIN is set by default, so that a chain may end at any trusted certificate.
+PARTIAL_CHAINS = sys.version_info >= (3, 13)
 
 SOURCES = ("system", "bundled")
 #: This source is always read. If CERTHOOK_SOURCES contains only this name, the other sources are excluded.

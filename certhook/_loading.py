@@ -40,21 +40,24 @@ def load_anchors(
 ) -> "tuple[bytes, ...]":
     """Make *context* trust *anchors*, except those that OpenSSL rejects.
 
-    :param anchors: certificates as DER
+    :param anchors: certificates as DER, each followed by OpenSSL's trust settings, if it has any
     :param problems: a problem is appended for each rejected certificate
     :returns: the certificates that were loaded
     """
     load_completely(context)
     if not anchors:
         return anchors
-    try:
-        _load(context, cadata=b"".join(anchors))
-        return anchors
-    except _ssl.SSLError:
-        pass  # An invalid certificate prevents the following ones from being loaded (cpython#79846).
-    from certhook._certificates.openssl import load_one_by_one
+    from certhook._certificates.openssl import load_certificates, load_one_by_one, without_settings
 
-    return load_one_by_one(context, anchors, problems)
+    try:
+        try:
+            load_certificates(context, anchors)
+            return anchors
+        except _ssl.SSLError:
+            # An invalid certificate prevents the following ones from being loaded (cpython#79846).
+            return load_one_by_one(context, anchors, problems)
+    except OSError as error:
+        return load_one_by_one(context, without_settings(anchors, error, problems), problems)
 
 
 def load_completely(context: "ssl.SSLContext") -> None:
@@ -74,21 +77,29 @@ def is_loadable(bundle: str) -> bool:
     # Keyed by path, because a store's name depends on its content.
     loadable = process.loadable
     if bundle not in loadable:
-        from certhook._certificates.openssl import new_context
+        from certhook._certificates.openssl import load_file, new_context
 
         try:
-            _load(new_context(), cafile=bundle)
+            load_file(new_context(), bundle)
             loadable[bundle] = True
-        except (OSError, _ssl.SSLError):
+        except OSError:
             loadable[bundle] = False
     return loadable[bundle]
 
 
 def _load_files(context: "ssl.SSLContext", store: str) -> None:
-    for name in sorted(os.listdir(store)):
-        if name[8:9] == ".":
+    # In the order in which OpenSSL opens them: "10" follows "9".
+    for name in sorted(os.listdir(store), key=lambda name: (len(name), name)):
+        if name[8:9] != ".":
+            continue
+        path = os.path.join(store, name)
+        try:
+            _load(context, cafile=path)
+        except OSError:
+            from certhook._certificates.openssl import load_file
+
             try:
-                _load(context, cafile=os.path.join(store, name))
-            except (OSError, _ssl.SSLError):
+                load_file(context, path)
+            except OSError:
                 continue  # OpenSSL ignores such a file as well when it looks up a subject.
     mark(context).loaded = store

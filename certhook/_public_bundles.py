@@ -31,35 +31,38 @@ BUNDLES = (
     CERTIFI,
     "pip/_vendor/certifi/cacert.pem",
     "botocore/cacert.pem",
-    "botocore/vendored/requests/cacert.pem",  # before 1.10
+    "botocore/vendored/requests/cacert.pem",  # in old releases such as 1.8.50
     "httplib2/cacerts.txt",
     "aliyunsdkcore/vendored/requests/packages/certifi/cacert.pem",
-    "algoliasearch/resources/ca-bundle.crt",  # before 1.8
+    "algoliasearch/resources/ca-bundle.crt",  # in old releases such as 1.6.6
     "awscli/botocore/cacert.pem",
     "boto/cacerts/cacerts.txt",
     "bypy/bypy.cacerts.pem",
     "chargebee/ssl/ca-certs.crt",
-    "conekta/ssl_data/ca_bundle.crt",  # before 6
+    "conekta/ssl_data/ca_bundle.crt",  # in old releases such as 2.6.1
     "createsend/cacert.pem",
     "facebook_business/fb_ca_chain_bundle.crt",
     "hyper/certs.pem",
     "ibm_botocore/cacert.pem",
-    "openai/data/ca-certificates.crt",  # before 0.7
+    "openai/data/ca-certificates.crt",  # in old releases such as 0.6.0
     "pingpp/data/ca-certificates.crt",
     "pipenv/patched/pip/_vendor/certifi/cacert.pem",
-    "pipenv/patched/notpip/_vendor/certifi/cacert.pem",  # before 2022.8
-    "pipenv/vendor/certifi/cacert.pem",  # before 2022.7
+    "pipenv/patched/notpip/_vendor/certifi/cacert.pem",  # in old releases such as 2021.11.23
+    "pipenv/vendor/certifi/cacert.pem",  # in old releases such as 2021.11.23
     "pusher/cacert.pem",
     "raven/data/cacert.pem",
     "razorpay/ca-bundle.crt",
-    "requests/cacert.pem",  # before 2.16
+    "requests/cacert.pem",  # removed in 2.16
     "shotgun_api3/lib/certifi/cacert.pem",
     "shotgun_api3/lib/httplib2/cacerts.txt",
-    "shotgun_api3/lib/httplib2/python3/cacerts.txt",  # before 3.3
+    "shotgun_api3/lib/httplib2/python3/cacerts.txt",  # in old releases such as 3.2.4
     "tinify/data/cacert.pem",
-    "twilio/conf/cacert.pem",  # before 6
+    "twilio/conf/cacert.pem",  # removed in 6
     "txclib/cacert.pem",
 )
+
+# The ends of their paths.
+_ENDS = tuple(map(os.path.normcase, BUNDLES))
 
 # The directories of OpenSSL in a conda environment, on POSIX and on Windows.
 _CONDA_PARTS = (("ssl",), ("Library", "ssl"))
@@ -116,7 +119,8 @@ def find(path: "Any", bundles: "Bundles") -> "str | None":
         path = os.path.normcase(os.fsdecode(path))
     except Exception:
         return None  # The real function reports invalid arguments.
-    if "\0" in path:
+    ends = _ENDS if bundles is None else tuple(map(os.path.normcase, bundles))
+    if not path.endswith(ends) or "\0" in path:
         return None
     for bundle in BUNDLES if bundles is None else bundles:
         if path.endswith(os.path.normcase(bundle)) and _is_in_package(path, *split(bundle)):

@@ -16,8 +16,13 @@ KEY = bytes.fromhex(
     "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
     "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
 )
-#: The opposite point on the curve.
-OTHER_KEY = KEY[:-32] + bytes.fromhex("b01cbd1c01e58065711814b583f061e9d431cca994cea1313449bf97c840ae0a")
+#: The opposite point on the curve, which has the same x coordinate.
+NEGATED_KEY = KEY[:-32] + bytes.fromhex("b01cbd1c01e58065711814b583f061e9d431cca994cea1313449bf97c840ae0a")
+#: Another point on the curve: the double of :data:`KEY`.
+OTHER_KEY = KEY[:-64] + bytes.fromhex(
+    "7cf27b188d034f7e8a52380304b51ac3c08969e277f21b35a60b48fc47669978"
+    "07775510db8ed040293d9ac69f7430dbba7dade63ce982299e04b79d227873d1"
+)
 
 
 #: Purposes in extended key usages and trust settings.

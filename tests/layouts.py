@@ -212,6 +212,7 @@ BLOCKLIST = "/etc/pki/ca-trust/source/blocklist"
 _FOR_MAIL = f"""class: x-certificate-extension
 object-id: 2.5.29.37
 value: "{der.escaped(der.extension("2.5.29.37", "1.3.6.1.5.5.7.3.4"))}\""""
+_DISTRUST_AFTER = 'trusted: true\nnss-server-distrust-after: "{}0101000000Z"'
 _BUNDLED_DISTRUSTED = {
     "Fedora, PEM": (FEDORA_44, {f"{BLOCKLIST}/bundled.pem": Pem("bundled")}),
     "Fedora, DER": (FEDORA_44, {f"{BLOCKLIST}/bundled.crt": Der("bundled")}),
@@ -221,6 +222,18 @@ _BUNDLED_DISTRUSTED = {
     "Fedora, rejected for servers": (
         FEDORA_44,
         {"/etc/pki/ca-trust/source/a.pem": Trusted("bundled", "-addreject serverAuth")},
+    ),
+    "Fedora, without a list of trusted uses": (
+        FEDORA_44,
+        {"/etc/pki/ca-trust/source/anchors/a.pem": Trusted("bundled", "-addreject emailProtection")},
+    ),
+    "Fedora, with a name but without a list of trusted uses": (
+        FEDORA_44,
+        {"/etc/pki/ca-trust/source/anchors/a.pem": Trusted("bundled", "-setalias name")},
+    ),
+    "Fedora, with a distrust date": (
+        FEDORA_44,
+        {"/usr/share/pki/ca-trust-source/a.p11-kit": P11Kit("bundled", attributes=_DISTRUST_AFTER.format("20"))},
     ),
     "Fedora, p11-kit with PEM": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled")}),
     "Fedora, p11-kit with a value": (FEDORA_44, {"/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", "value")}),
@@ -286,6 +299,19 @@ _DESELECTED = {
 }
 LAYOUTS.update(
     {
+        "deselected, but selected in another file": Layout(
+            {
+                **DEBIAN_OPENSSL,
+                **_DESELECTED,
+                "/etc/ca-certificates.conf": b"!mozilla/both.crt\n!mozilla/bundled.crt\nmozilla/new.crt\n",
+                "/usr/share/ca-certificates/mozilla/new.crt": Pem("both"),
+            },
+            "system both",
+            "system both",
+        ),
+        "a configuration that /dev/null masks": Layout(
+            {**DEBIAN_OPENSSL, "/etc/ca-certificates.conf": Link("/dev/null")}, ALL, "system both"
+        ),
         "distrusted: deselected, but added locally": Layout(
             {**DEBIAN, **_DESELECTED, "/usr/local/share/ca-certificates/company/both.crt": Pem("both")}, "system both"
         ),
@@ -324,7 +350,8 @@ LAYOUTS.update(
                 "/etc/pki/ca-trust/source/README": b"Put your certificates in anchors.",
                 "/etc/pki/ca-trust/source/a.p11-kit": P11Kit("bundled", attributes="trusted: true"),
                 "/etc/pki/ca-trust/source/b.pem": Pem("bundled"),
-                "/etc/pki/ca-trust/source/c.pem": Trusted("bundled", "-addreject emailProtection"),
+                "/etc/pki/ca-trust/source/c.pem": Trusted("bundled", "-addtrust serverAuth -addreject emailProtection"),
+                "/etc/pki/ca-trust/source/d.p11-kit": P11Kit("bundled", attributes=_DISTRUST_AFTER.format("49")),
                 "/etc/pki/ca-trust/source/anchors/d.pem": Pem("system"),
                 f"{BLOCKLIST}/README": b"Put distrusted certificates here.",
             },

@@ -22,14 +22,18 @@ class Entry:
     :ivar certificate: the parsed certificate
     :ivar trusted: the purposes that it is trusted for, as bits
     :ivar rejected: the purposes that it is distrusted for, as bits
+    :ivar auxiliary: OpenSSL's trust settings, from which these purposes result, as DER; empty if it has none
     """
 
-    __slots__ = ("certificate", "rejected", "trusted")
+    __slots__ = ("auxiliary", "certificate", "rejected", "trusted")
 
-    def __init__(self, certificate: Certificate, trusted: int = ANY_PURPOSE, rejected: int = 0) -> None:
+    def __init__(
+        self, certificate: Certificate, trusted: int = ANY_PURPOSE, rejected: int = 0, auxiliary: bytes = b""
+    ) -> None:
         self.certificate = certificate
         self.trusted = trusted
         self.rejected = rejected
+        self.auxiliary = auxiliary
 
     @property
     def der(self) -> bytes:
@@ -43,20 +47,23 @@ class Anchor:
     :ivar certificate: the parsed certificate
     :ivar listed: a pair of source and path for each location that lists it
     :ivar rejected_by: the paths of the block lists that distrust it
+    :ivar auxiliary: OpenSSL's trust settings as DER, which OpenSSL applies in addition; empty if it has none
     """
 
     __module__ = "certhook"
-    __slots__ = ("certificate", "listed", "rejected_by")
+    __slots__ = ("auxiliary", "certificate", "listed", "rejected_by")
 
     def __init__(
         self,
         certificate: Certificate,
         listed: tuple[tuple[str, str], ...] = (),
         rejected_by: tuple[str, ...] = (),
+        auxiliary: bytes = b"",
     ) -> None:
         self.certificate = certificate
         self.listed = listed
         self.rejected_by = rejected_by
+        self.auxiliary = auxiliary
 
     @property
     def der(self) -> bytes:

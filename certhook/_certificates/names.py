@@ -1,12 +1,16 @@
 """Distinguished names: the subject hash, the canonical encoding and the text form.
 
-For a malformed name, every function except :func:`folded` and :func:`subject_hash_old` raises
-:exc:`ValueError`.
+For a malformed name, every function except :func:`folded`, :func:`is_self_issued` and
+:func:`subject_hash_old` raises :exc:`ValueError`.
 """
 
 from __future__ import annotations
 
-from certhook._certificates.x509 import OBJECT_IDENTIFIER, SEQUENCE, SET, children, digest, dotted, read
+from certhook._certificates.x509 import OBJECT_IDENTIFIER, SEQUENCE, SET, children, digest, dotted, element, read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._certificates.x509 import Certificate
 
 # The string types that OpenSSL compares as text (ASN1_MASK_CANON in crypto/x509/x_name.c),
 # each with the encoding that OpenSSL assumes.
@@ -54,6 +58,12 @@ def folded(name: bytes) -> bytes:
         return name
 
 
+def is_self_issued(certificate: Certificate) -> bool:
+    """Return whether subject and issuer of *certificate* are equal names, as those of a root are."""
+    subject, issuer = certificate.subject, certificate.issuer
+    return subject == issuer or folded(subject) == folded(issuer)
+
+
 def canonical(name: bytes) -> bytes:
     """Return the canonical encoding of *name*, by which OpenSSL compares names.
 
@@ -68,15 +78,15 @@ def canonical(name: bytes) -> bytes:
         # DER sorts the elements of a SET OF by their encodings.
         encoded = sorted(_canonical_attribute(*attribute) for attribute in attributes)
         if encoded:  # OpenSSL drops an empty set when it decodes a name.
-            sets.append(_element(SET, b"".join(encoded)))
+            sets.append(element(SET, b"".join(encoded)))
     return b"".join(sets)
 
 
 def _canonical_attribute(kind: bytes, tag: int, content: bytes, value: bytes) -> bytes:
     if tag in _TEXT_ENCODINGS:
         words = content.decode(_TEXT_ENCODINGS[tag]).encode().split()
-        value = _element(_UTF8_STRING, b" ".join(words).lower())
-    return _element(SEQUENCE, kind + value)
+        value = element(_UTF8_STRING, b" ".join(words).lower())
+    return element(SEQUENCE, kind + value)
 
 
 def _attributes(name: bytes) -> list[list[tuple[bytes, int, bytes, bytes]]]:
@@ -99,14 +109,6 @@ def _attribute(data: bytes, tag: int, _: int, start: int, end: int) -> tuple[byt
         raise ValueError("not a name attribute")
     (_, type_start, _, type_end), (value_tag, value_start, content_start, value_end) = parts
     return data[type_start:type_end], value_tag, data[content_start:value_end], data[value_start:value_end]
-
-
-def _element(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    if length < 0x80:
-        return bytes((tag, length)) + content
-    size = (length.bit_length() + 7) // 8
-    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
 
 
 # The short names of RFC 4514, and further ones that OpenSSL prints.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import _ssl
 import binascii
+import contextlib
+import os
 
 from certhook import _digest
-from certhook._certificates import names
+from certhook._certificates import names, x509
 from certhook._state import context_class_of
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Iterable
+    from typing import Iterable, Iterator, Mapping, Sequence
 
     from certhook._certificates.x509 import Certificate
     from certhook.exceptions import CerthookError
@@ -22,30 +24,40 @@ if TYPE_CHECKING:
 _load = _ssl._SSLContext.load_verify_locations
 
 
-def to_pem(der: bytes) -> bytes:
-    """Encode a certificate as PEM (:rfc:`7468`)."""
-    text = binascii.b2a_base64(der, newline=False)
+def to_pem(der: bytes, auxiliary: bytes = b"") -> bytes:
+    """Encode a certificate as PEM (:rfc:`7468`).
+
+    :param auxiliary: OpenSSL's trust settings as DER, empty if there are none
+    """
+    text = binascii.b2a_base64(der + auxiliary, newline=False)
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
-    return b"\n".join([b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""])
+    label = b"TRUSTED CERTIFICATE" if auxiliary else b"CERTIFICATE"
+    return b"\n".join([b"-----BEGIN %s-----" % label, *lines, b"-----END %s-----" % label, b""])
 
 
-def hashed_files(certificates: Iterable[Certificate]) -> dict[str, bytes]:
-    """Return the files of a hashed directory with *certificates*, by name, independent of their order.
+def hashed_files(
+    certificates: Iterable[Certificate], auxiliary: Mapping[bytes, bytes] | None = None
+) -> dict[str, bytes]:
+    """Return the files of a hashed directory with *certificates*, by name.
 
     For one subject hash, OpenSSL opens the files 0, 1, 2, ... and stops at the first one that it
     rejects. Certificates that it rejects are therefore omitted if another one has the same hash.
+    OpenSSL prefers the first of several certificates with the same subject.
+
+    :param auxiliary: OpenSSL's trust settings of certificates, by the DER of the certificate
     """
     by_hash: dict[str, list[bytes]] = {}
-    for certificate in sorted(certificates, key=lambda certificate: certificate.der):
+    for certificate in certificates:
         try:
             name = names.subject_hash(certificate.subject)
         except ValueError:
             continue  # OpenSSL cannot decode this name either.
         by_hash.setdefault(name, []).append(certificate.der)
+    settings = auxiliary or {}
     files = {}
-    for name, ders in by_hash.items():
+    for name, ders in sorted(by_hash.items()):
         for number, der in enumerate(_accepted(ders) if len(ders) > 1 else ders):
-            files[f"{name}.{number}"] = to_pem(der)
+            files[f"{name}.{number}"] = to_pem(der, settings.get(der, b""))
     return files
 
 
@@ -58,20 +70,113 @@ def load_one_by_one(
 ) -> tuple[bytes, ...]:
     """Load each of *anchors* that OpenSSL accepts into *context*.
 
-    :param anchors: certificates as DER
+    :param anchors: certificates as DER, each followed by OpenSSL's trust settings, if it has any
     :param problems: a problem is appended for each rejected certificate
     :returns: the certificates that were loaded
     """
     loaded = []
     for anchor in anchors:
         try:
-            _load(context, cadata=anchor)
+            load_certificates(context, [anchor])
         except _ssl.SSLError as error:
             name = f"the certificate with SHA-256 {_digest.hexdigest('sha256', anchor)}"
             problems.append(SourceError(name, f"is ignored because OpenSSL rejects it: {error}"))
         else:
             loaded.append(anchor)
     return tuple(loaded)
+
+
+def load_certificates(context: ssl.SSLContext, certificates: Iterable[bytes]) -> None:
+    """Load certificates into *context*.
+
+    :param certificates: certificates as DER, each followed by OpenSSL's trust settings, if it has any
+    :raises SSLError: if OpenSSL rejects one of them; it may have loaded others
+    :raises OSError: if one of them has trust settings, and no temporary file can be created
+    """
+    parts = list(map(_split, certificates))
+    if any(auxiliary for _, auxiliary in parts):
+        with _temporary_file(_joined_pem(parts)) as path:
+            load_file(context, path)
+        return
+    # Python before 3.12 misreads an unrelated error in OpenSSL's queue, such as that of a line in openssl.cnf,
+    # as a rejection. The failing call empties the queue. The second attempt uses PEM, because every call with DER
+    # fails in some releases of OpenSSL, such as 3.0.21 (cpython#151504).
+    try:
+        _load(context, cadata=b"".join([der for der, _ in parts]))
+    except _ssl.SSLError:
+        _load(context, cadata=_joined_pem(parts).decode())
+
+
+def without_settings(certificates: Sequence[bytes], error: OSError, problems: list[CerthookError]) -> tuple[bytes, ...]:
+    """Return those of *certificates* that can be loaded without widening trust, although no file can be created.
+
+    Without its trust settings, a rejected certificate would be trusted. If it were missing, a server could send
+    it, and OpenSSL would continue with its issuer.
+
+    :param problems: a problem is appended for the omitted certificates
+    """
+    parts = list(map(_split, certificates))
+    are_roots = all(names.is_self_issued(x509.Certificate(der)) for der, auxiliary in parts if auxiliary)
+    kept = tuple([der for der, auxiliary in parts if are_roots and not auxiliary])
+    message = (
+        f"{len(parts) - len(kept)} certificates are ignored, because OpenSSL reads trust settings only from a file, "
+        f"and no temporary file can be created: {error}"
+    )
+    problems.append(SourceError("TRUSTED CERTIFICATE", message))
+    return kept
+
+
+def _joined_pem(parts: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([to_pem(*part) for part in parts])
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    """Split a certificate followed by trust settings."""
+    _, _, end = x509.read(data, 0, len(data))
+    return data[:end], data[end:]
+
+
+@contextlib.contextmanager
+def _temporary_file(data: bytes) -> Iterator[str]:
+    """Create a file that no other user can read.
+
+    :raises OSError: if that is impossible
+    """
+    descriptor, name = _create_file()
+    try:
+        path = name or f"/proc/self/fd/{descriptor}"
+        # Not open(), which is missing at shutdown, and which pyfakefs replaces.
+        while data:
+            data = data[os.write(descriptor, data) :]
+        yield path
+    finally:
+        os.close(descriptor)
+        if name:
+            os.unlink(name)
+
+
+def _create_file() -> tuple[int, str]:
+    """Create a file, if possible in memory.
+
+    :returns: its descriptor, and its name, which is empty for a file in memory
+    """
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # The kernel or a sandbox does not support it.
+            return os.memfd_create("certhook"), ""
+    from tempfile import mkstemp
+
+    return mkstemp(prefix="certhook-")
+
+
+def load_file(context: ssl.SSLContext, path: str) -> None:
+    """Load a PEM file into *context*.
+
+    :raises OSError: if it cannot be read, or if OpenSSL rejects it twice, as in :func:`load_certificates`
+    """
+    try:
+        _load(context, cafile=path)
+    except _ssl.SSLError:
+        _load(context, cafile=path)
 
 
 def new_context() -> ssl.SSLContext:

@@ -186,4 +186,5 @@ def _entry(data: bytes, may_have_settings: bool, known: dict[bytes, x509.Certifi
         return Entry(certificate)
     if not may_have_settings:
         raise ValueError(f"{len(certificate.rest)} bytes follow the certificate")
-    return Entry(certificate, *purpose_bits(*x509.auxiliary(certificate.rest)))
+    trusted, rejected = purpose_bits(*x509.auxiliary(certificate.rest))
+    return Entry(certificate, trusted, rejected, x509.purpose_lists(certificate.rest))

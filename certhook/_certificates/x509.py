@@ -1,8 +1,9 @@
 """Reading the fields of X.509 certificates from their DER encoding.
 
-The reader descends to the fields of ``TBSCertificate`` (:rfc:`5280#section-4.1`) and no
-further. It checks the encoding (ITU-T X.690) but does not validate certificates, which is
-OpenSSL's task. Every function raises :exc:`ValueError` for malformed input.
+The reader descends to the fields of ``TBSCertificate`` (:rfc:`5280#section-4.1`). In names and
+public keys, by which block lists identify certificates, it checks the lengths of all elements. It
+checks the encoding (ITU-T X.690) but does not validate certificates, which is OpenSSL's task. Every
+function raises :exc:`ValueError` for malformed input.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 SET = 0x31
-_UTC_TIME = 0x17
-_GENERALIZED_TIME = 0x18
+UTC_TIME = 0x17
+GENERALIZED_TIME = 0x18
 _VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
+_CONSTRUCTED = 0x20
 _REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
@@ -29,6 +31,9 @@ CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
 
 _MAX_IDENTIFIER = 128
+
+# The beginnings of the object identifiers of RSA keys: PKCS #1 (RFC 8017), and rsa of X.509 (1988).
+_RSA = (bytes.fromhex("2a864886f70d0101"), bytes.fromhex("55080101"))
 
 
 def read(data: bytes, start: int, end: int) -> tuple[int, int, int]:
@@ -91,10 +96,45 @@ class Certificate:
         if [field[0] for field in fields[:6]] != [INTEGER] + [SEQUENCE] * 5:
             raise ValueError("unexpected fields in TBSCertificate")
         serial, _, issuer, validity, subject, key = (data[field[1] : field[3]] for field in fields[:6])
+        # OpenSSL accepts other encodings of names and keys, which no block list would match.
+        for part, value in (("issuer", issuer), ("subject", subject), ("public key", key)):
+            try:
+                _check_encoding(value)
+            except ValueError as error:
+                raise ValueError(f"the {part} is not DER: {error}") from None
         self.der = data[:end]
         self.rest = data[end:]
         self.serial, self.issuer, self.validity = serial, issuer, validity
         self.subject, self.key = subject, key
+
+
+def _check_encoding(data: bytes) -> None:
+    """Check the headers of all elements in *data*, a name or a public key, and in an RSA key."""
+    if data.isascii():
+        return  # A length of several bytes begins with another one.
+    spans = [(0, len(data))]
+    is_rsa = False
+    while spans:
+        for tag, _, value, after in children(data, *spans.pop()):
+            if tag & _CONSTRUCTED:
+                spans.append((value, after))
+            elif tag == OBJECT_IDENTIFIER:
+                is_rsa = is_rsa or data[value:after].startswith(_RSA)
+    if is_rsa:
+        # An RSA key is a sequence in the bit string after the algorithm. OpenSSL ignores data after the sequence.
+        _, start, end = read(data, 0, len(data))
+        tag, _, value, after = children(data, start, end)[-1]
+        if tag == BIT_STRING and value < after:
+            _, start, end = read(data, value + 1, after)
+            children(data, start, end)
+
+
+def integer(data: bytes) -> int:
+    """Return the value of an INTEGER, whose encoding need not be minimal."""
+    tag, start, end = read(data, 0, len(data))
+    if tag != INTEGER or start == end or end != len(data):
+        raise ValueError("not an integer")
+    return int.from_bytes(data[start:end], "big", signed=True)
 
 
 def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
@@ -118,16 +158,47 @@ def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
     return trusted, rejected
 
 
+def purpose_lists(data: bytes) -> bytes:
+    """Reduce OpenSSL's trust settings, which :func:`auxiliary` accepts, to the lists of purposes.
+
+    The other fields have no effect on trust, and OpenSSL may reject them.
+
+    :returns: trust settings as DER, empty if they contain no list
+    """
+    _, start, end = read(data, 0, len(data))
+    lists = {tag: data[at:after] for tag, at, _, after in children(data, start, end) if tag in (SEQUENCE, _REJECT)}
+    return element(SEQUENCE, b"".join(lists[tag] for tag in sorted(lists))) if lists else b""
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """Encode an element."""
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
+def extension_type(data: bytes) -> str:
+    """Return the type of an X.509 extension as a dotted object identifier."""
+    _, _, start, end = _extension_parts(data)[0]
+    return dotted(data[start:end])
+
+
+def _extension_parts(data: bytes) -> list[tuple[int, int, int, int]]:
+    tag, start, end = read(data, 0, len(data))
+    parts = children(data, start, end)
+    if tag != SEQUENCE or end != len(data) or not parts or parts[0][0] != OBJECT_IDENTIFIER:
+        raise ValueError("not an X.509 extension")
+    return parts
+
+
 def key_purposes(data: bytes) -> list[str]:
     """Read an extension with a list of key purposes, such as Extended Key Usage (:rfc:`5280#section-4.2.1.12`).
 
     :returns: the purposes as dotted object identifiers
     """
-    tag, start, end = read(data, 0, len(data))
-    parts = children(data, start, end)
-    if tag != SEQUENCE or end != len(data) or not parts or parts[0][0] != OBJECT_IDENTIFIER:
-        raise ValueError("not an X.509 extension")
-    tag, _, start, end = parts[-1]
+    tag, _, start, end = _extension_parts(data)[-1]
     if tag != OCTET_STRING:
         raise ValueError("expected an OCTET STRING as the extension value")
     tag, value, after = read(data, start, end)
@@ -170,19 +241,20 @@ def dotted(value: bytes) -> str:
 def dates(validity: bytes) -> tuple[datetime, datetime]:
     """Return the first and the last second of a certificate's *validity* in UTC (:rfc:`5280#section-4.1.2.5`)."""
     tag, start, end = read(validity, 0, len(validity))
-    times = [_time(kind, validity[value:after]) for kind, _, value, after in children(validity, start, end)]
+    times = [time_value(kind, validity[value:after]) for kind, _, value, after in children(validity, start, end)]
     if tag != SEQUENCE or len(times) != 2:
         raise ValueError("expected a SEQUENCE of two dates")
     return times[0], times[1]
 
 
-def _time(tag: int, value: bytes) -> datetime:
+def time_value(tag: int, value: bytes) -> datetime:
+    """Return the value of a ``Time`` with this tag and content (:rfc:`5280#section-4.1.2.5.1`)."""
     from datetime import datetime, timezone
 
     digits = value[:-1].decode("ascii")
-    if tag == _UTC_TIME and len(digits) == 12:
+    if tag == UTC_TIME and len(digits) == 12:
         digits = ("19" if digits >= "50" else "20") + digits
-    elif tag != _GENERALIZED_TIME:
+    elif tag != GENERALIZED_TIME:
         raise ValueError("invalid date")
     if len(digits) != 14 or not digits.isdigit() or value[-1:] != b"Z":
         raise ValueError("invalid date")

@@ -7,7 +7,7 @@ with everything that could not be read.
 from __future__ import annotations
 
 from certhook._config import SERVER_AUTH
-from certhook._sources import bundled, distrust, extra, removed, system
+from certhook._sources import bundled, distrust, extra, installed, removed, system
 from certhook._sources.collector import Collector, TrustSet
 from certhook.exceptions import CerthookError, SourceError
 
@@ -49,6 +49,7 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
     """
     collector = Collector(config, purpose)
     _read(distrust, "distrust", collector)
+    _read(installed, "installed bundle", collector)
     names = list(config.sources)
     if not collector.blocklist.is_complete:
         names.sort(key="bundled".__eq__)  # The bundle comes last.
@@ -109,5 +110,8 @@ def _debug(trust_set: TrustSet) -> None:
 
     for location in trust_set.locations:
         _warnings.debug(f"{location.source}: {location.path}: {location.note or f'{location.count} anchors'}")
+    for anchor in trust_set.expired:
+        paths = ", ".join(path for _, path in anchor.listed)
+        _warnings.debug(f"expired, and ignored because it is not self-issued: SHA-256 {anchor.sha256} in {paths}")
     for anchor in trust_set.removed:
         _warnings.debug(f"distrusted by {', '.join(anchor.rejected_by)}: SHA-256 {anchor.sha256}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from certhook._certificates import names, pem, x509
+from certhook._certificates.keys import key_value
 from certhook._config import ANY_PURPOSE
 
 TYPE_CHECKING = False
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class BlocklistEntry:
     """A distrusted certificate or public key.
 
-    A certificate is identified by its content, by its issuer and serial number, or by its SHA-1.
+    A certificate is identified by its content, by its issuer and serial number, or by its SHA-1. An
+    entry with several of these, or with a key in addition, distrusts every certificate that matches one.
 
     :ivar purposes: the purposes that it is distrusted for, as bits
     :ivar certificate: the certificate
@@ -26,9 +28,10 @@ class BlocklistEntry:
     :ivar sha1: the SHA-1 of the certificate
     :ivar key: the public key (SubjectPublicKeyInfo) as DER
     :ivar fault: why the entry is malformed, empty if it is not
+    :ivar since: the time from which it applies, in seconds since the epoch
     """
 
-    __slots__ = ("certificate", "fault", "issuer", "key", "purposes", "serial", "sha1")
+    __slots__ = ("certificate", "fault", "issuer", "key", "purposes", "serial", "sha1", "since")
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class BlocklistEntry:
         sha1: bytes = b"",
         key: bytes = b"",
         fault: str = "",
+        since: int = 0,
     ) -> None:
         self.purposes = purposes
         self.certificate = certificate
@@ -47,6 +51,7 @@ class BlocklistEntry:
         self.sha1 = sha1
         self.key = key
         self.fault = fault
+        self.since = since
 
 
 class Blocklist:
@@ -74,17 +79,18 @@ class Blocklist:
         """
         if entry.fault:
             raise ValueError(entry.fault)
+        keys: list[object] = []
         if entry.certificate is not None:
-            keys = _keys(entry.certificate)[:2]
+            keys += _keys(entry.certificate)[:2]
             self.certificates[entry.certificate.der] = entry.certificate
-        elif entry.issuer and entry.serial:
-            keys = [_serial_key(entry.issuer, entry.serial)]
-        elif entry.sha1:
-            keys = [("SHA-1", entry.sha1)]
+        if entry.issuer and entry.serial:
+            keys.append(_serial_key(entry.issuer, entry.serial))
+        if entry.sha1:
+            keys.append(("SHA-1", entry.sha1))
             self._has_sha1 = True
-        elif entry.key:
-            keys = [("key", entry.key)]
-        else:
+        if entry.key:
+            keys.append(("key", key_value(entry.key)))
+        if not keys:
             raise ValueError("an entry contains neither a certificate nor an issuer with a serial number")
         for key in keys:
             self._entries.setdefault(key, []).append((entry.purposes, path))
@@ -138,14 +144,19 @@ def _debian_name(label: bytes) -> bytes:
 
 def _keys(certificate: Certificate) -> list[object]:
     """Return the keys under which *certificate* may be listed."""
-    serial = _serial_key(certificate.issuer, certificate.serial)
-    return [certificate.der, identity(certificate), serial, ("key", certificate.key)]
+    subject, key = identity(certificate)
+    return [certificate.der, (subject, key), _serial_key(certificate.issuer, certificate.serial), ("key", key)]
 
 
 def identity(certificate: Certificate) -> tuple[bytes, bytes]:
-    """Return the identity of a CA, its subject and public key, which a renewed certificate keeps."""
-    return names.folded(certificate.subject), certificate.key
+    """Return the identity of a CA, its subject and the value of its public key, which a renewed certificate keeps."""
+    return names.folded(certificate.subject), key_value(certificate.key)
 
 
-def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, bytes, str]:
-    return names.folded(issuer), serial, "serial"
+def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, object, str]:
+    number: object = serial
+    try:
+        number = x509.integer(serial)
+    except ValueError:
+        pass  # Its encoding represents it.
+    return names.folded(issuer), number, "serial"

@@ -45,13 +45,12 @@ def read(collector: Collector) -> None:
 def _read_package(collector: Collector, package: str, inner: str) -> None:
     """Read the bundle at the path *inner* in *package*."""
     spec = find_package(package)
-    path = _bundle_path(spec, package, inner)
+    path = bundle_path(spec, package, inner)
     if path is not None and _certifi.is_unpacked(path):
         # The program unpacks it to another path at each start, so only the program itself is watched.
         collector.recorder.watch(sys.executable)
         read_text(collector, "bundled", path, _files.read(path))
     elif path is not None:
-        _note_reduction(collector, path)
         read_file(collector, "bundled", path)
     elif spec is not None:
         _read_through_loader(collector, spec, inner)
@@ -60,19 +59,12 @@ def _read_package(collector: Collector, package: str, inner: str) -> None:
         collector.problems.append(SourceError(PACKAGE, message))
 
 
-def _bundle_path(spec: ModuleSpec | None, package: str, inner: str) -> str | None:
+def bundle_path(spec: ModuleSpec | None, package: str, inner: str) -> str | None:
+    """Return the path of the bundle at the path *inner* in *package*, None if it is not a file."""
     if package == PACKAGE:
         return _certifi.bundle_path(spec)
     paths = [os.path.join(directory, inner) for directory in getattr(spec, "submodule_search_locations", None) or ()]
     return next(filter(os.path.isfile, paths), None)
-
-
-def _note_reduction(collector: Collector, path: str) -> None:
-    """Record whether the bundle at *path* lost roots after the installation of its package."""
-    if collector.config.named is not None:
-        from certhook._sources import installed
-
-        collector.is_reduced = installed.is_reduced(path, collector.recorder.watch)
 
 
 def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from certhook._certificates.anchor import Anchor, Entry
+from time import time
+
 from certhook._sources.blocklist import Blocklist
+from certhook._sources.merged import Merged, in_order_of_use
 from certhook._watch.recorder import Recorder
 from certhook.exceptions import SourceError
 
@@ -11,10 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable
 
+    from certhook._certificates.anchor import Anchor, Entry
     from certhook._certificates.x509 import Certificate
     from certhook._config import Config
     from certhook._watch import Snapshot
     from certhook.exceptions import CerthookError
+
+_ONLY_EXPIRED = "lists only expired certificates that are not self-issued, which are ignored"
 
 
 class Location:
@@ -45,6 +50,9 @@ class TrustSet:
     """The anchors of default trust for one purpose, with the locations that list them. Immutable.
 
     :ivar anchors: the anchors without duplicates, in the order of their sources
+    :ivar restricted: certificates that OpenSSL rejects for the purpose because of trust settings in a source
+    :ivar stored: the anchors and the restricted certificates in the order in which OpenSSL reads them
+    :ivar expired: anchors that are ignored because they have expired and are not self-issued
     :ivar removed: anchors that a source lists and the administrator distrusts
     :ivar excluded: anchors that a source lists, and that ``CERTHOOK_REMOVED`` excludes
     :ivar rejected: distrusted certificates that no source lists as trusted
@@ -64,18 +72,24 @@ class TrustSet:
         "config",
         "distrust_is_known",
         "excluded",
+        "expired",
         "is_reduced",
         "locations",
         "problems",
         "rejected",
         "removed",
+        "restricted",
         "snapshot",
+        "stored",
         "unreadable",
         "volatile",
     )
 
     config: Config
     anchors: tuple[Anchor, ...]
+    restricted: tuple[Anchor, ...]
+    stored: tuple[Anchor, ...]
+    expired: tuple[Anchor, ...]
     removed: tuple[Anchor, ...]
     excluded: tuple[Anchor, ...]
     rejected: tuple[Anchor, ...]
@@ -91,6 +105,9 @@ class TrustSet:
         self,
         config: Config,
         anchors: Iterable[Anchor],
+        restricted: Iterable[Anchor],
+        stored: Iterable[Anchor],
+        expired: Iterable[Anchor],
         removed: Iterable[Anchor],
         excluded: Iterable[Anchor],
         rejected: Iterable[Anchor],
@@ -105,6 +122,9 @@ class TrustSet:
         for name, value in (
             ("config", config),
             ("anchors", tuple(anchors)),
+            ("restricted", tuple(restricted)),
+            ("stored", tuple(stored)),
+            ("expired", tuple(expired)),
             ("removed", tuple(removed)),
             ("excluded", tuple(excluded)),
             ("rejected", tuple(rejected)),
@@ -123,26 +143,6 @@ class TrustSet:
 
     def __len__(self) -> int:
         return len(self.anchors)
-
-
-class _Merged:
-    """The entries of one certificate in all locations, merged."""
-
-    __slots__ = ("certificate", "listed", "rejected", "rejected_by", "trusted")
-
-    def __init__(self, certificate: Certificate) -> None:
-        self.certificate = certificate
-        self.trusted = self.rejected = 0
-        # Dictionaries instead of sets, because the order is significant.
-        self.listed: dict[tuple[str, str], None] = {}
-        self.rejected_by: dict[str, None] = {}
-
-    def reject(self, purposes: int, paths: Iterable[str]) -> None:
-        self.rejected |= purposes
-        self.rejected_by.update(dict.fromkeys(paths))
-
-    def anchor(self) -> Anchor:
-        return Anchor(self.certificate, tuple(self.listed), tuple(self.rejected_by))
 
 
 class Collector:
@@ -167,7 +167,8 @@ class Collector:
         self.locations: list[Location] = []
         self.problems: list[CerthookError] = [*config.problems]
         self.is_reduced = False
-        self._merged: dict[bytes, _Merged] = {}
+        self._now = time()
+        self._merged: dict[bytes, Merged] = {}
         self._excluded: tuple[Anchor, ...] = ()
 
     def add_location(self, source: str, path: str) -> Location:
@@ -181,18 +182,20 @@ class Collector:
 
         :param path: the file in the location that contains them
         """
-        listing = (location.source, path or location.path)
         for entry in entries:
             merged = self._merged.get(entry.der)
             if merged is None:
-                merged = self._merged[entry.der] = _Merged(entry.certificate)
+                merged = self._merged[entry.der] = Merged(entry.certificate, self.purpose)
                 merged.reject(*self.blocklist.match(entry.certificate))
-            if entry.rejected:
-                merged.reject(entry.rejected, [listing[1]])
-            merged.trusted |= entry.trusted
-            merged.listed[listing] = None
-            if entry.trusted & self.purpose and not merged.rejected & self.purpose:
+            merged.add(location.source, path or location.path, entry)
+            if not (entry.trusted & self.purpose and merged.is_trusted):
+                continue
+            if not self._is_expired(merged):
                 location.ders.add(entry.der)
+            elif not location.ders:
+                location.note = _ONLY_EXPIRED
+        if location.ders and location.note == _ONLY_EXPIRED:
+            location.note = ""
 
     def block_labelled(self, bundle: bytes) -> None:
         """Distrust the roots in *bundle* that the block list identifies by their labels, in every source."""
@@ -232,11 +235,21 @@ class Collector:
         """Return the result."""
         wanted = self.purpose
         every = list(self._merged.values())
+        order = {merged: position for position, merged in enumerate(every)}
         candidates = [*every, *self._unlisted()]
         excluded = {anchor.der for anchor in self._excluded}
+        anchors = [m for m in every if self._is_anchor(m) and m.certificate.der not in excluded]
+        restricted = [m for m in every if m.is_restricted]
+        stored = in_order_of_use(sorted([*anchors, *restricted], key=order.__getitem__))
+        ends = [m.end for m in anchors if m.end is not None]
+        if ends:
+            self.recorder.valid_until(min(ends))
         return TrustSet(
             self.config,
-            anchors=[anchor for anchor in self.anchors() if anchor.der not in excluded],
+            anchors=[m.anchor() for m in anchors],
+            restricted=[m.anchor() for m in restricted],
+            stored=[m.anchor() for m in stored],
+            expired=[m.anchor() for m in every if m.is_trusted and self._is_expired(m)],
             removed=self.removed(),
             excluded=self._excluded,
             rejected=[m.anchor() for m in candidates if m.rejected & wanted and not m.trusted & wanted],
@@ -249,16 +262,22 @@ class Collector:
             is_reduced=self.is_reduced,
         )
 
-    def _is_anchor(self, merged: _Merged) -> bool:
-        # A certificate that any source rejects for the purpose is no anchor, whichever source trusts it.
-        return bool(merged.trusted & self.purpose and not merged.rejected & self.purpose)
+    def _is_anchor(self, merged: Merged) -> bool:
+        return merged.is_trusted and not self._is_expired(merged)
 
-    def _unlisted(self) -> list[_Merged]:
+    def _is_expired(self, merged: Merged) -> bool:
+        """Return whether *merged* has expired and is not self-issued, so that it can only break a chain.
+
+        OpenSSL would use it instead of the renewed certificate that a server sends.
+        """
+        return merged.end is not None and merged.end <= self._now
+
+    def _unlisted(self) -> list[Merged]:
         """Return the distrusted certificates that no source lists."""
         unlisted = []
         for certificate in self.blocklist.certificates.values():
             if certificate.der not in self._merged:
-                merged = _Merged(certificate)
+                merged = Merged(certificate, self.purpose)
                 merged.reject(*self.blocklist.match(certificate))
                 unlisted.append(merged)
         return unlisted

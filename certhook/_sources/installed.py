@@ -15,11 +15,16 @@ import os
 import re
 
 from certhook import _digest, _files
+from certhook._finder import find_package
+from certhook._public_bundles import split
+from certhook._sources.bundled import bundle_path
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Iterator
+
+    from certhook._sources.collector import Collector
 
 
 class Record:
@@ -47,17 +52,26 @@ _DEPTH = 8
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
+def read(collector: Collector) -> None:
+    """Record in *collector* whether the public bundle that is requested was reduced."""
+    named = collector.config.named
+    if named is not None and not os.path.isabs(named):
+        package, inner = split(named)
+        path = bundle_path(find_package(package), package, inner)
+        collector.is_reduced = path is not None and is_reduced(path, collector.recorder.watch)
+
+
 def is_reduced(path: str, watch: Callable[[str], None] | None = None) -> bool:
     """Return whether the bundle at *path* has lost roots since the installation of its package.
 
     A bundle to which a user appended a CA is not reduced.
 
-    :param watch: called with the path of each RECORD that the result depends on
+    :param watch: called with the path of each file that the result depends on
     """
     records = records_of(path)
-    for record in records:
-        if watch is not None:
-            watch(record.path)
+    if records and watch is not None:
+        for watched in [path, *(record.path for record in records)]:
+            watch(watched)
     try:
         data = _files.read(path) if records else b""
     except SourceError:

@@ -50,8 +50,9 @@ _ANDROID_FILES = ("/data/data/com.termux/files/usr/etc/tls/cert.pem",)  # Termux
 _ANDROID_DIRECTORIES = (
     ("/apex/com.android.conscrypt/cacerts", HASHED_OLD),  # Android 14+
     ("/system/etc/security/cacerts", HASHED_OLD),
-    ("/data/misc/keychain/certs-added", HASHED_OLD),  # added by the user
 )
+# Added by the user: Android 5+, Android 4.
+_ANDROID_USERS = ("/data/misc/user/0/cacerts-added", "/data/misc/keychain/certs-added")
 
 # For each prefix of sys.platform, the files and the directories. The first matching prefix applies.
 _PLATFORMS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], ...] = (
@@ -103,9 +104,19 @@ def well_known(platform: str) -> WellKnown:
 
     :param platform: a value of ``sys.platform``. It is "linux" on Android before Python 3.13.
     """
-    if platform.startswith("linux") and hasattr(sys, "getandroidapilevel"):
+    if is_android(platform):
         platform = "android"
     for prefix, files, directories in _PLATFORMS:
         if platform.startswith(prefix):
             return files, directories
     return (), ()
+
+
+def users_directories(platform: str) -> tuple[tuple[str, str], ...]:
+    """Return the directories of CAs that the user added to those of the system, and their layouts."""
+    return tuple((path, HASHED_OLD) for path in _ANDROID_USERS) if is_android(platform) else ()
+
+
+def is_android(platform: str) -> bool:
+    """Return whether this is Android, where *platform* is "linux" before Python 3.13."""
+    return platform == "android" or (platform.startswith("linux") and hasattr(sys, "getandroidapilevel"))

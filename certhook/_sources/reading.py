@@ -73,7 +73,7 @@ def read_directory(collector: Collector, source: str, path: str, layout: str, se
         expected = "no certificate with a name that OpenSSL looks up, <subject hash>.<n>"
         if setting:
             expected += f"; run 'openssl rehash {path}' to create these names"
-    if not location.count:
+    if not location.count and not location.note:
         _report_empty(collector, location, setting, f"contains {expected}")
     return location.count
 
@@ -89,13 +89,15 @@ def _read_any(collector: Collector, location: Location, found: list[str]) -> Non
 def _read_hashed(collector: Collector, location: Location, found: list[str], old: bool) -> None:
     """Read the certificates that OpenSSL finds in this directory, and no others.
 
-    OpenSSL looks up a subject hash with the numbers 0, 1, 2, ... up to the first missing one, so
-    a file with another name or hash is not trusted (crypto/x509/by_dir.c,
-    ``get_cert_by_subject_ex``).
+    OpenSSL looks up a subject hash with the numbers 0, 1, 2, ... up to the first missing one, and
+    loads every certificate in these files (crypto/x509/by_dir.c, ``get_cert_by_subject_ex``). A
+    file with another name, or without a certificate of this hash, is not trusted. In directories
+    of Android, a file contains one certificate.
     """
     subject_hash = names.subject_hash_old if old else names.subject_hash
     hashed = sorted((match[1], int(match[2])) for match in map(_HASHED_NAME.fullmatch, found) if match)
     expected = {name: 0 for name, _ in hashed}
+    others: list[tuple[list[Entry], str]] = []
     for name, number in hashed:
         path = os.path.join(location.path, f"{name}.{number}")
         if number != expected[name]:
@@ -104,13 +106,21 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
             collector.recorder.watch_member(path)  # The target of this link may be created later.
             continue
         expected[name] += 1
-        entries = _load(collector, path, location)
-        try:
-            matching = [entry for entry in entries if subject_hash(entry.certificate.subject) == name]
-        except ValueError as error:
-            collector.problems.append(SourceError(path, f"is ignored: {error}"))
-            continue
-        collector.add(location, matching, path)
+        matching: list[Entry] = []
+        remaining: list[Entry] = []
+        for entry in _load(collector, path, location):
+            try:
+                is_match = subject_hash(entry.certificate.subject) == name
+            except ValueError as error:
+                collector.problems.append(SourceError(path, f"contains a certificate that is ignored: {error}"))
+                continue
+            (matching if is_match else remaining).append(entry)
+        if matching:
+            collector.add(location, matching, path)
+            others.append((remaining, path))
+    # OpenSSL finds these only after the file's own hash was looked up, so they come last among equal names.
+    for entries, path in others if not old else ():
+        collector.add(location, entries, path)
 
 
 def _load(collector: Collector, path: str, location: Location, setting: str | None = None) -> list[Entry]:

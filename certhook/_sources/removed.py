@@ -13,7 +13,7 @@ import sys
 
 from certhook import _files
 from certhook._certificates import pem
-from certhook._sources import distrust
+from certhook._sources import debian, distrust
 from certhook._sources.blocklist import identity
 from certhook.exceptions import SourceError
 
@@ -53,7 +53,7 @@ def _added_by_administrator(collector: Collector) -> set[object]:
     """Return the identities of the CAs in the directories in which administrators add CAs."""
     if not sys.platform.startswith("linux"):
         return set()
-    found = distrust.local_identities(collector)
+    found = debian.local_identities(collector)
     for directory in distrust.P11_KIT:
         found |= _identities_in(collector, os.path.join(directory, "anchors"))
     return found

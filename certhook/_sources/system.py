@@ -21,7 +21,7 @@ import os
 import sys
 
 from certhook._path_values import may_be_paths
-from certhook._sources.locations import HASHED, well_known
+from certhook._sources.locations import HASHED, users_directories, well_known
 from certhook._sources.native import native_store
 from certhook._sources.reading import read_directory, read_file
 
@@ -89,6 +89,8 @@ def _read_well_known(collector: Collector) -> None:
     _read_first(collector, files, lambda path: read_file(collector, "system", path))
     layouts = dict(directories)
     _read_first(collector, layouts, lambda path: read_directory(collector, "system", path, layouts[path]))
+    for path, layout in users_directories(sys.platform):
+        read_directory(collector, "system", path, layout)
 
 
 def _read_first(collector: Collector, paths: Iterable[str], read_path: Callable[[str], int]) -> None:

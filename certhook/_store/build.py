@@ -8,7 +8,6 @@ Files are not synced to the disk, which would take longer than loading the roots
 
 from __future__ import annotations
 
-import _ssl
 import contextlib
 import os
 import re
@@ -25,11 +24,13 @@ from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Iterable, Mapping
+
     from certhook._certificates.anchor import Anchor
     from certhook._sources.collector import TrustSet
     from certhook._types import Rows, Signature
 
-_VERSION = b"certhook store 2\0"
+_VERSION = b"certhook store 3\0"
 
 _SHARED, _PRIVATE = 0o644, 0o600
 
@@ -49,7 +50,7 @@ def compile_store(
     resolve_protected(directory)  # before creating anything in a directory that another user can modify
     make_directories(directory, shared)
     directory = resolve_protected(directory)
-    store = build(directory, trust_set.anchors, mode)
+    store = build(directory, trust_set.stored, mode)
     if not trust_set.volatile:
         snapshot = trust_set.snapshot.retaken(portable=True) if portable else trust_set.snapshot
         name, seen, problems = os.path.basename(store), signature(store), _index_problems(trust_set)
@@ -69,19 +70,24 @@ def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
     return problems
 
 
-def digest(ders: list[bytes]) -> str:
-    """Return the name of the store of these certificates, independent of their order."""
-    # The content depends on the OpenSSL version, because rejected certificates of equal names are omitted.
-    whole = _digest.new("sha256", b"%s%d" % (_VERSION, _ssl.OPENSSL_VERSION_NUMBER))
-    for der in sorted(ders):
-        whole.update(_digest.digest("sha256", der))
-    name: str = whole.hexdigest()[:40]
-    return name
+def digest(content: Mapping[str, bytes]) -> str:
+    """Return the name of the store with these files, by their names."""
+    whole = _digest.new("sha256", _VERSION)
+    for name in sorted(content):
+        whole.update(_digest.digest("sha256", os.fsencode(name)) + _digest.digest("sha256", content[name]))
+    result: str = whole.hexdigest()[:40]
+    return result
 
 
-def store_content(anchors: tuple[Anchor, ...]) -> dict[str, bytes]:
-    """Return the files of the store of *anchors*, by name."""
-    content = openssl.hashed_files([anchor.certificate for anchor in anchors])
+def store_content(anchors: Iterable[Anchor], with_settings: bool = True) -> dict[str, bytes]:
+    """Return the files of the store of *anchors*, by name.
+
+    :param anchors: in the order in which OpenSSL reads those with equal names
+    :param with_settings: whether the files contain OpenSSL's trust settings, which other programs cannot read
+    """
+    anchors = list(anchors)
+    settings = {anchor.der: anchor.auxiliary for anchor in anchors if with_settings}
+    content = openssl.hashed_files([anchor.certificate for anchor in anchors], settings)
     content[BUNDLE] = b"".join(content.values())
     content[MANIFEST] = manifest({name: len(data) for name, data in content.items()})
     return content
@@ -115,21 +121,22 @@ def make_directories(directory: str, shared: bool) -> None:
         raise Unusable(f"{directory} cannot be created: {error.strerror}") from None
 
 
-def build(directory: str, anchors: tuple[Anchor, ...], mode: int) -> str:
+def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
     """Build the store of *anchors* in *directory*, unless a complete one exists.
 
     :param mode: the permissions of its files
     :returns: the path of the store
     :raises Unusable: if it cannot be written
     """
-    store = os.path.join(directory, digest([anchor.der for anchor in anchors]))
+    content = store_content(anchors)
+    store = os.path.join(directory, digest(content))
     if is_complete(store):
         return store
     try:
         _restore_mode(store, mode)
         _files.write_directory(
             store,
-            store_content(anchors),
+            content,
             last=MANIFEST,
             mode=mode,
             is_obsolete=lambda name: True,

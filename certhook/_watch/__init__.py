@@ -20,7 +20,7 @@ import sys
 from time import monotonic
 
 from certhook import __version__
-from certhook._config import SERVER_AUTH, SETTINGS
+from certhook._config import PARTIAL_CHAINS, SERVER_AUTH, SETTINGS
 from certhook._finder import undisturbed
 
 TYPE_CHECKING = False
@@ -160,8 +160,8 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
     relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
     selected = [repr(getattr(config, attribute)) for attribute in relevant]
-    # Every LibreSSL has the same version number.
-    version = _ssl.OPENSSL_VERSION
+    # Every LibreSSL has the same version number. Partial chains affect the order of certificates with equal names.
+    version = f"{_ssl.OPENSSL_VERSION}, {PARTIAL_CHAINS}"
     named = str(config.named)
     overrides = str(config.overrides_system)
     return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)

@@ -121,9 +121,12 @@ def run_cached(seen: list[Signature], *arguments: str) -> bytes:
     return answer  # type: ignore[no-any-return]
 
 
-# The message and the exit status (the last byte of an OSStatus) if there are no settings or no certificates.
-_NO_SETTINGS = b"No Trust Settings were found"
+# The exit status if there are no certificates: the last byte of an OSStatus.
 _NOT_FOUND = -25300 & 0xFF
+# The exit status if settings cannot be exported. Without settings, the message is in the user's language. Parts of
+# the English messages of other causes:
+_NOT_EXPORTED = 1
+_OTHER_CAUSES = (b"corrupt", b"UNIX[")
 
 
 def run(*arguments: str) -> bytes:
@@ -152,7 +155,11 @@ def run(*arguments: str) -> bytes:
                     check=False,
                 ).returncode
             message = _files.read(errors)
-            if _NO_SETTINGS in message or (status == _NOT_FOUND and OUTPUT not in arguments):
+            if OUTPUT in arguments:
+                is_empty = status == _NOT_EXPORTED and not os.path.lexists(output) and _reports_no_settings(message)
+            else:
+                is_empty = status == _NOT_FOUND
+            if is_empty:
                 return b""
             if status != 0:
                 first_line = message.decode("utf-8", "replace").split("\n")[0][:200]
@@ -162,3 +169,7 @@ def run(*arguments: str) -> bytes:
         raise SourceError(SECURITY, f"{command} did not finish within {TIMEOUT} seconds") from None
     except OSError as error:
         raise SourceError(SECURITY, f"{command} cannot be run: {error.strerror or error}") from None
+
+
+def _reports_no_settings(message: bytes) -> bool:
+    return bool(message) and not any(cause in message for cause in _OTHER_CAUSES)

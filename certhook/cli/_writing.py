@@ -38,7 +38,8 @@ def refuse_location(path: str, trust_set: TrustSet) -> None:
 
     :raises CommandError: if *path* is such a location
     """
-    locations = {location for anchor in (*trust_set.anchors, *trust_set.removed) for _, location in anchor.listed}
+    listed = (*trust_set.anchors, *trust_set.restricted, *trust_set.expired, *trust_set.removed)
+    locations = {location for anchor in listed for _, location in anchor.listed}
     locations.update(location.path for location in trust_set.locations if location.count)
     if os.path.realpath(path) in map(os.path.realpath, locations):
         raise CommandError(
@@ -68,7 +69,7 @@ def write_directory(path: str, anchors: Sequence[Anchor]) -> None:
         _check_content(path)
         _files.write_directory(
             path,
-            build.store_content(tuple(anchors)),
+            build.store_content(anchors, with_settings=False),
             last=MANIFEST,
             mode=_MODE,
             is_obsolete=lambda name: _EXPORTED.fullmatch(name) is not None,

@@ -169,3 +169,25 @@ def test_a_value_that_is_not_text_is_shown_in_hexadecimal_digits() -> None:
     kind = der.object_identifier("1.2.3")
     name = der.name([der.attribute(b"\x02\x01\x05", kind), der.attribute(b"\x0c\x01a")])
     assert names.text(name) == "1.2.3=#020105+CN=a"
+
+
+# Self-issued certificates.
+
+
+def _certificate(subject: bytes, issuer: bytes) -> x509.Certificate:
+    # The name of the issuer in der.certificate() is replaced by one of the same length.
+    own = der.common_name("certhook tests")
+    assert len(own) == len(issuer)
+    return x509.Certificate(der.certificate(subject).replace(own, issuer, 1))
+
+
+def test_a_certificate_is_self_issued_if_its_names_are_equal_for_openssl() -> None:
+    name, other = der.common_name("a certificate1"), der.common_name("a certificate2")
+    printable = der.name([der.attribute(der.element(der.PRINTABLE_STRING, b"A  CERTIFICATE1"))])
+    malformed = der.element(der.SEQUENCE, der.element(0x05), bytes(len(name) - 4))
+    assert names.is_self_issued(_certificate(name, name))
+    assert names.is_self_issued(_certificate(printable, name))
+    assert names.is_self_issued(_certificate(malformed, malformed))
+    assert not names.is_self_issued(_certificate(name, other))
+    assert not names.is_self_issued(_certificate(malformed, name))
+    assert not names.is_self_issued(_certificate(name, malformed))

@@ -114,6 +114,14 @@ def test_der_is_read() -> None:
 def test_der_with_trust_settings_is_read() -> None:
     (entry,), problems = pem.parse(ONE + der.auxiliary([x509.SERVER_AUTH]))
     assert (entry.der, entry.trusted, problems) == (ONE, SERVER_AUTH, [])
+    assert entry.auxiliary == der.auxiliary([x509.SERVER_AUTH])
+
+
+def test_an_entry_has_the_lists_of_purposes_of_its_trust_settings() -> None:
+    settings = der.auxiliary([x509.CLIENT_AUTH], [x509.SERVER_AUTH])
+    (rejected, alone), _ = pem.parse(der.pem(ONE + settings, "TRUSTED CERTIFICATE") + der.pem(ONE))
+    assert (rejected.trusted, rejected.rejected, rejected.auxiliary) == (CLIENT_AUTH, SERVER_AUTH, settings)
+    assert alone.auxiliary == b""
 
 
 def test_a_certificate_without_trust_settings_is_trusted_for_every_purpose() -> None:

@@ -16,12 +16,18 @@ CERTIFICATE = Certificate(der.certificate(der.common_name("Root")))
 def test_an_entry_is_trusted_for_every_purpose_by_default() -> None:
     entry = Entry(CERTIFICATE)
     assert (entry.certificate, entry.der) == (CERTIFICATE, CERTIFICATE.der)
-    assert (entry.trusted, entry.rejected) == (ANY_PURPOSE, 0)
+    assert (entry.trusted, entry.rejected, entry.auxiliary) == (ANY_PURPOSE, 0, b"")
 
 
 def test_an_entry_may_be_limited_to_purposes() -> None:
     entry = Entry(CERTIFICATE, SERVER_AUTH, CLIENT_AUTH)
     assert (entry.trusted, entry.rejected) == (SERVER_AUTH, CLIENT_AUTH)
+
+
+def test_entries_and_anchors_contain_trust_settings() -> None:
+    assert Entry(CERTIFICATE, auxiliary=b"settings").auxiliary == b"settings"
+    assert Anchor(CERTIFICATE, auxiliary=b"settings").auxiliary == b"settings"
+    assert Anchor(CERTIFICATE).auxiliary == b""
 
 
 def test_an_anchor_contains_the_locations_that_list_and_distrust_it() -> None:

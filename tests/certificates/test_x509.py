@@ -45,6 +45,34 @@ def test_trust_settings_are_decoded(trusted, rejected) -> None:
     assert x509.auxiliary(der.auxiliary(trusted, rejected)) == (trusted, rejected)
 
 
+LISTS = [
+    der.auxiliary(["1.2"]),
+    der.auxiliary(None, ["1.2", "1.3"]),
+    der.auxiliary([], ["1.2"]),
+    der.auxiliary(["1.2"] * 99),
+]
+
+
+@pytest.mark.parametrize("settings", LISTS)
+def test_trust_settings_are_reduced_to_the_lists_of_purposes(settings) -> None:
+    assert x509.purpose_lists(settings) == settings
+    content = der.element(der.UTF8_STRING, b"alias"), der.element(der.OCTET_STRING, b"key"), b"\xa1\x00"
+    _, start, end = x509.read(settings, 0, len(settings))
+    assert x509.purpose_lists(der.element(der.SEQUENCE, settings[start:end], *content)) == settings
+    assert x509.purpose_lists(der.element(der.SEQUENCE, *content)) == b""
+    assert x509.purpose_lists(der.auxiliary()) == b""
+
+
+def test_the_lists_of_purposes_are_in_the_order_that_openssl_requires() -> None:
+    lists = der.element(0xA0, der.object_identifier("1.2")), der.element(der.SEQUENCE, der.object_identifier("1.3"))
+    assert x509.purpose_lists(der.element(der.SEQUENCE, *lists)) == der.auxiliary(["1.3"], ["1.2"])
+
+
+@pytest.mark.parametrize("length", [0, 1, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF, 0x10000])
+def test_elements_are_encoded_with_the_shortest_length(length) -> None:
+    assert x509.element(der.OCTET_STRING, bytes(length)) == der.element(der.OCTET_STRING, bytes(length))
+
+
 @given(st.tuples(st.integers(0, 2), st.integers(0, 39)), st.lists(st.integers(0, 2**28 - 1), max_size=8))
 def test_object_identifiers_are_decoded(start, rest) -> None:
     dotted = ".".join(map(str, (*start, *rest)))

@@ -131,6 +131,40 @@ def test_each_field_of_a_certificate_is_the_one_at_its_position(version: list[by
     assert [found.issuer, found.validity, found.subject, found.key] == FIELDS[1:]
 
 
+LONG = b"\4\x81\1x"
+RSA_ALGORITHM = der.element(SEQUENCE, der.object_identifier("1.2.840.113549.1.1.1"))
+RSA_KEY = der.element(SEQUENCE, b"\2\x81\1\3", b"\2\1\3")
+
+
+@pytest.mark.parametrize(
+    ("position", "value"),
+    [
+        pytest.param(1, der.element(SEQUENCE, LONG), id="issuer"),
+        pytest.param(3, der.name([der.attribute(LONG)]), id="subject"),
+        pytest.param(3, der.element(SEQUENCE, b"\x31\x80\0\0"), id="indefinite length"),
+        pytest.param(4, der.element(SEQUENCE, LONG), id="public key"),
+        pytest.param(4, der.element(SEQUENCE, RSA_ALGORITHM, der.element(BIT_STRING, b"\0", RSA_KEY)), id="RSA key"),
+    ],
+)
+def test_names_and_keys_with_lengths_in_more_bytes_than_they_need_are_refused(position: int, value: bytes) -> None:
+    fields = [*FIELDS]
+    fields[position] = value
+    with pytest.raises(ValueError, match="the (issuer|subject|public key) is not DER: (non-minimal|invalid) length"):
+        x509.Certificate(certificate(VERSION, NUMBER, *fields))
+
+
+def test_the_bits_of_a_key_need_not_be_der_except_in_rsa_keys() -> None:
+    key = der.element(SEQUENCE, ALGORITHM, der.element(BIT_STRING, b"\0", RSA_KEY))
+    assert x509.Certificate(certificate(NUMBER, *FIELDS[:4], key)).key == key
+
+
+def test_deeply_nested_names_are_read() -> None:
+    name = b""
+    for _ in range(3000):
+        name = der.element(SEQUENCE, name)
+    assert x509.Certificate(certificate(NUMBER, FIELDS[0], name, *FIELDS[2:])).issuer == name
+
+
 @pytest.mark.parametrize("rest", [b"", b"\0", WHOLE])
 def test_a_certificate_ends_with_its_element(rest: bytes) -> None:
     found = x509.Certificate(WHOLE + rest)

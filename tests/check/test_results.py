@@ -39,9 +39,9 @@ LINK_KEYS = {
     "sent": bool,
     "standing": (str, NONE),
     "listed_by": list,
-    "removed_in": (str, type(None)),
     "distrusted_by": list,
     "left_out_by": list,
+    "removed_in": (str, NONE),
 }
 CAUSE_KEYS = {"id": str, "sentence": str, "advice": list}
 ERROR_KEYS = {"step": str, "text": str, "code": int}

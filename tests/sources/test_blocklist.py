@@ -58,6 +58,36 @@ def test_the_issuer_may_be_encoded_in_another_string_type() -> None:
     assert distrusted(BlocklistEntry(ANY_PURPOSE, issuer=issuer, serial=BAD.serial)) == [BAD, SAME_SERIAL]
 
 
+@pytest.mark.parametrize("serial", [b"\2\1\1", b"\2\2\0\1", b"\2\x09" + bytes(8) + b"\1"])
+def test_serial_numbers_are_compared_by_value(serial: bytes) -> None:
+    entry = BlocklistEntry(ANY_PURPOSE, issuer=BAD.issuer, serial=serial)
+    assert distrusted(entry) == [BAD, SAME_SERIAL]
+
+
+@pytest.mark.parametrize("serial", [b"\2\1\2", b"\2\1\xff", b"\2\0", b"\1"])
+def test_another_serial_number_distrusts_nothing(serial: bytes) -> None:
+    assert BAD not in distrusted(BlocklistEntry(ANY_PURPOSE, issuer=BAD.issuer, serial=serial))
+
+
+COMPRESSED = der.element(der.SEQUENCE, der.KEY[2:23], der.element(der.BIT_STRING, b"\0\3", der.KEY[27:59]))
+
+
+@pytest.mark.parametrize("key", [der.NEGATED_KEY, COMPRESSED])
+def test_keys_are_compared_by_value(key: bytes) -> None:
+    other = Certificate(der.certificate(NAME, serial=2, key=key))
+    assert identity(other) == identity(BAD)
+    for entry in (BlocklistEntry(ANY_PURPOSE, BAD), BlocklistEntry(ANY_PURPOSE, key=der.KEY)):
+        assert listed(entry).match(other) == (ANY_PURPOSE, ["/list 0"])
+    for entry in (BlocklistEntry(ANY_PURPOSE, other), BlocklistEntry(ANY_PURPOSE, key=key)):
+        assert RENEWED in distrusted(entry)
+
+
+def test_an_entry_may_identify_certificates_in_several_ways() -> None:
+    entry = BlocklistEntry(ANY_PURPOSE, RENEWED, issuer=BAD.issuer, serial=BAD.serial, key=der.OTHER_KEY)
+    assert distrusted(entry) == [BAD, RENEWED, SAME_SERIAL, OTHER_SERIAL, OTHER]
+    assert listed(entry).certificates == {RENEWED.der: RENEWED}
+
+
 def test_a_sha1_distrusts_one_certificate() -> None:
     entry = BlocklistEntry(ANY_PURPOSE, sha1=hashlib.new("sha1", BAD.der).digest())
     assert distrusted(entry) == [BAD]

@@ -19,7 +19,7 @@ from certhook import _files
 from certhook._certificates.anchor import Anchor
 from certhook._certificates.x509 import Certificate
 from certhook._config import SERVER_AUTH, Config
-from certhook._sources import distrust
+from certhook._sources import debian, distrust
 from certhook._sources.blocklist import identity
 from certhook._sources.collector import Collector
 from certhook.exceptions import SourceError
@@ -53,8 +53,8 @@ def test_documentation_and_hidden_files_are_not_a_problem(collector, name: str, 
 @pytest.mark.parametrize("line", ["!", "!mozilla/", "! ", "!/"])
 def test_a_line_without_a_name_is_ignored(collector, line: str, tmp_path, monkeypatch) -> None:
     (tmp_path / "conf").write_text(f"{line}\n")
-    monkeypatch.setattr(distrust, "DESELECTED", str(tmp_path / "conf"))
-    distrust.read_deselected(collector)
+    monkeypatch.setattr(debian, "DESELECTED", str(tmp_path / "conf"))
+    debian.read_deselected(collector)
     assert is_without_problems(collector)
 
 
@@ -62,20 +62,20 @@ def test_an_unreadable_file_of_a_local_ca_is_not_a_problem(collector, tmp_path, 
     def refuse(path: str) -> bytes:
         raise SourceError(path, "cannot be read: Permission denied") from PermissionError(errno.EACCES, "")
 
-    monkeypatch.setattr(distrust, "LOCAL", str(tmp_path))
+    monkeypatch.setattr(debian, "LOCAL", str(tmp_path))
     monkeypatch.setattr(_files, "read", refuse)
     (tmp_path / "own.crt").touch()
-    assert distrust.local_identities(collector) == set()
+    assert debian.local_identities(collector) == set()
     assert is_without_problems(collector) and not collector.recorder.unreadable
 
 
 def test_cycles_of_links_between_directories_of_local_cas_end(collector, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(distrust, "LOCAL", str(tmp_path))
+    monkeypatch.setattr(debian, "LOCAL", str(tmp_path))
     for name in "abc":
         (tmp_path / name).symlink_to(".")
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "own.crt").write_bytes(der.pem(BAD))
-    assert distrust.local_identities(collector) == {identity(Certificate(BAD))}
+    assert debian.local_identities(collector) == {identity(Certificate(BAD))}
 
 
 def test_only_a_few_paths_are_watched_for_block_lists_that_do_not_exist(collector, monkeypatch) -> None:

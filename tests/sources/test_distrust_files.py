@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import der
 import pytest
-from der import CLIENTS, MAIL, SERVERS
+from der import ANY, CLIENTS, MAIL, SERVERS
 
 from certhook._certificates.pem import MOST_PROBLEMS
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
-from certhook._sources import distrust
+from certhook._sources import debian, distrust
 from certhook._sources.blocklist import identity
 from certhook._sources.collector import Collector
 
 BAD = Certificate(der.certificate(der.common_name("bad")))
 RENEWED = Certificate(der.certificate(der.common_name("bad"), serial=2))
-OTHER = Certificate(der.certificate(der.common_name("other"), serial=3))
+OTHER = Certificate(der.certificate(der.common_name("other"), serial=3, key=der.OTHER_KEY))
 OBJECT = b"[p11-kit-object-v1]\n"
 DISTRUSTED = OBJECT + b"x-distrusted: true\n" + der.pem(BAD.der)
 
@@ -31,6 +33,7 @@ class Recorder:
         self.members: list[str] = []
         self.failures: list[object] = []
         self.unreadable: list[str] = []
+        self.limits: list[int] = []
 
     def watch(self, path: str) -> None:
         self.watched.append(path)
@@ -40,6 +43,9 @@ class Recorder:
 
     def read_failed(self, error: object) -> None:
         self.failures.append(error)
+
+    def valid_until(self, timestamp: int) -> None:
+        self.limits.append(timestamp)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def linux(tmp_path: Path, monkeypatch) -> Path:
     """A directory with the locations of a Linux system, none of which exists."""
     monkeypatch.setattr(distrust.sys, "platform", "linux")
     for name in ("DESELECTED", "CERTIFICATES", "LOCAL"):
-        monkeypatch.setattr(distrust, name, str(tmp_path / name.lower()))
+        monkeypatch.setattr(debian, name, str(tmp_path / name.lower()))
     monkeypatch.setattr(distrust, "P11_KIT", (str(tmp_path / "one"), str(tmp_path / "two")))
     return tmp_path
 
@@ -129,11 +135,110 @@ def test_a_ca_of_the_administrator_remains_trusted(linux, collector, name: str) 
     assert_complete(collector)
 
 
+def test_a_ca_in_another_selected_file_remains_trusted(linux, collector) -> None:
+    """Its other edition is deselected: it has the same subject and key."""
+    write(linux / "certificates" / "old.crt", der.pem(BAD.der) + der.pem(OTHER.der))
+    write(linux / "certificates" / "mozilla" / "new.crt", der.pem(RENEWED.der))
+    path = write(linux / "deselected", b"!old.crt\nmozilla/new.crt\n")
+    distrust.read(collector)
+    assert (lists(collector), lists(collector, OTHER)) == (set(), {path})
+    assert collector.blocklist.exempt == {identity(BAD)}
+    assert str(linux / "certificates" / "mozilla" / "new.crt") in collector.recorder.members
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a.crt",
+        b"  a.crt\t",
+        b"/a.crt",
+        b"mozilla/../a.crt",
+        b"\\a.crt",
+        b"a.\\\ncrt",
+        b"a.\\\n\ncrt",
+        b"#\\\na.crt",
+        b"c d.crt",
+    ],
+)
+def test_a_selected_and_deselected_file_is_selected(linux, collector, line: bytes) -> None:
+    (linux / "certificates" / "mozilla").mkdir(parents=True)
+    write(linux / "certificates" / "a.crt", der.pem(BAD.der))
+    write(linux / "certificates" / "c d.crt", der.pem(BAD.der))
+    write(linux / "deselected", b"\n#\n!a.crt\n" + line + b"\n!a.crt\n")
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert_complete(collector)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"a.crt", id="no line feed"),
+        pytest.param(b"a.crt\r\n", id="a line of Windows"),
+        pytest.param(b"a.crt\\\n", id="continued"),
+        pytest.param(b"a.crt # comment\n", id="a comment"),
+        pytest.param(b"#a.crt\n", id="commented out"),
+        pytest.param(b" #a.crt\n", id="commented out after a space"),
+        pytest.param(b" !a.crt\n", id="deselected after a space"),
+        pytest.param(b"missing.crt\ndirectory\nder.crt\nindented.crt\nclients.crt\n", id="files without the CA"),
+    ],
+)
+def test_a_line_that_selects_nothing_exempts_nothing(linux, collector, text: bytes) -> None:
+    files = linux / "certificates"
+    write(files / "a.crt", der.pem(BAD.der))
+    (files / "directory").mkdir()
+    # OpenSSL ignores these in Debian's bundle.
+    write(files / "der.crt", BAD.der)
+    write(files / "indented.crt", b" " + der.pem(BAD.der))
+    write(files / "clients.crt", der.pem(BAD.der + der.auxiliary([CLIENTS]), "TRUSTED CERTIFICATE"))
+    path = write(linux / "deselected", b"!a.crt\n" + text)
+    distrust.read(collector)
+    assert lists(collector) == {path}
+    assert_complete(collector)
+
+
+def test_without_a_deselected_file_no_selected_file_is_read(linux, collector) -> None:
+    write(linux / "certificates" / "a.crt", der.pem(BAD.der))
+    write(linux / "deselected", b"a.crt\n!\n! \n")
+    distrust.read(collector)
+    assert collector.recorder.members == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no /dev/null")
+@pytest.mark.parametrize("name", ["deselected", "certificates/a.crt", "one/blocklist/a.pem"])
+def test_a_file_that_dev_null_masks_does_not_exist(linux, collector, name: str) -> None:
+    """As systemd masks units: /dev/null is mounted over a file or linked from its place."""
+    write(linux / "deselected", b"!a.crt\n")
+    path = linux / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.unlink()
+    path.symlink_to("/dev/null")
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert_complete(collector)
+
+
+def test_cas_of_all_files_of_the_administrator_and_all_selected_files_remain_trusted(linux, collector) -> None:
+    cas = [Certificate(der.certificate(der.common_name(name))) for name in "abcd"]
+    write(linux / "local" / "a.crt", der.pem(cas[0].der))
+    write(linux / "local" / "b.crt", der.pem(cas[1].der))
+    write(linux / "certificates" / "c.crt", der.pem(cas[2].der))
+    write(linux / "certificates" / "d.crt", der.pem(cas[3].der))
+    write(linux / "certificates" / "all.crt", b"".join(der.pem(ca.der) for ca in [*cas, BAD]))
+    path = write(linux / "deselected", b"!all.crt\nc.crt\nd.crt\n")
+    distrust.read(collector)
+    assert [lists(collector, ca) for ca in [*cas, BAD]] == [set(), set(), set(), set(), {path}]
+    # The system's store contains them, too, and does not parse them again.
+    assert set(collector.certificates) == {ca.der for ca in cas}
+
+
 def test_links_to_directories_of_the_administrators_cas_are_followed(linux, collector) -> None:
     write(linux / "elsewhere" / "own.crt", der.pem(BAD.der))
     (linux / "local").mkdir()
     (linux / "local" / "link").symlink_to(linux / "elsewhere")
-    assert distrust.local_identities(collector) == {identity(BAD)}
+    assert debian.local_identities(collector) == {identity(BAD)}
 
 
 @pytest.mark.parametrize("name", ["deselected", "certificates/a.crt"])
@@ -171,14 +276,14 @@ def test_an_unreadable_ca_of_the_administrator_does_not_hide_the_others(linux, c
     (linux / "local" / "a.crt").mkdir(parents=True)
     (linux / "local" / "b.crt").symlink_to("b.crt")
     write(linux / "local" / "c.crt", der.pem(BAD.der))
-    assert distrust.local_identities(collector) == {identity(BAD)}
+    assert debian.local_identities(collector) == {identity(BAD)}
     assert [type(error).__name__ for error in collector.recorder.failures] == ["OSError"]
 
 
 def test_every_file_of_debian_is_watched(linux, collector) -> None:
     write(linux / "local" / "inner" / "own.crt", der.pem(OTHER.der))
     write(linux / "deselected", b"!a.crt\n!mozilla/b.crt\n")
-    distrust.read_deselected(collector)
+    debian.read_deselected(collector)
     local = [str(linux / "local"), str(linux / "local"), str(linux / "local" / "inner")]
     assert collector.recorder.watched == [str(linux / "deselected"), *local]
     names = [("local", "inner", "own.crt"), ("certificates", "a.crt"), ("certificates", "mozilla", "b.crt")]
@@ -223,11 +328,18 @@ def test_certificates_before_the_first_object_belong_to_the_list(linux, collecto
 @pytest.mark.parametrize(
     ("trusted", "rejected", "purposes"),
     [
-        (None, None, 0),
-        (None, [SERVERS], SERVER_AUTH),
-        (None, [CLIENTS], CLIENT_AUTH),
-        (None, [SERVERS, CLIENTS], ANY_PURPOSE),
+        # Without a list of trusted uses, p11-kit distrusts for every purpose.
+        (None, None, ANY_PURPOSE),
+        (None, [SERVERS], ANY_PURPOSE),
+        (None, [MAIL], ANY_PURPOSE),
+        ([], None, ANY_PURPOSE),
+        ([MAIL], [MAIL], ANY_PURPOSE),
+        ([SERVERS], [SERVERS], ANY_PURPOSE),
         ([SERVERS], None, 0),
+        ([SERVERS, MAIL], [MAIL], 0),
+        ([SERVERS, MAIL], [SERVERS], SERVER_AUTH),
+        ([ANY], None, 0),
+        ([ANY], [CLIENTS], CLIENT_AUTH),
         ([CLIENTS], None, SERVER_AUTH),
         ([MAIL], [CLIENTS], ANY_PURPOSE),
     ],
@@ -382,7 +494,54 @@ def test_an_unreadable_file_leaves_the_block_list_incomplete(linux, collector) -
     assert lists(collector) == {other}
 
 
+def dated(timestamp: float) -> bytes:
+    """An object with a distrust date such that its certificate is distrusted from *timestamp* on."""
+    date = datetime.fromtimestamp(timestamp, timezone.utc) - timedelta(days=398)
+    lines = f'trusted: true\nnss-server-distrust-after: "{date:%y%m%d%H%M%S}Z"\n'
+    return OBJECT + lines.encode() + der.pem(BAD.der)
+
+
+def test_a_root_with_a_distrust_date_is_distrusted_398_days_later(linux, collector) -> None:
+    path = write(linux / "one" / "bundle.p11-kit", dated(time.time() - 60))
+    distrust.read(collector)
+    assert lists(collector, BAD, SERVER_AUTH) == lists(collector, RENEWED, SERVER_AUTH) == {path}
+    assert collector.recorder.limits == []
+    assert_complete(collector)
+
+
+def test_a_root_with_a_distrust_date_is_trusted_until_398_days_later(linux, collector) -> None:
+    later = int(time.time()) + 3600
+    write(linux / "one" / "bundle.p11-kit", dated(later))
+    distrust.read(collector)
+    assert lists(collector) == set()
+    assert collector.recorder.limits == [later]
+    assert_complete(collector)
+
+
 # Other systems.
+
+
+@pytest.mark.parametrize("platform", ["android", "linux"])
+def test_cas_that_the_user_of_android_disabled_are_distrusted(tmp_path, collector, monkeypatch, platform: str) -> None:
+    monkeypatch.setattr(distrust.sys, "platform", platform)
+    monkeypatch.setattr(distrust.sys, "getandroidapilevel", lambda: 34, raising=False)
+    monkeypatch.setattr(distrust, "REMOVED", (str(tmp_path / "none"), str(tmp_path / "removed")))
+    path = write(tmp_path / "removed" / "0d69c7e1.0", BAD.der)
+    distrust.read(collector)
+    assert (lists(collector), lists(collector, OTHER)) == ({path}, set())
+    assert_complete(collector)
+
+
+def test_the_directories_of_systems_are_the_documented_ones() -> None:
+    """certctl(8) of FreeBSD 12 to 15, and TrustedCertificateStore of Android."""
+    freebsd = {
+        "/usr/share/certs/untrusted",
+        "/usr/local/share/certs/untrusted",
+        "/etc/ssl/untrusted",
+        "/etc/ssl/blacklisted",
+    }
+    assert freebsd < set(distrust.UNTRUSTED)
+    assert "/data/misc/user/0/cacerts-removed" in distrust.REMOVED
 
 
 def test_each_directory_of_freebsd_is_a_block_list(tmp_path: Path, collector, monkeypatch) -> None:

@@ -167,11 +167,11 @@ def test_a_bundle_in_an_archive_or_at_no_path_is_not_reduced(tmp_path) -> None:
         assert not installed.is_reduced(path)
 
 
-def test_the_records_that_a_result_depends_on_are_watched(site) -> None:
+def test_the_files_that_a_result_depends_on_are_watched(site) -> None:
     watched: list[str] = []
     record = site.record()
     assert not installed.is_reduced(str(site.bundle), watched.append)
-    assert watched == [str(record)]
+    assert watched == [str(site.bundle), str(record)]
 
 
 def test_the_installed_certifi_is_not_reduced() -> None:

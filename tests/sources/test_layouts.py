@@ -72,7 +72,14 @@ def test_each_well_known_directory_is_found(linux, tmp_path, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "directory", ["/etc/ssl/untrusted", "/usr/share/certs/untrusted", "/usr/local/etc/ssl/untrusted"]
+    "directory",
+    [
+        "/etc/ssl/untrusted",
+        "/etc/ssl/blacklisted",
+        "/usr/share/certs/untrusted",
+        "/usr/local/etc/ssl/untrusted",
+        "/usr/local/share/certs/untrusted",
+    ],
 )
 def test_certificates_in_untrusted_directories_of_freebsd_are_not_trusted(linux, tmp_path, directory: str) -> None:
     """The layout of FreeBSD, on Linux with another sys.platform."""

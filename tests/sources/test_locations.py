@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from certhook._sources.locations import ANY, HASHED, HASHED_OLD, well_known
+from certhook._sources.locations import ANY, HASHED, HASHED_OLD, users_directories, well_known
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,9 @@ def test_linux_with_an_api_level_is_android(monkeypatch: pytest.MonkeyPatch) -> 
     """sys.platform is "android" only since Python 3.13."""
     monkeypatch.setattr(sys, "getandroidapilevel", lambda: 24, raising=False)
     assert well_known("linux") == well_known("android")
+    assert users_directories("linux") == users_directories("android")
+
+
+def test_only_android_has_directories_of_users() -> None:
+    assert users_directories("android")[0] == ("/data/misc/user/0/cacerts-added", HASHED_OLD)
+    assert users_directories("linux") == users_directories("darwin") == ()

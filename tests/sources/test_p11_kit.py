@@ -17,7 +17,7 @@ from certhook._sources.collector import Collector
 
 NAME = der.common_name("distrusted")
 BAD = der.certificate(NAME)
-GOOD = der.certificate(der.common_name("good"))
+GOOD = der.certificate(der.common_name("good"), serial=2, key=der.OTHER_KEY)
 
 KEY_USAGE, REJECT = "2.5.29.37", "1.3.6.1.4.1.3319.6.10.1"
 
@@ -38,7 +38,7 @@ def rejected(collector: Collector, certificate: bytes) -> int:
 
 def attached(kind: str, value: bytes, key: bytes, quoted: bool = False) -> bytes:
     """Return an object that attaches an extension to *key*, which is PEM or *quoted* in an attribute."""
-    lines = ["[p11-kit-object-v1]", "class: x-certificate-extension", f"object-id: {kind}"]
+    lines = ["[p11-kit-object-v1]", "class: x-certificate-extension", *([f"object-id: {kind}"] if kind else [])]
     lines.append(f'value: "{escaped(value)}"')
     lines.append(f'public-key-info: "{escaped(key)}"' if quoted else der.pem(key, "PUBLIC KEY").decode())
     return "\n".join(lines).encode()
@@ -61,6 +61,9 @@ def attached(kind: str, value: bytes, key: bytes, quoted: bool = False) -> bytes
         (KEY_USAGE, der.extension(KEY_USAGE, SERVERS)[:-1], ANY_PURPOSE),
         (KEY_USAGE, der.element(der.SEQUENCE, der.object_identifier(SERVERS)), ANY_PURPOSE),
         (REJECT, b"", ANY_PURPOSE),
+        # The attribute object-id may be missing, or differ from the type of the extension.
+        ("", der.extension(KEY_USAGE, MAIL), SERVER_AUTH),
+        ("2.5.29.19", der.extension(REJECT, SERVERS), SERVER_AUTH),
         # This extension does not contain purposes.
         ("2.5.29.19", b"", 0),
     ],
@@ -71,8 +74,11 @@ def test_an_attached_extension_restricts_every_certificate_with_the_key(
     # An extension of another kind distrusts nothing, which is a problem in a block list unless it is a README.
     collector = collect(attached(kind, value, der.KEY, quoted), is_blocklist, "/README")
     assert collector.problems == []
-    other_key = der.certificate(NAME, key=der.OTHER_KEY)
-    assert [rejected(collector, certificate) for certificate in (BAD, GOOD, other_key)] == [expected, expected, 0]
+    same_key, other_key = (
+        der.certificate(der.common_name("same key"), serial=2),
+        der.certificate(NAME, key=der.OTHER_KEY),
+    )
+    assert [rejected(collector, certificate) for certificate in (BAD, same_key, other_key)] == [expected, expected, 0]
 
 
 def test_an_attached_extension_without_a_key_is_a_problem() -> None:

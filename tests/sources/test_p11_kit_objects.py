@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime, timedelta, timezone
 
 import der
 import pytest
@@ -32,9 +33,18 @@ def described(entry: BlocklistEntry) -> tuple[object, ...]:
 
 
 def certificates(found: list[BlocklistEntry]) -> list[bytes]:
-    """The certificates of entries that contain nothing else and distrust for any purpose."""
+    """The certificates of entries that distrust for any purpose, with the key, issuer and serial number of each."""
     for entry in found:
-        assert described(entry) == (ANY_PURPOSE, entry.certificate.der, b"", b"", b"", b"", False)
+        found_in = entry.certificate
+        assert described(entry) == (
+            ANY_PURPOSE,
+            found_in.der,
+            found_in.issuer,
+            found_in.serial,
+            b"",
+            found_in.key,
+            False,
+        )
     return [entry.certificate.der for entry in found]
 
 
@@ -98,6 +108,14 @@ def test_an_object_without_a_certificate_may_contain_an_issuer_and_a_serial_numb
     assert certificates(entries(*lines, pem=PEM)) == [BAD.der]
 
 
+def test_an_object_without_a_certificate_may_contain_a_public_key() -> None:
+    for found in (
+        entries(DISTRUSTED, pem=der.pem(BAD.key, "PUBLIC KEY")),
+        entries(DISTRUSTED, f"public-key-info: {quoted(BAD.key)}"),
+    ):
+        assert [described(entry) for entry in found] == [(ANY_PURPOSE, None, b"", b"", b"", BAD.key, False)]
+
+
 def test_an_empty_object_of_a_block_list_identifies_nothing() -> None:
     (entry,) = entries(is_blocklist=True)
     assert described(entry) == (ANY_PURPOSE, None, b"", b"", b"", b"", False)
@@ -110,6 +128,52 @@ def test_an_empty_object_of_a_block_list_identifies_nothing() -> None:
 def test_a_value_may_be_quoted_and_escaped(text: str, value: bytes) -> None:
     (entry,) = entries(DISTRUSTED, f"issuer: {text}", f"serial-number: {text}")
     assert (entry.issuer, entry.serial) == (value, value)
+
+
+# Distrust dates. The time limit of servers' certificates has been 398 days since 2020.
+
+
+def since(*lines: str, pem: bytes = PEM) -> list[tuple[datetime, bytes]]:
+    """The time from which each entry distrusts for servers, and its certificate."""
+    found = entries(*lines, pem=pem)
+    assert all(
+        described(entry)[:1] + described(entry)[2:] == (SERVER_AUTH, b"", b"", b"", b"", False) for entry in found
+    )
+    return [(datetime.fromtimestamp(entry.since, timezone.utc), entry.certificate.der) for entry in found]
+
+
+AFTER = "nss-server-distrust-after"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"191228000000Z"', '"20191228000000Z"', '"%31%39%31%32%32%38%30%30%30%30%30%30%5a"', '"1912280000%30%30Z"'],
+)
+def test_a_root_is_distrusted_398_days_after_its_distrust_date(value: str) -> None:
+    expected = datetime(2019, 12, 28, tzinfo=timezone.utc) + timedelta(days=398)
+    for mark in ("trusted: true", "x-distrusted: false", "class: certificate"):
+        assert since(mark, f"{AFTER}: {value}") == [(expected, BAD.der)]
+    assert since("class: certificate", f"{AFTER}: {value}", f"value: {quoted(BAD.der)}", pem=b"") == [
+        (expected, BAD.der)
+    ]
+
+
+@pytest.mark.parametrize("value", ['"%00"', "false", '""', ""])
+def test_a_root_without_a_distrust_date_remains_trusted(value: str) -> None:
+    assert since("trusted: true", f"{AFTER}: {value}") == []
+    assert since("trusted: true", 'nss-email-distrust-after: "191228000000Z"') == []
+
+
+@pytest.mark.parametrize(
+    "value", ['"2019"', '"191328000000Z"', '"1912280000000"', '"%ff%ff%ff%ff%ff%ff%ff%ff%ff%ff%ff%ffZ"']
+)
+def test_a_malformed_distrust_date_is_a_fault(value: str) -> None:
+    (entry,) = entries(f"{AFTER}: {value}", pem=PEM)
+    assert "invalid distrust date" in entry.fault
+
+
+def test_a_distrusted_object_is_distrusted_whatever_its_distrust_date() -> None:
+    assert certificates(entries(DISTRUSTED, f'{AFTER}: "491228000000Z"', pem=PEM)) == [BAD.der]
 
 
 def test_the_last_of_several_attributes_of_one_name_counts() -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import io
 import re
 import ssl
+import tarfile
+import types
+import zipfile
 from pathlib import Path
 
 import certifi
+import der
 import pytest
+import support
 
 from certhook._sources import removed_roots
 
@@ -65,3 +72,56 @@ def test_no_root_of_the_newest_release_is_listed() -> None:
 )
 def test_well_known_removals_are_listed(name, release) -> None:
     assert [found for found, listed in ROOTS.values() if listed == name] == [release]
+
+
+# The script that generates the list.
+
+
+@pytest.fixture(scope="module")
+def script() -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location("tools", support.ROOT / "tools" / "removed_roots.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ALPHA, BETA, GAMMA = (der.certificate(der.common_name(name)) for name in ("Alpha", "beta", "Gamma"))
+
+
+def by_fingerprint(*roots: bytes) -> dict[str, bytes]:
+    return {hashlib.sha256(root).hexdigest(): root for root in roots}
+
+
+def test_the_script_lists_the_first_release_after_the_last_one_with_a_root(script) -> None:
+    bundles = {
+        "1": by_fingerprint(ALPHA, BETA, GAMMA),
+        "2": by_fingerprint(GAMMA),
+        "3": by_fingerprint(ALPHA, BETA),
+        "4.1": by_fingerprint(BETA),
+        "10": by_fingerprint(GAMMA),
+    }
+    assert list(script.removed(bundles).values()) == [("4.1", "Alpha"), ("10", "beta")]
+
+
+def test_the_script_lists_no_root_that_the_newest_release_contains(script) -> None:
+    bundles = {"1": by_fingerprint(ALPHA), "2": by_fingerprint(BETA), "3": by_fingerprint(BETA, ALPHA)}
+    assert script.removed(bundles) == {}
+
+
+def test_the_script_reads_cacert_pem_in_wheels_and_source_distributions(script, tmp_path) -> None:
+    text = "".join(ssl.DER_cert_to_PEM_cert(root) for root in (ALPHA, BETA)).encode()
+    wheel, source = tmp_path / "certifi-1-py3-none-any.whl", tmp_path / "certifi-1.tar.gz"
+    with zipfile.ZipFile(str(wheel), "w") as archive:
+        archive.writestr("certifi/cacert.pem", text)
+        archive.writestr("certifi/weak.pem", ssl.DER_cert_to_PEM_cert(GAMMA))
+    with tarfile.open(str(source), "w:gz") as archive:
+        for name in ("certifi-1/certifi/cacert.pem", "certifi-1/certifi/old_root.pem"):
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+    for file in (wheel, source):
+        assert script.roots(script.bundle(file)) == by_fingerprint(ALPHA, BETA)
+
+
+def test_the_list_is_in_the_form_that_the_script_writes(script) -> None:
+    assert script.source(removed_roots.NEWEST_RELEASE, ROOTS) == SOURCE

@@ -59,6 +59,11 @@ def test_the_output_file_is_read_and_removed(security, tmp_path, monkeypatch) ->
             ("trust-settings-export", "-d", OUTPUT),
             "echo 'SecTrustSettingsCreateExternalRepresentation: No Trust Settings were found.' >&2; exit 1",
         ),
+        (
+            ("trust-settings-export", OUTPUT),
+            "echo 'SecTrustSettingsCreateExternalRepresentation: Es wurden keine Einstellungen gefunden.' >&2; exit 1",
+        ),
+        (("trust-settings-export", OUTPUT), "echo 'Réglages introuvables.' >&2; exit 1"),
         (("find-certificate", "-a", "-p", "x"), "echo 'The specified item could not be found' >&2; exit 44"),
         (("find-certificate", "-a", "-p", "x"), ":"),
     ],
@@ -72,6 +77,10 @@ def test_missing_settings_and_empty_keychains_are_not_a_failure(arguments, scrip
     ("script", "message"),
     [
         ("echo 'The Trust Settings Record was corrupted.' >&2; exit 1", "status 1: The Trust Settings Record was"),
+        ("echo 'SecTrust: UNIX[Operation not permitted]' >&2; exit 1", "status 1: SecTrust: UNIX"),
+        ("echo 'Keine Einstellungen.' >&2; : > $3; exit 1", "status 1: Keine Einstellungen."),
+        ("echo 'Keine Einstellungen.' >&2; exit 2", "status 2: Keine Einstellungen."),
+        ("exit 1", "status 1: no message"),
         ("exit 3", "status 3: no message"),
         ("exit 44", "status 44: no message"),
         (":", "cannot be read: No such file or directory"),

@@ -160,7 +160,9 @@ def test_a_certificate_with_a_malformed_subject_in_a_hashed_directory_is_reporte
     (directory / "00000000.0").write_bytes(der.pem(der.certificate(b"\x30\x02\x05\x00")))
     trust = read_system()
     assert letters_of(trust) == "a"
-    assert problems_of(trust) == [("00000000.0", "is ignored: expected a SET of name attributes")]
+    assert problems_of(trust) == [
+        ("00000000.0", "contains a certificate that is ignored: expected a SET of name attributes")
+    ]
 
 
 def test_android_directories_use_the_old_subject_hash(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +170,13 @@ def test_android_directories_use_the_old_subject_hash(machine: Path, monkeypatch
     hashed(directory, "c")
     monkeypatch.setattr(system, "well_known", lambda platform: ((), ((str(directory), HASHED_OLD),)))
     assert sorted(letters_of(read_system())) == ["a", "b"]
+
+
+def test_cas_of_the_user_of_android_are_added_to_those_of_the_system(machine: Path, monkeypatch) -> None:
+    hashed(machine / "first", "a")
+    added = hashed(machine / "added", "b", old=True)
+    monkeypatch.setattr(system, "users_directories", lambda platform: ((str(added), HASHED_OLD),))
+    assert letters_of(read_system()) == "ab"
 
 
 def test_an_anchor_in_a_directory_is_listed_with_its_file(machine: Path) -> None:

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_roots import ROOTS, build_store, content
 
+from certhook._certificates import names, pem
 from certhook._certificates import openssl as openssl_files
-from certhook._certificates import pem
 from certhook._certificates.x509 import Certificate
 from certhook._config import SERVER_AUTH, Config
 from certhook._sources import read_trust_set
@@ -38,27 +38,40 @@ REJECTED = Certificate(der.certificate(der.common_name("a"), key=der.element(der
 
 @settings(max_examples=20)
 @given(st.permutations(ROOTS))
-def test_the_store_does_not_depend_on_the_order_of_the_anchors(tmp_path_factory, shuffled) -> None:
+def test_the_order_of_the_anchors_is_preserved_for_those_with_equal_names(tmp_path_factory, shuffled) -> None:
     one, other = (build_store(tmp_path_factory.mktemp("order"), anchors) for anchors in (ROOTS, shuffled))
-    assert one.name == other.name
-    assert content(one) == content(other)
+    namesakes = [root for root in shuffled if root in ROOTS[:3]]
+    subject_hash = names.subject_hash(namesakes[0].certificate.subject)
+    assert [(other / f"{subject_hash}.{n}").read_bytes() for n in range(3)] == [der.pem(one.der) for one in namesakes]
+    assert (one.name == other.name) == (namesakes == list(ROOTS[:3])) == (content(one) == content(other))
 
 
 def test_different_anchors_have_different_stores() -> None:
-    ders = [root.der for root in ROOTS]
-    assert len({build.digest(ders[:count]) for count in range(len(ders) + 1)}) == len(ders) + 1
+    stores = [build.store_content(ROOTS[:count]) for count in range(len(ROOTS) + 1)]
+    assert len(set(map(build.digest, stores))) == len(stores)
+
+
+@pytest.mark.parametrize("change", ["content", "name", "moved byte"])
+def test_the_name_of_a_store_covers_the_names_and_the_content_of_its_files(change) -> None:
+    files = {"a.0": b"one", "b.0": b"two"}
+    changed = {
+        "content": {**files, "a.0": b"One"},
+        "name": {"a.1": b"one", "b.0": b"two"},
+        "moved byte": {"a.0": b"on", "b.0": b"etwo"},
+    }[change]
+    assert build.digest(files) != build.digest(changed)
+    assert build.digest(files) == build.digest(dict(reversed(list(files.items()))))
 
 
 def test_certificates_of_one_name_are_numbered_without_those_that_openssl_rejects() -> None:
     """OpenSSL stops at the first file that it rejects, so a rejected certificate would hide the others."""
     certificates = [root.certificate for root in ROOTS]
-    assert REJECTED.der < min(certificate.der for certificate in certificates)
-    files = openssl_files.hashed_files([*certificates, REJECTED])
+    files = openssl_files.hashed_files([REJECTED, *certificates])
     assert len(files) == len(ROOTS)
     further = sorted(name for name in files if not name.endswith(".0"))
     subject_hash = further[0].partition(".")[0]
     assert further == [f"{subject_hash}.1", f"{subject_hash}.2"]
-    namesakes = sorted(certificate.der for certificate in certificates[:3])
+    namesakes = [certificate.der for certificate in certificates[:3]]
     assert [files[f"{subject_hash}.{number}"] for number in range(3)] == [der.pem(one) for one in namesakes]
 
 
@@ -150,7 +163,7 @@ def test_a_complete_store_is_not_written_again(store) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "directory"])
 def test_anything_at_the_path_of_a_store_is_replaced(tmp_path, kind) -> None:
-    store = tmp_path / build.digest([root.der for root in ROOTS])
+    store = tmp_path / build.digest(build.store_content(ROOTS))
     (tmp_path / "target").mkdir()
     if kind == "file":
         store.write_bytes(b"")

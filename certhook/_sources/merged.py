@@ -1,0 +1,131 @@
+"""The entries of one certificate in all locations, merged."""
+
+from __future__ import annotations
+
+from certhook._certificates import names, x509
+from certhook._certificates.anchor import Anchor
+from certhook._config import PARTIAL_CHAINS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable
+
+    from certhook._certificates.anchor import Entry
+    from certhook._certificates.x509 import Certificate
+
+
+class Merged:
+    """The entries of one certificate in all locations, merged.
+
+    :param purpose: the bit of the purpose that anchors are collected for
+    :ivar certificate: the parsed certificate
+    :ivar is_self_issued: whether its subject and its issuer are equal
+    :ivar end: the time in seconds since the epoch from which it is ignored because it has expired; None
+        for a self-issued one, because OpenSSL uses a valid root instead of an expired one
+    :ivar trusted: the purposes that it is trusted for, as bits
+    :ivar rejected: the purposes that it is distrusted for, as bits
+    """
+
+    __slots__ = (
+        "_first",
+        "_listed",
+        "_purpose",
+        "_rejected_by",
+        "_rejecting",
+        "certificate",
+        "end",
+        "is_self_issued",
+        "rejected",
+        "trusted",
+    )
+
+    def __init__(self, certificate: Certificate, purpose: int) -> None:
+        self.certificate = certificate
+        self.is_self_issued = names.is_self_issued(certificate)
+        self.end = None if self.is_self_issued else _end(certificate)
+        self.trusted = self.rejected = 0
+        self._purpose = purpose
+        # The first entry of each source that has trust settings, or is trusted for the purpose.
+        self._first: dict[str, Entry] = {}
+        # The first trust settings that reject the purpose.
+        self._rejecting = b""
+        # Dictionaries instead of sets, because the order is significant.
+        self._listed: dict[tuple[str, str], None] = {}
+        self._rejected_by: dict[str, None] = {}
+
+    def add(self, source: str, path: str, entry: Entry) -> None:
+        """Add an entry.
+
+        OpenSSL ignores a certificate that it has already loaded. In each source, the first entry therefore
+        determines the trust settings. A rejected purpose is rejected in every source.
+        """
+        self._listed[source, path] = None
+        if entry.rejected:
+            self.reject(entry.rejected, [path])
+            if entry.rejected & self._purpose and not self._rejecting:
+                self._rejecting = entry.auxiliary
+        first = entry
+        if entry.auxiliary or entry.trusted & self._purpose:
+            first = self._first.setdefault(source, entry)
+        if first is entry or first.trusted & self._purpose:
+            self.trusted |= entry.trusted
+
+    def reject(self, purposes: int, paths: Iterable[str]) -> None:
+        """Distrust the certificate for *purposes*, as the block lists or files *paths* do."""
+        self.rejected |= purposes
+        self._rejected_by.update(dict.fromkeys(paths))
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether a source trusts it for the purpose, and none rejects it."""
+        return bool(self.trusted & self._purpose and not self.rejected & self._purpose)
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether OpenSSL rejects it for the purpose because of its trust settings."""
+        return bool(self._auxiliary) and not self.is_trusted
+
+    @property
+    def _auxiliary(self) -> bytes:
+        """The trust settings that OpenSSL applies."""
+        if self._rejecting:
+            return self._rejecting
+        trusting = [entry for entry in self._first.values() if entry.trusted & self._purpose]
+        if trusting and not self.is_trusted:
+            return b""  # A block list distrusts it.
+        return next((entry.auxiliary for entry in trusting or self._first.values()), b"")
+
+    def anchor(self) -> Anchor:
+        """Return the result."""
+        return Anchor(self.certificate, tuple(self._listed), tuple(self._rejected_by), self._auxiliary)
+
+
+def in_order_of_use(every: Iterable[Merged]) -> list[Merged]:
+    """Sort certificates so that OpenSSL, which uses the first one with a name, completes every chain that it can.
+
+    The order is that of the sources, as with stock Python, which a program may depend on: the second certificate
+    with a name may have constraints that the first one lacks. Dead ends come last: certificates from which no issuer
+    in *every* leads to a self-issued one. They can only break a chain, unless partial chains are trusted.
+    """
+    ordered = list(every)
+    if PARTIAL_CHAINS:
+        return ordered
+    # OpenSSL also trusts a certificate with a list of trusted purposes without its issuers.
+    ends = [merged for merged in ordered if merged.is_self_issued or merged._auxiliary]
+    pending = [merged for merged in ordered if not (merged.is_self_issued or merged._auxiliary)]
+    complete = {names.folded(merged.certificate.subject) for merged in ends}
+    while pending:
+        found = {merged for merged in pending if names.folded(merged.certificate.issuer) in complete}
+        if not found:
+            break
+        complete.update(names.folded(merged.certificate.subject) for merged in found)
+        pending = [merged for merged in pending if merged not in found]
+    dead_ends = set(pending)
+    return sorted(ordered, key=dead_ends.__contains__)
+
+
+def _end(certificate: Certificate) -> int | None:
+    try:
+        return int(x509.dates(certificate.validity)[1].timestamp())
+    except ValueError:
+        return None
