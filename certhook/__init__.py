@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from certhook._sources.collector import Location, TrustSet
     from certhook.exceptions import CerthookError, CerthookWarning, ConfigurationError, SourceError
 
+# In a container, because pyfakefs replaces modules and functions that are attributes of modules.
+_REAL_OS = (os,)
+
 #: The mechanism that installed the import hook in this interpreter; None if it is not installed.
 enabled_by = None  # type: Optional[str]
 

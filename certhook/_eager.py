@@ -6,7 +6,7 @@ import os
 
 from certhook import _config, _loading, _trust
 from certhook._config import SERVER_AUTH
-from certhook._state import STORE
+from certhook._state import markers_of
 from certhook._store.verification import BUNDLE
 
 TYPE_CHECKING = False
@@ -18,8 +18,9 @@ _HEXADECIMAL = "0123456789abcdef"
 
 def load_completely(context: ssl.SSLContext) -> None:
     """Load every root of the compiled store that *context* points at, if it points at one."""
-    if STORE in context.__dict__:
-        _trust.repair(context.__dict__[STORE])
+    store = markers_of(context).store
+    if store is not None:
+        _trust.repair(store)
     _loading.load_completely(context)
 
 

@@ -6,17 +6,23 @@ loader execute the module and then calls a function that patches it. The finder 
 installed, so that ``importlib.reload(ssl)`` and a second import work. :func:`find_package`
 locates certifi for the first context.
 
-This module imports nothing from certhook.
+:func:`undisturbed` decorates the functions that import modules or read files for a context.
+
+This module imports no other module of certhook.
 """
 
+import os
 import sys
-from _thread import _local
+from _thread import _local, get_ident
+from time import monotonic, sleep
+
+import certhook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any, Callable, Optional, Sequence
+    from typing import Any, Callable, Dict, Optional, Sequence
 
     #: Patches an executed module.
     Activate = Callable[[ModuleType], None]
@@ -173,3 +179,103 @@ def _hooked(spec: "ModuleSpec", activate: "Activate") -> "ModuleSpec":
     except Exception:
         pass  # A foreign spec that cannot be changed; ssl must still be importable.
     return spec
+
+
+# Seconds that a fork and the functions of other threads wait for each other.
+_FORK_TIMEOUT = 5.0
+# The threads that call an undisturbed function, with the depth of the calls, and those that fork.
+_active: "Dict[int, int]" = {}
+_forking: "Dict[int, bool]" = {}
+
+
+def undisturbed(function: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Decorate *function*, which imports modules or reads files, so that other code does not disturb it.
+
+    - If another thread forks, the child process lacks the thread that imports a module, and waits forever
+      for it in its own import of the module. Forks therefore wait until the function returns.
+    - Like OpenSSL, the function reads the real files: pyfakefs replaces ``os`` in every module.
+    - It runs outside of the event loop, in which blockbuster makes functions of ``os`` raise.
+    """
+
+    def call(*args: "Any", **kwargs: "Any") -> "Any":
+        thread = get_ident()
+        depth = _active.get(thread, 0)
+        modules = sys.modules
+        real, found = certhook._REAL_OS[0], modules.get("os")
+        loop = getattr(modules.get("asyncio.events"), "_get_running_loop", bool)()
+        try:
+            _active[thread] = depth + 1
+            if _forking and not depth:
+                _wait_for_forks(thread)
+            if found is not real:
+                modules["os"] = real
+                _restore_os()
+            if loop:
+                modules["asyncio.events"]._set_running_loop(None)
+            return function(*args, **kwargs)
+        finally:
+            if loop:
+                modules["asyncio.events"]._set_running_loop(loop)
+            if found is not None and found is not real:
+                modules["os"] = found
+            if depth:
+                _active[thread] = depth
+            else:
+                _active.pop(thread, None)
+
+    return call
+
+
+def _restore_os() -> None:
+    """Replace a fake ``os`` in certhook's modules by the real module."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "certhook" and "os" in getattr(module, "__dict__", ()):
+            module.os = certhook._REAL_OS[0]  # type: ignore[attr-defined]
+
+
+def _wait_for_forks(thread: int) -> None:
+    deadline = monotonic() + _FORK_TIMEOUT
+    while set(_forking) - {thread} and monotonic() < deadline:
+        _active.pop(thread, None)
+        sleep(0.001)
+        _active[thread] = 1
+
+
+def _before_fork() -> None:
+    thread = get_ident()
+    _forking[thread] = True
+    deadline = monotonic() + _FORK_TIMEOUT
+    while set(_active) - {thread} and monotonic() < deadline:
+        sleep(0.001)
+
+
+def _after_fork_in_parent() -> None:
+    _forking.pop(get_ident(), None)
+
+
+def _after_fork_in_child() -> None:
+    _forking.clear()
+    depth = _active.get(get_ident(), 0)
+    _active.clear()
+    if depth:
+        _active[get_ident()] = depth
+
+
+def _detached(function: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Return a copy of *function* whose globals are only those that it uses.
+
+    The interpreter keeps functions that are called at forks until it ends. They must not keep this module
+    alive, and with it the wrapped ssl, which objects use that are deleted at shutdown.
+    """
+    create: Any = type(function)
+    used = function.__code__.co_names
+    copy: Callable[..., Any] = create(function.__code__, {key: globals()[key] for key in used if key in globals()})
+    return copy
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_detached(_before_fork),
+        after_in_parent=_detached(_after_fork_in_parent),
+        after_in_child=_detached(_after_fork_in_child),
+    )

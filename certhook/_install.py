@@ -6,7 +6,7 @@ import sys
 
 import certhook
 from certhook import _config, _finder
-from certhook._state import STORE, process, wrapped
+from certhook._state import markers_of, process, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ def _unwrap() -> None:
         # Without the wrappers, nothing would load the store when the context is asked for its roots.
         load_completely((context,))
     while wrapped:
-        owner, name, wrapper, is_own = wrapped.pop()
+        owner_reference, name, wrapper_reference, is_own = wrapped.pop()
+        owner, wrapper = owner_reference(), wrapper_reference()
+        if owner is None or wrapper is None:
+            continue
         wrapper.__certhook_active__ = False
         if vars(owner).get(name) is wrapper:
             if is_own:
@@ -71,6 +74,6 @@ def _contexts_with_store() -> list[Any]:
 
     found = []
     for candidate in gc.get_objects():
-        if issubclass(type(candidate), _ssl._SSLContext) and STORE in getattr(candidate, "__dict__", ()):
+        if issubclass(type(candidate), _ssl._SSLContext) and markers_of(candidate).store is not None:
             found.append(candidate)
     return found

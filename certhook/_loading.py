@@ -8,7 +8,7 @@ contexts whose roots are queried, and default trust without a store.
 import _ssl
 import os
 
-from certhook._state import CALLER_CERTS, LOADED, STORE, process
+from certhook._state import mark, markers_of, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ _load = _ssl._SSLContext.load_verify_locations
 
 def load_store(context: "ssl.SSLContext", store: str) -> None:
     """Make *context*, which may contain other certificates, trust every anchor of *store*."""
-    markers = context.__dict__
-    if store in (markers.get(STORE), markers.get(LOADED)):
+    markers = mark(context)
+    if store in (markers.store, markers.loaded):
         return  # truststore requests default trust for every connection.
     # OpenSSL searches directories only for subjects without a loaded certificate, and stops at the first
     # directory that contains the subject: a certificate of the same name would hide the root.
     load_completely(context)
-    if CALLER_CERTS in markers or LOADED in markers or _ssl._SSLContext.cert_store_stats(context)["x509"]:
+    if markers.has_caller_certs or markers.loaded or _ssl._SSLContext.cert_store_stats(context)["x509"]:
         _load_files(context, store)
     else:
         _load(context, capath=store)
-        markers[STORE] = store
+        markers.store = store
 
 
 def load_anchors(
@@ -62,11 +62,11 @@ def load_anchors(
 
 def load_completely(context: "ssl.SSLContext") -> None:
     """Load every certificate of the store that *context* points at, if it points at one."""
-    store = context.__dict__.get(STORE)
+    store = markers_of(context).store
     if store is not None and os.path.isdir(store):
         _load_files(context, store)
         # Removed only now, because other threads may query the context at the same time.
-        context.__dict__.pop(STORE, None)
+        mark(context).store = None
 
 
 def is_loadable(bundle: str) -> bool:
@@ -102,4 +102,4 @@ def _load_files(context: "ssl.SSLContext", store: str) -> None:
                 load_file(context, path)
             except OSError:
                 continue  # OpenSSL ignores such a file as well when it looks up a subject.
-    context.__dict__[LOADED] = store
+    mark(context).loaded = store

@@ -13,13 +13,13 @@ a foreign wrapper. (A flag in the module would survive ``importlib.reload(ssl)``
 """
 
 import _ssl
-import functools
 import sys
 from _thread import _local
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._state import CALLER_CERTS, FOR_SERVER, STORE, context_class_of, incomplete, is_wrapped, process, wrap
+from certhook._finder import undisturbed
+from certhook._state import context_class_of, incomplete, is_wrapped, mark, marked, markers_of, process, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,17 +66,11 @@ def apply(ssl: "ModuleType") -> None:
             wrap(owner, name, make(ssl, getattr(owner, name)))
     if has_alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
         wrap(ssl, "_create_default_https_context", ssl.create_default_context)
+    # At interpreter shutdown, settings could not be parsed, because nothing can be imported.
+    if not _config.current().x509_strict:
+        from certhook._strict import watch_urllib3
 
-
-def _marked(wrapper: "Function", original: "Function") -> "Function":
-    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
-    functools.update_wrapper(wrapper, original)
-    # Methods of the C class have no module; pickle looks them up in ssl.
-    wrapper.__module__ = "ssl"
-    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
-    wrapper.__certhook__ = original
-    wrapper.__certhook_active__ = True
-    return wrapper
+        watch_urllib3(ssl)
 
 
 def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -90,7 +84,7 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         purposes = getattr(_thread_state, "purposes", {})
         _apply_trust(args[0], purposes.get(id(args[0]), SERVER_AUTH), original, "system")
 
-    wrapper = _marked(set_default_verify_paths, original)
+    wrapper = marked(set_default_verify_paths, original)
     return wrapper
 
 
@@ -115,7 +109,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
         if not _config.last().x509_strict:
             _clear_strict(ssl, self)
 
-    wrapper = _marked(load_default_certs, original)
+    wrapper = marked(load_default_certs, original)
     return wrapper
 
 
@@ -133,7 +127,7 @@ def _create_default_context(ssl: "ModuleType", original: "Function") -> "Functio
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
-    wrapper = _marked(create_default_context, original)
+    wrapper = marked(create_default_context, original)
     return wrapper
 
 
@@ -146,7 +140,8 @@ def _create_for_server(original: "Function", args: "Tuple[Any, ...]", kwargs: "d
         context = original(*args, **kwargs)
     finally:
         _thread_state.serves = False
-    getattr(context, "__dict__", {})[FOR_SERVER] = True
+    if hasattr(context, "__dict__"):  # A patched SSLContext may return any object.
+        mark(context).is_for_server = True
     return context
 
 
@@ -156,7 +151,7 @@ def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
         load_completely(args)
         return original(*args, **kwargs)
 
-    return _marked(query_roots, original)
+    return marked(query_roots, original)
 
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
@@ -177,10 +172,10 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
                 if _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled", bundle):
                     return None
         load_completely(args)
-        context.__dict__[CALLER_CERTS] = True
+        mark(context).has_caller_certs = True
         return original(*args, **kwargs)
 
-    wrapper = _marked(load_verify_locations, original)
+    wrapper = marked(load_verify_locations, original)
     return wrapper
 
 
@@ -188,12 +183,11 @@ def _public_bundle_request(
     context: "Any", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]"
 ) -> "Tuple[str, dict[str, Any]] | None":
     """Return the public bundle that the caller requests, and the other arguments; None if the call is not adopted."""
-    if FOR_SERVER in vars(context) or getattr(_thread_state, "serves", False):
+    if markers_of(context).is_for_server or getattr(_thread_state, "serves", False):
         return None
     try:
-        from certhook._adoption import find_request
-
-        return find_request(context, args[1:], kwargs, _config.current())
+        arguments = context, args[1:], kwargs, _config.current()
+        return _call("_adoption", "find_request", *arguments)  # type: ignore[no-any-return]
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("the certificates that the caller names are loaded", failure)
         return None
@@ -201,12 +195,10 @@ def _public_bundle_request(
 
 def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
     try:
-        from certhook._strict import clear_strict_of_urllib3
+        # The frame is None if C code or a thread calls the wrapper directly.
+        _call("_strict", "clear_strict_of_urllib3", ssl, context, sys._getframe(1).f_back)
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("CERTHOOK_X509_STRICT has no effect", failure)
-        return
-    # None if C code or a thread calls the wrapper directly.
-    clear_strict_of_urllib3(ssl, context, sys._getframe(1).f_back)
 
 
 def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
@@ -224,17 +216,21 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
                     return paths._replace(cafile=store[0], capath=store[1])
         return paths
 
-    wrapper = _marked(get_default_verify_paths, original)
+    wrapper = marked(get_default_verify_paths, original)
     return wrapper
+
+
+@undisturbed
+def _call(module: str, function: str, *args: "Any") -> "Any":
+    """Call a function of one of certhook's modules, which is imported first."""
+    return getattr(__import__(f"certhook.{module}", fromlist=[function]), function)(*args)
 
 
 def load_completely(args: "tuple[Any, ...]") -> None:
     """Load the compiled store that the first of *args* points at, if that is a context that points at one."""
-    if args and STORE in getattr(args[0], "__dict__", ()):
+    if args and markers_of(args[0]).store is not None:
         try:
-            from certhook import _eager
-
-            _eager.load_completely(args[0])
+            _call("_eager", "load_completely", args[0])
         except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
             _warn_of_failure("the roots could not be loaded", failure)
 
@@ -272,6 +268,7 @@ def _apply_trust(
     return problems is not None
 
 
+@undisturbed
 def _import_trust() -> "Any":
     global _trust
     from certhook import _trust

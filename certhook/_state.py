@@ -5,8 +5,10 @@ have file capabilities (secure_getenv(3)). certhook ignores its variables there 
 :func:`is_privileged` decides.
 """
 
+import functools
 import os
 import sys
+from _weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,15 +18,8 @@ if TYPE_CHECKING:
     #: A function with any signature, and with attributes of certhook.
     Function = Any
 
-# Markers in the __dict__ of a context.
-#: The compiled store from which OpenSSL reads the context's roots on demand.
-STORE = "_certhook_store"
-#: The compiled store from which every root was loaded into the context.
-LOADED = "_certhook_loaded"
-#: Set if the caller loaded certificates other than default trust.
-CALLER_CERTS = "_certhook_caller_certs"
-#: Set if create_default_context() created the context for a server.
-FOR_SERVER = "_certhook_for_server"
+#: The name of the attribute of a context that contains its markers.
+MARKERS = "_certhook"
 
 _AT_SECURE = 23
 
@@ -58,6 +53,45 @@ class Process:
 process = Process()
 
 
+class Markers(ref):  # type: ignore[type-arg]
+    """What certhook did to one context. Contexts without any markers have none.
+
+    Programs copy the attributes of one context to another, which has no roots yet, so the markers
+    refer to the context that they are valid for. Copies by way of pickle and copy are False.
+
+    :ivar store: the compiled store from which OpenSSL reads the context's roots on demand, None if there is none
+    :ivar loaded: the compiled store from which every root was loaded into the context
+    :ivar has_caller_certs: whether the caller loaded certificates other than default trust
+    :ivar is_for_server: whether create_default_context() created the context for a server
+    """
+
+    store: "Optional[str]" = None
+    loaded: "Optional[str]" = None
+    has_caller_certs = False
+    is_for_server = False
+
+    def __reduce__(self) -> "Tuple[Any, ...]":
+        return bool, ()
+
+
+#: The markers of contexts without any.
+NO_MARKERS = Markers(Process)
+
+
+def markers_of(context: "Any") -> Markers:
+    """Return the markers of *context*, which may be any object. They must not be modified."""
+    found = getattr(context, "__dict__", {}).get(MARKERS)
+    return found if isinstance(found, ref) and found() is context else NO_MARKERS  # type: ignore[return-value]
+
+
+def mark(context: "Any") -> Markers:
+    """Return the markers of *context* for modification."""
+    found = markers_of(context)
+    if found is NO_MARKERS:
+        found = context.__dict__[MARKERS] = Markers(context)
+    return found
+
+
 def is_privileged() -> bool:
     """Return whether this program was started set-uid, set-gid, or with file capabilities.
 
@@ -86,8 +120,11 @@ def _query_at_secure() -> str:
     if not sys.platform.startswith("linux"):
         return "unknown"
     try:
-        with open("/proc/self/auxv", "rb", buffering=0) as file:
-            vector = memoryview(file.read(4096)).cast("L")
+        descriptor = os.open("/proc/self/auxv", os.O_RDONLY)  # Not open(), which is missing at shutdown.
+        try:
+            vector = memoryview(os.read(descriptor, 4096)).cast("L")
+        finally:
+            os.close(descriptor)
         return _yes_or_no(any(kind == _AT_SECURE and value for kind, value in zip(vector[::2], vector[1::2])))
     except FileNotFoundError:
         otherwise = "unknown"  # /proc is not mounted.
@@ -110,7 +147,8 @@ def _yes_or_no(value: object) -> str:
 
 
 #: The active wrappers: the owner, the name, the wrapper, and whether the real function was the owner's own attribute.
-wrapped: "List[Tuple[Any, str, Function, bool]]" = []
+#: The owner and the wrapper are weak references, so that they are deleted as early at shutdown as in stock Python.
+wrapped: "List[Tuple[ref[Any], str, ref[Function], bool]]" = []
 
 
 def is_wrapped(owner: "Any", name: str) -> bool:
@@ -124,7 +162,7 @@ def is_wrapped(owner: "Any", name: str) -> bool:
         return True
     # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
     is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
-    return is_foreign and any(owner is known and name == known_name for known, known_name, _, _ in wrapped)
+    return is_foreign and any(owner is known() and name == known_name for known, known_name, _, _ in wrapped)
 
 
 def _reactivate(owner: "Any", name: str, function: "Function") -> None:
@@ -133,14 +171,40 @@ def _reactivate(owner: "Any", name: str, function: "Function") -> None:
         if getattr(function, "__dict__", {}).get("__certhook_active__") is False:
             function.__certhook_active__ = True
             inherited = isinstance(owner, type) and getattr(super(owner, owner), name, None) is function.__certhook__
-            wrapped.append((owner, name, function, not inherited))
+            wrapped.append((ref(owner), name, ref(function), not inherited))
         function = getattr(function, "__wrapped__", None)
 
 
 def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     """Replace the function *name* of *owner* by *wrapper*."""
-    wrapped.append((owner, name, wrapper, name in vars(owner)))
+    wrapped.append((ref(owner), name, ref(wrapper), name in vars(owner)))
     setattr(owner, name, wrapper)
+
+
+def marked(wrapper: "Function", original: "Function") -> "Function":
+    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
+    functools.update_wrapper(wrapper, original)
+    # Methods of the C class have no module; pickle looks them up in ssl.
+    wrapper.__module__ = "ssl"
+    wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
+    wrapper.__certhook__ = original
+    wrapper.__certhook_active__ = True
+    return wrapper
+
+
+def require_tls() -> None:
+    """Raise :exc:`certhook.CerthookError` if this Python has no TLS."""
+    try:
+        import _ssl
+    except ImportError as error:
+        reason = f"it was built without the module ssl ({error})"
+    else:
+        if hasattr(getattr(_ssl, "_SSLContext", None), "protocol"):
+            return
+        reason = "its module ssl is a stub without OpenSSL, as in Pyodide, where the browser makes all connections"
+    from certhook.exceptions import CerthookError
+
+    raise CerthookError(f"this Python has no TLS: {reason}. certhook has no effect in it")
 
 
 def is_server(context: "Any") -> bool:

@@ -11,12 +11,12 @@ imported inside functions.
 
 import _ssl
 import os
-import sys
 
-from certhook import __version__, _config, _store
-from certhook._config import CLIENT_AUTH, PARTIAL_CHAINS, SERVER_AUTH, SETTINGS
-from certhook._state import CALLER_CERTS, FOR_SERVER, LOADED, STORE, is_server, process
-from certhook._watch import Monitor, Snapshot
+from certhook import _config, _store
+from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
+from certhook._finder import undisturbed
+from certhook._state import is_server, mark, markers_of, process
+from certhook._watch import Monitor, Snapshot, exists, index_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,19 +44,22 @@ class Trust:
     :ivar anchors: the certificates to load as DER, empty if there is a store
     :ivar problems: the problems to report
     :ivar eager_reason: why there is no store, empty if there is one
+    :ivar user: the effective user; a store that is safe for one user may be unsafe for another
+    :ivar is_provisional: whether an input could not be read because of an error that may be transient
     :ivar is_reduced: whether the public bundle that is requested was reduced, so that the request is not adopted
     """
 
     __slots__ = (
         "_lacks_bundle",
         "_monitor",
-        "_user",
         "anchors",
         "config",
         "eager_reason",
+        "is_provisional",
         "is_reduced",
         "problems",
         "store",
+        "user",
     )
 
     def __init__(
@@ -77,8 +80,8 @@ class Trust:
         self.store = store
         self.anchors = anchors
         self.eager_reason = eager_reason
-        # A store that is safe for one user may be unsafe for another.
-        self._user = _user()
+        self.user = _user()
+        self.is_provisional = snapshot.is_provisional
         self._lacks_bundle = bool(problems) and _lacks_bundle(self.problems)
         also = [] if store is None else [("path", store, "", store_signature)]
         self._monitor = None if volatile else Monitor(snapshot, also, self._is_store_complete)
@@ -86,7 +89,7 @@ class Trust:
     def is_current(self) -> bool:
         """Return whether all inputs and the store are unchanged."""
         monitor = self._monitor
-        if monitor is None or self._user != _user() or not monitor.is_current():
+        if monitor is None or not monitor.is_current():
             return False
         return not self._lacks_bundle or _lacks_bundle(self.problems)
 
@@ -103,51 +106,45 @@ class Trust:
         return self.store is None or _is_complete(self.store)
 
 
+@undisturbed
 def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
     """Return whether certifi was missing and still is. A program may add it to ``sys.path`` later."""
-    from certhook import _certifi
     from certhook._finder import find_package
 
-    was_missing = any(getattr(problem, "path", None) == _certifi.PACKAGE for problem in problems)
-    return was_missing and find_package(_certifi.PACKAGE) is None
+    if all(getattr(problem, "path", None) != "certifi" for problem in problems):
+        return False
+    try:
+        return find_package("certifi") is None
+    except Exception:
+        return True  # Not evidence of a change: a finder of the program raises.
 
 
 def current(config: "Config", purpose: int) -> Trust:
-    """Return default trust for *purpose*, determined again if an input has changed."""
+    """Return default trust for *purpose*, determined again if an input has changed.
+
+    A change counts only if the new state can be read: while an error that may be transient prevents
+    that (no file descriptor is left, an audit hook raises), the previous default trust remains in
+    effect, and the next context tries again. A missing, empty or inaccessible file is a new state.
+    """
     key = purpose, config.named
     trust: Optional[Trust] = process.trust.get(key)
-    if trust is None or trust.config is not config or not trust.is_current():
+    if trust is None or trust.config is not config or trust.user != _user():
         trust = process.trust[key] = _determine(config, purpose)
+    elif not trust.is_current():
+        trust = process.trust[key] = _determine_again(trust, purpose)
     return trust
 
 
-def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
-    """Return everything that a trust set depends on besides its inputs: the key of its index."""
-    bundle = config.bundle
-    if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
-        bundle = _bundle_key(config.named)
-    _, file, _, directory = _ssl.get_default_verify_paths()
-    # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
-    relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
-    selected = [repr(getattr(config, attribute)) for attribute in relevant]
-    # Every LibreSSL has the same version number. Partial chains affect the order of certificates with equal names.
-    version = f"{_ssl.OPENSSL_VERSION}, {PARTIAL_CHAINS}"
-    named = str(config.named)
-    overrides = str(config.overrides_system)
-    return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)
-
-
-def _bundle_key(named: "Optional[str]") -> str:
-    """Return a text that identifies the public bundle *named*, or certifi's, in the settings of an index."""
-    if named is None and not hasattr(sys, "_MEIPASS"):
-        from certhook._finder import find_package
-
-        spec = find_package("certifi")
-        if spec is not None:
-            return f"{spec.origin} {spec.submodule_search_locations}"
-    from certhook import _public_bundles
-
-    return _public_bundles.index_key(named or _public_bundles.CERTIFI)
+def _determine_again(trust: Trust, purpose: int) -> Trust:
+    """Return default trust after a change, or *trust* if the new state cannot be read."""
+    is_usable = trust.store is None or exists(trust.store)
+    try:
+        new = _determine(trust.config, purpose)
+    except Exception:
+        if is_usable:
+            return trust
+        raise
+    return trust if is_usable and new.is_provisional and not trust.is_provisional else new
 
 
 def directory_beside_package() -> "Optional[str]":
@@ -157,6 +154,7 @@ def directory_beside_package() -> "Optional[str]":
     return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
 
 
+@undisturbed
 def _determine(config: "Config", purpose: int) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
@@ -230,8 +228,8 @@ def apply(
     :returns: the problems to report; None, and the context is unchanged, if the named bundle was reduced
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     """
-    markers = context.__dict__
-    if is_server(context) or FOR_SERVER in markers:
+    markers = markers_of(context)
+    if markers.is_for_server or is_server(context):
         purpose = CLIENT_AUTH
     config = _config.current()
     if named is not None:
@@ -243,10 +241,10 @@ def apply(
         # Without the frames of earlier raises.
         raise trust.problems[0].with_traceback(None)
     store = trust.store
-    has_certificates = CALLER_CERTS in markers or STORE in markers or LOADED in markers or _stats(context)["x509"]
+    has_certificates = markers.has_caller_certs or markers.store or markers.loaded or _stats(context)["x509"]
     if store is not None and not has_certificates:
         _load(context, capath=store)
-        markers[STORE] = store
+        mark(context).store = store
     else:
         trust = _load_into(context, trust, purpose)
     if config.debug:
@@ -256,12 +254,14 @@ def apply(
     return trust.problems
 
 
+@undisturbed
 def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     """Load the anchors of *trust* into a context that contains certificates, or without a store."""
     from certhook import _loading
 
-    if context.__dict__.get(STORE) not in (None, trust.store):
-        repair(context.__dict__[STORE])
+    store = markers_of(context).store
+    if store is not None and store != trust.store:
+        repair(store)
     if trust.store is not None:
         _loading.load_store(context, trust.store)
         return trust

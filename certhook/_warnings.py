@@ -25,7 +25,7 @@ def warn(message: str) -> None:
         return
     process.warnings.add(message)
     try:
-        text = f"{presentable(message).rstrip('.')}. Run '{_command()}' for details"
+        text = f"{presentable(message).rstrip('.')}. {_advice()} for details"
         warnings.warn(CerthookWarning(text), stacklevel=_caller_stacklevel())
     except CerthookWarning:
         raise  # A filter turns warnings into errors.
@@ -38,12 +38,20 @@ def debug(message: str) -> None:
     _print_error(presentable(message))
 
 
+def _advice() -> str:
+    """Return how to see the details: the command line of ``status``, or a variable in a frozen program."""
+    # Nuitka defines __compiled__ in the modules that it compiles.
+    if hasattr(sys, "frozen") or hasattr(sys, "_MEIPASS") or "__compiled__" in globals():
+        return "Set CERTHOOK_DEBUG=1"  # The program cannot run 'python -m certhook'.
+    return f"Run '{_command()}'"
+
+
 def _command() -> str:
     """Return the command line of ``status`` for this interpreter."""
     path = sys.executable or ""
     name = os.path.basename(path).lower()
     # In an embedded interpreter, sys.executable may be the host program or empty.
-    if not name.startswith(("python", "pypy")) or hasattr(sys, "frozen"):
+    if not name.startswith(("python", "pypy")):
         path = "python"
     command = f'"{path}" -m certhook' if " " in path else f"{path} -m certhook"
     # The drop-in serves interpreters in which certhook is not installed.

@@ -162,7 +162,7 @@ import ssl
 as_user = ssl.create_default_context()
 os.setresuid(0, 0, 0), os.setresgid(0, 0, 0)
 as_root = ssl.create_default_context()
-print(*("_certhook_store" in vars(context) for context in (as_user, as_root)))
+print(*("_certhook" in vars(context) for context in (as_user, as_root)))
 """
     done = run(*KEEP_CAPABILITIES, installed, "-c", BECOME_ATTACKER + code, **used)
     assert (done.returncode, done.stdout) == (0, "True False\n")

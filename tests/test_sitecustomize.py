@@ -272,3 +272,16 @@ def test_the_distributions_own_sitecustomize_runs_after_the_drop_in(drop_in) -> 
     found = support.run(SYSTEM_PYTHON, f"{ASSERT_HOOKED}\n{code}", env=environ(drop_in))
     assert found.stderr == ""
     assert found.stdout == (f"{drop_in}/sitecustomize.py\n" if without_drop_in == "None\n" else without_drop_in)
+
+
+def test_status_names_the_drop_in_for_a_package_directory_on_pythonpath(plain, wheel, tmp_path) -> None:
+    """pip install --target creates such a directory, in which Python does not process certhook.pth."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    env = support.clean_env(PYTHONPATH=str(tmp_path))
+    done = support.run_command(plain, "-m", "certhook", env=env)
+    value = f"{tmp_path / 'certhook' / 'bootstrap'}{os.pathsep}{tmp_path}"
+    assert done.returncode == 1
+    assert support.shows(done.stdout, "Not active: certhook.pth is not processed", f"PYTHONPATH={value}")
+    done = support.run_command(plain, "-m", "certhook", env=support.clean_env(PYTHONPATH=value))
+    assert "Active, enabled by the sitecustomize drop-in" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from certhook import _digest
 from certhook._certificates import names, x509
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH
 
@@ -72,9 +73,7 @@ class Anchor:
     @property
     def sha256(self) -> str:
         """The SHA-256 fingerprint of the certificate, in lower-case hexadecimal digits."""
-        from hashlib import sha256
-
-        return sha256(self.der).hexdigest()
+        return _digest.hexdigest("sha256", self.der)
 
     @property
     def subject(self) -> str:

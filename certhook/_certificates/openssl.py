@@ -6,15 +6,15 @@ import _ssl
 import binascii
 import contextlib
 import os
-import ssl
-from hashlib import sha256
 
+from certhook import _digest
 from certhook._certificates import names, x509
 from certhook._state import context_class_of
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from typing import Iterable, Iterator, Mapping, Sequence
 
     from certhook._certificates.x509 import Certificate
@@ -79,7 +79,7 @@ def load_one_by_one(
         try:
             load_certificates(context, [anchor])
         except _ssl.SSLError as error:
-            name = f"the certificate with SHA-256 {sha256(anchor).hexdigest()}"
+            name = f"the certificate with SHA-256 {_digest.hexdigest('sha256', anchor)}"
             problems.append(SourceError(name, f"is ignored because OpenSSL rejects it: {error}"))
         else:
             loaded.append(anchor)
@@ -145,11 +145,12 @@ def _temporary_file(data: bytes) -> Iterator[str]:
     descriptor, name = _create_file()
     try:
         path = name or f"/proc/self/fd/{descriptor}"
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            yield path
+        # Not open(), which is missing at shutdown, and which pyfakefs replaces.
+        while data:
+            data = data[os.write(descriptor, data) :]
+        yield path
     finally:
+        os.close(descriptor)
         if name:
             os.unlink(name)
 
@@ -180,4 +181,7 @@ def load_file(context: ssl.SSLContext, path: str) -> None:
 
 def new_context() -> ssl.SSLContext:
     """Return an empty context of the standard library's class, to test whether OpenSSL accepts certificates."""
+    # A module of certhook must not keep ssl alive at shutdown; see certhook._state.wrapped.
+    import ssl
+
     return context_class_of(ssl)(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[no-any-return]

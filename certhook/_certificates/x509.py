@@ -8,7 +8,7 @@ function raises :exc:`ValueError` for malformed input.
 
 from __future__ import annotations
 
-import sys
+from certhook._digest import digest as digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -236,15 +236,6 @@ def dotted(value: bytes) -> str:
             arc = 0
     first = min(arcs[0] // 40, 2)
     return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
-
-
-def digest(algorithm: str, data: bytes) -> bytes:
-    """Return a digest that identifies *data*. FIPS builds allow every *algorithm* for this use."""
-    import hashlib
-
-    if sys.version_info >= (3, 9):
-        return hashlib.new(algorithm, data, usedforsecurity=False).digest()
-    return hashlib.new(algorithm, data).digest()
 
 
 def dates(validity: bytes) -> tuple[datetime, datetime]:

@@ -75,7 +75,7 @@ def _read(module: ModuleType, name: str, collector: Collector) -> None:
     except Exception as error:
         # An internal error. The other sources, and everything that was read before it, remain valid.
         collector.problems.append(SourceError(name, f"could not be read: {error!r}"))
-        collector.recorder.volatile = True
+        collector.recorder.must_be_retried()
         if name == "distrust":
             collector.blocklist.is_complete = False
 

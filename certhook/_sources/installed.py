@@ -14,7 +14,7 @@ import io
 import os
 import re
 
-from certhook import _files
+from certhook import _digest, _files
 from certhook._finder import find_package
 from certhook._public_bundles import split
 from certhook._sources.bundled import bundle_path
@@ -97,7 +97,7 @@ def record_of(path: str) -> Record | None:
     """Return the entry that describes the file *path* best, None if there is none."""
     records = records_of(path)
     try:
-        digest = _sha256(_files.read(path)) if len(records) > 1 else ""
+        digest = _digest.hexdigest("sha256", _files.read(path)) if len(records) > 1 else ""
     except SourceError:
         digest = ""
     return next((record for record in records if record.sha256 == digest), records[-1] if records else None)
@@ -105,13 +105,15 @@ def record_of(path: str) -> Record | None:
 
 def _lacks_content(data: bytes, record: Record) -> bool:
     """Return whether *data* lacks certificates of the file that *record* describes."""
-    if _sha256(data) == record.sha256:
+    if _digest.hexdigest("sha256", data) == record.sha256:
         return False
     size = record.size
     if size is not None and len(data) < size:
         return True
     # Certificates were added before or after the original content.
-    if size is not None and record.sha256 in (_sha256(data[:size]), _sha256(data[len(data) - size :])):
+    if size is not None and record.sha256 in [
+        _digest.hexdigest("sha256", part) for part in (data[:size], data[len(data) - size :])
+    ]:
         return False
     return data.count(_BEGIN) < FEWEST_ROOTS
 
@@ -168,9 +170,3 @@ def _hexadecimal(entry: str) -> str:
     except ValueError:
         return ""
     return digest.hex() if len(digest) == 32 else ""
-
-
-def _sha256(data: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()

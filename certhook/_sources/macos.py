@@ -178,5 +178,5 @@ def _run(collector: Collector, seen: list[Signature], *arguments: str) -> bytes:
     try:
         return watch_macos.run_cached(seen, *arguments)
     except SourceError:
-        collector.recorder.volatile = True  # The next context tries again.
+        collector.recorder.must_be_retried()  # The next context tries again.
         raise

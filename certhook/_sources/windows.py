@@ -32,7 +32,7 @@ def read(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreIt
                 collector.add(location, [Entry(certificate, _purposes(trust))])
         except OSError as error:
             location.note = f"cannot be read: {error.strerror or error}"
-            collector.recorder.volatile = True
+            collector.recorder.must_be_retried()
             collector.problems.append(SourceError(location.path, location.note))
 
 
@@ -43,7 +43,7 @@ def read_distrusted(collector: Collector, enumerate_store: Callable[[str], Itera
             collector.blocklist.add(BlocklistEntry(ANY_PURPOSE, certificate), _name(DISALLOWED))
     except OSError as error:
         collector.report_unknown_distrust(_name(DISALLOWED), f"cannot be read: {error.strerror or error}")
-        collector.recorder.volatile = True
+        collector.recorder.must_be_retried()
 
 
 def _name(store: str) -> str:

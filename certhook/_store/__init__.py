@@ -22,7 +22,7 @@ from binascii import crc32
 from time import monotonic, time
 
 from certhook._state import ids_differ, is_privileged, process
-from certhook._watch import MEMBERS_INTERVAL, Snapshot, are_unchanged, decode_rows, decode_signature
+from certhook._watch import MEMBERS_INTERVAL, Snapshot, are_unchanged, decode_rows, decode_signature, exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def lookup(
     rejected = []
     for directory in directories:
         # Tested first, because most directories contain no store.
-        if os.path.exists(index_path(directory, settings)):
+        if exists(index_path(directory, settings)):
             try:
                 directory = resolve_protected(directory)
                 index = find(directory, settings, verify)

@@ -15,7 +15,7 @@ import sys
 from binascii import crc32
 from time import time
 
-from certhook import _files, _store
+from certhook import _digest, _files, _store
 from certhook._certificates import openssl
 from certhook._store import INDEX, Index, Unusable, resolve_protected
 from certhook._store.verification import BUNDLE, MANIFEST, is_complete, manifest
@@ -72,12 +72,11 @@ def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
 
 def digest(content: Mapping[str, bytes]) -> str:
     """Return the name of the store with these files, by their names."""
-    from hashlib import sha256
-
-    whole = sha256(_VERSION)
+    whole = _digest.new("sha256", _VERSION)
     for name in sorted(content):
-        whole.update(sha256(os.fsencode(name)).digest() + sha256(content[name]).digest())
-    return whole.hexdigest()[:40]
+        whole.update(_digest.digest("sha256", os.fsencode(name)) + _digest.digest("sha256", content[name]))
+    result: str = whole.hexdigest()[:40]
+    return result
 
 
 def store_content(anchors: Iterable[Anchor], with_settings: bool = True) -> dict[str, bytes]:

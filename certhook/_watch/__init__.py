@@ -5,18 +5,29 @@ Windows certificate store, or the trust settings of macOS. Each kind is a class 
 with one method, ``signature()``, which returns a cheap fingerprint. A :class:`Snapshot`
 contains the inputs with the signatures that they had just before they were read.
 
+Only a different signature is evidence of a change, an exception is not: blockbuster, debuggers and
+mocks make functions of ``os`` raise, and a process may have no file descriptor left. Paths are
+checked with the functions that ``os`` re-exports, so that a replaced ``os`` has no effect: OpenSSL
+reads the real files even while pyfakefs hides them.
+
 This module is imported for every first context. It checks paths itself;
 :mod:`certhook._watch.inputs` is imported only to record inputs, or to check other kinds.
 """
 
+import _ssl
 import os
 import sys
 from time import monotonic
 
+from certhook import __version__
+from certhook._config import PARTIAL_CHAINS, SERVER_AUTH, SETTINGS
+from certhook._finder import undisturbed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
+    from certhook._config import Config
     from certhook._types import Rows, Signature
 
 # The kind of certhook._watch.inputs.Path.
@@ -25,6 +36,8 @@ _PATH = "path"
 #: How long a check of link targets, and one of directory members, stays valid, in seconds. See :class:`Snapshot`.
 LINK_TARGETS_INTERVAL = 0.1
 MEMBERS_INTERVAL = 10
+
+_system: "Any" = sys.modules.get(os.name, os)  # posix or nt
 
 # On Windows, signatures contain another timestamp, and stat() is slow for bytes.
 _HAS_FAST_PATHS = sys.platform != "win32"
@@ -38,11 +51,20 @@ class Snapshot:
         :data:`LINK_TARGETS_INTERVAL`: operating system updates also change an input in *direct*
     :ivar members: the files in these directories, checked every :data:`MEMBERS_INTERVAL`
     :ivar portable: whether the signatures remain valid in a container image
+    :ivar is_provisional: whether an input could not be read because of an error that may be transient
     """
 
-    __slots__ = ("direct", "link_targets", "members", "portable")
+    __slots__ = ("direct", "is_provisional", "link_targets", "members", "portable")
 
-    def __init__(self, direct: "Rows", link_targets: "Rows", members: "Rows", portable: bool = False) -> None:
+    def __init__(
+        self,
+        direct: "Rows",
+        link_targets: "Rows",
+        members: "Rows",
+        portable: bool = False,
+        is_provisional: bool = False,
+    ) -> None:
+        self.is_provisional = is_provisional
         self.direct = direct
         self.link_targets = link_targets
         self.members = members
@@ -90,6 +112,12 @@ class Monitor:
 
     def is_current(self) -> bool:
         """Return whether nothing has changed, as far as the intervals allow."""
+        try:
+            return self._is_current()
+        except Exception:
+            return True  # The next check tries again; see the documentation of this module.
+
+    def _is_current(self) -> bool:
         paths, others = self._direct
         if not _paths_unchanged(paths) or (others and not are_unchanged(others, portable=False)):
             return False
@@ -104,14 +132,14 @@ class Monitor:
             if now - self._checked_members <= MEMBERS_INTERVAL:
                 return True
             self._checked_members = now
-        try:
-            if snapshot.portable:
-                return self._replace_portable(now)
-            return self._verify() and are_unchanged(snapshot.members, portable=False)
-        except (ImportError, OSError):
-            # certhook was uninstalled while the program runs, or no file descriptor is left. The store remains usable.
-            return True
+        check: Callable[[float], bool] = self._replace_portable if snapshot.portable else self._check_members
+        return check(now)
 
+    @undisturbed
+    def _check_members(self, now: float) -> bool:
+        return self._verify() and are_unchanged(self._snapshot.members, portable=False)
+
+    @undisturbed
     def _replace_portable(self, now: float) -> bool:
         """Check a portable snapshot once, and replace it by one with cheaper signatures."""
         # Taken before the check, so that a change in between is not lost.
@@ -121,6 +149,40 @@ class Monitor:
         self._checked = self._checked_members = now
         self._use(cheaper)
         return True
+
+
+def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
+    """Return everything that a trust set depends on besides its inputs: the key of its index."""
+    bundle = config.bundle
+    if bundle is None and "bundled" in config.sources and purpose == SERVER_AUTH:
+        bundle = _bundle_key(config.named)
+    _, file, _, directory = _ssl.get_default_verify_paths()
+    # CERTHOOK_ADOPT changes the result of requests for public bundles, not the trust set.
+    relevant = [setting.attribute for setting in SETTINGS if setting.selects_roots and setting.attribute != "adopt"]
+    selected = [repr(getattr(config, attribute)) for attribute in relevant]
+    # Every LibreSSL has the same version number. Partial chains affect the order of certificates with equal names.
+    version = f"{_ssl.OPENSSL_VERSION}, {PARTIAL_CHAINS}"
+    named = str(config.named)
+    overrides = str(config.overrides_system)
+    return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)
+
+
+def _bundle_key(named: "Optional[str]") -> str:
+    """Return a text that identifies the public bundle *named*, or certifi's, in the settings of an index."""
+    if named is None and not hasattr(sys, "_MEIPASS"):
+        from certhook._finder import find_package
+
+        spec = find_package("certifi")
+        if spec is not None:
+            return f"{spec.origin} {spec.submodule_search_locations}"
+    from certhook import _public_bundles
+
+    return _public_bundles.index_key(named or _public_bundles.CERTIFI)
+
+
+def exists(path: str) -> bool:
+    """Return whether *path* exists."""
+    return bool(_system.access(path, os.F_OK))
 
 
 def decode_rows(fields: "List[str]") -> "Rows":
@@ -163,7 +225,7 @@ def are_unchanged(rows: "Rows", portable: bool) -> bool:
 
 def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:
     """Return whether each of *paths* has its signature. This runs for every context, so it calls no function."""
-    access, stat = os.access, os.stat
+    access, stat = _system.access, _system.stat
     try:
         for path, seen in paths:
             if seen is None:

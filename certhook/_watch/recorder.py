@@ -51,12 +51,14 @@ class Recorder:
 
     :ivar volatile: whether the result depends on something that no signature covers, so that it
         must not be reused
+    :ivar is_provisional: whether an input could not be read because of an error that may be transient
     :ivar unreadable: block lists that this process may not read; the result is valid only for
         processes that may not read them either
     """
 
     def __init__(self) -> None:
         self.volatile = False
+        self.is_provisional = False
         self.unreadable: list[str] = []
         self._direct: dict[str, Signature] = {}
         self._link_targets: dict[str, Signature] = {}
@@ -74,7 +76,8 @@ class Recorder:
             _row(Members(directory, "/".join(files)), members_checksum(list(files.values())))
             for directory, files in self._members.items()
         ]
-        return Snapshot([*direct, *self._frequent.values()], link_targets, [*members, *self._infrequent.values()])
+        rare = [*members, *self._infrequent.values()]
+        return Snapshot([*direct, *self._frequent.values()], link_targets, rare, is_provisional=self.is_provisional)
 
     def watch(self, path: str) -> None:
         """Record *path*, which may not exist."""
@@ -113,9 +116,13 @@ class Recorder:
         self.watch_input(Deadline(str(timestamp)), (0, 0, 0, 0), frequently=False)
 
     def read_failed(self, error: BaseException | None) -> None:
-        """Mark the result volatile if *error* may be transient."""
+        """Mark the result volatile and provisional if *error* may be transient."""
         if isinstance(error, OSError) and error.errno not in _LASTING_ERRORS:
-            self.volatile = True
+            self.must_be_retried()
+
+    def must_be_retried(self) -> None:
+        """Mark the result volatile and provisional: an input could not be read, and may be readable later."""
+        self.volatile = self.is_provisional = True
 
     def _watch(self, path: str, group: dict[str, Signature]) -> None:
         if path in group or path in self._direct:

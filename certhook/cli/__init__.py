@@ -7,7 +7,7 @@ import os
 import sys
 
 import certhook
-from certhook._store import Unusable
+from certhook._state import require_tls
 from certhook.cli import _terminal
 from certhook.exceptions import CerthookError
 
@@ -30,15 +30,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _terminal.CommandError as error:
         _terminal.complain(error)
         return error.exit_status
-    except (CerthookError, OSError, Unusable) as error:
-        _terminal.complain(error)
+    except Exception as error:
+        if not _is_expected(error):
+            raise
+        _terminal.complain(_without_contexts() or error)
         return 1
     except KeyboardInterrupt:
         _terminal.complain("stopped")
         return _INTERRUPTED
 
 
+def _is_expected(error: Exception) -> bool:
+    if isinstance(error, (CerthookError, OSError)):
+        return True
+    # Not imported before: it needs the module _ssl.
+    from certhook._store import Unusable
+
+    return isinstance(error, Unusable) or bool(_without_contexts())
+
+
+def _without_contexts() -> str:
+    """Return why no program can create a TLS context in this Python; empty if one can."""
+    try:
+        import ssl
+
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    except OSError as error:
+        file = os.environ.get("OPENSSL_CONF")
+        configured = f"OPENSSL_CONF={file}" if file else "its configuration file openssl.cnf"
+        return (
+            f"OpenSSL cannot create a TLS context, with certhook or without it: {error}. Does {configured} require "
+            "algorithms that no active provider has, for example fips=yes without a FIPS provider?"
+        )
+    except Exception:
+        return ""  # This Python has no TLS, which is the error itself.
+    return ""
+
+
 def _run(arguments: Sequence[str] | None) -> int:
+    require_tls()
     parser = _build_parser()
     try:
         options = parser.parse_args(arguments)

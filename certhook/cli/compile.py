@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from certhook import _config, _public_bundles, _trust
+from certhook import _config, _public_bundles
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
 from certhook._store import Unusable
 from certhook._store.build import compile_store
 from certhook._trust import directory_beside_package
+from certhook._watch import index_settings
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 
@@ -84,7 +85,7 @@ def _compile(directory: str, config: Config, purpose: int, trust_set: TrustSet) 
             "the store was not built: changes of a source cannot be detected, for example because its path is "
             "relative; use absolute paths"
         )
-    settings = _trust.index_settings(config, purpose)
+    settings = index_settings(config, purpose)
     try:
         return compile_store(directory, trust_set, settings, shared=True, portable=True)
     except Unusable as failure:

@@ -6,18 +6,18 @@ different root certificates.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shlex
 import sys
 from typing import Callable, NamedTuple
 
-from certhook import _config, _files, _trust
+from certhook import _config, _digest, _files
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
 from certhook._store import Unusable, build, store_directory
 from certhook._text import presentable
+from certhook._watch import index_settings
 from certhook.cli import _exporting, _terminal, _writing
 from certhook.cli._terminal import CommandError
 from certhook.exceptions import SourceError
@@ -219,5 +219,5 @@ def _is_own_file(path: str, directory: str) -> bool:
 
 def _file_name(config: Config) -> str:
     # Long enough to be unique: unlike an index, the file does not contain the settings for comparison.
-    key = "\0".join(_trust.index_settings(config, SERVER_AUTH))
-    return f"exported-{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.pem"
+    key = "\0".join(index_settings(config, SERVER_AUTH))
+    return f"exported-{_digest.hexdigest('sha256', os.fsencode(key))[:16]}.pem"

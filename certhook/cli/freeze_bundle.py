@@ -5,10 +5,9 @@ Packages that are frozen into a C program have no data files, so certifi's bundl
 
 from __future__ import annotations
 
-import hashlib
 import os
 
-from certhook import _certifi, _config, _files
+from certhook import _certifi, _config, _digest, _files
 from certhook._certificates import pem
 from certhook._finder import find_package
 from certhook._sources import bundled
@@ -70,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         raise SourceError(_config.current().bundle or _certifi.PACKAGE, "contains no certificate")
     module = _MODULE.format(
         title=title,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=_digest.hexdigest("sha256", data),
         constant=bundled.FROZEN_PEM,
         lines="\n".join(f"    {line!r}" for line in data.splitlines(keepends=True)),
     ).encode("ascii")

@@ -81,6 +81,7 @@ def _read_status() -> dict[str, Any]:
         "active": certhook.is_installed() and hasattr(ssl.create_default_context, "__certhook__"),
         "disabled": _config.is_disabled(),
         "enabled_by": _enabled_by(),
+        "unprocessed_pth": _unprocessed_pth(),
         "sources": list(config.sources),
         "mode": config.mode,
         "adopted": list(BUNDLES if config.adopt is None else config.adopt),
@@ -114,6 +115,18 @@ def _enabled_by() -> str | None:
         if os.path.isfile(path):
             return path
     return certhook.enabled_by
+
+
+def _unprocessed_pth() -> str | None:
+    """Return the directory on the path with ``certhook.pth`` that is no site-packages directory, if there is one.
+
+    ``pip install --target`` creates one, for example a Lambda layer.
+    """
+    directory = os.path.dirname(os.path.dirname(os.path.abspath(certhook.__file__ or "")))
+    known = [*site.getsitepackages(), site.getusersitepackages()]
+    if os.path.realpath(directory) in map(os.path.realpath, known):
+        return None
+    return directory if os.path.isfile(os.path.join(directory, "certhook.pth")) else None
 
 
 def _read_variables(config: Config) -> list[dict[str, str]]:
@@ -195,6 +208,14 @@ def _activation(found: dict[str, Any]) -> list[str]:
         return wrapped(f"Active, enabled by {found['enabled_by']}", then="  ")
     if found["disabled"]:
         return ["Not active: CERTHOOK_DISABLED is set"]
+    if found["unprocessed_pth"]:
+        directory = found["unprocessed_pth"]
+        bootstrap = os.path.join(directory, "certhook", "bootstrap")
+        text = (
+            f"Python processes {os.path.join(directory, 'certhook.pth')} only in a site-packages directory, not in one "
+            f"on PYTHONPATH. To enable certhook, add its drop-in: PYTHONPATH={bootstrap}{os.pathsep}{directory}"
+        )
+        return ["Not active: certhook.pth is not processed", *wrapped(presentable(text), "  ", "  ")]
     return ["Not active: nothing has enabled certhook in this interpreter", *wrapped(_HOW_TO_ENABLE, "  ", "  ")]
 
 

@@ -20,20 +20,17 @@ def test_a_warning_names_a_command_that_explains_it(installed, tmp_path) -> None
 
 
 @pytest.mark.parametrize(
-    ("executable", "is_frozen", "command"),
+    ("executable", "command"),
     [
-        ("/srv/app/.venv/bin/python3.12", False, "/srv/app/.venv/bin/python3.12 -m certhook"),
-        ("/opt/pypy/bin/pypy3", False, "/opt/pypy/bin/pypy3 -m certhook"),
-        ("/srv/an app/bin/python", False, '"/srv/an app/bin/python" -m certhook'),
-        ("/srv/app/python", True, "python -m certhook"),
-        ("/usr/sbin/apache2", False, "python -m certhook"),
-        ("", False, "python -m certhook"),
-        (None, False, "python -m certhook"),
+        ("/srv/app/.venv/bin/python3.12", "/srv/app/.venv/bin/python3.12 -m certhook"),
+        ("/opt/pypy/bin/pypy3", "/opt/pypy/bin/pypy3 -m certhook"),
+        ("/srv/an app/bin/python", '"/srv/an app/bin/python" -m certhook'),
+        ("/usr/sbin/apache2", "python -m certhook"),
+        ("", "python -m certhook"),
+        (None, "python -m certhook"),
     ],
 )
-def test_the_command_in_a_warning_names_the_interpreter_if_it_has_a_path(
-    executable, is_frozen, command, monkeypatch
-) -> None:
+def test_the_command_in_a_warning_names_the_interpreter_if_it_has_a_path(executable, command, monkeypatch) -> None:
     import ssl
 
     import certhook
@@ -41,11 +38,25 @@ def test_the_command_in_a_warning_names_the_interpreter_if_it_has_a_path(
     monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
     monkeypatch.setenv("CERTHOOK_MODE", "both")
     monkeypatch.setattr(sys, "executable", executable)
-    if is_frozen:
-        monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.warns(certhook.CerthookWarning) as shown:
         certhook.load_default_certs(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     assert str(shown[0].message).endswith(f"; using fallback. Run '{command}' for details")
+
+
+@pytest.mark.parametrize("attribute", ["frozen", "_MEIPASS", "__compiled__"])
+def test_a_warning_in_a_frozen_program_names_the_variable_that_shows_details(attribute, monkeypatch, capsys) -> None:
+    """It cannot run python -m certhook. PyInstaller and cx_Freeze set the first attributes, Nuitka the last."""
+    import ssl
+
+    import certhook
+    from certhook import _warnings
+
+    monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
+    monkeypatch.setenv("CERTHOOK_MODE", "both")
+    owner = _warnings if attribute == "__compiled__" else sys
+    monkeypatch.setattr(owner, attribute, "/nowhere", raising=False)
+    with pytest.warns(certhook.CerthookWarning, match=r"; using fallback\. Set CERTHOOK_DEBUG=1 for details$"):
+        certhook.load_default_certs(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 def test_a_warning_names_a_command_that_works_with_the_drop_in(certhook, plain) -> None:

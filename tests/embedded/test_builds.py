@@ -58,7 +58,7 @@ except FileNotFoundError:
     assert stock and sys.implementation.name == "pypy"
     print(*(pair.split(":")[0] + ":no" for pair in os.environ["SERVERS"].split()))
 else:
-    assert ("_certhook_store" in vars(context)) is not stock
+    assert ("_certhook" in vars(context)) is not stock
 """
 
 #: The tests' program in eight concurrent threads, which all import ssl for the first time.

@@ -17,6 +17,10 @@ REQUEST = """
 import os, ssl, socket
 from pip._vendor import urllib3
 COMPANY = os.environ["COMPANY"]
+def manager(load):
+    context = urllib3.util.ssl_.create_urllib3_context()
+    load(context)
+    return urllib3.PoolManager(ssl_context=context)
 def strict_context():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -39,6 +43,11 @@ CLIENTS = (
     "ssl.create_default_context(cafile=COMPANY)",
     "urllib3.PoolManager()",
     "urllib3.PoolManager(ca_certs=COMPANY)",
+    # The program loads the roots.
+    "manager(lambda context: context.load_default_certs())",
+    "manager(lambda context: context.set_default_verify_paths())",
+    "manager(lambda context: context.load_verify_locations(COMPANY))",
+    "manager(lambda context: context.load_verify_locations(cadata=open(COMPANY).read()))",
 )
 
 
@@ -89,8 +98,28 @@ def test_a_ca_without_key_identifiers_is_accepted_only_with_the_setting(request_
     assert request_with(client, strict="0") == "hello\n"
 
 
-def test_a_program_that_sets_the_strict_flag_itself_keeps_it(request_with) -> None:
-    assert "Missing Authority Key Identifier" in request_with("strict_context()", strict="0")
+@pytest.mark.parametrize("client", ["strict_context()", "urllib3.PoolManager(ssl_context=strict_context())"])
+def test_a_program_that_sets_the_strict_flag_itself_keeps_it(request_with, client) -> None:
+    assert "Missing Authority Key Identifier" in request_with(client, strict="0")
+
+
+def test_the_setting_applies_from_the_first_context_on_if_it_is_set_by_the_program() -> None:
+    code = """
+import os, ssl
+from pip._vendor.urllib3.util.ssl_ import create_urllib3_context
+STRICT = ssl.VERIFY_X509_STRICT
+print(bool(create_urllib3_context().verify_flags & STRICT))
+os.environ["CERTHOOK_X509_STRICT"] = "0"
+ssl.create_default_context().load_default_certs()
+print(bool(create_urllib3_context().verify_flags & STRICT))
+os.environ["CERTHOOK_X509_STRICT"] = "1"
+print(bool(create_urllib3_context().verify_flags & STRICT))
+os.environ["CERTHOOK_X509_STRICT"] = "0"
+import certhook
+certhook.uninstall()
+print(bool(create_urllib3_context().verify_flags & STRICT), type(vars(ssl.SSLContext)["verify_flags"]).__name__)
+"""
+    assert support.run(sys.executable, code).stdout == "True\nFalse\nTrue\nTrue property\n"
 
 
 @pytest.mark.parametrize("method", ["load_default_certs", "load_verify_locations"])

@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 from typing import Iterator
+
+from certhook import _digest
 
 #: The largest file to read, in bytes. The largest file of certhook and certifi is 0.3 MB.
 LIMIT = 16 * 1024 * 1024
@@ -29,7 +30,7 @@ _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXE
 
 def digest(data: bytes) -> str:
     """Return the hash of *data* in the format of a ``RECORD`` file."""
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+    return "sha256=" + base64.urlsafe_b64encode(_digest.digest("sha256", data)).decode().rstrip("=")
 
 
 def read_path(path: str) -> bytes:
