@@ -217,7 +217,8 @@ class Config:
         self._configured_sources = self.sources
         self._variants: Dict[Optional[str], Config] = {}
         self.default_named: Optional[str] = None
-        if self.cert_file:
+        takes_bundle = self.mode == "chain" and self.bundle is None and "bundled" in (self.sources or SOURCES)
+        if self.cert_file and takes_bundle:
             from certhook._public_bundles import named_by_variables
 
             self.default_named = named_by_variables(self.cert_file, self.cert_dir, self.adopt)

@@ -136,7 +136,10 @@ def find_package(name: str) -> "Optional[ModuleSpec]":
         try:
             _thread_state.searches = True
             for finder in list(sys.meta_path):
-                spec = ask(finder, name)
+                try:
+                    spec = ask(finder, name)
+                except Exception:
+                    return None  # It prevents the import.
                 if spec is not None:
                     break
         finally:

@@ -28,7 +28,9 @@ def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
     if purpose != SERVER_AUTH:
         config = config.adopting(None)  # A public bundle is for servers, even if SSL_CERT_FILE names it.
     collector = collect(config, purpose)
-    if collector.is_reduced and config.named == config.default_named:
+    if collector.is_reduced and config.named != config.default_named:
+        return collector.trust_set()  # The request is not adopted.
+    if collector.is_reduced:
         collector = collect(config.adopting(None), purpose)
     _report_distrusted_choices(collector)
     if not collector.count() and purpose == SERVER_AUTH:
@@ -44,12 +46,15 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
 
     Mozilla's roots are for servers, so the bundle is not read for another purpose. With
     ``fallback``, the first source that contains an anchor ends the search; ``extra`` is always
-    added. If a block list cannot be read, the bundle is excluded if the system's store contains
-    anchors: the administrator's choice applies to that store.
+    added. If the public bundle that is requested was reduced, nothing else is read. If a block list
+    cannot be read, the bundle is excluded if the system's store contains anchors: the
+    administrator's choice applies to that store.
     """
     collector = Collector(config, purpose)
-    _read(distrust, "distrust", collector)
     _read(installed, "installed bundle", collector)
+    if collector.is_reduced:
+        return collector
+    _read(distrust, "distrust", collector)
     names = list(config.sources)
     if not collector.blocklist.is_complete:
         names.sort(key="bundled".__eq__)  # The bundle comes last.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from time import time
 
 from certhook import _files
 from certhook._certificates import pem
@@ -64,8 +63,9 @@ def add_entries(
     is_list = not os.path.basename(path).upper().startswith(("README", "."))
     count = faults = 0
     for entry in entries:
-        if entry.since > time():
-            collector.recorder.valid_until(entry.since)
+        if entry.since:
+            collector.recorder.depends_on_time(entry.since, collector.now)
+        if entry.since > collector.now:
             continue
         try:
             if entry.certificate is None or identity(entry.certificate) not in exempt:

@@ -30,30 +30,36 @@ FROZEN_PEM = "PEM"
 
 def read(collector: Collector) -> None:
     """Read the file in ``CERTHOOK_BUNDLE``, the public bundle that is requested, or certifi's into *collector*."""
-    configured = collector.config.bundle
-    named = collector.config.named or CERTIFI
-    if configured:
-        read_file(collector, "bundled", configured, "CERTHOOK_BUNDLE")
-    elif configured is not None:
-        pass  # An invalid value; certifi's bundle does not replace it.
+    config = collector.config
+    if config.bundle:
+        read_file(collector, "bundled", config.bundle, "CERTHOOK_BUNDLE")
+    if config.bundle is not None:
+        return  # Neither certifi's bundle nor the one that is requested replaces an invalid value.
+    named = config.named
+    if named is None:
+        _read_package(collector, CERTIFI)
     elif os.path.isabs(named):
-        read_file(collector, "bundled", named)
+        read_file(collector, "bundled", named, is_stock=True)
     else:
-        _read_package(collector, *split(named))
+        _read_package(collector, named, is_stock=True)
+    # The other anchors of default trust.
+    if named not in (None, CERTIFI) and not config.overrides_system and not _certifi.is_missing():
+        _read_package(collector, CERTIFI)
 
 
-def _read_package(collector: Collector, package: str, inner: str) -> None:
-    """Read the bundle at the path *inner* in *package*."""
+def _read_package(collector: Collector, bundle: str, is_stock: bool = False) -> None:
+    """Read *bundle*, the path of a file that begins with the name of its package."""
+    package, inner = split(bundle)
     spec = find_package(package)
     path = bundle_path(spec, package, inner)
     if path is not None and _certifi.is_unpacked(path):
         # The program unpacks it to another path at each start, so only the program itself is watched.
         collector.recorder.watch(sys.executable)
-        read_text(collector, "bundled", path, _files.read(path))
+        read_text(collector, "bundled", path, _files.read(path), is_stock=is_stock)
     elif path is not None:
-        read_file(collector, "bundled", path)
+        read_file(collector, "bundled", path, is_stock=is_stock)
     elif spec is not None:
-        _read_through_loader(collector, spec, inner)
+        _read_through_loader(collector, spec, inner, is_stock)
     elif not _read_next_to_package(collector) and not _read_frozen(collector):
         message = "is not installed; run 'pip install certifi', or set CERTHOOK_SOURCES=system to use no bundle"
         collector.problems.append(SourceError(PACKAGE, message))
@@ -67,7 +73,7 @@ def bundle_path(spec: ModuleSpec | None, package: str, inner: str) -> str | None
     return next(filter(os.path.isfile, paths), None)
 
 
-def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str) -> None:
+def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str, is_stock: bool) -> None:
     for directory in spec.submodule_search_locations or ():
         _watch_archive(collector, directory)
     try:
@@ -75,11 +81,11 @@ def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str) -> 
     except SourceError as failure:
         path = _path_from_certifi() if spec.name == PACKAGE else None
         if path is not None:
-            read_file(collector, "bundled", path)
+            read_file(collector, "bundled", path, is_stock=is_stock)
         elif spec.name != PACKAGE or not _read_frozen(collector):
             collector.problems.append(failure)
         return
-    read_text(collector, "bundled", f"{spec.name}/{inner} (through its loader)", data)
+    read_text(collector, "bundled", f"{spec.name}/{inner} (through its loader)", data, is_stock=is_stock)
 
 
 def _read_next_to_package(collector: Collector) -> bool:

@@ -29,12 +29,14 @@ class Location:
     :ivar path: the path, or the name of the store
     :ivar ders: the anchors as DER, including those that another location listed before
     :ivar note: why it lists no anchor; empty if it lists any
+    :ivar is_stock: whether stock Python would load it for the same request
     """
 
     __module__ = "certhook"
-    __slots__ = ("ders", "note", "path", "source")
+    __slots__ = ("ders", "is_stock", "note", "path", "source")
 
-    def __init__(self, source: str, path: str) -> None:
+    def __init__(self, source: str, path: str, is_stock: bool = False) -> None:
+        self.is_stock = is_stock
         self.source = source
         self.path = path
         self.ders: set[bytes] = set()
@@ -152,6 +154,7 @@ class Collector:
     :param purpose: the bit of the purpose that anchors are collected for
     :ivar recorder: records the inputs
     :ivar blocklist: removes certificates, whichever source lists them
+    :ivar now: the time for which trust is determined, in seconds since the epoch
     :ivar certificates: every certificate that was parsed, by its DER, so that each is parsed once
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources
@@ -167,20 +170,24 @@ class Collector:
         self.locations: list[Location] = []
         self.problems: list[CerthookError] = [*config.problems]
         self.is_reduced = False
-        self._now = time()
+        self.now = time()
         self._merged: dict[bytes, Merged] = {}
         self._excluded: tuple[Anchor, ...] = ()
 
-    def add_location(self, source: str, path: str) -> Location:
-        """Register a location that is about to be read."""
-        location = Location(source, path)
+    def add_location(self, source: str, path: str, is_stock: bool = False) -> Location:
+        """Register a location that is about to be read.
+
+        :param is_stock: whether stock Python would load it for the same request
+        """
+        location = Location(source, path, is_stock)
         self.locations.append(location)
         return location
 
-    def add(self, location: Location, entries: Iterable[Entry], path: str | None = None) -> None:
+    def add(self, location: Location, entries: Iterable[Entry], path: str | None = None, is_found: bool = True) -> None:
         """Merge *entries* of *location*.
 
         :param path: the file in the location that contains them
+        :param is_found: whether OpenSSL finds them by their own subject hashes, if it is a hashed directory
         """
         for entry in entries:
             merged = self._merged.get(entry.der)
@@ -188,6 +195,7 @@ class Collector:
                 merged = self._merged[entry.der] = Merged(entry.certificate, self.purpose)
                 merged.reject(*self.blocklist.match(entry.certificate))
             merged.add(location.source, path or location.path, entry)
+            merged.is_stock = merged.is_stock or (location.is_stock and is_found)
             if not (entry.trusted & self.purpose and merged.is_trusted):
                 continue
             if not self._is_expired(merged):
@@ -222,6 +230,10 @@ class Collector:
         """Return the anchors collected so far."""
         return [merged.anchor() for merged in self._merged.values() if self._is_anchor(merged)]
 
+    def is_stock(self, anchor: Anchor) -> bool:
+        """Return whether stock Python would load *anchor* for the same request."""
+        return self._merged[anchor.der].is_stock
+
     def exclude(self, anchors: Iterable[Anchor]) -> None:
         """Exclude *anchors*, which the settings do not permit, from the trust set."""
         self._excluded = tuple(anchors)
@@ -239,13 +251,13 @@ class Collector:
         candidates = [*every, *self._unlisted()]
         excluded = {anchor.der for anchor in self._excluded}
         anchors = [m for m in every if self._is_anchor(m) and m.certificate.der not in excluded]
-        restricted = [m for m in every if m.is_restricted]
-        stored = in_order_of_use(sorted([*anchors, *restricted], key=order.__getitem__), self._now)
-        if not all(m.is_self_issued for m in stored):
+        restricted = [m for m in every if m.is_restricted and (m.is_stock or m.rejected & wanted)]
+        # Those that stock Python would load as well come first, so that others with equal names change no chain.
+        ordered = sorted([*anchors, *restricted], key=lambda m: (not m.is_stock, order[m]))
+        stored = in_order_of_use(ordered, self.now)
+        if not all(m.is_self_issued for m in every if m.is_trusted):
             # When one of them expires, it may be ignored, or others become dead ends.
-            ends = [end for end in (m.last_second() for m in stored) if end is not None and end > self._now]
-            if ends:
-                self.recorder.valid_until(min(ends))
+            self._depends_on_time([m.last_second() for m in every if m.is_trusted])
         return TrustSet(
             self.config,
             anchors=[m.anchor() for m in anchors],
@@ -264,6 +276,14 @@ class Collector:
             is_reduced=self.is_reduced,
         )
 
+    def _depends_on_time(self, ends: Iterable[int | None]) -> None:
+        """Record the next of *ends*, and the latest one that has passed, in case that the clock was wrong."""
+        known = [end for end in ends if end is not None]
+        future = [end for end in known if end > self.now]
+        past = [end for end in known if end <= self.now]
+        for end in [*sorted(future)[:1], *sorted(past)[-1:]]:
+            self.recorder.depends_on_time(end, self.now)
+
     def _is_anchor(self, merged: Merged) -> bool:
         return merged.is_trusted and not self._is_expired(merged)
 
@@ -272,7 +292,7 @@ class Collector:
 
         OpenSSL would use it instead of the renewed certificate that a server sends.
         """
-        return merged.end is not None and merged.end <= self._now
+        return merged.end is not None and merged.end <= self.now
 
     def _unlisted(self) -> list[Merged]:
         """Return the distrusted certificates that no source lists."""

@@ -20,6 +20,7 @@ class Merged:
     :param purpose: the bit of the purpose that anchors are collected for
     :ivar certificate: the parsed certificate
     :ivar is_self_issued: whether its subject and its issuer are equal
+    :ivar is_stock: whether stock Python would load it for the same request
     :ivar end: the time in seconds since the epoch from which it is ignored because it has expired; None
         for a self-issued one, because OpenSSL uses a valid root instead of an expired one
     :ivar trusted: the purposes that it is trusted for, as bits
@@ -35,6 +36,7 @@ class Merged:
         "certificate",
         "end",
         "is_self_issued",
+        "is_stock",
         "rejected",
         "trusted",
     )
@@ -43,6 +45,7 @@ class Merged:
         self.certificate = certificate
         self.is_self_issued = names.is_self_issued(certificate)
         self.end = None if self.is_self_issued else self.last_second()
+        self.is_stock = False
         self.trusted = self.rejected = 0
         self._purpose = purpose
         # The first entry of each source that has trust settings, or is trusted for the purpose.
@@ -118,7 +121,7 @@ def in_order_of_use(every: Iterable[Merged], now: float) -> list[Merged]:
     The order is that of the sources, as with stock Python, which a program may depend on: the second certificate
     with a name may have constraints that the first one lacks. Dead ends come last: certificates from which no issuer
     in *every* leads to a self-issued one that is valid. They can only break a chain, unless partial chains are
-    trusted.
+    trusted, so those that stock Python would not load are dropped.
 
     :param now: the time in seconds since the epoch
     """
@@ -138,4 +141,5 @@ def in_order_of_use(every: Iterable[Merged], now: float) -> list[Merged]:
         complete.update(names.folded(merged.certificate.subject) for merged in found)
         pending = [merged for merged in pending if merged not in found]
     dead_ends = set(pending)
-    return sorted(ordered, key=dead_ends.__contains__)
+    kept = [merged for merged in ordered if merged.is_stock or merged not in dead_ends]
+    return sorted(kept, key=dead_ends.__contains__)

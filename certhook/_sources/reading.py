@@ -19,13 +19,16 @@ _HASHED_NAME = re.compile(r"([0-9a-f]{8})\.(0|[1-9][0-9]{0,5})")
 _CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer", ".der")
 
 
-def read_file(collector: Collector, source: str, path: str, setting: str | None = None) -> int:
+def read_file(
+    collector: Collector, source: str, path: str, setting: str | None = None, *, is_stock: bool = False
+) -> int:
     """Read a file of certificates.
 
     :param setting: the variable that contains the path; without one, a missing file is not a problem
+    :param is_stock: whether stock Python would load it for the same request
     :returns: the number of anchors that it lists
     """
-    location = collector.add_location(source, path)
+    location = collector.add_location(source, path, is_stock)
     entries = _load(collector, path, location, setting)
     collector.add(location, entries)
     if not entries and not location.note:
@@ -33,12 +36,13 @@ def read_file(collector: Collector, source: str, path: str, setting: str | None 
     return location.count
 
 
-def read_text(collector: Collector, source: str, path: str, data: bytes) -> int:
+def read_text(collector: Collector, source: str, path: str, data: bytes, *, is_stock: bool = False) -> int:
     """Read certificates from memory, or from an archive at *path*.
 
+    :param is_stock: as in :func:`read_file`
     :returns: the number of anchors that it lists
     """
-    location = collector.add_location(source, path)
+    location = collector.add_location(source, path, is_stock)
     entries, skipped = _parse(collector, data)
     collector.problems.extend(SourceError(path, message) for message in skipped)
     collector.add(location, entries)
@@ -48,14 +52,17 @@ def read_text(collector: Collector, source: str, path: str, data: bytes) -> int:
     return location.count
 
 
-def read_directory(collector: Collector, source: str, path: str, layout: str, setting: str | None = None) -> int:
+def read_directory(
+    collector: Collector, source: str, path: str, layout: str, setting: str | None = None, *, is_stock: bool = False
+) -> int:
     """Read a directory of certificates.
 
     :param layout: a layout of :mod:`certhook._sources.locations`
     :param setting: as in :func:`read_file`
+    :param is_stock: as in :func:`read_file`
     :returns: the number of anchors that it lists
     """
-    location = collector.add_location(source, path)
+    location = collector.add_location(source, path, is_stock)
     collector.recorder.watch(path)
     try:
         found = sorted(os.listdir(path))
@@ -120,7 +127,7 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
             others.append((remaining, path))
     # OpenSSL finds these only after the file's own hash was looked up, so they come last among equal names.
     for entries, path in others if not old else ():
-        collector.add(location, entries, path)
+        collector.add(location, entries, path, is_found=False)
 
 
 def _load(collector: Collector, path: str, location: Location, setting: str | None = None) -> list[Entry]:

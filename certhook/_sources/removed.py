@@ -29,10 +29,12 @@ def read(collector: Collector) -> None:
     if config.removed == "keep" or (config.removed == "adopted" and config.named is None):
         return
     anchors = filter(release, collector.anchors())
-    candidates = [anchor for anchor in anchors if not _is_chosen(anchor, config.removed)]
-    if candidates and config.removed == "adopted":
-        added = _added_by_administrator(collector)
-        candidates = [anchor for anchor in candidates if identity(anchor.certificate) not in added]
+    candidates = [anchor for anchor in anchors if "extra" not in anchor.sources]
+    if config.removed == "adopted":
+        candidates = [one for one in candidates if not collector.is_stock(one) and "bundled" not in one.sources]
+        if candidates:
+            added = _added_by_administrator(collector)
+            candidates = [anchor for anchor in candidates if identity(anchor.certificate) not in added]
     collector.exclude(candidates)
 
 
@@ -42,11 +44,6 @@ def release(anchor: Anchor) -> str | None:
 
     entry = REMOVED_ROOTS.get(anchor.sha256)
     return None if entry is None else entry[0]
-
-
-def _is_chosen(anchor: Anchor, policy: str) -> bool:
-    """Return whether a source lists *anchor* that has precedence over certifi's removal."""
-    return "extra" in anchor.sources or (policy == "adopted" and "bundled" in anchor.sources)
 
 
 def _added_by_administrator(collector: Collector) -> set[object]:

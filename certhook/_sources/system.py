@@ -59,20 +59,22 @@ def compiled_in() -> tuple[str, str]:
 
 def _read_openssl_locations(collector: Collector) -> None:
     config = collector.config
+    # A caller that names a public bundle does not load these.
+    is_stock = config.named == config.default_named
     file, directory = compiled_in()
     configured = [config.cert_file or "", *_split(config.cert_dir or "")]
     if not all(os.path.isabs(path) for path in configured if path):
         collector.recorder.volatile = True  # The working directory may change.
     if config.overrides_system and config.cert_file is not None:
-        read_file(collector, "system", _absolute(config.cert_file), "SSL_CERT_FILE")
+        read_file(collector, "system", _absolute(config.cert_file), "SSL_CERT_FILE", is_stock=is_stock)
     elif file:
-        read_file(collector, "system", file)
+        read_file(collector, "system", file, is_stock=is_stock)
     if config.cert_dir is not None:
         for path in _split(config.cert_dir) or [""]:
-            read_directory(collector, "system", _absolute(path), HASHED, "SSL_CERT_DIR")
+            read_directory(collector, "system", _absolute(path), HASHED, "SSL_CERT_DIR", is_stock=is_stock)
     if config.cert_dir is None or not config.overrides_system:
         for path in _split(directory):
-            read_directory(collector, "system", path, HASHED)
+            read_directory(collector, "system", path, HASHED, is_stock=is_stock)
 
 
 def _split(directories: str) -> list[str]:

@@ -26,7 +26,8 @@ def read(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreIt
     :param enumerate_store: a replacement for ``ssl.enum_certificates``
     """
     for store in STORES:
-        location = collector.add_location("system", _name(store))
+        is_stock = collector.config.named == collector.config.default_named
+        location = collector.add_location("system", _name(store), is_stock)
         try:
             for certificate, trust in _certificates(collector, store, enumerate_store):
                 collector.add(location, [Entry(certificate, _purposes(trust))])

@@ -107,13 +107,13 @@ class Recorder:
         group = self._frequent if frequently else self._infrequent
         group.setdefault((item.kind, item.name), _row(item, seen))
 
-    def valid_until(self, timestamp: int) -> None:
-        """Record that the trust set is different from a future time on.
+    def depends_on_time(self, timestamp: int, now: float) -> None:
+        """Record that the trust set is different before and after *timestamp*. The clock may be set back.
 
         :param timestamp: the time in seconds since the epoch
+        :param now: the time for which the trust set was read; *timestamp* may pass meanwhile
         """
-        # The signature before that time, which may pass while the trust set is read.
-        self.watch_input(Deadline(str(timestamp)), (0, 0, 0, 0), frequently=False)
+        self.watch_input(Deadline(str(timestamp)), (int(now >= timestamp), 0, 0, 0), frequently=False)
 
     def read_failed(self, error: BaseException | None) -> None:
         """Mark the result volatile and provisional if *error* may be transient."""
