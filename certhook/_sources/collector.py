@@ -240,10 +240,12 @@ class Collector:
         excluded = {anchor.der for anchor in self._excluded}
         anchors = [m for m in every if self._is_anchor(m) and m.certificate.der not in excluded]
         restricted = [m for m in every if m.is_restricted]
-        stored = in_order_of_use(sorted([*anchors, *restricted], key=order.__getitem__))
-        ends = [m.end for m in anchors if m.end is not None]
-        if ends:
-            self.recorder.valid_until(min(ends))
+        stored = in_order_of_use(sorted([*anchors, *restricted], key=order.__getitem__), self._now)
+        if not all(m.is_self_issued for m in stored):
+            # When one of them expires, it may be ignored, or others become dead ends.
+            ends = [end for end in (m.last_second() for m in stored) if end is not None and end > self._now]
+            if ends:
+                self.recorder.valid_until(min(ends))
         return TrustSet(
             self.config,
             anchors=[m.anchor() for m in anchors],

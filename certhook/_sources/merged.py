@@ -42,7 +42,7 @@ class Merged:
     def __init__(self, certificate: Certificate, purpose: int) -> None:
         self.certificate = certificate
         self.is_self_issued = names.is_self_issued(certificate)
-        self.end = None if self.is_self_issued else _end(certificate)
+        self.end = None if self.is_self_issued else self.last_second()
         self.trusted = self.rejected = 0
         self._purpose = purpose
         # The first entry of each source that has trust settings, or is trusted for the purpose.
@@ -95,25 +95,42 @@ class Merged:
             return b""  # A block list distrusts it.
         return next((entry.auxiliary for entry in trusting or self._first.values()), b"")
 
+    def last_second(self) -> int | None:
+        """Return the end of its validity in seconds since the epoch, None if it is malformed."""
+        try:
+            return int(x509.dates(self.certificate.validity)[1].timestamp())
+        except ValueError:
+            return None
+
+    def is_past(self, now: float) -> bool:
+        """Return whether it has expired."""
+        end = self.last_second()
+        return end is not None and end <= now
+
     def anchor(self) -> Anchor:
         """Return the result."""
         return Anchor(self.certificate, tuple(self._listed), tuple(self._rejected_by), self._auxiliary)
 
 
-def in_order_of_use(every: Iterable[Merged]) -> list[Merged]:
+def in_order_of_use(every: Iterable[Merged], now: float) -> list[Merged]:
     """Sort certificates so that OpenSSL, which uses the first one with a name, completes every chain that it can.
 
     The order is that of the sources, as with stock Python, which a program may depend on: the second certificate
     with a name may have constraints that the first one lacks. Dead ends come last: certificates from which no issuer
-    in *every* leads to a self-issued one. They can only break a chain, unless partial chains are trusted.
+    in *every* leads to a self-issued one that is valid. They can only break a chain, unless partial chains are
+    trusted.
+
+    :param now: the time in seconds since the epoch
     """
     ordered = list(every)
     if PARTIAL_CHAINS:
         return ordered
     # OpenSSL also trusts a certificate with a list of trusted purposes without its issuers.
-    ends = [merged for merged in ordered if merged.is_self_issued or merged._auxiliary]
     pending = [merged for merged in ordered if not (merged.is_self_issued or merged._auxiliary)]
-    complete = {names.folded(merged.certificate.subject) for merged in ends}
+    if not pending:
+        return ordered
+    ends = [merged for merged in ordered if merged.is_self_issued or merged._auxiliary]
+    complete = {names.folded(merged.certificate.subject) for merged in ends if not merged.is_past(now)}
     while pending:
         found = {merged for merged in pending if names.folded(merged.certificate.issuer) in complete}
         if not found:
@@ -122,10 +139,3 @@ def in_order_of_use(every: Iterable[Merged]) -> list[Merged]:
         pending = [merged for merged in pending if merged not in found]
     dead_ends = set(pending)
     return sorted(ordered, key=dead_ends.__contains__)
-
-
-def _end(certificate: Certificate) -> int | None:
-    try:
-        return int(x509.dates(certificate.validity)[1].timestamp())
-    except ValueError:
-        return None

@@ -168,7 +168,7 @@ def _read_attached_extension(attributes: dict[bytes, bytes], text: bytes) -> Ite
 
 def _extension_types(attributes: dict[bytes, bytes], value: bytes) -> set[str]:
     """Return the types of an attached extension: that of the attribute, which is optional, and its own."""
-    types = {attributes.get(b"object-id", b"").decode("ascii", "replace")}
+    types = {attributes.get(b"object-id", b"").decode("latin-1")}
     try:
         types.add(x509.extension_type(value))
     except ValueError:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from certhook._types import Signature
 
 #: The first field of every index.
-INDEX = b"certhook index 8"
+INDEX = b"certhook index 9"
 
 NO_CACHE_DIRECTORY = "the user has no cache directory"
 #: The directory of the superuser's stores, which a daemon can still read after it has dropped privileges.

@@ -102,12 +102,16 @@ NOT_DER = {
 }
 
 
-def is_verified(root: bytes, kind: str) -> bool:
-    """Return whether a context of Python without certhook verifies a server with this root."""
+def is_verified(root: bytes, kind: str, directory: Path) -> bool:
+    """Return whether a context of Python without certhook verifies a server with this root.
+
+    :param directory: a directory for temporary files
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=root)
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(_chain(kind))
+    (directory / "chain.pem").write_bytes(server(kind).secret + server(kind).pem)
+    serving.load_cert_chain(directory / "chain.pem")
     sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context.wrap_bio(received, sent, server_hostname="localhost")
     peer = serving.wrap_bio(sent, received, server_side=True)
@@ -120,17 +124,6 @@ def is_verified(root: bytes, kind: str) -> bool:
             except ssl.SSLCertVerificationError:
                 return False
     return client.version() is not None
-
-
-@pytest.fixture(autouse=True)
-def chains(tmp_path_factory: pytest.TempPathFactory) -> None:
-    _chain.directory = tmp_path_factory.getbasetemp()
-
-
-def _chain(kind: str) -> str:
-    path = _chain.directory / f"{kind}.pem"
-    path.write_bytes(server(kind).secret + server(kind).pem)
-    return str(path)
 
 
 @pytest.fixture
@@ -152,11 +145,11 @@ def trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_a_distrusted_ca_with_another_encoding_of_its_key_is_distrusted(trust, name: str) -> None:
+def test_a_distrusted_ca_with_another_encoding_of_its_key_is_distrusted(trust, tmp_path: Path, name: str) -> None:
     kind, position, change = ENCODINGS[name]
     original = authority(kind).der
     other = replaced(original, position, change)
-    assert other != original and is_verified(other, kind)
+    assert other != original and is_verified(other, kind, tmp_path)
     assert [anchor.der for anchor in trust(other).anchors] == [other]
     for root, distrusted in ((other, original), (original, other)):
         found = trust(root, distrusted)
@@ -164,10 +157,10 @@ def test_a_distrusted_ca_with_another_encoding_of_its_key_is_distrusted(trust, n
 
 
 @pytest.mark.parametrize("name", NOT_DER)
-def test_a_ca_whose_name_or_key_is_not_der_is_rejected(trust, name: str) -> None:
+def test_a_ca_whose_name_or_key_is_not_der_is_rejected(trust, tmp_path: Path, name: str) -> None:
     kind, position, change = NOT_DER[name]
     other = replaced(authority(kind).der, position, change)
-    assert is_verified(other, kind)
+    assert is_verified(other, kind, tmp_path)
     found = trust(other)
     assert found.anchors == ()
     assert any("non-minimal length" in str(problem) for problem in found.problems)

@@ -350,7 +350,10 @@ def test_openssls_trust_settings_distrust_for_their_purposes(
     data = der.pem(BAD.der + der.auxiliary(trusted, rejected), "TRUSTED CERTIFICATE")
     path = write(linux / "one" / "anchors" / "bad.pem", data)
     distrust.read(collector)
-    assert lists(collector, BAD, purposes) == ({path} if purposes else set())
+    # p11-kit attaches the settings to the key.
+    same_key = Certificate(der.certificate(der.common_name("same key"), serial=4))
+    assert lists(collector, BAD, purposes) == lists(collector, same_key, purposes) == ({path} if purposes else set())
+    assert lists(collector, OTHER) == set()
     assert_complete(collector)
 
 
@@ -395,6 +398,24 @@ def test_a_file_of_a_block_list_that_distrusts_nothing_is_a_problem(linux, colle
     assert problems(collector) == [path]
     assert "nothing" in str(collector.problems[0])
     assert collector.blocklist.is_complete
+
+
+def test_a_certificate_in_a_deselected_file_may_begin_within_a_line(linux, collector) -> None:
+    write(linux / "certificates" / "a.crt", b"  " + der.pem(BAD.der))
+    path = write(linux / "deselected", b"!a.crt\n")
+    distrust.read(collector)
+    assert lists(collector) == {path}
+    assert_complete(collector)
+
+
+def test_a_malformed_certificate_in_a_deselected_file_leaves_the_block_list_incomplete(linux, collector) -> None:
+    path = write(linux / "certificates" / "a.crt", der.pem(OTHER.der) + der.pem(b"text"))
+    write(linux / "deselected", b"!a.crt\n")
+    distrust.read(collector)
+    assert problems(collector) == [path]
+    assert "the certificate at line 8 was skipped: element exceeds" in str(collector.problems[0])
+    assert not collector.blocklist.is_complete
+    assert lists(collector, OTHER) == {str(linux / "deselected")}
 
 
 def test_a_deselected_file_that_contains_nothing_is_a_problem(linux, collector) -> None:
@@ -519,6 +540,12 @@ def test_a_root_with_a_distrust_date_is_trusted_until_398_days_later(linux, coll
 
 
 # Other systems.
+
+
+def test_a_later_object_is_distrusted_although_an_earlier_one_is_not_yet(linux, collector) -> None:
+    path = write(linux / "one" / "bundle.p11-kit", dated(time.time() + 3600) + DISTRUSTED)
+    distrust.read(collector)
+    assert lists(collector) == {path}
 
 
 @pytest.mark.parametrize("platform", ["android", "linux"])
