@@ -5,7 +5,6 @@ have file capabilities (secure_getenv(3)). certhook ignores its variables there 
 :func:`is_privileged` decides.
 """
 
-import functools
 import os
 import sys
 from _weakref import ref
@@ -183,6 +182,8 @@ def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
 
 def marked(wrapper: "Function", original: "Function") -> "Function":
     """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
+    import functools  # Settings are read in processes that import little else.
+
     functools.update_wrapper(wrapper, original)
     # Methods of the C class have no module; pickle looks them up in ssl.
     wrapper.__module__ = "ssl"
