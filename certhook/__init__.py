@@ -36,8 +36,8 @@ _MODULES = {
     "is_installed": "certhook._install",
     "uninstall": "certhook._install",
     "Anchor": "certhook._certificates.anchor",
-    "Location": "certhook._sources.collector",
-    "TrustSet": "certhook._sources.collector",
+    "Location": "certhook._sources.trust_set",
+    "TrustSet": "certhook._sources.trust_set",
     "load_default_certs": "certhook._api",
     "trust_set": "certhook._api",
 }
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from certhook._api import load_default_certs, trust_set
     from certhook._certificates.anchor import Anchor
     from certhook._install import install, is_installed, uninstall
-    from certhook._sources.collector import Location, TrustSet
+    from certhook._sources.trust_set import Location, TrustSet
     from certhook.exceptions import CerthookError, CerthookWarning, ConfigurationError, SourceError
 
 # In a container, because pyfakefs replaces modules and functions that are attributes of modules.

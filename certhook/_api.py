@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
 
-    from certhook._sources.collector import TrustSet
+    from certhook._sources.trust_set import TrustSet
 
 
 def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = None) -> None:

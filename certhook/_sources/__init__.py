@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from certhook._config import SERVER_AUTH
 from certhook._sources import bundled, distrust, extra, installed, removed, system
-from certhook._sources.collector import Collector, TrustSet
+from certhook._sources.collector import Collector
+from certhook._sources.trust_set import TrustSet
 from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False

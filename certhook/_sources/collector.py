@@ -6,6 +6,7 @@ from time import time
 
 from certhook._sources.blocklist import Blocklist
 from certhook._sources.merged import Merged, in_order_of_use
+from certhook._sources.trust_set import Location, TrustSet
 from certhook._watch.recorder import Recorder
 from certhook.exceptions import SourceError
 
@@ -16,135 +17,9 @@ if TYPE_CHECKING:
     from certhook._certificates.anchor import Anchor, Entry
     from certhook._certificates.x509 import Certificate
     from certhook._config import Config
-    from certhook._watch import Snapshot
     from certhook.exceptions import CerthookError
 
 _ONLY_EXPIRED = "lists only expired certificates that are not self-issued, which are ignored"
-
-
-class Location:
-    """A file, directory or store that was read, and the anchors that it lists.
-
-    :ivar source: "system", "bundled" or "extra"
-    :ivar path: the path, or the name of the store
-    :ivar ders: the anchors as DER, including those that another location listed before
-    :ivar note: why it lists no anchor; empty if it lists any
-    :ivar is_stock: whether stock Python would load it for the same request
-    """
-
-    __module__ = "certhook"
-    __slots__ = ("ders", "is_stock", "note", "path", "source")
-
-    def __init__(self, source: str, path: str, is_stock: bool = False) -> None:
-        self.is_stock = is_stock
-        self.source = source
-        self.path = path
-        self.ders: set[bytes] = set()
-        self.note = ""
-
-    @property
-    def count(self) -> int:
-        """The number of anchors that it lists, without duplicates."""
-        return len(self.ders)
-
-
-class TrustSet:
-    """The anchors of default trust for one purpose, with the locations that list them. Immutable.
-
-    :ivar anchors: the anchors without duplicates, in the order of their sources
-    :ivar restricted: certificates that OpenSSL rejects for the purpose because of trust settings in a source
-    :ivar stored: the anchors and the restricted certificates in the order in which OpenSSL reads them
-    :ivar expired: anchors that are ignored because they have expired and are not self-issued
-    :ivar removed: anchors that a source lists and the administrator distrusts
-    :ivar excluded: anchors that a source lists, and that ``CERTHOOK_REMOVED`` excludes
-    :ivar rejected: distrusted certificates that no source lists as trusted
-    :ivar distrust_is_known: whether all block lists could be read
-    :ivar locations: each file, directory and store that was read
-    :ivar problems: invalid settings and unreadable sources, as exceptions
-    :ivar config: the settings
-    :ivar snapshot: the inputs with their signatures, for change detection
-    :ivar unreadable: block lists that this process may not read
-    :ivar volatile: whether the result depends on something that no signature covers
-    :ivar is_reduced: whether the public bundle that is requested lost roots after its installation
-    """
-
-    __module__ = "certhook"
-    __slots__ = (
-        "anchors",
-        "config",
-        "distrust_is_known",
-        "excluded",
-        "expired",
-        "is_reduced",
-        "locations",
-        "problems",
-        "rejected",
-        "removed",
-        "restricted",
-        "snapshot",
-        "stored",
-        "unreadable",
-        "volatile",
-    )
-
-    config: Config
-    anchors: tuple[Anchor, ...]
-    restricted: tuple[Anchor, ...]
-    stored: tuple[Anchor, ...]
-    expired: tuple[Anchor, ...]
-    removed: tuple[Anchor, ...]
-    excluded: tuple[Anchor, ...]
-    rejected: tuple[Anchor, ...]
-    distrust_is_known: bool
-    locations: tuple[Location, ...]
-    problems: tuple[CerthookError, ...]
-    snapshot: Snapshot
-    unreadable: tuple[str, ...]
-    volatile: bool
-    is_reduced: bool
-
-    def __init__(
-        self,
-        config: Config,
-        anchors: Iterable[Anchor],
-        restricted: Iterable[Anchor],
-        stored: Iterable[Anchor],
-        expired: Iterable[Anchor],
-        removed: Iterable[Anchor],
-        excluded: Iterable[Anchor],
-        rejected: Iterable[Anchor],
-        distrust_is_known: bool,
-        locations: Iterable[Location],
-        problems: Iterable[CerthookError],
-        snapshot: Snapshot,
-        unreadable: Iterable[str],
-        volatile: bool,
-        is_reduced: bool,
-    ) -> None:
-        for name, value in (
-            ("config", config),
-            ("anchors", tuple(anchors)),
-            ("restricted", tuple(restricted)),
-            ("stored", tuple(stored)),
-            ("expired", tuple(expired)),
-            ("removed", tuple(removed)),
-            ("excluded", tuple(excluded)),
-            ("rejected", tuple(rejected)),
-            ("distrust_is_known", distrust_is_known),
-            ("locations", tuple(locations)),
-            ("problems", tuple(problems)),
-            ("snapshot", snapshot),
-            ("unreadable", tuple(unreadable)),
-            ("volatile", volatile),
-            ("is_reduced", is_reduced),
-        ):
-            object.__setattr__(self, name, value)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{name} is read-only")
-
-    def __len__(self) -> int:
-        return len(self.anchors)
 
 
 class Collector:
@@ -259,7 +134,7 @@ class Collector:
             # When one of them expires, it may be ignored, or others become dead ends.
             self._depends_on_time([m.last_second() for m in every if m.is_trusted])
         return TrustSet(
-            self.config,
+            config=self.config,
             anchors=[m.anchor() for m in anchors],
             restricted=[m.anchor() for m in restricted],
             stored=[m.anchor() for m in stored],

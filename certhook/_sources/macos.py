@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from typing import Iterator
 
     from certhook._certificates.anchor import Entry
-    from certhook._sources.collector import Collector, Location
+    from certhook._sources.collector import Collector
+    from certhook._sources.trust_set import Location
     from certhook._sources.trust_settings import TrustRecord
     from certhook._types import Signature
     from certhook.exceptions import CerthookError

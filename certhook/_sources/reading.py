@@ -13,7 +13,8 @@ from certhook.exceptions import ConfigurationError, SourceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._certificates.anchor import Entry
-    from certhook._sources.collector import Collector, Location
+    from certhook._sources.collector import Collector
+    from certhook._sources.trust_set import Location
 
 _HASHED_NAME = re.compile(r"([0-9a-f]{8})\.(0|[1-9][0-9]{0,5})")
 _CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer", ".der")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Iterable, Mapping
 
     from certhook._certificates.anchor import Anchor
-    from certhook._sources.collector import TrustSet
+    from certhook._sources.trust_set import TrustSet
     from certhook._types import Rows, Signature
 
 _VERSION = b"certhook store 3\0"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from certhook._certificates.anchor import Anchor
     from certhook._config import Config
-    from certhook._sources.collector import TrustSet
+    from certhook._sources.trust_set import TrustSet
 
 
 def read_exportable(config: Config, purpose: int) -> tuple[list[Anchor], TrustSet]:

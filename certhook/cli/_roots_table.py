@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from certhook._certificates.anchor import Anchor
-    from certhook._sources.collector import TrustSet
+    from certhook._sources.trust_set import TrustSet
     from certhook.exceptions import CerthookError
 
 # The attributes that identify a CA, in order of preference.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Sequence
 
     from certhook._certificates.anchor import Anchor
-    from certhook._sources.collector import TrustSet
+    from certhook._sources.trust_set import TrustSet
 
 # Readable by every user, whatever the umask: certificates are public.
 _MODE = 0o644

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
     from certhook._config import Config
-    from certhook._sources.collector import TrustSet
+    from certhook._sources.trust_set import TrustSet
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

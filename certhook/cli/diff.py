@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from certhook import _config
 from certhook._config import SERVER_AUTH
 from certhook._sources import blocklist, collect
-from certhook._sources.collector import Collector, TrustSet
+from certhook._sources.collector import Collector
 from certhook._sources.locations import ANY
 from certhook._sources.reading import read_directory, read_file
+from certhook._sources.trust_set import TrustSet
 from certhook._text import printable
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError

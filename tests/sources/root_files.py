@@ -10,7 +10,7 @@ import der
 from certhook._certificates import names
 from certhook._config import SERVER_AUTH, Config
 from certhook._sources import collect
-from certhook._sources.collector import TrustSet
+from certhook._sources.trust_set import TrustSet
 from certhook.exceptions import ConfigurationError
 
 ROOTS = {name: der.certificate(der.common_name(name), number) for number, name in enumerate("abcdefgh", 1)}

@@ -19,7 +19,7 @@ from root_files import ROOTS, bundle, letters_of, problems_of, read, watched_pat
 
 import certhook
 from certhook import _certifi
-from certhook._sources.collector import TrustSet
+from certhook._sources.trust_set import TrustSet
 from certhook._state import process
 
 

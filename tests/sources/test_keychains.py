@@ -31,7 +31,8 @@ import certhook
 from certhook import _config, _store, _trust, _watch
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import macos, native, read_trust_set, system
-from certhook._sources.collector import Collector, TrustSet
+from certhook._sources.collector import Collector
+from certhook._sources.trust_set import TrustSet
 from certhook._state import process
 from certhook._watch import macos as watch_macos
 from certhook.exceptions import SourceError

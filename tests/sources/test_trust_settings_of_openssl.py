@@ -19,7 +19,7 @@ from support import hashed_name
 from certhook import _loading
 from certhook._certificates import openssl as openssl_files
 from certhook._config import CLIENT_AUTH
-from certhook._sources.collector import TrustSet
+from certhook._sources.trust_set import TrustSet
 from certhook.exceptions import CerthookError
 
 ROOT = issue("the root", ca=True)

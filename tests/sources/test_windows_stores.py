@@ -8,7 +8,8 @@ from root_files import ROOTS, letters_of, problems_of
 from certhook._certificates import x509
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import windows
-from certhook._sources.collector import Collector, TrustSet
+from certhook._sources.collector import Collector
+from certhook._sources.trust_set import TrustSet
 
 
 def read_windows(purpose: int = SERVER_AUTH, **stores: object) -> TrustSet:

@@ -12,7 +12,7 @@ from certhook._certificates import names
 from certhook._certificates.anchor import Anchor
 from certhook._config import Config
 from certhook._sources import read_trust_set
-from certhook._sources.collector import TrustSet
+from certhook._sources.trust_set import TrustSet
 from certhook._state import is_privileged, process
 from certhook.cli.check.certificate import is_issued_by, is_self_issued, normalized_name, parse, to_der
 

@@ -1,0 +1,106 @@
+"""The result of reading all sources: the anchors of default trust, and the locations that list them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from certhook._certificates.anchor import Anchor
+    from certhook._config import Config
+    from certhook._watch import Snapshot
+    from certhook.exceptions import CerthookError
+
+
+class Location:
+    """A file, directory or store that was read, and the anchors that it lists.
+
+    :ivar source: "system", "bundled" or "extra"
+    :ivar path: the path, or the name of the store
+    :ivar ders: the anchors as DER, including those that another location listed before
+    :ivar note: why it lists no anchor; empty if it lists any
+    :ivar is_stock: whether stock Python would load it for the same request
+    """
+
+    __module__ = "certhook"
+    __slots__ = ("ders", "is_stock", "note", "path", "source")
+
+    def __init__(self, source: str, path: str, is_stock: bool = False) -> None:
+        self.is_stock = is_stock
+        self.source = source
+        self.path = path
+        self.ders: set[bytes] = set()
+        self.note = ""
+
+    @property
+    def count(self) -> int:
+        """The number of anchors that it lists, without duplicates."""
+        return len(self.ders)
+
+
+class TrustSet:
+    """The anchors of default trust for one purpose, with the locations that list them. Immutable.
+
+    :ivar anchors: the anchors without duplicates, in the order of their sources
+    :ivar restricted: certificates that OpenSSL rejects for the purpose because of trust settings in a source
+    :ivar stored: the anchors and the restricted certificates in the order in which OpenSSL reads them
+    :ivar expired: anchors that are ignored because they have expired and are not self-issued
+    :ivar removed: anchors that a source lists and the administrator distrusts
+    :ivar excluded: anchors that a source lists, and that ``CERTHOOK_REMOVED`` excludes
+    :ivar rejected: distrusted certificates that no source lists as trusted
+    :ivar distrust_is_known: whether all block lists could be read
+    :ivar locations: each file, directory and store that was read
+    :ivar problems: invalid settings and unreadable sources, as exceptions
+    :ivar config: the settings
+    :ivar snapshot: the inputs with their signatures, for change detection
+    :ivar unreadable: block lists that this process may not read
+    :ivar volatile: whether the result depends on something that no signature covers
+    :ivar is_reduced: whether the public bundle that is requested lost roots after its installation
+    """
+
+    __module__ = "certhook"
+    __slots__ = (
+        "anchors",
+        "config",
+        "distrust_is_known",
+        "excluded",
+        "expired",
+        "is_reduced",
+        "locations",
+        "problems",
+        "rejected",
+        "removed",
+        "restricted",
+        "snapshot",
+        "stored",
+        "unreadable",
+        "volatile",
+    )
+
+    config: Config
+    anchors: tuple[Anchor, ...]
+    restricted: tuple[Anchor, ...]
+    stored: tuple[Anchor, ...]
+    expired: tuple[Anchor, ...]
+    removed: tuple[Anchor, ...]
+    excluded: tuple[Anchor, ...]
+    rejected: tuple[Anchor, ...]
+    distrust_is_known: bool
+    locations: tuple[Location, ...]
+    problems: tuple[CerthookError, ...]
+    snapshot: Snapshot
+    unreadable: tuple[str, ...]
+    volatile: bool
+    is_reduced: bool
+
+    def __init__(self, **attributes: Any) -> None:
+        """Set every attribute; lists become tuples."""
+        for name in self.__slots__:
+            value = attributes[name]
+            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} is read-only")
+
+    def __len__(self) -> int:
+        return len(self.anchors)
