@@ -78,6 +78,7 @@ for name in sorted(os.listdir(directory)):
     path = os.path.join(directory, name)
     for variable, member in (("SSL_CERT_FILE", "file.pem"), ("SSL_CERT_DIR", "hashed")):
         os.environ[variable] = os.path.join(path, member)
+    os.environ["CERTHOOK_EXTRA_CA_CERTS"] = os.path.join(path, "added.pem")
     codes[name] = [code_of(os.path.join(path, "chain.pem"), is_strict) for is_strict in (True, False)]
 print(json.dumps(codes))
 """
@@ -89,11 +90,13 @@ class Scenario(NamedTuple):
     :ivar chain: the server's certificate and those after it
     :ivar file: the content of OpenSSL's file
     :ivar hashed: the files of OpenSSL's directory by name
+    :ivar added: the content of a file that only certhook reads
     """
 
     chain: Sequence[Issued]
     file: bytes = b""
     hashed: Mapping[str, bytes] = {}
+    added: bytes = b""
 
 
 def pem(*issued: Issued) -> bytes:
@@ -112,6 +115,7 @@ class Codes:
             hashed = self._path(name) / "hashed"
             hashed.mkdir(parents=True)
             (hashed.parent / "file.pem").write_bytes(scenario.file)
+            (hashed.parent / "added.pem").write_bytes(scenario.added)
             (hashed.parent / "chain.pem").write_bytes(scenario.chain[0].secret + pem(*scenario.chain))
             for file, content in scenario.hashed.items():
                 (hashed / file).write_bytes(content)
