@@ -578,6 +578,9 @@ def test_each_directory_of_freebsd_is_a_block_list(tmp_path: Path, collector, mo
     distrust.read(collector)
     assert lists(collector) == paths
     assert_complete(collector)
+    empty = write(tmp_path / "a" / "empty.pem", b"")
+    distrust.read(collector)
+    assert problems(collector) == [empty]
 
 
 def test_another_unix_has_no_block_lists(linux, collector, monkeypatch) -> None:
