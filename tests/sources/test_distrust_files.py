@@ -354,6 +354,7 @@ def test_openssls_trust_settings_distrust_for_their_purposes(
     same_key = Certificate(der.certificate(der.common_name("same key"), serial=4))
     assert lists(collector, BAD, purposes) == lists(collector, same_key, purposes) == ({path} if purposes else set())
     assert lists(collector, OTHER) == set()
+    assert list(collector.blocklist.certificates) == ([BAD.der] if purposes else [])
     assert_complete(collector)
 
 
