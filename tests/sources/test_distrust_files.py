@@ -354,6 +354,7 @@ def test_openssls_trust_settings_distrust_for_their_purposes(
     same_key = Certificate(der.certificate(der.common_name("same key"), serial=4))
     assert lists(collector, BAD, purposes) == lists(collector, same_key, purposes) == ({path} if purposes else set())
     assert lists(collector, OTHER) == set()
+    assert list(collector.blocklist.certificates) == ([BAD.der] if purposes else [])
     assert_complete(collector)
 
 
@@ -578,6 +579,9 @@ def test_each_directory_of_freebsd_is_a_block_list(tmp_path: Path, collector, mo
     distrust.read(collector)
     assert lists(collector) == paths
     assert_complete(collector)
+    empty = write(tmp_path / "a" / "empty.pem", b"")
+    distrust.read(collector)
+    assert problems(collector) == [empty]
 
 
 def test_another_unix_has_no_block_lists(linux, collector, monkeypatch) -> None:
