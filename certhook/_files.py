@@ -37,15 +37,16 @@ _KINDS = {
 }
 
 
-def read(path: str) -> bytes:
+def read(path: str, accepts_pipe: bool = False) -> bytes:
     """Return the content of the regular file *path*, without ever blocking.
 
+    :param accepts_pipe: whether *path* may also be a pipe, which may block until its writers have closed it
     :raises SourceError: if there is no such file, or it cannot be read
     """
     try:
         descriptor = os.open(path, _READ_FLAGS)
         try:
-            return _read(path, descriptor)
+            return _read(path, descriptor, accepts_pipe)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -54,10 +55,20 @@ def read(path: str) -> bytes:
         raise SourceError(path, f"is not a path: {error}") from error
 
 
-def _read(path: str, descriptor: int) -> bytes:
+def is_pipe(path: str) -> bool:
+    """Return whether *path* is a pipe."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: str, descriptor: int, accepts_pipe: bool) -> bytes:
     status = os.fstat(descriptor)
     kind = stat.S_IFMT(status.st_mode)
-    if kind != stat.S_IFREG:
+    if accepts_pipe and kind == stat.S_IFIFO:
+        os.set_blocking(descriptor, True)
+    elif kind != stat.S_IFREG:
         found = _KINDS.get(kind, "not a regular file")
         raise SourceError(path, f"is {found}; expected a file with certificates")
     # A file may grow while it is read, and the size of a file in /proc is 0.

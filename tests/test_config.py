@@ -190,6 +190,9 @@ def test_condas_bundle_in_ssl_cert_file_requests_the_usual_roots(settings, conda
         {"SSL_CERT_FILE": "{conda}/other.pem"},
         {"SSL_CERT_FILE": "{conda}/../cacert.pem"},
         {"CERTHOOK_ADOPT": "none"},
+        {"CERTHOOK_MODE": "fallback"},
+        {"CERTHOOK_SOURCES": "system"},
+        {"CERTHOOK_BUNDLE": ONE},
     ],
 )
 def test_other_variables_beside_condas_bundle_are_taken_literally(settings, conda, variables) -> None:

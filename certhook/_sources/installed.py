@@ -84,9 +84,10 @@ def records_of(path: str) -> list[Record]:
     """Return the entries for the file *path* in the RECORDs beside its package."""
     directory = os.path.dirname(path)
     for _ in range(_DEPTH):
-        found = [record for file in _record_files(directory, path) for record in _entries(file, directory, path)]
-        if found:
-            return found
+        for files in _record_files(directory, path):
+            found = [record for file in files for record in _entries(file, directory, path)]
+            if found:
+                return found
         directory, previous = os.path.dirname(directory), directory
         if directory == previous:
             break
@@ -118,15 +119,17 @@ def _lacks_content(data: bytes, record: Record) -> bool:
     return data.count(_BEGIN) < FEWEST_ROOTS
 
 
-def _record_files(directory: str, path: str) -> list[str]:
-    """Return the paths of the RECORDs in *directory*, first those of the distributions named like the package."""
+def _record_files(directory: str, path: str) -> tuple[list[str], ...]:
+    """Return the paths of the RECORDs in *directory*: of distributions named like the package, and of others."""
     try:
         names = sorted(name for name in os.listdir(directory) if name.lower().endswith(".dist-info"))
     except OSError:
-        return []
+        return ()
     package = _normalised(os.path.relpath(path, directory).split(os.sep)[0])
-    names.sort(key=lambda name: _normalised(name.split("-")[0]) != package)
-    return [os.path.join(directory, name, "RECORD") for name in names]
+    groups: tuple[list[str], ...] = ([], [])
+    for name in names:
+        groups[_normalised(name.split("-")[0]) != package].append(os.path.join(directory, name, "RECORD"))
+    return groups
 
 
 def _normalised(name: str) -> str:

@@ -139,7 +139,7 @@ def _load(collector: Collector, path: str, location: Location, setting: str | No
     else:
         collector.recorder.watch_member(path)
     try:
-        entries, skipped = _parse(collector, _files.read(path))
+        entries, skipped = _parse(collector, _content(collector, path, setting))
     except SourceError as error:
         if is_location:
             _report_empty(collector, location, setting, error.message)
@@ -149,6 +149,13 @@ def _load(collector: Collector, path: str, location: Location, setting: str | No
         return []
     collector.problems.extend(SourceError(path, message) for message in skipped)
     return entries
+
+
+def _content(collector: Collector, path: str, setting: str | None) -> bytes:
+    if setting == "SSL_CERT_FILE" and _files.is_pipe(path):
+        collector.recorder.volatile = True  # Each context reads it, as OpenSSL does. The shell's <(command) is a pipe.
+        return _files.read(path, accepts_pipe=True)
+    return _files.read(path)
 
 
 def _parse(collector: Collector, data: bytes) -> tuple[list[Entry], list[str]]:

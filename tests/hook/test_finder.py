@@ -129,3 +129,19 @@ assert os.waitpid(child, 0)[1] == 0
     # Python 3.12 warns of fork() in a process with threads.
     env = support.clean_env(CERTHOOK_SOURCES="bundled", PYTHONPATH=str(tmp_path))
     run_silently(installed, code, "-W", "ignore", env=env)
+
+
+def test_a_finder_that_prevents_the_import_of_certifi_breaks_no_context(installed, locations) -> None:
+    code = """
+class Blocking:
+    def find_spec(self, name, path=None, target=None):
+        if name == "certifi":
+            raise ImportError("blocked")
+sys.meta_path.insert(0, Blocking())
+import ssl
+print(bool(ssl.create_default_context().get_ca_certs()))
+"""
+    for variables in ({}, {"SSL_CERT_FILE": "/no/such/certifi/cacert.pem"}):
+        env = support.clean_env(**{**locations, **variables})
+        done = support.run(installed, f"import sys, warnings\nwarnings.simplefilter('ignore')\n{code}", env=env)
+        assert (done.stdout, done.stderr) == ("True\n", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -126,3 +127,22 @@ def test_contexts_trust_the_same_servers_with_and_without_certhook(
         for python in (plain, installed)
     )
     assert with_certhook == without
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe has no path on Windows")
+def test_ssl_cert_file_may_be_a_pipe_which_each_context_reads(stores, plain, installed, tmp_path) -> None:
+    """A shell replaces ``<(command)`` by the path of a pipe."""
+    code = "import ssl; print([len(ssl.create_default_context().get_ca_certs()) for _ in range(2)])"
+    env = support.clean_env(SSL_CERT_DIR="", CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
+    counts = []
+    for python in (plain, installed):
+        read_end, write_end = os.pipe()
+        os.write(write_end, (stores / "file.pem").read_bytes())
+        os.close(write_end)
+        command = [str(python), "-W", "ignore", "-c", code]
+        env["SSL_CERT_FILE"] = f"/dev/fd/{read_end}"
+        done = subprocess.run(command, env=env, pass_fds=[read_end], capture_output=True, encoding="utf-8", timeout=60)
+        os.close(read_end)
+        assert (done.stderr, done.returncode) == ("", 0)
+        counts.append(done.stdout)
+    assert counts == ["[2, 0]\n"] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
+import der
 import pytest
 from cryptography import x509
 from oracle import EXPIRED, PYTHONS, SIGNATURE_FAILURE, VERIFIED, Codes, Scenario, pem
@@ -120,19 +121,23 @@ def added_location() -> dict[str, Scenario]:
     issuing = issue("issuing CA", root, ca=True)
     leaf = issue("localhost", issuing)
     # The same CA, with an issuer that no location contains.
-    other_edition = sorting(lambda: issue("issuing CA", issue("?", ca=True), ca=True, key=issuing.key), before=root)
-    recreated = sorting(lambda: issue("R", ca=True, changed=NO_KEY_IDS), before=root)
+    other_edition = issue("issuing CA", issue("?", ca=True), ca=True, key=issuing.key)
+    recreated = issue("R", ca=True, changed=NO_KEY_IDS)
     direct = issue("localhost", root, changed=NO_KEY_IDS)
-    not_critical = issue(
-        "N", ca=True, changed={x509.BasicConstraints: (x509.BasicConstraints(True, None), False)}
-    )
+    not_critical = issue("N", ca=True, changed={x509.BasicConstraints: (x509.BasicConstraints(True, None), False)})
     reissued = issue("N", ca=True, key=not_critical.key)
-    for_clients = pem_with_trust(issuing.der, "-addtrust", "clientAuth")
+    for_clients = der.pem(issuing.der + der.auxiliary([der.CLIENTS]), "TRUSTED CERTIFICATE")
     return {
-        "added: an edition of the sent CA that leads to no root": Scenario([leaf, issuing], root.pem, added=other_edition.pem),
-        "added: an edition of a listed CA that leads to no root": Scenario([leaf], pem(issuing, root), added=other_edition.pem),
+        "added: an edition of the sent CA that leads to no root": Scenario(
+            [leaf, issuing], root.pem, added=other_edition.pem
+        ),
+        "added: an edition of a listed CA that leads to no root": Scenario(
+            [leaf], pem(issuing, root), added=other_edition.pem
+        ),
         "added: a root of the same name": Scenario([direct], root.pem, added=recreated.pem),
-        "added: an older edition of the root": Scenario([issue("localhost", reissued)], reissued.pem, added=not_critical.pem),
+        "added: an older edition of the root": Scenario(
+            [issue("localhost", reissued)], reissued.pem, added=not_critical.pem
+        ),
         "added: the sent CA, trusted for clients": Scenario([leaf, issuing], root.pem, added=for_clients),
     }
 
@@ -181,7 +186,7 @@ def test_the_order_of_the_file_matters_to_stock_python(python, codes) -> None:
 
 
 def test_expired_certificates_that_are_not_self_issued_are_listed_separately(machine, monkeypatch) -> None:
-    root = issue("R", ca=True, days=(-300, -1))
+    root = issue("R", ca=True)
     expired = issue("issuing CA", root, ca=True, days=(-300, -1))
     valid = issue("issuing CA", root, ca=True)
     (machine / "first.pem").write_bytes(pem(expired, valid, root))

@@ -324,3 +324,14 @@ def test_a_finder_that_creates_a_context_does_not_cause_infinite_recursion(machi
     assert machine.trusted(loaded(bundle)) == DEFAULT
     assert 0 < finder.calls < 5
     assert [machine.trusted(context) for context in contexts] == [BUNDLE] * finder.calls
+
+
+def test_a_request_for_another_package_includes_certifis_bundle(machine, monkeypatch) -> None:
+    bundle = machine.package("pusher")
+    machine.package("certifi").write_bytes(machine.cas.pem("bundled"))
+    for name in ("CERTHOOK_BUNDLE", "CERTHOOK_SOURCES", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(machine.system))
+    assert machine.trusted(loaded(str(bundle))) == BUNDLE | {"system"}  # SSL_CERT_FILE excludes certifi's.
+    monkeypatch.setenv("SSL_CERT_FILE", str(machine.packages / "certifi" / "cacert.pem"))
+    assert machine.trusted(loaded(str(bundle))) >= BUNDLE | {"bundled"}
