@@ -8,8 +8,8 @@ differences are part of certhook's specification, and are compared with stock Py
 - Every certificate in a file of a hashed directory counts if one of them has the hash that is the
   file's name. OpenSSL finds the others only after it has looked up that one: stock Python gives the
   same result for a directory in which each certificate has a file of its own.
-- Before Python 3.13, a certificate from which no issuer in the store leads to a root follows all others with
-  its name, because it can only break a chain: stock Python gives the same result for that order.
+- Before Python 3.13, a certificate from which no issuer in the store leads to a valid root follows all others
+  with its name, because it can only break a chain: stock Python gives the same result for that order.
 
 In all three cases, everything that stock Python verifies with the original store is verified.
 """
