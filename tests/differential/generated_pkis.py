@@ -102,8 +102,8 @@ class Scenario(NamedTuple):
 
 
 def dead_ends_last(certificates: Sequence[Description]) -> list[Description]:
-    """Return *certificates* with those last from which no issuer among them leads to a self-issued one."""
-    complete = {each.subject.name for each in certificates if each.is_self_issued}
+    """Return *certificates* with those last from which no issuer among them leads to a valid self-issued one."""
+    complete = {each.subject.name for each in certificates if each.is_self_issued and each.period != "expired"}
     for _ in certificates:
         complete |= {each.subject.name for each in certificates if each.issuer.name in complete}
     return sorted(certificates, key=lambda each: not each.is_self_issued and each.issuer.name not in complete)

@@ -41,6 +41,7 @@ Case = Dict[str, Any]
 class Facts(NamedTuple):
     """The facts about a certificate that decide how it is stored, according to OpenSSL."""
 
+    certificate: bytes
     subject_hash: str
     is_self_issued: bool
     end: int
@@ -88,10 +89,18 @@ def facts(der: bytes) -> Facts | None:
     epoch = ctypes.c_void_p(library.ASN1_TIME_set(None, ctypes.c_int64(0)))
     assert library.ASN1_TIME_diff(ctypes.byref(days), ctypes.byref(seconds), epoch, end)
     return Facts(
+        _first_element(der),
         f"{library.X509_subject_name_hash(certificate):08x}",
         library.X509_NAME_cmp(subject, issuer) == 0,
         days.value * 86400 + seconds.value,
     )
+
+
+def _first_element(der: bytes) -> bytes:
+    """Return the certificate in *der*, which OpenSSL's trust settings may follow."""
+    size = der[1] & 0x7F if der[1] & 0x80 else 0
+    length = int.from_bytes(der[2 : 2 + size], "big") if size else der[1]
+    return der[: 2 + size + length]
 
 
 class Corpus:
@@ -109,8 +118,16 @@ class Corpus:
         return list(dict.fromkeys(root for root in (self._root(*block) for block in blocks) if root))
 
     def all_roots(self) -> list[Root]:
-        """Return the roots of all cases, without duplicates."""
-        return list(dict.fromkeys(root for case in self.cases for root in self.roots_of(case)))
+        """Return the roots of all cases.
+
+        Each certificate occurs once, with its first trust settings: OpenSSL ignores further ones, while certhook
+        honours every rejection.
+        """
+        roots: dict[bytes, Root] = {}
+        for case in self.cases:
+            for root in self.roots_of(case):
+                roots.setdefault(root.facts.certificate, root)
+        return list(roots.values())
 
     def _root(self, label: str, text: str) -> Root | None:
         key = label + text

@@ -8,8 +8,8 @@ differences are part of certhook's specification, and are compared with stock Py
 - Every certificate in a file of a hashed directory counts if one of them has the hash that is the
   file's name. OpenSSL finds the others only after it has looked up that one: stock Python gives the
   same result for a directory in which each certificate has a file of its own.
-- Before Python 3.13, a certificate from which no issuer in the store leads to a root follows all others with
-  its name, because it can only break a chain: stock Python gives the same result for that order.
+- Before Python 3.13, a certificate from which no issuer in the store leads to a valid root follows all others
+  with its name, because it can only break a chain: stock Python gives the same result for that order.
 
 In all three cases, everything that stock Python verifies with the original store is verified.
 """
@@ -135,9 +135,10 @@ class Laboratory:
                 self._write_hashed(expanded, [(each, [each]) for each in certificates])
                 specified[partial] = {**base, "variables": {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": str(expanded)}}
         request = {**base, "variables": {"SSL_CERT_FILE": missing, "SSL_CERT_DIR": str(directory)}}
-        # For a name in files of two hashes, the certificates that OpenSSL finds depend on the hashes that were
-        # looked up before. No order gives the same result.
-        is_ambiguous = not {each.subject.name for each in own}.isdisjoint(each.subject.name for each in others)
+        # A certificate in a file with another hash may replace one in a file with its own hash, or one that the server
+        # sends. Whether OpenSSL finds it depends on the hashes that it looked up before.
+        names = {each.subject.name for each in (*own, *scenario.chain)}
+        is_ambiguous = any(each.subject.name in names for each in others)
         self._compare("directory", request, specified, is_ambiguous)
 
     def _specified(self, certificates: Sequence[Description]) -> dict[bool, list[Description]]:
