@@ -71,11 +71,21 @@ def common_name(text: str) -> bytes:
     return name([attribute(element(UTF8_STRING, text.encode()))])
 
 
-def certificate(subject: bytes, serial: int = 1, key: bytes = KEY) -> bytes:
-    """Return a certificate for *subject* without extensions and with an invalid signature."""
+def certificate(subject: bytes, serial: int = 1, key: bytes = KEY, issuer: bytes | None = None) -> bytes:
+    """Return a certificate for *subject* without extensions and with an invalid signature.
+
+    :param issuer: the name of the issuer, "certhook tests" by default
+    """
     number = element(0x02, serial.to_bytes(8, "big").lstrip(b"\0") or b"\0")
-    fields = (b"\xa0\x03\x02\x01\x02", number, _ALGORITHM, common_name("certhook tests"), VALIDITY, subject, key)
+    issuer = common_name("certhook tests") if issuer is None else issuer
+    fields = (b"\xa0\x03\x02\x01\x02", number, _ALGORITHM, issuer, VALIDITY, subject, key)
     return element(SEQUENCE, element(SEQUENCE, *fields), _ALGORITHM, element(BIT_STRING, b"\0\x30\0"))
+
+
+def root(name: str, serial: int = 1, key: bytes = KEY) -> bytes:
+    """Return a certificate whose subject and issuer have this common name."""
+    subject = common_name(name)
+    return certificate(subject, serial, key, issuer=subject)
 
 
 def extension(kind: str, *purposes: str) -> bytes:

@@ -11,7 +11,7 @@ import der
 import pytest
 from authorities import TRUSTED, names_in
 
-from certhook._sources import distrust
+from certhook._sources import debian
 from certhook.cli import main
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes, and no links without privileges")
@@ -79,7 +79,7 @@ def test_a_comment_contains_the_name_and_the_sources_of_each_root(certhook, cas)
     "name", ["é ő 中", "-----BEGIN CERTIFICATE-----", "a\n-----END CERTIFICATE-----\n", "\x1b[2J\x80"]
 )
 def test_a_comment_is_printable_ascii_and_never_looks_like_pem(certhook, tmp_path, cas, name) -> None:
-    (tmp_path / "extra.pem").write_bytes(der.pem(der.certificate(der.common_name(name))) + cas.pem("extra"))
+    (tmp_path / "extra.pem").write_bytes(der.pem(der.root(name)) + cas.pem("extra"))
     text = certhook("export", "-").stdout
     assert text.isascii() and text.replace("\n", "").isprintable()
     assert all(line.startswith("# CN=") or "--" not in line for line in text.splitlines() if line.startswith("#"))
@@ -88,7 +88,7 @@ def test_a_comment_is_printable_ascii_and_never_looks_like_pem(certhook, tmp_pat
 
 def test_roots_that_are_distrusted_or_that_openssl_rejects_are_not_exported(certhook, tmp_path, cas) -> None:
     distrusted = cas.der("both") + der.auxiliary(rejected=[der.SERVERS])
-    rejected = der.pem(der.certificate(der.common_name("rejected"), key=der.element(der.SEQUENCE)))
+    rejected = der.pem(der.root("rejected", key=der.element(der.SEQUENCE)))
     (tmp_path / "system.pem").write_bytes(der.pem(distrusted, "TRUSTED CERTIFICATE") + rejected + cas.pem("system"))
     done = certhook("export", "-")
     assert done.returncode == 0
@@ -98,7 +98,7 @@ def test_roots_that_are_distrusted_or_that_openssl_rejects_are_not_exported(cert
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the list is Debian's")
 def test_nothing_is_written_if_distrust_is_unknown(monkeypatch, environment, tmp_path, capsys) -> None:
-    monkeypatch.setattr(distrust, "DESELECTED", str(tmp_path))  # A directory cannot be read as a list.
+    monkeypatch.setattr(debian, "DESELECTED", str(tmp_path))  # A directory cannot be read as a list.
     assert main(["export", str(tmp_path / "exported")]) == 1
     assert "might contain root certificates that this system distrusts" in capsys.readouterr().err
     assert not (tmp_path / "exported").exists()

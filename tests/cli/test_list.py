@@ -131,7 +131,7 @@ def test_problems_are_printed_on_standard_error(certhook, tmp_path) -> None:
 
 
 def test_roots_that_are_distrusted_or_that_openssl_rejects_are_not_listed(certhook, tmp_path) -> None:
-    rejected = der.pem(der.certificate(der.common_name("rejected"), key=der.element(der.SEQUENCE)))
+    rejected = der.pem(der.root("rejected", key=der.element(der.SEQUENCE)))
     (tmp_path / "system.pem").write_bytes(distrusted(ROOTS["system"]["both"]) + rejected + ROOTS["system"]["system"])
     done = certhook("list", "--name", "e")
     assert "Both" not in done.stdout and "rejected" not in done.stdout

@@ -23,6 +23,7 @@ KEYS = {
     "active": bool,
     "disabled": bool,
     "enabled_by": (str, type(None)),
+    "unprocessed_pth": (str, type(None)),
     "sources": list,
     "mode": str,
     "adopted": list,
@@ -168,7 +169,7 @@ def test_every_problem_is_reported(on_error: str, status, tmp_path: Path) -> Non
 
 
 def test_a_root_that_openssl_rejects_is_a_problem_and_is_not_counted(status, variables) -> None:
-    rejected = der.certificate(der.common_name("rejected"), key=b"\x30\0")
+    rejected = der.root("rejected", key=b"\x30\0")
     with open(variables["CERTHOOK_BUNDLE"], "ab") as file:
         file.write(der.pem(rejected))
     found = status()

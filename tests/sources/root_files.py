@@ -13,9 +13,9 @@ from certhook._sources import collect
 from certhook._sources.trust_set import TrustSet
 from certhook.exceptions import ConfigurationError
 
-ROOTS = {name: der.certificate(der.common_name(name), number) for number, name in enumerate("abcdefgh", 1)}
+ROOTS = {name: der.root(name, number) for number, name in enumerate("abcdefgh", 1)}
 #: A certificate that certhook accepts and OpenSSL rejects, because its key is empty.
-REJECTED_BY_OPENSSL = der.certificate(der.common_name("rejected"), key=b"\x30\0")
+REJECTED_BY_OPENSSL = der.root("rejected", key=b"\x30\0")
 
 
 def bundle(path: Path, letters: str, **trust: list[str]) -> Path:

@@ -24,8 +24,8 @@ from certhook._sources.blocklist import identity
 from certhook._sources.collector import Collector
 from certhook.exceptions import SourceError
 
-BAD = der.certificate(der.common_name("distrusted"))
-GOOD = der.certificate(der.common_name("good"))
+BAD = der.root("distrusted")
+GOOD = der.root("good")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def script() -> types.ModuleType:
     return module
 
 
-ALPHA, BETA, GAMMA = (der.certificate(der.common_name(name)) for name in ("Alpha", "beta", "Gamma"))
+ALPHA, BETA, GAMMA = (der.root(name) for name in ("Alpha", "beta", "Gamma"))
 
 
 def by_fingerprint(*roots: bytes) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ SETTINGS = ("setting",)
 
 def anchor(name: str, serial: int = 1) -> Anchor:
     """Return an anchor with this common name."""
-    return Anchor(Certificate(der.certificate(der.common_name(name), serial)))
+    return Anchor(Certificate(der.root(name, serial)))
 
 
 #: Three anchors with equal names, and seven others.

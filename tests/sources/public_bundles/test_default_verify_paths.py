@@ -54,7 +54,7 @@ def test_the_paths_are_those_of_the_store_if_openssl_finds_no_root(machine, open
 
 
 def test_the_file_is_missing_if_openssl_rejects_a_certificate_in_it(machine, openssl_directory) -> None:
-    rejected = der.pem(der.certificate(der.common_name("rejected"), key=der.element(der.SEQUENCE)))
+    rejected = der.pem(der.root("rejected", key=der.element(der.SEQUENCE)))
     with open(machine.bundle, "ab") as bundle:
         bundle.write(rejected)
     paths = ssl.get_default_verify_paths()
