@@ -261,6 +261,9 @@ DIRECTORIES = {
     "an empty directory": ("{directory}/empty", ""),
     "empty": ("", ""),
     "an unrelated CA": ("{directory}/unrelated", "stranger"),
+    # OpenSSL 3 also reads a file.
+    "a file": ("{directory}/company.pem", "system"),
+    "a public bundle": ("{certifi}", BUNDLED),
     "two directories": ("{directory}/missing:{directory}/unrelated", "stranger"),
 }
 PUBLIC = ("a public bundle", "conda's bundle")
