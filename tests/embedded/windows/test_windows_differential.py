@@ -52,14 +52,15 @@ def test_certhook_trusts_no_less_than_stock_python(windows, tmp_path, cas, rejec
     hooked = windows.run(RESULTS, **variables)
     violations = []
     for number, (without, with_certhook) in enumerate(zip(stock, hooked)):
-        names_own_file = number % 2 and cases[number // 2].get("REQUESTS_CA_BUNDLE", "") not in ("", "{certifi}")
-        excluded = set() if names_own_file else {rejected}
-        if isinstance(without, str) or isinstance(with_certhook, str) or names_own_file:
-            is_right = without == with_certhook
+        client, case = ("default", "requests")[number % 2], cases[number // 2]
+        (value,) = case.values() or [""]
+        if client == "requests" and "REQUESTS_CA_BUNDLE" in case and value not in ("", "{certifi}"):
+            is_right = without == with_certhook  # A file that the caller names is passed through.
         else:
-            # The configured sources are the Windows stores, certifi's bundle and the file in a variable of OpenSSL.
-            listed = {"system", "both", "bundled", *without}
-            is_right = {*without} - excluded <= {*with_certhook} <= listed - excluded
+            # The sources are the Windows stores, certifi's bundle and the file in a variable of OpenSSL.
+            is_configured = value == values[0] and "REQUESTS_CA_BUNDLE" not in case
+            listed = {"system", "both", "bundled", *(["extra"] if is_configured else [])}
+            is_right = {*without} - {rejected} <= {*with_certhook} <= listed - {rejected}
         if not is_right:
-            violations.append((cases[number // 2], ("default", "requests")[number % 2], without, with_certhook))
+            violations.append((case, client, without, with_certhook))
     assert violations == []
