@@ -338,8 +338,8 @@ class Client(NamedTuple):
     :ivar default: whether it requests default trust
     :ivar bundle: whether it names a public bundle
     :ivar variables: the variables that replace the bundle, in order of precedence
-    :ivar names: whether it names other files: then stock Python alone shows which roots these contain
-    :ivar is_slow: whether only the servers with a chain of one certificate are used, except for the root "private"
+    :ivar finds_files: whether it passes the system's files to OpenSSL itself if a variable hides them
+    :ivar is_slow: whether only the servers with a chain of one certificate are used
     """
 
     code: str
@@ -347,6 +347,7 @@ class Client(NamedTuple):
     bundle: bool = False
     variables: tuple[str, ...] = ()
     is_slow: bool = False
+    finds_files: bool = False
 
 
 def _reuse(name: str, **facts: Any) -> Client:
@@ -432,7 +433,7 @@ def fetch(port):
 """
     ),
     # On Python 3.10 and later, pip uses a copy of truststore, which adds OpenSSL's verify locations to its bundle.
-    "pip": Client(f"OPTIONS = []{_PIP}", True, True, _REQUESTS, is_slow=True),
+    "pip": Client(f"OPTIONS = []{_PIP}", True, True, _REQUESTS, is_slow=True, finds_files=True),
     "pip, legacy-certs": Client(
         f"OPTIONS = ['--use-deprecated=legacy-certs']{_PIP}", False, True, _REQUESTS, is_slow=True
     ),
@@ -506,6 +507,8 @@ def excluded_roots(scenario: Scenario) -> set[str]:
     chosen = _chosen_file(client, setting)
     if not client.default and (not client.bundle or layout.private_bundle or chosen and chosen not in PUBLIC):
         return set()  # A file that the caller names is passed through unchanged.
+    if client.finds_files and not setting.keys().isdisjoint(_HTTPX):
+        return set()
     excluded = set(layout.store.distrusted.split())
     # A source that CERTHOOK_SOURCES omits is omitted everywhere, and CERTHOOK_BUNDLE replaces every public bundle.
     without = {name: kind for name, kind in setting.items() if name not in ("CERTHOOK_SOURCES", "CERTHOOK_BUNDLE")}
