@@ -26,6 +26,7 @@ from scenario_table import (
     excluded_roots,
     listed_roots,
     look_up,
+    passes_files,
     value_of,
 )
 
@@ -267,7 +268,7 @@ class ScenarioMachine:
             is_known = server.root in listed or stock[server.root] == VERIFIED
             problem = ""
             if with_certhook == VERIFIED:
-                if server.root in excluded:
+                if server.root in excluded and not passes_files(scenario):
                     problem = "trusts a root that is excluded"
                 elif not is_known:
                     problem = "trusts a root that no configured source lists"

@@ -492,6 +492,9 @@ def listed_roots(scenario: Scenario) -> set[str]:
     default_trust = _default_trust(layout, setting)
     # Removed roots are excluded from requests for a public bundle.
     adopted = default_trust if setting.get("CERTHOOK_REMOVED") == "keep" else default_trust - {"removed"}
+    if setting.get("SSL_CERT_FILE") in PUBLIC:
+        # A default context requests the same bundle, and stock Python loads the compiled-in directory into it.
+        adopted |= default_trust & {*layout.directory.split()}
     chosen = _chosen_file(client, setting)
     listed: set[str] = set()
     if client.default:
@@ -507,8 +510,6 @@ def excluded_roots(scenario: Scenario) -> set[str]:
     chosen = _chosen_file(client, setting)
     if not client.default and (not client.bundle or layout.private_bundle or chosen and chosen not in PUBLIC):
         return set()  # A file that the caller names is passed through unchanged.
-    if client.finds_files and not setting.keys().isdisjoint(_HTTPX):
-        return set()
     excluded = set(layout.store.distrusted.split())
     # A source that CERTHOOK_SOURCES omits is omitted everywhere, and CERTHOOK_BUNDLE replaces every public bundle.
     without = {name: kind for name, kind in setting.items() if name not in ("CERTHOOK_SOURCES", "CERTHOOK_BUNDLE")}
@@ -517,6 +518,12 @@ def excluded_roots(scenario: Scenario) -> set[str]:
     if setting.get("CERTHOOK_REMOVED") == "drop":
         excluded.add("removed")
     return excluded
+
+
+def passes_files(scenario: Scenario) -> bool:
+    """Return whether the client passes the system's files to OpenSSL itself, which certhook does not change."""
+    _, setting, client = look_up(scenario)
+    return client.finds_files and not setting.keys().isdisjoint(_HTTPX)
 
 
 def look_up(scenario: Scenario) -> tuple[Layout, Setting, Client]:
