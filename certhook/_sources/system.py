@@ -71,10 +71,23 @@ def _read_openssl_locations(collector: Collector) -> None:
         read_file(collector, "system", file, is_stock=is_stock)
     if config.cert_dir is not None:
         for path in _split(config.cert_dir) or [""]:
-            read_directory(collector, "system", _absolute(path), HASHED, "SSL_CERT_DIR", is_stock=is_stock)
+            if path == config.cert_dir and _is_store_file(path):
+                read_file(collector, "system", _absolute(path), "SSL_CERT_DIR", is_stock=is_stock)
+            else:
+                read_directory(collector, "system", _absolute(path), HASHED, "SSL_CERT_DIR", is_stock=is_stock)
     if config.cert_dir is None or not config.overrides_system:
         for path in _split(directory):
             read_directory(collector, "system", path, HASHED, is_stock=is_stock)
+
+
+def _is_store_file(path: str) -> bool:
+    """Return whether OpenSSL reads *path*, the value of ``SSL_CERT_DIR``, as a file.
+
+    OpenSSL 3 also opens the whole value as a URI (``X509_LOOKUP_store``), which may be the path of a file.
+    """
+    import _ssl
+
+    return _ssl.OPENSSL_VERSION_NUMBER >= 0x30000000 and os.path.isfile(path)
 
 
 def _split(directories: str) -> list[str]:

@@ -261,6 +261,9 @@ DIRECTORIES = {
     "an empty directory": ("{directory}/empty", ""),
     "empty": ("", ""),
     "an unrelated CA": ("{directory}/unrelated", "stranger"),
+    # OpenSSL 3 also reads a file.
+    "a file": ("{directory}/company.pem", "system"),
+    "a public bundle": ("{certifi}", BUNDLED),
     "two directories": ("{directory}/missing:{directory}/unrelated", "stranger"),
 }
 PUBLIC = ("a public bundle", "conda's bundle")
@@ -335,8 +338,8 @@ class Client(NamedTuple):
     :ivar default: whether it requests default trust
     :ivar bundle: whether it names a public bundle
     :ivar variables: the variables that replace the bundle, in order of precedence
-    :ivar names: whether it names other files: then stock Python alone shows which roots these contain
-    :ivar is_slow: whether only the servers with a chain of one certificate are used, except for the root "private"
+    :ivar finds_files: whether it passes the system's files to OpenSSL itself if a variable hides them
+    :ivar is_slow: whether only the servers with a chain of one certificate are used
     """
 
     code: str
@@ -344,6 +347,7 @@ class Client(NamedTuple):
     bundle: bool = False
     variables: tuple[str, ...] = ()
     is_slow: bool = False
+    finds_files: bool = False
 
 
 def _reuse(name: str, **facts: Any) -> Client:
@@ -429,7 +433,7 @@ def fetch(port):
 """
     ),
     # On Python 3.10 and later, pip uses a copy of truststore, which adds OpenSSL's verify locations to its bundle.
-    "pip": Client(f"OPTIONS = []{_PIP}", True, True, _REQUESTS, is_slow=True),
+    "pip": Client(f"OPTIONS = []{_PIP}", True, True, _REQUESTS, is_slow=True, finds_files=True),
     "pip, legacy-certs": Client(
         f"OPTIONS = ['--use-deprecated=legacy-certs']{_PIP}", False, True, _REQUESTS, is_slow=True
     ),
@@ -488,6 +492,9 @@ def listed_roots(scenario: Scenario) -> set[str]:
     default_trust = _default_trust(layout, setting)
     # Removed roots are excluded from requests for a public bundle.
     adopted = default_trust if setting.get("CERTHOOK_REMOVED") == "keep" else default_trust - {"removed"}
+    if setting.get("SSL_CERT_FILE") in PUBLIC:
+        # A default context requests the same bundle, and stock Python loads the compiled-in directory into it.
+        adopted |= default_trust & {*layout.directory.split()}
     chosen = _chosen_file(client, setting)
     listed: set[str] = set()
     if client.default:
@@ -511,6 +518,12 @@ def excluded_roots(scenario: Scenario) -> set[str]:
     if setting.get("CERTHOOK_REMOVED") == "drop":
         excluded.add("removed")
     return excluded
+
+
+def passes_files(scenario: Scenario) -> bool:
+    """Return whether the client passes the system's files to OpenSSL itself, which certhook does not change."""
+    _, setting, client = look_up(scenario)
+    return client.finds_files and not setting.keys().isdisjoint(_HTTPX)
 
 
 def look_up(scenario: Scenario) -> tuple[Layout, Setting, Client]:
