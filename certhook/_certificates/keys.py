@@ -14,6 +14,7 @@ from certhook._certificates.x509 import (
     INTEGER,
     OBJECT_IDENTIFIER,
     SEQUENCE,
+    bits,
     children,
     dotted,
     integer,
@@ -30,9 +31,11 @@ _UNCOMPRESSED_AND_HYBRID = (b"\4", b"\6", b"\7")
 def key_value(key: bytes) -> bytes:
     """Return the value of a public key, which is equal for all encodings of the key.
 
-    - RSA: modulus and exponent, for every algorithm (rsaEncryption, RSASSA-PSS, ...) and its parameters.
+    - RSA: the modulus, for every algorithm (rsaEncryption, RSASSA-PSS, ...) and its parameters. The private key of
+      one exponent yields that of every other.
     - Elliptic curves: the x coordinate, for compressed, uncompressed and hybrid points, named and explicit
       parameters. A point and its negation have equal values: the private key of one yields that of the other.
+    - DSA: the number modulo p, as OpenSSL uses it.
     - Other algorithms: the content of the bit string.
 
     :param key: a SubjectPublicKeyInfo as DER; if it is malformed, its value is itself
@@ -51,22 +54,15 @@ def _value(key: bytes) -> bytes:
     algorithm = children(key, parts[0][2], parts[0][3])
     if not algorithm or algorithm[0][0] != OBJECT_IDENTIFIER:
         raise ValueError("not an algorithm")
-    content = _bits(key[parts[1][2] : parts[1][3]])
+    content = bits(key[parts[1][2] : parts[1][3]])
     if dotted(key[algorithm[0][2] : algorithm[0][3]]) in _ELLIPTIC_CURVES:
         return b"EC %x" % _x_coordinate(content)
-    try:
-        return b"RSA %x %x" % _rsa(content)
-    except ValueError:
-        return content
-
-
-def _bits(value: bytes) -> bytes:
-    """Return the content of a bit string, in which unused bits are zero."""
-    if not value or value[0] > 7:
-        raise ValueError("invalid bit string")
-    if not value[0]:
-        return value[1:]
-    return value[1:-1] + bytes((value[-1] >> value[0] << value[0],))
+    for read_value in (_rsa, _dsa):
+        try:
+            return read_value(content, *(key[part[1] : part[3]] for part in algorithm[1:]))
+        except ValueError:
+            pass
+    return content
 
 
 def _x_coordinate(point: bytes) -> int:
@@ -77,11 +73,29 @@ def _x_coordinate(point: bytes) -> int:
     raise ValueError("not a point")
 
 
-def _rsa(content: bytes) -> tuple[int, int]:
-    """Return the modulus and the exponent. Like OpenSSL, ignore data that follows the key."""
-    tag, start, end = read(content, 0, len(content))
-    numbers = children(content, start, end)
-    if tag != SEQUENCE or [number[0] for number in numbers] != [INTEGER, INTEGER]:
+def _rsa(content: bytes, *parameters: bytes) -> bytes:
+    """Return the value of an RSA key. Like OpenSSL, ignore data that follows the key."""
+    numbers = _elements(content)
+    if [tag for tag, _ in numbers] != [INTEGER, INTEGER]:
         raise ValueError("not an RSA key")
-    modulus, exponent = (integer(content[number[1] : number[3]]) for number in numbers)
-    return modulus, exponent
+    return b"RSA %x" % integer(numbers[0][1], signed=False)
+
+
+def _dsa(content: bytes, parameters: bytes = b"", *others: bytes) -> bytes:
+    """Return the value of a DSA key. Like OpenSSL, ignore data that follows the key.
+
+    :param parameters: a sequence that begins with the number p
+    """
+    _, _, after = read(content, 0, len(content))
+    number, modulus = integer(content[:after]), integer(_elements(parameters)[0][1], signed=False)
+    if not modulus:
+        raise ValueError("not a DSA key")
+    return b"DSA %x" % (number % modulus)
+
+
+def _elements(data: bytes) -> list[tuple[int, bytes]]:
+    """Return the tag and the whole encoding of each element of a sequence."""
+    tag, start, end = read(data, 0, len(data))
+    if tag != SEQUENCE or start == end:
+        raise ValueError("not a sequence of elements")
+    return [(part[0], data[part[1] : part[3]]) for part in children(data, start, end)]

@@ -6,7 +6,18 @@ For a malformed name, every function except :func:`folded`, :func:`is_self_issue
 
 from __future__ import annotations
 
-from certhook._certificates.x509 import OBJECT_IDENTIFIER, SEQUENCE, SET, children, digest, dotted, element, read
+from certhook._certificates.x509 import (
+    BIT_STRING,
+    OBJECT_IDENTIFIER,
+    SEQUENCE,
+    SET,
+    bits,
+    children,
+    digest,
+    dotted,
+    element,
+    read,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +80,7 @@ def canonical(name: bytes) -> bytes:
 
     It consists of the sets without the enclosing sequence. Each value of a text type becomes a
     UTF8String with lower-case ASCII letters, without leading and trailing white space, and
-    with one space for each inner run of white space.
+    with one space for each inner run of white space. The unused bits of a bit string become zero.
 
     Source: ``x509_name_canon`` in OpenSSL's crypto/x509/x_name.c.
     """
@@ -86,6 +97,9 @@ def _canonical_attribute(kind: bytes, tag: int, content: bytes, value: bytes) ->
     if tag in _TEXT_ENCODINGS:
         words = content.decode(_TEXT_ENCODINGS[tag]).encode().split()
         value = element(_UTF8_STRING, b" ".join(words).lower())
+    elif tag == BIT_STRING:
+        used = bits(content)
+        value = element(BIT_STRING, (content[:1] if used else b"\0") + used)
     return element(SEQUENCE, kind + value)
 
 

@@ -1,9 +1,9 @@
 """Reading the fields of X.509 certificates from their DER encoding.
 
 The reader descends to the fields of ``TBSCertificate`` (:rfc:`5280#section-4.1`). In names and
-public keys, by which block lists identify certificates, it checks the lengths of all elements. It
-checks the encoding (ITU-T X.690) but does not validate certificates, which is OpenSSL's task. Every
-function raises :exc:`ValueError` for malformed input.
+public keys, by which block lists identify certificates, it checks the tags and lengths of all
+elements. It checks the encoding (ITU-T X.690) but does not validate certificates, which is OpenSSL's
+task. Every function raises :exc:`ValueError` for malformed input.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ UTC_TIME = 0x17
 GENERALIZED_TIME = 0x18
 _VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
 _CONSTRUCTED = 0x20
+_FIRST_OTHER_CLASS = 0x40  # The tags below it are those of X.690.
 _REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
@@ -32,8 +33,13 @@ ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
 
 _MAX_IDENTIFIER = 128
 
-# The beginnings of the object identifiers of RSA keys: PKCS #1 (RFC 8017), and rsa of X.509 (1988).
-_RSA = (bytes.fromhex("2a864886f70d0101"), bytes.fromhex("55080101"))
+# The beginnings of the object identifiers of keys that are elements in a bit string.
+_ENCODED_KEYS = (
+    bytes.fromhex("2a864886f70d0101"),  # RSA: PKCS #1 (RFC 8017)
+    bytes.fromhex("55080101"),  # RSA: X.509 (1988)
+    bytes.fromhex("2a8648ce3804"),  # DSA (RFC 3279)
+    bytes.fromhex("2b0e0302"),  # DSA: Open Systems Environment Implementors' Workshop
+)
 
 
 def read(data: bytes, start: int, end: int) -> tuple[int, int, int]:
@@ -98,6 +104,8 @@ class Certificate:
         serial, _, issuer, validity, subject, key = (data[field[1] : field[3]] for field in fields[:6])
         # OpenSSL accepts other encodings of names and keys, which no block list would match.
         for part, value in (("issuer", issuer), ("subject", subject), ("public key", key)):
+            if part == "subject" and subject == issuer:
+                continue
             try:
                 _check_encoding(value)
             except ValueError as error:
@@ -109,32 +117,48 @@ class Certificate:
 
 
 def _check_encoding(data: bytes) -> None:
-    """Check the headers of all elements in *data*, a name or a public key, and in an RSA key."""
-    if data.isascii():
-        return  # A length of several bytes begins with another one.
+    """Check the headers of all elements in *data*, a name or a public key, and in an RSA or DSA key."""
     spans = [(0, len(data))]
-    is_rsa = False
+    is_encoded = False
     while spans:
         for tag, _, value, after in children(data, *spans.pop()):
             if tag & _CONSTRUCTED:
+                if tag < _FIRST_OTHER_CLASS and tag not in (SEQUENCE, SET):
+                    raise ValueError("constructed encoding of a primitive type")
                 spans.append((value, after))
             elif tag == OBJECT_IDENTIFIER:
-                is_rsa = is_rsa or data[value:after].startswith(_RSA)
-    if is_rsa:
-        # An RSA key is a sequence in the bit string after the algorithm. OpenSSL ignores data after the sequence.
+                is_encoded = is_encoded or data[value:after].startswith(_ENCODED_KEYS)
+    if is_encoded:
+        # The key is in the bit string after the algorithm. OpenSSL ignores data after the key.
         _, start, end = read(data, 0, len(data))
         tag, _, value, after = children(data, start, end)[-1]
         if tag == BIT_STRING and value < after:
-            _, start, end = read(data, value + 1, after)
-            children(data, start, end)
+            tag, start, end = read(data, value + 1, after)
+            if tag & _CONSTRUCTED:
+                children(data, start, end)
 
 
-def integer(data: bytes) -> int:
-    """Return the value of an INTEGER, whose encoding need not be minimal."""
+def integer(data: bytes, signed: bool = True) -> int:
+    """Return the value of an INTEGER, whose encoding need not be minimal.
+
+    :param signed: whether it may be negative. OpenSSL ignores the sign of some numbers.
+    """
     tag, start, end = read(data, 0, len(data))
     if tag != INTEGER or start == end or end != len(data):
         raise ValueError("not an integer")
-    return int.from_bytes(data[start:end], "big", signed=True)
+    return int.from_bytes(data[start:end], "big", signed=signed)
+
+
+def bits(value: bytes) -> bytes:
+    """Return the bits of a BIT STRING, in which unused bits are zero, as OpenSSL reads them.
+
+    :param value: the content of the element
+    """
+    if not value or value[0] > 7:
+        raise ValueError("invalid bit string")
+    if not value[0] or len(value) == 1:
+        return value[1:]
+    return value[1:-1] + bytes((value[-1] >> value[0] << value[0],))
 
 
 def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -9,6 +10,7 @@ from certhook import _files
 from certhook._certificates import pem
 from certhook._config import ANY_PURPOSE
 from certhook._sources.blocklist import BlocklistEntry, identity
+from certhook._warnings import debug
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -18,14 +20,43 @@ if TYPE_CHECKING:
     from certhook._sources.collector import Collector
 
 
-def content(collector: Collector, path: str) -> bytes | None:
-    """Return the content of the file *path*, None if it does not exist or cannot be read."""
+def content(collector: Collector, path: str, adds_trust: bool = False) -> bytes | None:
+    """Return the content of the file *path*, None if it does not exist or cannot be read.
+
+    :param adds_trust: whether the file is in a directory of anchors; see :func:`ignore`
+    """
     try:
         return _files.read(path)
     except SourceError as error:
-        if not is_masked(path) and not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
-            collector.report_unknown_distrust(path, error.message, error.__cause__)
+        cause = error.__cause__
+        if is_masked(path) or isinstance(cause, (FileNotFoundError, NotADirectoryError)):
+            return None
+        if adds_trust:
+            ignore(collector, path, error.message, cause)
+        else:
+            collector.report_unknown_distrust(path, error.message, cause)
         return None
+
+
+def ignore(collector: Collector, path: str, reason: str, error: BaseException | None) -> None:
+    """Ignore *path*, a directory of anchors or a file in one, which cannot be read.
+
+    It adds trust, and the system's store, which the operating system extracts from it, contains its effect.
+
+    :param error: the error that occurred
+    """
+    debug(f"{path} is ignored: it {reason}")
+    collector.recorder.read_failed(error)
+    if isinstance(error, PermissionError):
+        collector.recorder.unreadable.append(path)
+
+
+def is_special(path: str) -> bool:
+    """Return whether *path* exists and is no file, such as a pipe, a socket, a device or a link to itself."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        return error.errno == errno.ELOOP
 
 
 def is_masked(path: str) -> bool:

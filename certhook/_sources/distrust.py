@@ -13,7 +13,8 @@ p11-kit         All files in ``blocklist`` directories. In their parent
                 ``x-distrusted: true``; ``TRUSTED CERTIFICATE`` blocks, and
                 extensions attached to a public key, that omit or reject a
                 purpose; objects with ``nss-server-distrust-after``, 398 days
-                after that date
+                after that date. Files in ``anchors`` that cannot be read are
+                ignored, because they add trust
 FreeBSD         the files in the ``untrusted`` directories of certctl(8)
 Android         the system's CAs that the user disabled
 Windows         the Disallowed store
@@ -25,7 +26,7 @@ renewing a distrusted CA does not make it trusted. Keys and serial numbers are c
 entry may also contain the issuer and the serial number (p11-kit, macOS), the SHA-1 (macOS) or the
 public key (p11-kit) of a certificate. A root that is merely missing from the system's store is not
 distrusted, because that store may be older than the bundle. A file in whose place /dev/null is
-mounted or linked does not exist.
+mounted or linked does not exist. Pipes, sockets and links to themselves are ignored.
 
 Sources: update-ca-certificates(8), update-ca-trust(8), trust(1), certctl(8), and p11-kit's
 trust/parser.c and trust/persist.c.
@@ -39,6 +40,7 @@ import sys
 from certhook._sources import block_files, debian
 from certhook._sources.locations import is_android
 from certhook._sources.native import native_store
+from certhook._warnings import debug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def _read_p11_kit(collector: Collector, directory: str) -> None:
     _read_directory(collector, directory, _add_marked)
     if os.path.isdir(directory) and not os.access(directory, os.X_OK):
         return  # The subdirectories are inaccessible as well; one problem is enough.
-    _read_directory(collector, os.path.join(directory, _ANCHORS), _add_marked)
+    _read_directory(collector, os.path.join(directory, _ANCHORS), _add_marked, adds_trust=True)
     for name in _BLOCKLISTS:
         _read_directory(collector, os.path.join(directory, name), _add_all)
 
@@ -114,15 +116,24 @@ def _add_certificates(collector: Collector, path: str, data: bytes) -> None:
     block_files.add_entries(collector, path, block_files.certificates(data), is_blocklist=True)
 
 
-def _read_directory(collector: Collector, directory: str, add: Callable[[Collector, str, bytes], None]) -> None:
-    """Pass the path and the content of each file in *directory* to *add*."""
+def _read_directory(
+    collector: Collector, directory: str, add: Callable[[Collector, str, bytes], None], adds_trust: bool = False
+) -> None:
+    """Pass the path and the content of each file in *directory* to *add*.
+
+    :param adds_trust: whether it is a directory of anchors; see :func:`block_files.ignore`
+    """
     collector.recorder.watch(directory)
     try:
         names = sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        collector.report_unknown_distrust(directory, f"cannot be read: {error.strerror}", error)
+        reason = f"cannot be read: {error.strerror}"
+        if adds_trust:
+            block_files.ignore(collector, directory, reason, error)
+        else:
+            collector.report_unknown_distrust(directory, reason, error)
         return
     for name in names:
         path = os.path.join(directory, name)
@@ -131,7 +142,10 @@ def _read_directory(collector: Collector, directory: str, add: Callable[[Collect
         collector.recorder.watch_member(path)
         # The files are few, so each is also checked for every context, which detects an entry that is added in place.
         collector.recorder.watch(path)
-        data = block_files.content(collector, path)
+        if block_files.is_special(path):
+            debug(f"{path} is ignored: it is not a file")
+            continue
+        data = block_files.content(collector, path, adds_trust)
         if data is not None:
             add(collector, path, data)
 

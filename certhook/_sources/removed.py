@@ -63,7 +63,7 @@ def _identities_in(collector: Collector, directory: str) -> set[object]:
     try:
         names = os.listdir(directory)
     except OSError:
-        return found  # It is missing; an unreadable one is reported as a block list.
+        return found  # It is missing, or unreadable, which is recorded when the block lists are read.
     for name in sorted(names):
         path = os.path.join(directory, name)
         collector.recorder.watch_member(path)

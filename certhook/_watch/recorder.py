@@ -52,7 +52,7 @@ class Recorder:
     :ivar volatile: whether the result depends on something that no signature covers, so that it
         must not be reused
     :ivar is_provisional: whether an input could not be read because of an error that may be transient
-    :ivar unreadable: block lists that this process may not read; the result is valid only for
+    :ivar unreadable: block lists and anchors that this process may not read; the result is valid only for
         processes that may not read them either
     """
 
