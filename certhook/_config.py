@@ -10,7 +10,6 @@ that a typing error never widens trust.
 """
 
 import os
-import sys
 
 from certhook._state import is_privileged, process
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 SERVER_AUTH = 1
 CLIENT_AUTH = 2
 ANY_PURPOSE = SERVER_AUTH | CLIENT_AUTH
-
-#: Whether VERIFY_X509_PARTIAL_CHAIN is set by default, so that a chain may end at any trusted certificate.
-PARTIAL_CHAINS = sys.version_info >= (3, 13)
 
 SOURCES = ("system", "bundled")
 #: This source is always read. If CERTHOOK_SOURCES contains only this name, the other sources are excluded.
@@ -185,9 +181,8 @@ class Config:
 
     :param environ: names and values of variables
     :ivar problems: a :class:`ConfigurationError` for each invalid value
-    :ivar named: the public bundle that a caller or SSL_CERT_FILE names, as a name or a path of
-        :mod:`certhook._public_bundles`; None if default trust is requested
-    :ivar default_named: the public bundle that SSL_CERT_FILE names, so that default trust includes it
+    :ivar requested: the public bundle of :mod:`certhook._public_bundles` that a caller names; None for default trust
+    :ivar named: the same, or the public bundle that SSL_CERT_FILE names, so that default trust includes it
     :ivar overrides_system: whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store for servers
     """
 
@@ -215,34 +210,40 @@ class Config:
             parsed = None if value is None else setting.parse(value, self._refuse(setting.name))
             setattr(self, setting.attribute, setting.default if parsed is None else parsed)
         self._configured_sources = self.sources
-        self._variants: Dict[Optional[str], Config] = {}
-        self.default_named: Optional[str] = None
+        self._requests: Dict[str, Config] = {}
+        self.requested: Optional[str] = None
+        named = None
         takes_bundle = self.mode == "chain" and self.bundle is None and "bundled" in (self.sources or SOURCES)
         if self.cert_file and takes_bundle:
             from certhook._public_bundles import named_by_variables
 
-            self.default_named = named_by_variables(self.cert_file, self.cert_dir, self.adopt)
-        self._set_named(self.default_named)
+            named = named_by_variables(self.cert_file, self.cert_dir, self.adopt)
+        self.overrides_system = named is None and (self.cert_file is not None or self.cert_dir is not None)
+        self._set_named(named)
 
     def _set_named(self, name: "Optional[str]") -> None:
         self.named = name
-        is_set = self.cert_file is not None or self.cert_dir is not None
-        self.overrides_system = is_set and (name is None or self.default_named is None)
         # A user who sets SSL_CERT_FILE chooses the roots; the bundle is excluded unless it is named.
         default = SOURCES[:1] if self.overrides_system and name is None else SOURCES
         sources = default if self._configured_sources is None else self._configured_sources
         self.sources = tuple([source for source in sources if source != EXTRA])
 
     def adopting(self, name: "Optional[str]") -> "Config":
-        """Return the settings for requests for the public bundle *name*; None: the variables are taken literally."""
-        if name == self.named:
+        """Return the settings for requests of callers for the public bundle *name*; None: for default trust."""
+        if name is None:
             return self
-        variant = self._variants.get(name)
-        if variant is None:
-            variant = object.__new__(Config)
-            variant.__dict__.update(self.__dict__)
-            variant._set_named(name)
-            self._variants[name] = variant
+        if name not in self._requests:
+            self._requests[name] = self._variant(name, requested=name)
+        return self._requests[name]
+
+    def literal(self) -> "Config":
+        """Return these settings for default trust, but with literal variables, even if they name a public bundle."""
+        return self if self.named is None else self._variant(None, overrides_system=True)
+
+    def _variant(self, name: "Optional[str]", **attributes: "Any") -> "Config":
+        variant: Config = object.__new__(Config)
+        variant.__dict__.update(self.__dict__, **attributes)
+        variant._set_named(name)
         return variant
 
     def _refuse(self, name: str) -> "Refuse":

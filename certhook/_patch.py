@@ -284,7 +284,7 @@ def _fall_back(context: "Any", original: "Function", source: str, named: "Option
         raise CerthookError(f"internal error: {failure!r}") from failure
     # CERTHOOK_BUNDLE replaces the bundle that the caller named.
     is_permitted = config.bundle is None if source == "bundled" else process.use_environment
-    if is_permitted and source in (config if named is None else config.adopting(named)).sources:
+    if is_permitted and source in config.adopting(named).sources:
         original(context)
         _warn_of_failure("the context has the roots of stock Python", failure)
     else:

@@ -126,7 +126,7 @@ def current(config: "Config", purpose: int) -> Trust:
     that (no file descriptor is left, an audit hook raises), the previous default trust remains in
     effect, and the next context tries again. A missing, empty or inaccessible file is a new state.
     """
-    key = purpose, config.named
+    key = purpose, config.requested
     trust: Optional[Trust] = process.trust.get(key)
     if trust is None or trust.config is not config or trust.user != _user():
         trust = process.trust[key] = _determine(config, purpose)
@@ -232,8 +232,7 @@ def apply(
     if markers.is_for_server or is_server(context):
         purpose = CLIENT_AUTH
     config = _config.current()
-    if named is not None:
-        config = config.adopting(named)
+    config = config.adopting(named)
     trust = current(config, purpose)
     if trust.is_reduced:
         return None
@@ -268,7 +267,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     problems = list(trust.problems)
     anchors = _loading.load_anchors(context, trust.anchors, problems)
     if anchors != trust.anchors:
-        trust = process.trust[purpose, trust.config.named] = trust.without_rejected(anchors, problems)
+        trust = process.trust[purpose, trust.config.requested] = trust.without_rejected(anchors, problems)
     return trust
 
 
@@ -277,7 +276,7 @@ def repair(store: str) -> None:
     if _is_complete(store):
         return
     config = _config.current()
-    requests = {*process.trust, (SERVER_AUTH, config.named), (CLIENT_AUTH, config.named)}
+    requests = {*process.trust, (SERVER_AUTH, None), (CLIENT_AUTH, None)}
     process.trust.clear()
     for purpose, named in requests:
         current(config.adopting(named), purpose)

@@ -210,8 +210,13 @@ def test_a_relative_conda_prefix_names_no_bundle(settings, monkeypatch, prefix: 
 def test_a_request_for_a_public_bundle_includes_it_although_variables_replace_the_system_store(settings) -> None:
     config = settings.Config({"SSL_CERT_FILE": ONE})
     request = config.adopting("pip")
-    assert (request.named, request.overrides_system, request.sources) == ("pip", True, ("system", "bundled"))
-    assert (config.named, config.sources) == (None, ("system",))
+    assert (request.requested, request.named, request.overrides_system, request.sources) == (
+        "pip",
+        "pip",
+        True,
+        ("system", "bundled"),
+    )
+    assert (config.requested, config.named, config.sources) == (None, None, ("system",))
     assert config.adopting("pip") is request
     assert config.adopting(None) is config
 
@@ -223,9 +228,10 @@ def test_a_request_for_a_public_bundle_excludes_a_source_that_the_settings_omit(
 
 def test_literal_variables_replace_the_system_store(settings, conda) -> None:
     config = settings.Config({"SSL_CERT_FILE": os.path.join(conda, "cacert.pem")})
-    literal = config.adopting(None)
+    literal = config.literal()
     assert (literal.named, literal.overrides_system, literal.sources) == (None, True, ("system",))
     assert not config.adopting("pip").overrides_system
+    assert literal.literal() is literal
 
 
 # Invalid values.

@@ -27,12 +27,12 @@ def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
     :param purpose: the bit of the purpose
     """
     if purpose != SERVER_AUTH:
-        config = config.adopting(None)  # A public bundle is for servers, even if SSL_CERT_FILE names it.
+        config = config.literal()  # A public bundle is for servers, even if SSL_CERT_FILE names it.
     collector = collect(config, purpose)
-    if collector.is_reduced and config.named != config.default_named:
+    if collector.is_reduced and config.requested is not None:
         return collector.trust_set()  # The request is not adopted.
     if collector.is_reduced:
-        collector = collect(config.adopting(None), purpose)
+        collector = collect(config.literal(), purpose)
     _report_distrusted_choices(collector)
     if not collector.count() and purpose == SERVER_AUTH:
         collector.problems.append(CerthookError(_no_roots(collector)))

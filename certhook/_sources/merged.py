@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from certhook._certificates import names, x509
 from certhook._certificates.anchor import Anchor
-from certhook._config import PARTIAL_CHAINS
+from certhook._watch import PARTIAL_CHAINS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -60,7 +60,7 @@ def compiled_in() -> tuple[str, str]:
 def _read_openssl_locations(collector: Collector) -> None:
     config = collector.config
     # A caller that names a public bundle does not load these.
-    is_stock = config.named == config.default_named
+    is_stock = config.requested is None
     file, directory = compiled_in()
     configured = [config.cert_file or "", *_split(config.cert_dir or "")]
     if not all(os.path.isabs(path) for path in configured if path):

@@ -26,7 +26,7 @@ def read(collector: Collector, enumerate_store: Callable[[str], Iterable[StoreIt
     :param enumerate_store: a replacement for ``ssl.enum_certificates``
     """
     for store in STORES:
-        is_stock = collector.config.named == collector.config.default_named
+        is_stock = collector.config.requested is None
         location = collector.add_location("system", _name(store), is_stock)
         try:
             for certificate, trust in _certificates(collector, store, enumerate_store):

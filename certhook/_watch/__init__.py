@@ -20,7 +20,7 @@ import sys
 from time import monotonic
 
 from certhook import __version__
-from certhook._config import PARTIAL_CHAINS, SERVER_AUTH, SETTINGS
+from certhook._config import SERVER_AUTH, SETTINGS
 from certhook._finder import undisturbed
 
 TYPE_CHECKING = False
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 # The kind of certhook._watch.inputs.Path.
 _PATH = "path"
+
+#: Whether VERIFY_X509_PARTIAL_CHAIN is set by default, so that a chain may end at any trusted certificate.
+PARTIAL_CHAINS = sys.version_info >= (3, 13)
 
 #: How long a check of link targets, and one of directory members, stays valid, in seconds. See :class:`Snapshot`.
 LINK_TARGETS_INTERVAL = 0.1
@@ -162,7 +165,7 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
     selected = [repr(getattr(config, attribute)) for attribute in relevant]
     # Every LibreSSL has the same version number. Partial chains affect the order of certificates with equal names.
     version = f"{_ssl.OPENSSL_VERSION}, {PARTIAL_CHAINS}"
-    named = str(config.named)
+    named = f"{config.named} {config.requested}"
     overrides = str(config.overrides_system)
     return (__version__, version, sys.platform, str(purpose), file, directory, str(bundle), named, overrides, *selected)
 

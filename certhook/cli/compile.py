@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         _compile(directory, config, CLIENT_AUTH, clients)
     for bundle in _public_bundles.installed(config.adopt):
         request = config.adopting(bundle)
-        adopted = trust_set if request is config else read_trust_set(request)
+        adopted = read_trust_set(request)
         if adopted.anchors and not adopted.is_reduced:
             _compile(directory, request, SERVER_AUTH, adopted)
     count = len(trust_set)

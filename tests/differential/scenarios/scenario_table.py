@@ -492,9 +492,6 @@ def listed_roots(scenario: Scenario) -> set[str]:
     default_trust = _default_trust(layout, setting)
     # Removed roots are excluded from requests for a public bundle.
     adopted = default_trust if setting.get("CERTHOOK_REMOVED") == "keep" else default_trust - {"removed"}
-    if setting.get("SSL_CERT_FILE") in PUBLIC:
-        # A default context requests the same bundle, and stock Python loads the compiled-in directory into it.
-        adopted |= default_trust & {*layout.directory.split()}
     chosen = _chosen_file(client, setting)
     listed: set[str] = set()
     if client.default:
