@@ -35,7 +35,8 @@ def key_value(key: bytes) -> bytes:
       one exponent yields that of every other.
     - Elliptic curves: the x coordinate, for compressed, uncompressed and hybrid points, named and explicit
       parameters. A point and its negation have equal values: the private key of one yields that of the other.
-    - DSA: the number modulo p, as OpenSSL uses it.
+    - DSA: the number modulo p, as OpenSSL uses it, without its sign, which OpenSSL ignores. Half of all signatures
+      are valid for a number and for its negation.
     - Other algorithms: the content of the bit string.
 
     :param key: a SubjectPublicKeyInfo as DER; if it is malformed, its value is itself
@@ -90,7 +91,7 @@ def _dsa(content: bytes, parameters: bytes = b"", *others: bytes) -> bytes:
     number, modulus = integer(content[:after]), integer(_elements(parameters)[0][1], signed=False)
     if not modulus:
         raise ValueError("not a DSA key")
-    return b"DSA %x" % (number % modulus)
+    return b"DSA %x" % min(number % modulus, -number % modulus)
 
 
 def _elements(data: bytes) -> list[tuple[int, bytes]]:

@@ -30,6 +30,7 @@ def encoded(key: object) -> bytes:
 
 
 PRIVATE = rsa.generate_private_key(65537, 2048)
+MODULUS = PRIVATE.public_key().public_numbers().n.to_bytes(256, "big")
 RSA = PRIVATE.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
 RSA_ALGORITHM = "1.2.840.113549.1.1.1"
 
@@ -43,11 +44,46 @@ RSA_ALGORITHM = "1.2.840.113549.1.1.1"
         info(algorithm("1.2.840.113549.1.1.7", der.element(SEQUENCE)), RSA),
         info(algorithm("2.5.8.1.1", b"\2\2\4\0"), RSA),
         info(algorithm(RSA_ALGORITHM, NULL), RSA + b"data that OpenSSL ignores"),
+        # OpenSSL ignores the sign of the modulus, and leading zeros.
+        info(algorithm(RSA_ALGORITHM, NULL), der.element(SEQUENCE, der.element(2, MODULUS), b"\2\1\3")),
+        info(algorithm(RSA_ALGORITHM, NULL), der.element(SEQUENCE, der.element(2, b"\0\0", MODULUS), b"\2\0")),
+        # The last bit of the exponent is unused.
+        info(algorithm(RSA_ALGORITHM, NULL), RSA[:-1] + b"\0", 1),
     ],
 )
-def test_an_rsa_key_has_the_value_of_its_numbers(key: bytes) -> None:
-    numbers = PRIVATE.public_key().public_numbers()
-    assert key_value(key) == key_value(encoded(PRIVATE)) == b"RSA %x %x" % (numbers.n, numbers.e)
+def test_an_rsa_key_has_the_value_of_its_modulus(key: bytes) -> None:
+    value = b"RSA " + MODULUS.hex().encode()
+    assert key_value(key) == key_value(encoded(PRIVATE)) == value
+
+
+DSA = "1.2.840.10040.4.1"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "content", "value"),
+    [
+        # p is 7.
+        (b"\2\1\7", b"\2\1\2", b"DSA 2"),
+        (b"\2\1\7", b"\2\2\0\2", b"DSA 2"),
+        (b"\2\1\7", b"\2\1\2\0", b"DSA 2"),
+        (b"\2\1\7", b"\2\1\x09", b"DSA 2"),
+        # 2 - p, p - 2 and -2
+        (b"\2\1\7", b"\2\1\xfb", b"DSA 2"),
+        (b"\2\1\7", b"\2\1\5", b"DSA 2"),
+        (b"\2\1\7", b"\2\1\xfe", b"DSA 2"),
+        # p has no sign.
+        (b"\2\1\xff", b"\2\1\x70", b"DSA 70"),
+        (b"\2\1\xff", b"\2\2\0\x90", b"DSA 6f"),
+        # Without p, the value is that of the bits.
+        (b"", b"\2\1\4", b"\2\1\4"),
+        (b"\2\1\0", b"\2\1\4", b"\2\1\4"),
+        (b"\2\1\7", b"\4\1\4", b"\4\1\4"),
+    ],
+)
+def test_a_dsa_key_has_the_value_of_its_number_modulo_p(parameters: bytes, content: bytes, value: bytes) -> None:
+    rest = b"\2\1\3\2\1\2" if parameters else b""
+    assert key_value(info(algorithm(DSA, der.element(SEQUENCE, parameters, rest)), content)) == value
+    assert key_value(info(algorithm(DSA), content)) == content
 
 
 @pytest.mark.parametrize(
@@ -84,17 +120,17 @@ def test_other_keys_have_the_value_of_their_bits() -> None:
         assert key_value(info(algorithm(RSA_ALGORITHM), content)) == content
     # Random bits may resemble a sequence.
     assert key_value(info(algorithm("1.3.101.112"), b"\x30\5" + bytes(30))) == b"\x30\5" + bytes(30)
-    # The parameters of DSA do not belong to the value.
-    parameters = der.element(SEQUENCE, b"\2\1\7", b"\2\1\3", b"\2\1\2")
-    assert key_value(info(algorithm("1.2.840.10040.4.1", parameters), b"\2\1\4")) == b"\2\1\4"
 
 
 def test_different_keys_have_different_values() -> None:
     keys = [encoded(ec.generate_private_key(curve())) for curve in (ec.SECP256R1, ec.SECP256R1, ec.SECP384R1)]
     keys += [encoded(PRIVATE), encoded(rsa.generate_private_key(65537, 2048)), der.KEY, der.OTHER_KEY]
-    numbers = PRIVATE.public_key().public_numbers()
-    keys.append(encoded_numbers(numbers.n, 3))
     assert len({key_value(key) for key in keys}) == len(keys)
+
+
+def test_keys_with_one_modulus_have_one_owner() -> None:
+    numbers = PRIVATE.public_key().public_numbers()
+    assert key_value(encoded_numbers(numbers.n, 3)) == key_value(encoded(PRIVATE))
 
 
 def encoded_numbers(modulus: int, exponent: int) -> bytes:

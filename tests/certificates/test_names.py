@@ -67,6 +67,7 @@ LETTERS = st.sampled_from(
     "aAzZiI@[`{0 é É ß İ ſ \u00a0 \u2003 \u3000 😀 \u0130 \x85 \x1c \x00 \t\n\v\f\r".replace("  ", " ")
 )
 TEXTS = st.one_of(st.text(LETTERS, max_size=12), st.text(max_size=8))
+BYTES = st.binary(max_size=8)
 LATIN = st.text(st.characters(max_codepoint=255), max_size=12)
 ASCII = st.text(st.characters(max_codepoint=127), max_size=12)
 
@@ -86,7 +87,7 @@ VALUES = st.one_of(
     strings(BMP_STRING, st.text(st.characters(min_codepoint=0xD700, max_codepoint=0xE000), max_size=3), "utf-16-be"),
     # OpenSSL compares these without decoding them.
     strings(NUMERIC_STRING, st.text("0123456789 ", max_size=8), "latin-1"),
-    st.binary(max_size=8).map(lambda value: der.element(der.BIT_STRING, b"\0", value)),
+    st.builds(lambda unused, value: der.element(der.BIT_STRING, bytes((unused,)), value), st.integers(0, 7), BYTES),
     # OpenSSL rejects most of these.
     st.builds(der.element, st.sampled_from([0x0C, 0x12, 0x13, 0x14, 0x16, 0x1C, 0x1E]), st.binary(max_size=9)),
 )
@@ -98,6 +99,7 @@ NAMES = st.lists(st.lists(ATTRIBUTES, max_size=3), max_size=3).map(lambda sets: 
 @settings(max_examples=40)
 @given(st.lists(NAMES, min_size=8, max_size=40))
 @example([der.name(), der.name([]), der.name([], [der.attribute(b"\x0c\x01a")], [])])
+@example([der.name([der.attribute(der.element(der.BIT_STRING, bits))]) for bits in (b"\0", b"\7", b"\7\xff")])
 @example([der.name([der.attribute(der.element(0x0C, b" \t\n\v\f\rA  B\t\tC \r\n"))])])
 def test_subject_hashes_of_any_name_are_those_of_openssl(openssl_hashes, subjects: list[bytes]) -> None:
     certificates = [der.certificate(subject, serial=number) for number, subject in enumerate(subjects, 1)]
@@ -184,7 +186,7 @@ def _certificate(subject: bytes, issuer: bytes) -> x509.Certificate:
 def test_a_certificate_is_self_issued_if_its_names_are_equal_for_openssl() -> None:
     name, other = der.common_name("a certificate1"), der.common_name("a certificate2")
     printable = der.name([der.attribute(der.element(der.PRINTABLE_STRING, b"A  CERTIFICATE1"))])
-    malformed = der.element(der.SEQUENCE, der.element(0x05), bytes(len(name) - 4))
+    malformed = der.element(der.SEQUENCE, der.element(der.OCTET_STRING, bytes(len(name) - 4)))
     assert names.is_self_issued(_certificate(name, name))
     assert names.is_self_issued(_certificate(printable, name))
     assert names.is_self_issued(_certificate(malformed, malformed))

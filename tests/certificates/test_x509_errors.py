@@ -133,7 +133,14 @@ def test_each_field_of_a_certificate_is_the_one_at_its_position(version: list[by
 
 LONG = b"\4\x81\1x"
 RSA_ALGORITHM = der.element(SEQUENCE, der.object_identifier("1.2.840.113549.1.1.1"))
+DSA_ALGORITHM = der.element(SEQUENCE, der.object_identifier("1.2.840.10040.4.1"))
 RSA_KEY = der.element(SEQUENCE, b"\2\x81\1\3", b"\2\1\3")
+HIGH_TAG = b"\x1f\x0c\1a"
+CONSTRUCTED = der.element(0x2C, der.element(0x0C, b"a"))
+
+
+def public_key(algorithm: bytes, *content: bytes, tag: int = BIT_STRING) -> bytes:
+    return der.element(SEQUENCE, algorithm, der.element(tag, *content))
 
 
 @pytest.mark.parametrize(
@@ -143,14 +150,61 @@ RSA_KEY = der.element(SEQUENCE, b"\2\x81\1\3", b"\2\1\3")
         pytest.param(3, der.name([der.attribute(LONG)]), id="subject"),
         pytest.param(3, der.element(SEQUENCE, b"\x31\x80\0\0"), id="indefinite length"),
         pytest.param(4, der.element(SEQUENCE, LONG), id="public key"),
-        pytest.param(4, der.element(SEQUENCE, RSA_ALGORITHM, der.element(BIT_STRING, b"\0", RSA_KEY)), id="RSA key"),
+        pytest.param(4, public_key(RSA_ALGORITHM, b"\0", RSA_KEY), id="RSA key"),
+        pytest.param(4, public_key(DSA_ALGORITHM, b"\0", LONG), id="DSA key"),
     ],
 )
 def test_names_and_keys_with_lengths_in_more_bytes_than_they_need_are_refused(position: int, value: bytes) -> None:
+    assert_not_der(position, value, "(non-minimal|invalid) length")
+
+
+def assert_not_der(position: int, value: bytes, reason: str) -> None:
     fields = [*FIELDS]
     fields[position] = value
-    with pytest.raises(ValueError, match="the (issuer|subject|public key) is not DER: (non-minimal|invalid) length"):
+    with pytest.raises(ValueError, match=f"the (issuer|subject|public key) is not DER: {reason}"):
         x509.Certificate(certificate(VERSION, NUMBER, *fields))
+
+
+@pytest.mark.parametrize("position", [1, 3])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (der.name([der.attribute(CONSTRUCTED)]), "constructed encoding"),
+        (der.name([der.attribute(HIGH_TAG)]), "unsupported multi-byte tag"),
+        (der.element(SEQUENCE, b"\x3f\x11\0"), "unsupported multi-byte tag"),
+    ],
+)
+def test_names_in_other_encodings_than_der_are_refused(position: int, value: bytes, reason: str) -> None:
+    assert_not_der(position, value, reason)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (public_key(ALGORITHM, SIGNATURE, tag=BIT_STRING | 0x20), "constructed encoding"),
+        (public_key(der.element(SEQUENCE, der.element(0x26, identifier())), b"\0"), "constructed encoding"),
+        (public_key(der.element(SEQUENCE, identifier(), der.element(0x3E)), b"\0"), "constructed encoding"),
+        (public_key(DSA_ALGORITHM, b"\0", b"\x1f\2\1\1"), "unsupported multi-byte tag"),
+        (public_key(RSA_ALGORITHM, b"\0", b"\x3f\x10\0"), "unsupported multi-byte tag"),
+        (public_key(RSA_ALGORITHM, b"\0", der.element(SEQUENCE, HIGH_TAG)), "unsupported multi-byte tag"),
+    ],
+)
+def test_keys_in_other_encodings_than_der_are_refused(key: bytes, reason: str) -> None:
+    assert_not_der(4, key, reason)
+
+
+def test_parameters_of_algorithms_may_contain_explicit_tags() -> None:
+    """Those of RSASSA-PSS do."""
+    parameters = der.element(SEQUENCE, der.element(0xA0, ALGORITHM), der.element(0x60, NUMBER))
+    key = public_key(
+        der.element(SEQUENCE, identifier("1.2.840.113549.1.1.10"), parameters), b"\0", der.element(SEQUENCE)
+    )
+    assert x509.Certificate(certificate(NUMBER, *FIELDS[:4], key)).key == key
+
+
+def test_data_after_a_dsa_key_need_not_be_der() -> None:
+    key = public_key(DSA_ALGORITHM, b"\0", NUMBER, HIGH_TAG)
+    assert x509.Certificate(certificate(NUMBER, *FIELDS[:4], key)).key == key
 
 
 def test_the_bits_of_a_key_need_not_be_der_except_in_rsa_keys() -> None:
