@@ -45,10 +45,16 @@ def ignore(collector: Collector, path: str, reason: str, error: BaseException | 
 
     :param error: the error that occurred
     """
-    debug(f"{path} is ignored: it {reason}")
+    log(collector, f"{path} is ignored: it {reason}")
     collector.recorder.read_failed(error)
     if isinstance(error, PermissionError):
         collector.recorder.unreadable.append(path)
+
+
+def log(collector: Collector, message: str) -> None:
+    """Write a line to standard error if ``CERTHOOK_DEBUG`` is set."""
+    if collector.config.debug:
+        debug(message)
 
 
 def is_special(path: str) -> bool:

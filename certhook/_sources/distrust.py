@@ -40,7 +40,6 @@ import sys
 from certhook._sources import block_files, debian
 from certhook._sources.locations import is_android
 from certhook._sources.native import native_store
-from certhook._warnings import debug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _read_directory(
         # The files are few, so each is also checked for every context, which detects an entry that is added in place.
         collector.recorder.watch(path)
         if block_files.is_special(path):
-            debug(f"{path} is ignored: it is not a file")
+            block_files.log(collector, f"{path} is ignored: it is not a file")
             continue
         data = block_files.content(collector, path, adds_trust)
         if data is not None:

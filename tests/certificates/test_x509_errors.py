@@ -22,6 +22,8 @@ MESSAGES = {
     "long tag": "unsupported multi-byte tag",
     "length": "invalid length",
     "long length": "non-minimal length",
+    "bits": "invalid bit string",
+    "number": "not an integer",
     "overrun": "element exceeds its container",
     "certificate": "not an X.509 certificate",
     "fields": "unexpected fields in TBSCertificate",
@@ -258,6 +260,30 @@ def test_a_certificate_has_a_serial_number_and_five_sequences(fields: list[bytes
 def test_the_fields_of_a_certificate_end_with_its_first_part() -> None:
     """The parts after them are sequences as well, and must not be read as fields."""
     assert_raises("fields", x509.Certificate, certificate(VERSION, NUMBER, *FIELDS[:4]))
+
+
+# Numbers and bits.
+
+
+def test_a_number_has_a_sign_unless_it_is_ignored() -> None:
+    assert [x509.integer(b"\2\2\0\xff"), x509.integer(b"\2\1\xff"), x509.integer(b"\2\1\xff", signed=False)] == [
+        255,
+        -1,
+        255,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(b"\0", b""), (b"\7", b""), (b"\0\xff", b"\xff"), (b"\1\xff\xff", b"\xff\xfe"), (b"\7\xff", b"\x80")],
+)
+def test_unused_bits_are_zero(value: bytes, expected: bytes) -> None:
+    assert x509.bits(value) == expected
+
+
+@pytest.mark.parametrize("value", [b"", b"\x08", b"\x08\0"])
+def test_a_bit_string_begins_with_the_number_of_unused_bits(value: bytes) -> None:
+    assert_raises("bits", x509.bits, value)
 
 
 # OpenSSL's trust settings.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,12 +13,14 @@ import der
 import pytest
 from der import ANY, CLIENTS, MAIL, SERVERS
 
+from certhook import _files
 from certhook._certificates.pem import MOST_PROBLEMS
 from certhook._certificates.x509 import Certificate
 from certhook._config import ANY_PURPOSE, CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import debian, distrust
 from certhook._sources.blocklist import identity
 from certhook._sources.collector import Collector
+from certhook.exceptions import SourceError
 
 BAD = Certificate(der.certificate(der.common_name("bad")))
 RENEWED = Certificate(der.certificate(der.common_name("bad"), serial=2))
@@ -504,16 +508,95 @@ def test_a_link_to_a_missing_file_is_not_a_problem(linux, collector) -> None:
     assert_complete(collector)
 
 
-def test_an_unreadable_file_leaves_the_block_list_incomplete(linux, collector) -> None:
-    (linux / "one" / "blocklist").mkdir(parents=True)
-    path = linux / "one" / "blocklist" / "a.pem"
-    path.symlink_to("a.pem")
-    other = write(linux / "one" / "blocklist" / "b.pem", der.pem(BAD.der))
+@pytest.fixture(params=[PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def refuse(request, monkeypatch):
+    """A function that makes a path unreadable, and returns the error."""
+
+    def refuse(refused: str) -> OSError:
+        def refusing(function, failure):
+            def call(path: str):
+                if path == refused:
+                    raise failure from request.param
+                return function(path)
+
+            return call
+
+        reading = refusing(_files.read, SourceError(refused, "cannot be read: test"))
+        monkeypatch.setattr(_files, "read", reading)
+        monkeypatch.setattr(distrust.os, "listdir", refusing(os.listdir, request.param))
+        return request.param
+
+    return refuse
+
+
+@pytest.mark.parametrize("directory", ["one", "one/blocklist", "two/blacklist"])
+def test_an_unreadable_file_leaves_the_block_list_incomplete(linux, collector, refuse, directory: str) -> None:
+    path = write(linux / directory / "a.pem", b"")
+    other = write(linux / directory / "b.pem", DISTRUSTED)
+    error = refuse(path)
     distrust.read(collector)
-    assert problems(collector) == [str(path)]
+    assert problems(collector) == [path]
     assert not collector.blocklist.is_complete
-    assert [type(error).__name__ for error in collector.recorder.failures] == ["OSError"]
+    assert collector.recorder.failures == [error]
+    assert collector.recorder.unreadable == [path] * isinstance(error, PermissionError)
     assert lists(collector) == {other}
+
+
+@pytest.fixture
+def debug_lines(collector, capfd):
+    """A function that returns the lines that the collector writes to standard error."""
+    collector.config = Config({"CERTHOOK_DEBUG": "1"})
+    return lambda: capfd.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("name", ["one/anchors/a.pem", "one/anchors"])
+def test_unreadable_anchors_are_ignored(linux, collector, refuse, debug_lines, name: str) -> None:
+    """They add trust, and the system's store contains their effect."""
+    write(linux / "one" / "anchors" / "a.pem", DISTRUSTED)
+    other = write(linux / "two" / "anchors" / "b.pem", DISTRUSTED)
+    path = str(linux / name)
+    error = refuse(path)
+    distrust.read(collector)
+    assert_complete(collector)
+    assert [line for line in debug_lines() if f"{path} is ignored: it cannot be read: " in line]
+    # The result is not that of a process that may read them.
+    assert collector.recorder.failures == [error]
+    assert collector.recorder.unreadable == [path] * isinstance(error, PermissionError)
+    assert path in collector.recorder.watched
+    assert lists(collector) == {other}
+
+
+def bind(path: Path) -> None:
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(path))
+
+
+@pytest.mark.parametrize("directory", ["one", "one/anchors", "one/blocklist"])
+@pytest.mark.parametrize(
+    "create", [os.mkfifo, bind, lambda path: path.symlink_to(path.name), lambda path: path.symlink_to("/dev/zero")]
+)
+def test_what_is_not_a_file_is_ignored(linux, collector, debug_lines, create, monkeypatch, directory: str) -> None:
+    other = write(linux / directory / "b.pem", DISTRUSTED)
+    monkeypatch.chdir(linux / directory)  # The path of a socket is limited to about 100 bytes.
+    create(Path("a"))
+    distrust.read(collector)
+    assert_complete(collector)
+    assert (
+        len([line for line in debug_lines() if f"{linux / directory / 'a'} is ignored: it is not a file" in line]) == 1
+    )
+    assert collector.recorder.failures == collector.recorder.unreadable == []
+    assert str(linux / directory / "a") in collector.recorder.watched
+    assert lists(collector) == {other}
+
+
+def test_a_file_that_is_too_large_is_ignored_only_among_anchors(linux, collector) -> None:
+    for name in ("anchors", "blocklist"):
+        (linux / "one" / name).mkdir(parents=True)
+        with open(linux / "one" / name / "a.pem", "wb") as file:
+            file.truncate(_files.LIMIT + 1)
+    distrust.read(collector)
+    assert problems(collector) == [str(linux / "one" / "blocklist" / "a.pem")]
+    assert not collector.blocklist.is_complete
 
 
 def dated(timestamp: float) -> bytes:

@@ -162,6 +162,45 @@ def test_a_block_list_is_applied_by_a_process_that_may_read_it_after_one_that_ma
     assert lines[1::2] == ["True", "False", "True", "False"]
 
 
+ANCHORS = os.path.join(os.path.dirname(BLOCKLIST), "anchors")
+NO_ANCHORS = {
+    "an unreadable file": namespace.unreadable(b""),
+    "a pipe": os.mkfifo,
+    "a link to itself": namespace.Link("a.pem"),
+    "a device": namespace.Link("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ANCHORS)
+def test_an_anchor_that_is_unreadable_or_no_file_does_not_exclude_the_bundle(linux, tmp_path, name: str) -> None:
+    """Python without certhook verifies the servers of the bundle."""
+    tree = {STORE: Pem("system both"), f"{ANCHORS}/a.pem": NO_ANCHORS[name]}
+    code = f"""
+import os, subprocess, sys
+for disabled in "1", "0":
+    os.environ["CERTHOOK_DISABLED"] = disabled
+    subprocess.run([sys.executable, "-c", {support.VERDICTS!r}], check=True)
+"""
+    variables = {"SSL_CERT_FILE": str(linux.certifi / "cacert.pem")}
+    done = linux.run(linux.installed, code, tree, tmp_path, privileged=False, **variables)
+    assert verdicts_of(done) == [expected("bundled both"), expected("system bundled both")]
+    assert warnings_of(done) == []
+
+
+def test_an_anchor_is_read_by_a_process_that_may_read_it_after_one_that_may_not(linux, tmp_path) -> None:
+    """Both have the same cache."""
+    marked = b"[p11-kit-object-v1]\nx-distrusted: true\n" + linux.cas.pem("bundled")
+    tree = {STORE: Pem("system both"), f"{ANCHORS}/a.pem": namespace.unreadable(marked)}
+    lines = linux.run(linux.installed, PROCESSES, tree, tmp_path).stdout.splitlines()
+    assert [support.verdicts(line) for line in lines[::2]] == [
+        expected("system bundled both"),
+        expected("system bundled both"),
+        expected("system both"),
+        expected("system both"),  # The result of the third process, which is not a secret.
+    ]
+    assert lines[1::2] == ["True", "False", "True", "False"]
+
+
 def test_an_inaccessible_directory_of_block_lists_is_reported_once(linux, tmp_path) -> None:
     directory = os.path.dirname(BLOCKLIST)
     tree = {STORE: Pem("system both"), f"{BLOCKLIST}/a.pem": Pem("system"), directory: namespace.inaccessible}
