@@ -195,6 +195,17 @@ def test_keys_in_other_encodings_than_der_are_refused(key: bytes, reason: str) -
     assert_not_der(4, key, reason)
 
 
+def test_the_key_of_a_certificate_with_equal_names_is_checked() -> None:
+    key = public_key(ALGORITHM, SIGNATURE, tag=BIT_STRING | 0x20)
+    with pytest.raises(ValueError, match="the public key is not DER"):
+        x509.Certificate(certificate(NUMBER, *FIELDS[:3], FIELDS[1], key))
+
+
+@pytest.mark.parametrize("key", [public_key(RSA_ALGORITHM), public_key(RSA_ALGORITHM, b"\0", LONG, tag=0x04)])
+def test_a_key_without_bits_is_left_to_openssl(key: bytes) -> None:
+    assert x509.Certificate(certificate(NUMBER, *FIELDS[:4], key)).key == key
+
+
 def test_parameters_of_algorithms_may_contain_explicit_tags() -> None:
     """Those of RSASSA-PSS do."""
     parameters = der.element(SEQUENCE, der.element(0xA0, ALGORITHM), der.element(0x60, NUMBER))
@@ -275,10 +286,15 @@ def test_a_number_has_a_sign_unless_it_is_ignored() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(b"\0", b""), (b"\7", b""), (b"\0\xff", b"\xff"), (b"\1\xff\xff", b"\xff\xfe"), (b"\7\xff", b"\x80")],
+    [(b"\0", b""), (b"\7", b""), (b"\0\xff", b"\xff"), (b"\1\0\xff", b"\0\xfe"), (b"\7\xff", b"\x80")],
 )
 def test_unused_bits_are_zero(value: bytes, expected: bytes) -> None:
     assert x509.bits(value) == expected
+
+
+@pytest.mark.parametrize("data", [b"\4\1\1", b"\2\0", b"\2\1\1\0"])
+def test_a_number_is_one_integer_and_nothing_else(data: bytes) -> None:
+    assert_raises("number", x509.integer, data)
 
 
 @pytest.mark.parametrize("value", [b"", b"\x08", b"\x08\0"])
@@ -342,6 +358,10 @@ def test_an_extension_ends_with_its_value(parts: list[bytes]) -> None:
 )
 def test_the_value_of_an_extension_is_one_sequence(value: bytes) -> None:
     assert_raises("purposes", x509.key_purposes, der.element(SEQUENCE, identifier(), der.element(0x04, value)))
+
+
+def test_the_type_of_an_extension_is_its_first_part() -> None:
+    assert x509.extension_type(der.extension("1.2.3", "1.2.4")) == "1.2.3"
 
 
 def test_purposes_are_object_identifiers() -> None:
