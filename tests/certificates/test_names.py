@@ -147,6 +147,18 @@ def test_the_order_within_a_set_is_insignificant_and_the_order_of_sets_is_signif
     assert names.subject_hash(der.name([one], [other])) != names.subject_hash(der.name([other], [one]))
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(b"\0\xff", b"\0\xff"), (b"\7\xff", b"\7\x80"), (b"\4\1\xff", b"\4\1\xf0"), (b"\7", b"\0"), (b"\0", b"\0")],
+)
+def test_unused_bits_in_names_are_zero(content: bytes, expected: bytes) -> None:
+    """OpenSSL decodes bit strings, and compares any other type that is not text as it is encoded."""
+    found, same = (der.name([der.attribute(der.element(der.BIT_STRING, value))]) for value in (content, expected))
+    assert names.canonical(found) == same[2:]
+    number = der.name([der.attribute(der.element(NUMERIC_STRING, b"7 "))])
+    assert names.canonical(number) == number[2:]
+
+
 # Text.
 
 
