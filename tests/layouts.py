@@ -369,19 +369,7 @@ LAYOUTS.update(
             "system both",
             warnings=(f"{BLOCKLIST}/a.pem: distrusts nothing; ",),
         ),
-        "distrusted: a FIFO": Layout(
-            {**FEDORA_44, f"{BLOCKLIST}/a.pem": os.mkfifo},
-            "system both",
-            warnings=(
-                f"{BLOCKLIST}/a.pem: is a pipe; ",
-                "bundled: is excluded, because it may contain roots that this ",
-            ),
-        ),
-        "distrusted: a FIFO, without a store": Layout(
-            {f"{BLOCKLIST}/a.pem": os.mkfifo},
-            "bundled both",
-            warnings=(f"{BLOCKLIST}/a.pem: is a pipe; ",),
-        ),
+        "distrusted: a FIFO": Layout({**FEDORA_44, f"{BLOCKLIST}/a.pem": os.mkfifo}, ALL),
         "distrusted: indented": Layout(
             {**FEDORA_44, f"{BLOCKLIST}/a.pem": Indented("bundled")},
             "system both",

@@ -57,7 +57,7 @@ def test_a_daemon_that_switched_its_user_keeps_its_variables(variables, identity
 
 @linux
 def test_without_access_to_proc_the_c_library_reports_the_privileges(monkeypatch) -> None:
-    monkeypatch.setattr(_state, "open", raising(errno.EACCES), raising=False)
+    monkeypatch.setattr(_state.os, "open", raising(errno.EACCES))
     assert _state._query_at_secure() == "no"
     monkeypatch.setitem(sys.modules, "ctypes", None)
     assert _state._query_at_secure() == "yes"
@@ -67,7 +67,7 @@ def test_without_access_to_proc_the_c_library_reports_the_privileges(monkeypatch
 def test_a_process_without_free_descriptors_reads_no_variables_until_it_can_check_its_privileges(monkeypatch) -> None:
     """The caller of a set-uid program can limit its number of open files, so that /proc cannot be read."""
     with monkeypatch.context() as patch:
-        patch.setattr(_state, "open", raising(errno.EMFILE), raising=False)
+        patch.setattr(_state.os, "open", raising(errno.EMFILE))
         assert _state._query_at_secure() == "no"  # from the C library
         patch.setitem(sys.modules, "ctypes", None)
         assert _state.is_privileged() and process.at_secure == ""
@@ -76,6 +76,6 @@ def test_a_process_without_free_descriptors_reads_no_variables_until_it_can_chec
 
 @linux
 def test_without_proc_and_the_c_library_the_identities_decide(monkeypatch) -> None:
-    monkeypatch.setattr(_state, "open", raising(errno.ENOENT), raising=False)
+    monkeypatch.setattr(_state.os, "open", raising(errno.ENOENT))
     monkeypatch.setitem(sys.modules, "ctypes", None)
     assert _state._query_at_secure() == "unknown"

@@ -103,14 +103,14 @@ hashlib.new = hashlib.md5 = hashlib.sha1 = hashlib.sha256 = refuse
 
 
 @pytest.mark.parametrize("restriction", [RESTRICTED, "import sys; sys.modules['hashlib'] = None\n"])
-def test_a_first_context_needs_no_digest_of_hashlib(installed, cas, servers, tmp_path, restriction) -> None:
+def test_a_first_context_needs_no_digest_of_hashlib(installed_unmeasured, cas, servers, tmp_path, restriction) -> None:
     (tmp_path / "store.pem").write_bytes(cas.pem("system", "both"))
     env = support.clean_env(
         SERVERS=support.server_list(servers),
         SSL_CERT_FILE=str(tmp_path / "store.pem"),
         CERTHOOK_CACHE_DIR=str(tmp_path / "cache"),
     )
-    done = support.run(installed, restriction + support.VERDICTS, env=env)
+    done = support.run(installed_unmeasured, restriction + support.VERDICTS, env=env)
     assert done.stderr == ""
     assert {name for name, trusted in support.verdicts(done.stdout).items() if trusted} == {"system", "both"}
     assert any((tmp_path / "cache").glob("*/manifest"))

@@ -184,8 +184,12 @@ def _bundle_key(named: "Optional[str]") -> str:
 
 
 def exists(path: str) -> bool:
-    """Return whether *path* exists."""
-    return bool(_system.access(path, os.F_OK))
+    """Return whether *path* exists. access() would use the real user and ignore capabilities."""
+    try:
+        _system.stat(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def decode_rows(fields: "List[str]") -> "Rows":

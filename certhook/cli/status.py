@@ -120,11 +120,11 @@ def _enabled_by() -> str | None:
 def _unprocessed_pth() -> str | None:
     """Return the directory on the path with ``certhook.pth`` that is no site-packages directory, if there is one.
 
-    ``pip install --target`` creates one, for example a Lambda layer.
+    ``pip install --target`` creates one, for example a Lambda layer. Under ``-S``, no ``.pth`` file is processed.
     """
     directory = os.path.dirname(os.path.dirname(os.path.abspath(certhook.__file__ or "")))
     known = [*site.getsitepackages(), site.getusersitepackages()]
-    if os.path.realpath(directory) in map(os.path.realpath, known):
+    if sys.flags.no_site or os.path.realpath(directory) in map(os.path.realpath, known):
         return None
     return directory if os.path.isfile(os.path.join(directory, "certhook.pth")) else None
 

@@ -117,13 +117,13 @@ def expired_intermediate() -> dict[str, Scenario]:
 
 def added_location() -> dict[str, Scenario]:
     """A location that only certhook reads contains CAs with the names of those that stock Python finds."""
-    root = issue("R", ca=True, changed=NO_KEY_IDS)
+    root = issue("R", ca=True)
     issuing = issue("issuing CA", root, ca=True)
     leaf = issue("localhost", issuing)
     # The same CA, with an issuer that no location contains.
     other_edition = issue("issuing CA", issue("?", ca=True), ca=True, key=issuing.key)
-    recreated = issue("R", ca=True, changed=NO_KEY_IDS)
-    direct = issue("localhost", root, changed=NO_KEY_IDS)
+    old, recreated = (issue("CA", ca=True, changed=NO_KEY_IDS) for _ in range(2))
+    direct = issue("localhost", old, changed=NO_KEY_IDS)
     not_critical = issue("N", ca=True, changed={x509.BasicConstraints: (x509.BasicConstraints(True, None), False)})
     reissued = issue("N", ca=True, key=not_critical.key)
     for_clients = der.pem(issuing.der + der.auxiliary([der.CLIENTS]), "TRUSTED CERTIFICATE")
@@ -134,7 +134,7 @@ def added_location() -> dict[str, Scenario]:
         "added: an edition of a listed CA that leads to no root": Scenario(
             [leaf], pem(issuing, root), added=other_edition.pem
         ),
-        "added: a root of the same name": Scenario([direct], root.pem, added=recreated.pem),
+        "added: a root of the same name": Scenario([direct], old.pem, added=recreated.pem),
         "added: an older edition of the root": Scenario(
             [issue("localhost", reissued)], reissued.pem, added=not_critical.pem
         ),
