@@ -1,17 +1,56 @@
-"""Environment variables that look like settings of certhook and have no effect."""
+"""Environment variables: their effects, and those that look like settings of certhook and have none."""
 
 from __future__ import annotations
 
 import difflib
 
-from certhook._config import VARIABLES
+from certhook import _config
+from certhook._config import SETTINGS, VARIABLES
+from certhook._state import is_privileged
+from certhook._text import presentable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable
+    from typing import Iterable, Mapping
+
+    from certhook._config import Config
 
 #: The prefix of the variables that belong to certhook alone.
 PREFIX = "CERTHOOK_"
+
+_SETTINGS = {setting.name: setting for setting in SETTINGS}
+
+
+def describe(environ: Mapping[str, str], config: Config) -> list[dict[str, str]]:
+    """Return the name, value and effect of each variable of certhook in *environ*, sorted by name.
+
+    :param config: the settings in *environ*
+    """
+    effects = {name: _effect(name, environ[name], config) for name in _SETTINGS if name in environ}
+    for name, similar in unknown_variables(environ).items():
+        suggestion = f"; did you mean {similar}?" if similar else ""
+        effects[name] = f"has no effect: certhook has no such variable{suggestion}"
+    return [
+        {"name": name, "value": presentable(environ[name]), "effect": effect}
+        for name, effect in sorted(effects.items())
+    ]
+
+
+def _effect(name: str, value: str, config: Config) -> str:
+    refused = [problem.message for problem in config.problems if problem.setting == name]
+    if is_privileged():
+        return "has no effect: the process runs set-uid or set-gid"
+    if refused:
+        return refused[0]
+    if name.startswith(PREFIX) and not value:
+        return "has no effect: it is empty"
+    if name == "CERTHOOK_DISABLED" and not _config.is_disabled():
+        return "has no effect: the value means no"
+    if name == "NIX_SSL_CERT_FILE" and config.overrides_system:
+        return "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
+    if name == "SSL_CERT_FILE" and config.named is not None:
+        return "names a copy of Mozilla's roots, and therefore excludes no other roots"
+    return _SETTINGS[name].description
 
 
 def unknown_variables(environ: Iterable[str]) -> dict[str, str]:

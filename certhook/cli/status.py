@@ -9,9 +9,8 @@ import sys
 
 import certhook
 from certhook import _config
-from certhook._config import SERVER_AUTH, SETTINGS, Config
+from certhook._config import SERVER_AUTH
 from certhook._public_bundles import BUNDLES
-from certhook._state import is_privileged
 from certhook._text import presentable
 from certhook.cli import _libraries, _roots_table, _terminal, _variables
 from certhook.cli._roots_table import detail_lines, indented
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from certhook._certificates.anchor import Anchor
-
-_SETTINGS = {setting.name: setting for setting in SETTINGS}
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -85,7 +82,7 @@ def _read_status() -> dict[str, Any]:
         "sources": list(config.sources),
         "mode": config.mode,
         "adopted": list(BUNDLES if config.adopt is None else config.adopt),
-        "variables": _read_variables(config),
+        "variables": _variables.describe(os.environ, config),
         "anchors": len(anchors),
         "anchors_by_source": _count_by_source(anchors),
         "roots": [_roots_table.as_json(anchor) for anchor in anchors],
@@ -127,32 +124,6 @@ def _unprocessed_pth() -> str | None:
     if sys.flags.no_site or os.path.realpath(directory) in map(os.path.realpath, known):
         return None
     return directory if os.path.isfile(os.path.join(directory, "certhook.pth")) else None
-
-
-def _read_variables(config: Config) -> list[dict[str, str]]:
-    effects = {name: _effect(name, os.environ[name], config) for name in _SETTINGS if name in os.environ}
-    for name, similar in _variables.unknown_variables(os.environ).items():
-        suggestion = f"; did you mean {similar}?" if similar else ""
-        effects[name] = f"has no effect: certhook has no such variable{suggestion}"
-    return [
-        {"name": name, "value": presentable(os.environ[name]), "effect": effect}
-        for name, effect in sorted(effects.items())
-    ]
-
-
-def _effect(name: str, value: str, config: Config) -> str:
-    refused = [problem.message for problem in config.problems if problem.setting == name]
-    if is_privileged():
-        return "has no effect: the process runs set-uid or set-gid"
-    if refused:
-        return refused[0]
-    if name.startswith(_variables.PREFIX) and not value:
-        return "has no effect: it is empty"
-    if name == "CERTHOOK_DISABLED" and not _config.is_disabled():
-        return "has no effect: the value means no"
-    if name == "NIX_SSL_CERT_FILE" and config.overrides_system:
-        return "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
-    return _SETTINGS[name].description
 
 
 def _count_by_source(anchors: list[Anchor]) -> dict[str, int]:

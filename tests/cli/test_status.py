@@ -201,6 +201,12 @@ def test_a_variable_is_shown_with_its_effect(changed, name: str, expected: str, 
     assert expected in effect(status(**changed), name)
 
 
+def test_a_public_bundle_in_ssl_cert_file_is_recognised(status, installed) -> None:
+    bundle = str(support.purelib(installed) / "certifi" / "cacert.pem")
+    found = status(SSL_CERT_FILE=bundle, SSL_CERT_DIR=None, CERTHOOK_BUNDLE=None)
+    assert effect(found, "SSL_CERT_FILE") == "names a copy of Mozilla's roots, and therefore excludes no other roots"
+
+
 def test_every_setting_that_is_set_is_shown_and_no_other_variable(status) -> None:
     found = status(**{setting.name: os.devnull for setting in SETTINGS}, CERTHOOKS="1", SSL_CERT="1")
     assert {variable["name"] for variable in found["variables"]} == {setting.name for setting in SETTINGS}
