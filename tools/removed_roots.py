@@ -74,7 +74,7 @@ def releases() -> list[str]:
 
 
 def distribution(version: str, downloads: Path) -> Path:
-    """Return the file of a release in *downloads*; it is downloaded if it is missing."""
+    """Return the file of a release in *downloads*, and download it if it is missing."""
     directory = downloads / version
     if not directory.exists():
         with tempfile.TemporaryDirectory(dir=str(downloads)) as temporary:
@@ -107,9 +107,9 @@ def roots(data: bytes) -> dict[str, bytes]:
 def removed(bundles: dict[str, dict[str, bytes]]) -> dict[str, tuple[str, str]]:
     """Return the entries of the table.
 
-    :param bundles: the roots of each release by SHA-256, the oldest release first
+    If releases lack a root only temporarily, it is removed by the first release after the last one with it.
 
-    A root that a release misses only temporarily is removed by the first release after the last one with it.
+    :param bundles: the roots of each release by SHA-256, the oldest release first
     """
     last_release, certificates = {}, {}
     for version, certificates_of_release in bundles.items():
@@ -146,7 +146,7 @@ def quoted(text: str) -> str:
 
 
 def report(bundles: dict[str, dict[str, bytes]], entries: dict[str, tuple[str, str]]) -> None:
-    """Print the number of roots, and the differences to the present data."""
+    """Print the number of roots, and the differences from the present data."""
     versions = list(bundles)
     total = len({fingerprint for certificates in bundles.values() for fingerprint in certificates})
     print(f"{len(versions)} releases of certifi, {versions[0]} to {versions[-1]}, with {total} different roots")
