@@ -31,8 +31,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         (
             "Build the compiled store of root certificates that makes the first TLS context of a program fast. Do this "
             "in the image of containers that are read-only or short-lived. Programs use the store as long as the "
-            "environment variables and the files that it was built from are unchanged. Requests for the public bundles "
-            "of installed packages, such as requests makes for that of certifi, have stores of their own.",
+            "environment variables and the files that it was built from are unchanged. A store is also built for each "
+            "public bundle of an installed package, such as certifi's, which requests and httpx name.",
         ),
         (
             "Exit status: 0 if the store was built, 1 if it was not, 2 for invalid arguments, or if certhook is in an "

@@ -115,9 +115,12 @@ def _enabled_by() -> str | None:
 
 
 def _unprocessed_pth() -> str | None:
-    """Return the directory on the path with ``certhook.pth`` that is no site-packages directory, if there is one.
+    """Return the directory of certhook if it contains ``certhook.pth`` and is not a site-packages directory.
 
-    ``pip install --target`` creates one, for example a Lambda layer. Under ``-S``, no ``.pth`` file is processed.
+    Python processes no ``.pth`` file there. ``pip install --target`` creates such a directory, for example for a
+    Lambda layer.
+
+    :returns: None for any other directory, and under ``-S``, where Python processes no ``.pth`` file at all
     """
     directory = os.path.dirname(os.path.dirname(os.path.abspath(certhook.__file__ or "")))
     known = [*site.getsitepackages(), site.getusersitepackages()]
