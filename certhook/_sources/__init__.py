@@ -1,7 +1,7 @@
 """The sources of anchors: ``system``, ``bundled`` and ``extra``.
 
-:func:`read_trust_set` reads each source and returns the anchors of all of them together
-with everything that could not be read.
+:func:`read_trust_set` reads the block lists and each source. It returns the anchors of all
+sources, without distrusted ones, together with the problems.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
 
     Mozilla's roots are for servers, so the bundle is not read for another purpose. With
     ``fallback``, the first source that contains an anchor ends the search; ``extra`` is always
-    added. If the public bundle that is requested was reduced, nothing else is read. If a block list
-    cannot be read, the bundle is excluded if the system's store contains anchors: the
-    administrator's choice applies to that store.
+    added. Nothing else is read if the public bundle that is requested was reduced. If a block list
+    cannot be read and the system's store contains anchors, the bundle is excluded, because it may
+    contain roots that the administrator removed from that store.
     """
     collector = Collector(config, purpose)
     _read(installed, "installed bundle", collector)
@@ -79,7 +79,7 @@ def _read(module: ModuleType, name: str, collector: Collector) -> None:
     try:
         module.read(collector)
     except Exception as error:
-        # An internal error. The other sources, and everything that was read before it, remain valid.
+        # An internal error. The other sources, and the entries that were read before it, remain valid.
         collector.problems.append(SourceError(name, f"could not be read: {error!r}"))
         collector.recorder.must_be_retried()
         if name == "distrust":

@@ -41,7 +41,7 @@ def content(collector: Collector, path: str, adds_trust: bool = False) -> bytes 
 def ignore(collector: Collector, path: str, reason: str, error: BaseException | None) -> None:
     """Ignore *path*, a directory of anchors or a file in one, which cannot be read.
 
-    It adds trust, and the system's store, which the operating system extracts from it, contains its effect.
+    Anchors add trust. The operating system extracts its store from them, so the store already reflects them.
 
     :param error: the error that occurred
     """
@@ -58,7 +58,7 @@ def log(collector: Collector, message: str) -> None:
 
 
 def is_special(path: str) -> bool:
-    """Return whether *path* exists and is no file, such as a pipe, a socket, a device or a link to itself."""
+    """Return whether *path* is not a regular file but a pipe, a socket, a device or a link to itself."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError as error:
@@ -66,7 +66,7 @@ def is_special(path: str) -> bool:
 
 
 def is_masked(path: str) -> bool:
-    """Return whether *path* is a character device: /dev/null, mounted over or linked from a file, removes it."""
+    """Return whether *path* is a character device. Administrators mask a file by a mount of or a link to /dev/null."""
     try:
         return stat.S_ISCHR(os.stat(path).st_mode)
     except (OSError, ValueError):

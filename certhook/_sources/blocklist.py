@@ -19,7 +19,7 @@ class BlocklistEntry:
     """A distrusted certificate or public key.
 
     A certificate is identified by its content, by its issuer and serial number, or by its SHA-1. An
-    entry with several of these, or with a key in addition, distrusts every certificate that matches one.
+    entry with several of these, or with a key in addition, distrusts every certificate that matches any of them.
 
     :ivar purposes: the purposes that it is distrusted for, as bits
     :ivar certificate: the certificate
@@ -96,7 +96,7 @@ class Blocklist:
             self._entries.setdefault(key, []).append((entry.purposes, path))
 
     def add_labelled(self, bundle: bytes) -> bool:
-        """Distrust the roots in *bundle* whose labels are in :attr:`removed_labels`.
+        """Distrust each root in *bundle* with a label in :attr:`removed_labels`.
 
         :param bundle: PEM text in which a comment before each root contains its label, as in certifi's bundle
         :returns: whether :attr:`removed_labels` contains any label
@@ -158,5 +158,5 @@ def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, object, str]:
     try:
         number = x509.integer(serial)
     except ValueError:
-        pass  # Its encoding represents it.
+        pass  # It is malformed, so its encoding is compared.
     return names.folded(issuer), number, "serial"

@@ -1,6 +1,6 @@
-"""The ``bundled`` source: Mozilla's roots, from certifi or a configured file.
+"""The ``bundled`` source: Mozilla's roots, from a public bundle such as certifi's, or from a configured file.
 
-certifi's bundle may be a file, a member of an archive, or part of a frozen program. If it is not
+A public bundle may be a file, a member of an archive, or part of a frozen program. If it is not
 a file, it is read through the import system. Each interface for that fails for some loaders,
 with any exception.
 """

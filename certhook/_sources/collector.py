@@ -110,7 +110,7 @@ class Collector:
         return self._merged[anchor.der].is_stock
 
     def exclude(self, anchors: Iterable[Anchor]) -> None:
-        """Exclude *anchors*, which the settings do not permit, from the trust set."""
+        """Exclude *anchors* from the trust set, as ``CERTHOOK_REMOVED`` requires."""
         self._excluded = tuple(anchors)
 
     def removed(self) -> list[Anchor]:
@@ -127,7 +127,7 @@ class Collector:
         excluded = {anchor.der for anchor in self._excluded}
         anchors = [m for m in every if self._is_anchor(m) and m.certificate.der not in excluded]
         restricted = [m for m in every if m.is_restricted and (m.is_stock or m.rejected & wanted)]
-        # Those that stock Python would load as well come first, so that others with equal names change no chain.
+        # Certificates that stock Python would load come first, so that others with equal names change no chain.
         ordered = sorted([*anchors, *restricted], key=lambda m: (not m.is_stock, order[m]))
         stored = in_order_of_use(ordered, self.now)
         if not all(m.is_self_issued for m in every if m.is_trusted):
@@ -152,7 +152,7 @@ class Collector:
         )
 
     def _depends_on_time(self, ends: Iterable[int | None]) -> None:
-        """Record the next of *ends*, and the latest one that has passed, in case that the clock was wrong."""
+        """Record the next of *ends*, and the latest one that has passed, because the clock may be set back."""
         known = [end for end in ends if end is not None]
         future = [end for end in known if end > self.now]
         past = [end for end in known if end <= self.now]

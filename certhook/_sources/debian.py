@@ -1,16 +1,16 @@
 """Debian's selection of roots in /etc/ca-certificates.conf, as update-ca-certificates(8) reads it.
 
 Each line is the name of a file in /usr/share/ca-certificates. ``NAME`` selects the file, ``!NAME``
-deselects it, and lines that begin with ``#`` are comments. The certificates of deselected files are
-distrusted, except CAs that a selected file or /usr/local/share/ca-certificates contains, too: with
-the same subject and key, possibly in another edition. If a file is selected and deselected, it is
-selected.
+deselects it, and lines that begin with ``#`` are comments. The certificates in deselected files are
+distrusted, except CAs that a selected file or /usr/local/share/ca-certificates also contains. A CA is
+identified by its subject and key, so a renewed certificate belongs to the same CA. A file that is
+both selected and deselected is selected.
 
-Lines are read as by the script, which uses sed(1) and the ``read`` of sh(1): white space around a
+Lines are read as the script reads them with sed(1) and the ``read`` of sh(1): white space around a
 name is removed, a backslash quotes the next character or continues the line, and a carriage return
-is a part of the name, so that a file with the line endings of Windows selects nothing. The script
-does not read a last line without a line feed. In all these cases a ``!`` still deselects: no file is
-selected by mistake, and the administrator's intention is clear.
+is a part of the name, so a file with the line endings of Windows selects nothing. The script
+ignores a last line without a line feed. In all these cases, a ``!`` still deselects, because the
+administrator's intention is clear and no file is selected by mistake.
 """
 
 from __future__ import annotations

@@ -5,16 +5,16 @@ They are removed from the trust set, whichever source lists them.
 =============== ==============================================================
 Debian, Alpine  /etc/ca-certificates.conf: a line ``!NAME`` distrusts the file
                 NAME in /usr/share/ca-certificates, except CAs that another
-                selected file or /usr/local/share/ca-certificates contains,
-                too. If an upgrade removed the file, the root with this label
-                in the bundle is distrusted.
+                selected file or /usr/local/share/ca-certificates also
+                contains. If an upgrade removed the file, the root with this
+                label in the bundle is distrusted.
 p11-kit         All files in ``blocklist`` directories. In their parent
                 directories and in ``anchors``: objects with
                 ``x-distrusted: true``; ``TRUSTED CERTIFICATE`` blocks, and
                 extensions attached to a public key, that omit or reject a
                 purpose; objects with ``nss-server-distrust-after``, 398 days
                 after that date. Files in ``anchors`` that cannot be read are
-                ignored, because they add trust
+                ignored, because they add trust.
 FreeBSD         the files in the ``untrusted`` directories of certctl(8)
 Android         the system's CAs that the user disabled
 Windows         the Disallowed store
@@ -25,8 +25,8 @@ A certificate matches an entry if it is identical, or if its subject and public 
 renewing a distrusted CA does not make it trusted. Keys and serial numbers are compared by value. An
 entry may also contain the issuer and the serial number (p11-kit, macOS), the SHA-1 (macOS) or the
 public key (p11-kit) of a certificate. A root that is merely missing from the system's store is not
-distrusted, because that store may be older than the bundle. A file in whose place /dev/null is
-mounted or linked does not exist. Pipes, sockets and links to themselves are ignored.
+distrusted, because that store may be older than the bundle. A file that /dev/null masks, by a mount
+or a link, counts as missing. Pipes, sockets and links to themselves are ignored.
 
 Sources: update-ca-certificates(8), update-ca-trust(8), trust(1), certctl(8), and p11-kit's
 trust/parser.c and trust/persist.c.
@@ -153,7 +153,7 @@ def add_list(collector: Collector, path: str, data: bytes, is_blocklist: bool) -
     """Distrust the entries of one file of p11-kit.
 
     :param data: the content of the file
-    :param is_blocklist: whether every certificate in it is distrusted, or only those that it marks
+    :param is_blocklist: whether every certificate in it is distrusted; otherwise, only marked ones are
     """
     from certhook._sources import p11_kit
 

@@ -1,9 +1,9 @@
-"""Whether a package's bundle was reduced after its installation: a choice of roots, such as one private CA.
+"""Detecting a public bundle that was reduced after its installation: a choice of roots, such as one private CA.
 
 Installers list every file that they install, with its hash and size, in the ``RECORD`` of the
 package (`PyPA's specification
 <https://packaging.python.org/en/latest/specifications/recording-installed-packages/>`_). Without
-an entry for the bundle, as in archives and in packages of most distributions, nothing is concluded.
+an entry for the bundle, as in archives and in packages of most distributions, it counts as complete.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Merged:
-    """The entries of one certificate in all locations, merged.
+    """A certificate with the purposes that result from its entries in all locations.
 
     :param purpose: the bit of the purpose that anchors are collected for
     :ivar certificate: the parsed certificate
@@ -118,10 +118,10 @@ class Merged:
 def in_order_of_use(every: Iterable[Merged], now: float) -> list[Merged]:
     """Sort certificates so that OpenSSL, which uses the first one with a name, completes every chain that it can.
 
-    The order is that of the sources, as with stock Python, which a program may depend on: the second certificate
-    with a name may have constraints that the first one lacks. Dead ends come last: certificates from which no issuer
-    in *every* leads to a self-issued one that is valid. They can only break a chain, unless partial chains are
-    trusted, so those that stock Python would not load are dropped.
+    They remain in the order of the sources, because a program may depend on stock Python's order: the second
+    certificate with a name may have constraints that the first one lacks. Dead ends come last: certificates from
+    which no issuer in *every* leads to a valid self-issued one. Unless partial chains are trusted, dead ends can only
+    break a chain, so the ones that stock Python would not load are dropped.
 
     :param now: the time in seconds since the epoch
     """

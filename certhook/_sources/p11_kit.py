@@ -44,7 +44,7 @@ _PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----EN
 def parse(data: bytes, is_blocklist: bool) -> Iterator[BlocklistEntry]:
     """Return the entries of one file.
 
-    :param is_blocklist: whether every certificate in the file is distrusted, or only those that it marks
+    :param is_blocklist: whether every certificate in the file is distrusted; otherwise, only marked ones are
     """
     certificates, *objects = _OBJECT.split(data)
     yield from _parse_certificates(certificates, is_blocklist)
@@ -84,8 +84,8 @@ def read_object(text: bytes, is_blocklist: bool) -> Iterator[BlocklistEntry]:
     """Return the entries of one object.
 
     :param text: the object without its first line
-    :param is_blocklist: whether the file is in a block list, where every object is distrusted. Elsewhere,
-        only objects with ``x-distrusted: true`` are, and those with ``nss-server-distrust-after``.
+    :param is_blocklist: whether the file is in a block list, where every object is distrusted. Elsewhere, only
+        objects with ``x-distrusted: true`` or ``nss-server-distrust-after`` are.
     """
     attributes = _attributes(text)
     if attributes.get(b"class") == _ATTACHED_EXTENSION:
@@ -121,10 +121,10 @@ def _read_distrusted(attributes: dict[bytes, bytes], text: bytes) -> Iterator[Bl
 
 
 def _read_distrusted_after(attributes: dict[bytes, bytes], text: bytes) -> Iterator[BlocklistEntry]:
-    """Return the entry of a root whose certificates are distrusted if they were issued after a date.
+    """Return the entry of a root that must not issue certificates for servers after a date.
 
-    OpenSSL cannot limit the dates of a root's certificates. The root is distrusted when all that were
-    issued before have expired.
+    OpenSSL cannot check when a root issued a certificate. The root is therefore distrusted from the time
+    when all certificates that it issued before that date have expired.
     """
     try:
         date = _distrust_date(_unquoted(attributes, b"nss-server-distrust-after"))
@@ -167,7 +167,7 @@ def _read_attached_extension(attributes: dict[bytes, bytes], text: bytes) -> Ite
 
 
 def _extension_types(attributes: dict[bytes, bytes], value: bytes) -> set[str]:
-    """Return the types of an attached extension: that of the attribute, which is optional, and its own."""
+    """Return the type in the attribute ``object-id``, which is optional, and the type in the attached extension."""
     types = {attributes.get(b"object-id", b"").decode("latin-1")}
     try:
         types.add(x509.extension_type(value))

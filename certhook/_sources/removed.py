@@ -1,9 +1,9 @@
-"""Removed roots: those that an earlier release of certifi contained, and the current release does not.
+"""Removed roots: roots that an earlier release of certifi contained and the current release lacks.
 
-Distributions that update rarely still list them. Default trust keeps them, since stock Python
-trusts the operating system's store. A request for a public bundle excludes them, since
-stock Python would not trust them there, unless the bundle itself, the ``extra`` source or the
-administrator lists them. ``CERTHOOK_REMOVED`` changes this.
+Distributions that update rarely still list them. Default trust includes them, because stock Python
+trusts the operating system's store. A request for a public bundle, by a caller or in
+``SSL_CERT_FILE``, excludes them, because stock Python would not trust them there, unless the bundle
+itself, the ``extra`` source or the administrator lists them. ``CERTHOOK_REMOVED`` changes this.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, if either is set, have the meaning that they have for OpenSSL:
 each replaces the compiled-in file or directory, and an unset one leaves it in place. Nothing else
-is read then, except the stores of Windows, which CPython always loads, so that a typing error
-never widens trust. certhook reads them itself because LibreSSL ignores both variables. If
-``SSL_CERT_FILE`` names a public bundle, it does not select other roots than usual.
+is read then, so that a typing error never widens trust, except the stores of Windows, which CPython
+always loads. certhook reads both variables itself, because LibreSSL ignores them. If
+``SSL_CERT_FILE`` names a public bundle, it does not replace the system's store.
 
 Otherwise, all of these are read:
 
@@ -12,7 +12,8 @@ Otherwise, all of these are read:
 2. the file that ``NIX_SSL_CERT_FILE`` names, which precedes the compiled-in file as in nixpkgs' OpenSSL;
 3. OpenSSL's compiled-in file and directories;
 4. the first well-known file and the first well-known directory with an anchor: those of the operating
-   system, if OpenSSL belongs to another prefix (conda, Homebrew). Windows has none.
+   system, if OpenSSL belongs to another prefix (conda, Homebrew). Windows has none;
+5. on Android, the directories of CAs that the user added.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def read(collector: Collector) -> None:
     if native is not None and (not config.overrides_system or sys.platform == "win32"):
         native.read(collector)
     file, _ = compiled_in()
-    # nixpkgs' OpenSSL prefers this variable to SSL_CERT_FILE; others do not know it.
+    # nixpkgs' OpenSSL prefers this variable to SSL_CERT_FILE; other builds ignore it.
     if config.nix_cert_file is not None and (not config.overrides_system or file.startswith(_NIX_STORE)):
         read_file(collector, "system", config.nix_cert_file)
     _read_openssl_locations(collector)

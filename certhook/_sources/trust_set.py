@@ -17,7 +17,7 @@ class Location:
 
     :ivar source: "system", "bundled" or "extra"
     :ivar path: the path, or the name of the store
-    :ivar ders: the anchors as DER, including those that another location listed before
+    :ivar ders: the anchors as DER, including anchors that another location lists, too
     :ivar note: why it lists no anchor; empty if it lists any
     :ivar is_stock: whether stock Python would load it for the same request
     """
@@ -53,7 +53,7 @@ class TrustSet:
     :ivar problems: invalid settings and unreadable sources, as exceptions
     :ivar config: the settings
     :ivar snapshot: the inputs with their signatures, for change detection
-    :ivar unreadable: block lists that this process may not read
+    :ivar unreadable: block lists and anchors that this process may not read
     :ivar volatile: whether the result depends on something that no signature covers
     :ivar is_reduced: whether the public bundle that is requested lost roots after its installation
     """
