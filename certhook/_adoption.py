@@ -57,7 +57,7 @@ def find_request(
 
 
 def find_file(path: "Any", bundles: "Bundles") -> "str | None":
-    """Return the one of *bundles* that *path* is, None if it is none of them.
+    """Return the public bundle at *path* if it is one of *bundles*, None otherwise.
 
     :param path: the caller's argument, of any type
     """

@@ -182,7 +182,7 @@ class Config:
     :param environ: names and values of variables
     :ivar problems: a :class:`ConfigurationError` for each invalid value
     :ivar requested: the public bundle of :mod:`certhook._public_bundles` that a caller names; None for default trust
-    :ivar named: the same, or the public bundle that SSL_CERT_FILE names, so that default trust includes it
+    :ivar named: *requested*, or else the public bundle that SSL_CERT_FILE names
     :ivar overrides_system: whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store for servers
     """
 
@@ -229,7 +229,7 @@ class Config:
         self.sources = tuple([source for source in sources if source != EXTRA])
 
     def adopting(self, name: "Optional[str]") -> "Config":
-        """Return the settings for requests of callers for the public bundle *name*; None: for default trust."""
+        """Return the settings for callers that name the public bundle *name*, or for default trust if it is None."""
         if name is None:
             return self
         if name not in self._requests:
@@ -237,7 +237,7 @@ class Config:
         return self._requests[name]
 
     def literal(self) -> "Config":
-        """Return these settings for default trust, but with literal variables, even if they name a public bundle."""
+        """Return the settings with which SSL_CERT_FILE replaces the system's store even if it names a public bundle."""
         return self if self.named is None else self._variant(None, overrides_system=True)
 
     def _variant(self, name: "Optional[str]", **attributes: "Any") -> "Config":
@@ -256,7 +256,7 @@ class Config:
         return refuse
 
 
-# The keys of the mapping below os.environ.
+# The keys of the mapping inside os.environ.
 _keys: "List[Any]" = [getattr(os.environ, "encodekey", str)(name) for name in VARIABLES]
 _UNSET: "List[Any]" = [None for _ in VARIABLES]
 

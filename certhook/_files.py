@@ -38,9 +38,9 @@ _KINDS = {
 
 
 def read(path: str, accepts_pipe: bool = False) -> bytes:
-    """Return the content of the regular file *path*, without ever blocking.
+    """Return the content of the regular file *path* without blocking.
 
-    :param accepts_pipe: whether *path* may also be a pipe, which may block until its writers have closed it
+    :param accepts_pipe: whether *path* may also be a pipe. Reading a pipe blocks until its writers have closed it.
     :raises SourceError: if there is no such file, or it cannot be read
     """
     try:

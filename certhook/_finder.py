@@ -184,9 +184,9 @@ def _hooked(spec: "ModuleSpec", activate: "Activate") -> "ModuleSpec":
     return spec
 
 
-# Seconds that a fork and the functions of other threads wait for each other.
+# The longest time that a fork and the undisturbed functions of other threads wait for each other, in seconds.
 _FORK_TIMEOUT = 5.0
-# The threads that call an undisturbed function, with the depth of the calls, and those that fork.
+# The threads inside undisturbed functions with the depth of the calls, and the threads that are forking.
 _active: "Dict[int, int]" = {}
 _forking: "Dict[int, bool]" = {}
 
@@ -265,10 +265,10 @@ def _after_fork_in_child() -> None:
 
 
 def _detached(function: "Callable[..., Any]") -> "Callable[..., Any]":
-    """Return a copy of *function* whose globals are only those that it uses.
+    """Return a copy of *function* with only the globals that it uses.
 
-    The interpreter keeps functions that are called at forks until it ends. They must not keep this module
-    alive, and with it the wrapped ssl, which objects use that are deleted at shutdown.
+    The interpreter keeps the functions that are registered for forks until it ends. They must not keep this
+    module alive, and with it the wrapped ssl, because objects that are deleted at shutdown use ssl.
     """
     create: Any = type(function)
     used = function.__code__.co_names

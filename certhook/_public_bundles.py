@@ -61,7 +61,7 @@ BUNDLES = (
     "txclib/cacert.pem",
 )
 
-# The ends of their paths.
+# The same paths with the separators and the case of this platform.
 _ENDS = tuple(map(os.path.normcase, BUNDLES))
 
 # The directories of OpenSSL in a conda environment, on POSIX and on Windows.
@@ -111,7 +111,7 @@ def split(bundle: str) -> "tuple[str, str]":
 
 
 def find(path: "Any", bundles: "Bundles") -> "str | None":
-    """Return the one of *bundles* that *path* is, None if it is none of them.
+    """Return the public bundle at *path* if it is one of *bundles*, None otherwise.
 
     :param path: the caller's argument, of any type
     """
@@ -129,7 +129,7 @@ def find(path: "Any", bundles: "Bundles") -> "str | None":
 
 
 def installed(bundles: "Bundles") -> "list[str]":
-    """Return those of *bundles* whose packages are installed with the file."""
+    """Return the public bundles among *bundles* that installed packages contain."""
     found = []
     for bundle in BUNDLES if bundles is None else bundles:
         package, inner = split(bundle)
@@ -158,7 +158,7 @@ def named_by_variables(file: str, directory: "str | None", bundles: "Bundles") -
 
 
 def index_key(bundle: str) -> str:
-    """Return a text that identifies *bundle* in the settings of an index."""
+    """Return the text that identifies *bundle* in the settings of an index."""
     if os.path.isabs(bundle):
         return bundle
     package, inner = split(bundle)

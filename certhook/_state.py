@@ -53,10 +53,11 @@ process = Process()
 
 
 class Markers(ref):  # type: ignore[type-arg]
-    """What certhook did to one context. Contexts without any markers have none.
+    """The markers of a context that certhook changed.
 
-    Programs copy the attributes of one context to another, which has no roots yet, so the markers
-    refer to the context that they are valid for. Copies by way of pickle and copy are False.
+    Programs copy the attributes of one context to another, which has no roots yet. Markers are
+    therefore valid only for the context that they refer to. The modules pickle and copy replace
+    them by False.
 
     :ivar store: the compiled store from which OpenSSL reads the context's roots on demand, None if there is none
     :ivar loaded: the compiled store from which every root was loaded into the context
@@ -73,7 +74,7 @@ class Markers(ref):  # type: ignore[type-arg]
         return bool, ()
 
 
-#: The markers of contexts without any.
+#: The markers of all other contexts.
 NO_MARKERS = Markers(Process)
 
 

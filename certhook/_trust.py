@@ -41,7 +41,7 @@ class Trust:
 
     :ivar config: the settings
     :ivar store: the compiled store that contexts point at, None if certificates are loaded
-    :ivar anchors: the certificates to load as DER, empty if there is a store
+    :ivar anchors: the certificates to load as DER, each followed by its trust settings; empty if there is a store
     :ivar problems: the problems to report
     :ivar eager_reason: why there is no store, empty if there is one
     :ivar user: the effective user; a store that is safe for one user may be unsafe for another

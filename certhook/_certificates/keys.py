@@ -31,12 +31,13 @@ _UNCOMPRESSED_AND_HYBRID = (b"\4", b"\6", b"\7")
 def key_value(key: bytes) -> bytes:
     """Return the value of a public key, which is equal for all encodings of the key.
 
-    - RSA: the modulus, for every algorithm (rsaEncryption, RSASSA-PSS, ...) and its parameters. The private key of
-      one exponent yields that of every other.
+    - RSA: the modulus, whatever the algorithm (rsaEncryption, RSASSA-PSS, ...) and its parameters. The private key
+      for one exponent yields the private keys for all others.
     - Elliptic curves: the x coordinate, for compressed, uncompressed and hybrid points, named and explicit
-      parameters. A point and its negation have equal values: the private key of one yields that of the other.
-    - DSA: the number modulo p, as OpenSSL uses it, without its sign, which OpenSSL ignores. Half of all signatures
-      are valid for a number and for its negation.
+      parameters. A point and its negation have equal values, because the private key of one yields the private key
+      of the other.
+    - DSA: the number modulo p, as OpenSSL uses it, without its sign, which OpenSSL ignores. A number and its negation
+      have equal values, because half of all signatures are valid for both.
     - Other algorithms: the content of the bit string.
 
     :param key: a SubjectPublicKeyInfo as DER; if it is malformed, its value is itself

@@ -98,8 +98,8 @@ def load_certificates(context: ssl.SSLContext, certificates: Iterable[bytes]) ->
         with _temporary_file(_joined_pem(parts)) as path:
             load_file(context, path)
         return
-    # Python before 3.12 misreads an unrelated error in OpenSSL's queue, such as that of a line in openssl.cnf,
-    # as a rejection. The failing call empties the queue. The second attempt uses PEM, because every call with DER
+    # Python before 3.12 misreads an unrelated error in OpenSSL's queue, such as one in openssl.cnf, as a
+    # rejection. The failing call empties the queue. The second attempt uses PEM, because every call with DER
     # fails in some releases of OpenSSL, such as 3.0.21 (cpython#151504).
     try:
         _load(context, cadata=b"".join([der for der, _ in parts]))
@@ -108,7 +108,7 @@ def load_certificates(context: ssl.SSLContext, certificates: Iterable[bytes]) ->
 
 
 def without_settings(certificates: Sequence[bytes], error: OSError, problems: list[CerthookError]) -> tuple[bytes, ...]:
-    """Return those of *certificates* that can be loaded without widening trust, although no file can be created.
+    """Return the certificates that can be loaded without a file and without widening trust.
 
     Without its trust settings, a rejected certificate would be trusted. If it were missing, a server could send
     it, and OpenSSL would continue with its issuer.

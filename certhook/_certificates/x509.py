@@ -24,7 +24,7 @@ UTC_TIME = 0x17
 GENERALIZED_TIME = 0x18
 _VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
 _CONSTRUCTED = 0x20
-_FIRST_OTHER_CLASS = 0x40  # The tags below it are those of X.690.
+_FIRST_OTHER_CLASS = 0x40  # Lower tags belong to the universal class of X.690.
 _REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
@@ -103,7 +103,7 @@ class Certificate:
             raise ValueError("unexpected fields in TBSCertificate")
         serial, _, issuer, validity, subject, key = (data[field[1] : field[3]] for field in fields[:6])
         # OpenSSL accepts other encodings of names and keys, which no block list would match.
-        # The names of a root are usually equal, and then checked once.
+        # The issuer and the subject of a root are usually equal, and are then checked once.
         for value, part in {issuer: "issuer", subject: "subject", key: "public key"}.items():
             try:
                 _check_encoding(value)
@@ -116,7 +116,7 @@ class Certificate:
 
 
 def _check_encoding(data: bytes) -> None:
-    """Check the headers of all elements in *data*, a name or a public key, and in an RSA or DSA key."""
+    """Check the headers of all elements in *data*, a name or a public key, including the bits of an RSA or DSA key."""
     spans = [(0, len(data))]
     is_encoded = False
     while spans:
@@ -138,7 +138,7 @@ def _check_encoding(data: bytes) -> None:
 
 
 def integer(data: bytes, signed: bool = True) -> int:
-    """Return the value of an INTEGER, whose encoding need not be minimal.
+    """Return the value of an INTEGER. Its encoding may be longer than necessary.
 
     :param signed: whether it may be negative. OpenSSL ignores the sign of some numbers.
     """
@@ -149,7 +149,7 @@ def integer(data: bytes, signed: bool = True) -> int:
 
 
 def bits(value: bytes) -> bytes:
-    """Return the bits of a BIT STRING, in which unused bits are zero, as OpenSSL reads them.
+    """Return the bits of a BIT STRING. Like OpenSSL, set the unused bits to zero.
 
     :param value: the content of the element
     """

@@ -1,14 +1,14 @@
 """Change detection: has an input of a trust set changed since it was read?
 
 An input is a file or directory, the members of a directory, a point in time, a registry key, a
-Windows certificate store, or the trust settings of macOS. Each kind is a class in :mod:`certhook._watch.inputs`
-with one method, ``signature()``, which returns a cheap fingerprint. A :class:`Snapshot`
-contains the inputs with the signatures that they had just before they were read.
+Windows certificate store, or the trust settings of macOS. Each kind is a class in
+:mod:`certhook._watch.inputs` with one method, ``signature()``, which returns a cheap fingerprint. A
+:class:`Snapshot` contains the inputs with the signatures that they had just before they were read.
 
-Only a different signature is evidence of a change, an exception is not: blockbuster, debuggers and
-mocks make functions of ``os`` raise, and a process may have no file descriptor left. Paths are
-checked with the functions that ``os`` re-exports, so that a replaced ``os`` has no effect: OpenSSL
-reads the real files even while pyfakefs hides them.
+Only a different signature is evidence of a change. An exception is not, because blockbuster,
+debuggers and mocks make functions of ``os`` raise, and a process may have no file descriptor left.
+Paths are checked with the functions that ``os`` re-exports, so that a replaced ``os`` has no effect:
+OpenSSL reads the real files even while pyfakefs hides them.
 
 This module is imported for every first context. It checks paths itself;
 :mod:`certhook._watch.inputs` is imported only to record inputs, or to check other kinds.
@@ -171,7 +171,7 @@ def index_settings(config: "Config", purpose: int) -> "Tuple[str, ...]":
 
 
 def _bundle_key(named: "Optional[str]") -> str:
-    """Return a text that identifies the public bundle *named*, or certifi's, in the settings of an index."""
+    """Return the text that identifies the public bundle *named*, or certifi's, in the settings of an index."""
     if named is None and not hasattr(sys, "_MEIPASS"):
         from certhook._finder import find_package
 

@@ -123,9 +123,10 @@ def run_cached(seen: list[Signature], *arguments: str) -> bytes:
 
 # The exit status if there are no certificates: the last byte of an OSStatus.
 _NOT_FOUND = -25300 & 0xFF
-# The exit status if settings cannot be exported. Without settings, the message is in the user's language. Parts of
-# the English messages of other causes:
+# The exit status if settings cannot be exported, for example because there are none.
 _NOT_EXPORTED = 1
+# Parts of the messages of other causes, which are in English. The message for missing settings is in the user's
+# language.
 _OTHER_CAUSES = (b"corrupt", b"UNIX[")
 
 
