@@ -17,7 +17,7 @@ from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import read_trust_set
 from certhook._store import Unusable, verification
 from certhook._store.build import compile_store, encode
-from certhook._watch import MEMBERS_INTERVAL, Snapshot
+from certhook._watch import MEMBERS_INTERVAL, Snapshot, index_settings
 from certhook._watch.inputs import observe
 
 NAMES = st.sampled_from(["0a.0", "0a.1", "x y", "é"])
@@ -37,7 +37,7 @@ def test_settings_are_compared_even_if_the_names_of_indexes_collide(store) -> No
 
 def test_each_purpose_has_its_own_index(tmp_path) -> None:
     config = _config.current()
-    keys = [_trust.index_settings(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)]
+    keys = [index_settings(config, purpose) for purpose in (SERVER_AUTH, CLIENT_AUTH)]
     assert len({_store.index_path(str(tmp_path), key) for key in keys}) == 2
 
 
@@ -169,7 +169,7 @@ def test_a_prebuilt_store_is_next_to_the_package() -> None:
 @pytest.mark.parametrize("variable", ["CERTHOOK_ADOPT", "CERTHOOK_DEBUG", "CERTHOOK_LOAD", "CERTHOOK_ON_ERROR"])
 def test_a_setting_without_effect_on_the_trust_set_does_not_invalidate_an_index(variable) -> None:
     value = {"CERTHOOK_ADOPT": "none", "CERTHOOK_DEBUG": "1", "CERTHOOK_LOAD": "eager", "CERTHOOK_ON_ERROR": "raise"}
-    keys = [_trust.index_settings(Config(environ), SERVER_AUTH) for environ in ({}, {variable: value[variable]})]
+    keys = [index_settings(Config(environ), SERVER_AUTH) for environ in ({}, {variable: value[variable]})]
     assert keys[0] == keys[1]
 
 
@@ -187,10 +187,10 @@ def test_a_setting_without_effect_on_the_trust_set_does_not_invalidate_an_index(
     ],
 )
 def test_each_setting_that_selects_roots_has_its_own_index(variable, value) -> None:
-    keys = [_trust.index_settings(Config(environ), SERVER_AUTH) for environ in ({}, {variable: value})]
+    keys = [index_settings(Config(environ), SERVER_AUTH) for environ in ({}, {variable: value})]
     assert keys[0] != keys[1]
 
 
 def test_a_setting_of_two_paths_differs_from_one_with_both_in_its_name() -> None:
     one, two = Config({"CERTHOOK_EXTRA_CA_CERTS": "/a, /b"}), Config({"CERTHOOK_EXTRA_CA_CERTS": f"/a{os.pathsep}/b"})
-    assert _trust.index_settings(one, SERVER_AUTH) != _trust.index_settings(two, SERVER_AUTH)
+    assert index_settings(one, SERVER_AUTH) != index_settings(two, SERVER_AUTH)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import ssl
 from pathlib import Path
 
 import pytest
+import support
 from bundle_machine import BUNDLE, BUNDLES, DEFAULT, OWN, BundleMachine, loaded
 
 from certhook._sources import removed_roots
@@ -17,10 +17,9 @@ def install(machine: BundleMachine, owner: str, content: set[str]) -> Path:
     """Create the package *owner* as pip installs it, with *content* as its bundle."""
     bundle = machine.package(owner)
     bundle.write_bytes(machine.cas.pem(*sorted(content)))
-    digest = base64.urlsafe_b64encode(hashlib.sha256(bundle.read_bytes()).digest()).rstrip(b"=").decode()
     record = machine.packages / f"{owner}-1.0.dist-info" / "RECORD"
     record.parent.mkdir(exist_ok=True)
-    record.write_text(f"{owner}/{BUNDLES[owner]},sha256={digest},{bundle.stat().st_size}\n")
+    record.write_text(f"{owner}/{BUNDLES[owner]},{support.record_hash(bundle.read_bytes())},{bundle.stat().st_size}\n")
     return bundle
 
 
