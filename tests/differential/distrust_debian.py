@@ -8,7 +8,7 @@ from typing import NamedTuple
 import der
 from distrust_universe import UNIVERSE
 
-#: The certificates of one CA, with equal subjects and keys.
+#: The names of certificates of one CA, which have equal subjects and keys.
 EDITIONS = [
     {"a", "a renewed", "a in another string type", "a compressed"},
     {"rsa", "rsa without parameters", "rsa pss"},

@@ -92,7 +92,7 @@ class File(NamedTuple):
     """A file of a random tree.
 
     :ivar stricter: the keys that certhook may distrust although trust(1) does not
-    :ivar limited: the keys whose purposes the file limits, once for each time
+    :ivar limited: the keys for which the file limits the purposes; a key occurs once for each limitation
     """
 
     data: bytes
@@ -165,7 +165,7 @@ def _plain(choose: random.Random, certificate: Certificate) -> File:
 
 
 def _dated(choose: random.Random, certificate: Certificate) -> File:
-    """An object with a distrust date, which trust(1) passes to NSS and does not apply itself."""
+    """Return an object with a distrust date, which trust(1) passes to NSS and does not apply itself."""
     date = choose.choice(['"200101000000Z"', '"20200101000000Z"', '"490101000000Z"', '"%00"', "false"])
     after = f"nss-server-distrust-after: {date}"
     is_past = date.startswith(('"20', '"2020'))
@@ -175,7 +175,7 @@ def _dated(choose: random.Random, certificate: Certificate) -> File:
 
 
 def _varied(choose: random.Random, certificate: Certificate) -> File:
-    """An object with unusual white space, comments or line endings."""
+    """Return an object with unusual white space, comments or line endings."""
     pem = der.pem(certificate.der)
     forms = [
         _object("x-distrusted: true", pem=pem).replace(b"\n", b"\r\n"),

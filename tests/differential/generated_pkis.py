@@ -1,7 +1,7 @@
 """Generated PKIs: certificate authorities with equal names, a store with any of their certificates, and a chain.
 
-The strategy :func:`scenarios` makes descriptions, which hypothesis can simplify; :class:`Mint`
-makes their certificates from a few keys, and keeps them, because most examples repeat some.
+The strategy :func:`scenarios` draws descriptions, which hypothesis can simplify. :class:`Mint` makes
+certificates from them with a few keys, and caches the certificates, because most examples repeat some.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONSTRAINTS = {
     "excludes another host": (None, ["example.org"]),
 }
 
-#: What VERIFY_X509_STRICT rejects in the certificate of a CA.
+#: The flaws in the certificate of a CA that VERIFY_X509_STRICT rejects.
 FLAWS = ("basic constraints are not critical", "no key usage")
 
 
@@ -61,7 +61,7 @@ class Description(NamedTuple):
     authority_identifier: str = "issuer's"
     constraints: str = "none"
     path_length: int | None = None
-    #: what VERIFY_X509_STRICT rejects
+    #: "none", or one of FLAWS
     flaw: str = "none"
 
     @property
@@ -79,7 +79,7 @@ class Scenario(NamedTuple):
 
     :ivar store: the trusted certificates in the order of the file
     :ivar joined: for each of *store*, whether it is in the same file of a hashed directory as its predecessor
-    :ivar owners: for each file of a hashed directory, the certificate whose hash it has as its name
+    :ivar owners: for each file of a hashed directory, the index of the certificate that determines its name
     :ivar chain: the certificates that the server sends, its own first
     :ivar has_key: whether the server has the key of its certificate; otherwise, it is a stand-in, which is faster
     """
@@ -91,7 +91,7 @@ class Scenario(NamedTuple):
     has_key: bool = False
 
     def files(self) -> list[tuple[Description, list[Description]]]:
-        """Return the files of a hashed directory: the certificate whose hash is the name, and the content."""
+        """Return the files of a hashed directory: the certificate that determines the name, and the content."""
         groups: list[list[Description]] = []
         for certificate, joined in zip(self.store, self.joined):
             if joined and groups:
@@ -102,7 +102,7 @@ class Scenario(NamedTuple):
 
 
 def dead_ends_last(certificates: Sequence[Description]) -> list[Description]:
-    """Return *certificates* with those last from which no issuer among them leads to a valid self-issued one."""
+    """Return *certificates* with dead ends last: no issuer among them leads from these to a valid self-issued one."""
     complete = {each.subject.name for each in certificates if each.is_self_issued and each.period != "expired"}
     for _ in certificates:
         complete |= {each.subject.name for each in certificates if each.issuer.name in complete}
@@ -110,7 +110,7 @@ def dead_ends_last(certificates: Sequence[Description]) -> list[Description]:
 
 
 def _mostly(value: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """Return a strategy for *value*, in five of six cases, and *others*."""
+    """Return a strategy for *value* in five of six cases, and otherwise for one of *others*."""
     return st.sampled_from([value] * 5 * len(others) + [*others])
 
 
@@ -146,7 +146,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             issuer = authorities[draw(st.integers(0, last))]
             issued.append(draw(_authority_certificates(subject, issuer)))
     for certificate in list(issued):
-        if draw(_mostly(False, True)):  # another edition
+        if draw(_mostly(False, True)):  # a reissued certificate
             issued.append(certificate._replace(period=draw(st.sampled_from(["current", "renewed", "expired"]))))
     server = Authority("server", draw(st.integers(0, 1)), "key")
     issuer = authorities[draw(_mostly(0, *range(1, last + 1)))] if last else authorities[0]

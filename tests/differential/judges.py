@@ -76,7 +76,7 @@ def make_environments(version: str, directory: Path, wheel: Path) -> tuple[Path,
         command = [interpreter, "-m", "venv", "--without-pip", str(environment)]
         subprocess.run(command, check=True, env=support.clean_env(CERTHOOK_DISABLED="1"))
         pythons.append(support.interpreter_of(environment))
-    # Not with pip: its dependencies are not needed without the bundle, and pip may be too new for this version.
+    # Not with pip, which may be too new for this version. The dependencies are not needed without the bundle.
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(support.purelib(pythons[1]))
     return pythons[0], pythons[1]

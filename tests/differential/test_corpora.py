@@ -3,10 +3,10 @@
 Each case is judged with its own roots, and with the roots of all cases of its file, among which
 many have equal names; as a file and as a hashed directory. The oracle is stock Python.
 
-Cases are judged at the time that the corpus defines. certhook drops expired certificates that are
-not self-issued, by the clock of the process. The clock is therefore set to the same time, and
-stock Python judges the roots without these. Without that clock, results may differ, but only if
-such a root has expired between the two times.
+Cases are judged at the time that the corpus defines. certhook uses the clock of the process to drop
+expired certificates that are not self-issued. The clock is therefore set to the same time, and stock
+Python judges with the roots without these certificates. With the present clock, results may differ
+only if such a root has expired between the two times.
 
 Without CERTHOOK_TEST_CORPORA, only the smallest file is tested, on Python 3.11.
 """
@@ -203,7 +203,7 @@ class Comparison:
     def _check(
         self, cases: list[Case], form: str, variables: dict[str, str], clock: Any, stock: list[Any], expected: list[Any]
     ) -> None:
-        """Compare certhook's results with *expected*; and what *stock* Python verifies is verified."""
+        """Record each result of certhook that is not *expected*, or that refuses a chain that stock Python verifies."""
         for load in ("lazy", "eager"):
             for case, before, wanted in zip(cases, stock, expected):
                 result = self._judge(case, variables, load, clock)
@@ -259,6 +259,6 @@ def test_all_contexts_agree_with_stock_python(comparison: Comparison, name: str,
         comparison.compare(list(trusted), cases)
     version = ".".join(map(str, comparison.stock.version))
     print(f"\nPython {version}, {comparison.stock.openssl}, {name}, {roots} roots: {len(corpus.cases)} cases")
-    for what, count in sorted(comparison.counts.items()):
-        print(f"    {what}: {count}")
+    for label, count in sorted(comparison.counts.items()):
+        print(f"    {label}: {count}")
     assert not comparison.differences, "\n".join(comparison.differences)

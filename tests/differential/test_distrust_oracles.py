@@ -1,16 +1,16 @@
 """Distrust, compared with the programs of the distributions: trust(1) and update-ca-certificates(8).
 
-Random trees of files are read by certhook and by the program. A certificate that the program
-excludes from its result must be distrusted, and no other. CERTHOOK_TEST_TREES is the number of
-trees for each program.
+certhook and the program read the same random trees of files. certhook must distrust the certificates
+that the program excludes from its result, and no others. CERTHOOK_TEST_TREES is the number of trees
+for each program.
 
 certhook distrusts more than trust(1) in these cases, and never less:
 
 - Keys and serial numbers are equal by value: a block list with one encoding of a key distrusts the
   others. trust(1) compares bytes.
 - A rejected purpose in a TRUSTED CERTIFICATE overrides "any purpose" in its list of trusted uses, and
-  an attached extension with rejected purposes counts without another one. OpenSSL, which reads
-  the same settings elsewhere, rejects these.
+  an attached extension with rejected purposes counts without another one. OpenSSL, which applies
+  the same settings, rejects such certificates.
 - If several settings for one key contradict each other, the strictest applies. trust(1) applies
   the one that it reads last.
 - trust(1) ignores every object of a file with one malformed attribute.
@@ -134,7 +134,9 @@ def explained(files: dict[str, File], theirs: set[str]) -> set[str]:
     }
 
 
-def test_p11_kit_distrusts_what_trust_does_not_extract(directory: Path, missing: None, monkeypatch) -> None:
+def test_certhook_distrusts_the_certificates_that_trust_does_not_extract(
+    directory: Path, missing: None, monkeypatch
+) -> None:
     trust = Trust(directory)
     monkeypatch.setattr(distrust, "P11_KIT", (str(trust.sources),))
     assert trust.distrusted({}) == set()
@@ -186,14 +188,14 @@ class UpdateCaCertificates:
         return {names[data] for data in context.get_ca_certs(binary_form=True)}
 
     def deselected(self) -> set[str]:
-        """Return the names of the files whose links it removes."""
+        """Return the names of the files from which it removes links."""
         command = ["/bin/sh", "-c", _DESELECTED, "sh", str(self.conf), str(self.shared)]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
         return {os.path.relpath(path, self.shared) for path in output.splitlines() if os.path.exists(path)}
 
 
 def clearly_deselected(conf: bytes, shared: Path) -> set[str]:
-    """Return the names of the files that certhook regards as deselected in addition, see :mod:`debian`."""
+    """Return the names of further files that certhook treats as deselected; see :mod:`certhook._sources.debian`."""
     lines = [line.strip() for line in conf.split(b"\n")]
     names = [line[1:].strip().strip(b"/").replace(b"\\", b"").decode() for line in lines if line.startswith(b"!")]
     return {os.path.normpath(name) for name in names if name and (shared / name).exists()}

@@ -1,7 +1,7 @@
 """On generated PKIs, lazy and eager contexts verify the same chains as stock Python, with the same verify codes.
 
 The oracle is stock Python with the same store, as a file and as a hashed directory. Three
-differences are part of certhook's specification, and are compared with stock Python, too:
+differences are part of certhook's specification, and are also compared with stock Python:
 
 - Expired certificates that are not self-issued are dropped, because they can only break a chain:
   stock Python gives the same result for a store without them.
@@ -51,7 +51,7 @@ class Comparison:
     def stock_results(self, request: dict[str, Any]) -> list[Any]:
         """Return the results of stock Python."""
         path = request["variables"]["SSL_CERT_FILE"]
-        # Contexts that have loaded a file can be reused; those that read a directory cannot.
+        # Contexts that have loaded a file can be reused; contexts that read a directory cannot.
         return self.stock.ask(keep=path if os.path.exists(path) else None, **request)
 
     def hooked_results(self, request: dict[str, Any]) -> dict[str, list[Any]]:
@@ -118,7 +118,7 @@ class Laboratory:
         directory, missing = work / "hashed", str(work / "missing")
         files = scenario.files()
         self._write_hashed(directory, files)
-        # Certificates with the hash of their file come first.
+        # Certificates with the hash in the name of their file come first.
         own, others = (
             [
                 each
@@ -215,8 +215,8 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory, wheel: Path, openssl: s
     yield laboratory
     for comparison in comparisons:
         comparison.close()
-    for (version, what), count in sorted(laboratory.counts.items()):
-        print(f"Python {version}: {what}: {count}")
+    for (version, label), count in sorted(laboratory.counts.items()):
+        print(f"Python {version}: {label}: {count}")
 
 
 @settings(

@@ -33,7 +33,7 @@ from scenario_table import (
 VERIFIED = "verified"
 #: The forms of chains that no client may accept.
 INVALID = ("without its intermediate", "expired", "another name")
-#: The number of further roots in the file of a caller. certhook compiles files with 20 or more roots.
+#: The number of further roots in the file of a caller.
 FURTHER_ROOTS = 20
 #: The number of processes in one namespace, so that the time limit of a namespace applies to few of them.
 BATCH = 8
@@ -196,7 +196,7 @@ class ScenarioMachine:
     # Processes.
 
     def _code(self, layout: Layout, setting: Setting, client: Client) -> str:
-        # The form of the chain is independent of the variables.
+        # Variables do not affect the forms of chains, so these are tested without variables.
         only_short = client.is_slow or setting
         ports = {name: server.port for name, server in self.servers.items() if not (only_short and server.form)}
         first = f"import sys\nsys.platform = {layout.store.platform!r}\nFILES = {str(self.files)!r}\n"

@@ -1,4 +1,4 @@
-"""Which scenarios run: a representative selection and, if requested, a number of random ones.
+"""The scenarios that run: a representative selection and, if requested, a number of random ones.
 
 In the selection, each setting is combined with each kind of request, and each store with its own Python and another
 one. The random scenarios are drawn from the product of all layouts, settings and clients.
@@ -17,7 +17,7 @@ from scenario_table import CLIENTS, LAYOUTS, LIBRARIES, SETTINGS, STORES, Scenar
 RANDOM = int(os.environ["CERTHOOK_TEST_SCENARIOS"]) if "CERTHOOK_TEST_SCENARIOS" in os.environ else None
 #: The clients of the selection that run on each layout in turn.
 FAST = ("a default context", "a context as in requests", "a context as in httpx")
-#: Those that run with each setting; the others only with their own variables.
+#: The clients that run with each setting; others run only with their own variables.
 ALL_SETTINGS = FAST[:2]
 #: The scenarios of the selection with other clients.
 OTHERS = (

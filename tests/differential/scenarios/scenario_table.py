@@ -487,7 +487,7 @@ def _chosen_file(client: Client, setting: Setting) -> str:
 
 
 def listed_roots(scenario: Scenario) -> set[str]:
-    """Return the roots that a configured source lists for this request, besides those that stock Python trusts."""
+    """Return the roots that a configured source lists for this request, in addition to stock Python's roots."""
     layout, setting, client = look_up(scenario)
     default_trust = _default_trust(layout, setting)
     # Removed roots are excluded from requests for a public bundle.
