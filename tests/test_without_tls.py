@@ -1,4 +1,4 @@
-"""A Python without TLS, or whose OpenSSL is restricted: contexts as in stock Python, and one clear message."""
+"""A Python without TLS or with a restricted OpenSSL: contexts as in stock Python, and one clear message."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ activate = 1
     return path
 
 
-#: Prints the error for an attempt to create a context; skipped if OpenSSL ignores the configuration.
+#: Prints the error of an attempt to create a context, and nothing if OpenSSL ignores the configuration.
 CREATE = """
 import ssl
 try:

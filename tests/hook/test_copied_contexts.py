@@ -62,7 +62,7 @@ for new in copies():
 """
 )
 
-#: What the program did with the context that it copies.
+#: The code that loads roots into the context before it is copied.
 LOADS = {
     "lazily loaded": "context.load_default_certs()",
     "queried": "context.load_default_certs(); context.get_ca_certs()",

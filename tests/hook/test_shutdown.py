@@ -1,4 +1,4 @@
-"""A context that is created while the interpreter shuts down is as in stock Python."""
+"""A context that is created while the interpreter shuts down has the same roots as in stock Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Object:
         report()
 """
 
-#: When the program creates a context, for the first time unless it says otherwise.
+#: The moments at which a program creates a context. It is the first one, except in "not for the first time" and
+#: "daemon threads are stopped".
 MOMENTS = {
     "an object in the main module is deleted": "kept = Object()",
     "an object in the module ssl is deleted": "ssl.kept = Object()",
@@ -39,7 +40,7 @@ time.sleep(0.02)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_context_at_shutdown_is_as_in_stock_python(installed, cas, tmp_path, moment) -> None:
+def test_a_context_at_shutdown_has_the_roots_of_stock_python(installed, cas, tmp_path, moment) -> None:
     (tmp_path / "store.pem").write_bytes(cas.pem("system", "both"))
     (tmp_path / "hashed").mkdir()
     (tmp_path / "hashed" / support.hashed_name(cas.der("both"))).write_bytes(cas.pem("both"))

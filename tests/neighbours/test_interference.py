@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from runner import BOTH, BUNDLED, SYSTEM, expected_lines
 
-#: Checks all inputs for every context, as a program does that runs for longer.
+#: Makes certhook check all inputs for every context, as in a program that runs for longer.
 CHECK_ALWAYS = """
 import warnings
 warnings.simplefilter("error", UserWarning)
@@ -84,7 +84,7 @@ def test_default_trust_remains_while_a_tool_replaces_functions_of_os(run, tmp_pa
     assert run(before + program, hooked=False).output == expected_lines(client, SYSTEM) * count
 
 
-def test_a_file_that_is_really_deleted_meanwhile_is_noticed(run, cas, tmp_path) -> None:
+def test_the_deletion_of_a_file_from_the_real_file_system_is_detected(run, cas, tmp_path) -> None:
     store = tmp_path / "store.pem"
     store.write_bytes(cas.pem("system"))
     code = """

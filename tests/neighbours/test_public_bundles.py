@@ -26,7 +26,7 @@ REQUIREMENTS = {
     "txclib/cacert.pem": "transifex-client == 0.12.5",
 }
 
-#: Old releases of packages whose newest release contains another bundle.
+#: The requirements that select old releases, if the newest release contains another bundle.
 OLD_REQUIREMENTS = {
     "botocore/vendored/requests/cacert.pem": "botocore == 1.8.50",
     "pipenv/patched/notpip/_vendor/certifi/cacert.pem": "pipenv == 2021.11.23",

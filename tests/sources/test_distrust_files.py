@@ -140,7 +140,7 @@ def test_a_ca_of_the_administrator_remains_trusted(linux, collector, name: str) 
 
 
 def test_a_ca_in_another_selected_file_remains_trusted(linux, collector) -> None:
-    """Its other edition is deselected: it has the same subject and key."""
+    """An older certificate of the same CA, with the same subject and key, is deselected."""
     write(linux / "certificates" / "old.crt", der.pem(BAD.der) + der.pem(OTHER.der))
     write(linux / "certificates" / "mozilla" / "new.crt", der.pem(RENEWED.der))
     path = write(linux / "deselected", b"!old.crt\nmozilla/new.crt\n")
@@ -234,7 +234,7 @@ def test_cas_of_all_files_of_the_administrator_and_all_selected_files_remain_tru
     path = write(linux / "deselected", b"!all.crt\nc.crt\nd.crt\n")
     distrust.read(collector)
     assert [lists(collector, ca) for ca in [*cas, BAD]] == [set(), set(), set(), set(), {path}]
-    # The system's store contains them, too, and does not parse them again.
+    # The system's store also contains them. They are not parsed again.
     assert set(collector.certificates) == {ca.der for ca in cas}
 
 
@@ -559,7 +559,7 @@ def test_unreadable_anchors_are_ignored(linux, collector, refuse, debug_lines, n
     distrust.read(collector)
     assert_complete(collector)
     assert [line for line in debug_lines() if f"{path} is ignored: it cannot be read: " in line]
-    # The result is not that of a process that may read them.
+    # A process that may read them has another result.
     assert collector.recorder.failures == [error]
     assert collector.recorder.unreadable == [path] * isinstance(error, PermissionError)
     assert path in collector.recorder.watched
@@ -575,7 +575,9 @@ def bind(path: Path) -> None:
 @pytest.mark.parametrize(
     "create", [os.mkfifo, bind, lambda path: path.symlink_to(path.name), lambda path: path.symlink_to("/dev/zero")]
 )
-def test_what_is_not_a_file_is_ignored(linux, collector, debug_lines, create, monkeypatch, directory: str) -> None:
+def test_a_path_that_is_not_a_regular_file_is_ignored(
+    linux, collector, debug_lines, create, monkeypatch, directory: str
+) -> None:
     other = write(linux / directory / "b.pem", DISTRUSTED)
     monkeypatch.chdir(linux / directory)  # The path of a socket is limited to about 100 bytes.
     create(Path("a"))
@@ -600,7 +602,7 @@ def test_a_file_that_is_too_large_is_ignored_only_among_anchors(linux, collector
 
 
 def dated(timestamp: float) -> bytes:
-    """An object with a distrust date such that its certificate is distrusted from *timestamp* on."""
+    """Return an object with a certificate that is distrusted from *timestamp* on, 398 days after its distrust date."""
     date = datetime.fromtimestamp(timestamp, timezone.utc) - timedelta(days=398)
     lines = f'trusted: true\nnss-server-distrust-after: "{date:%y%m%d%H%M%S}Z"\n'
     return OBJECT + lines.encode() + der.pem(BAD.der)
@@ -624,13 +626,13 @@ def test_a_root_with_a_distrust_date_is_trusted_until_398_days_later(linux, coll
     assert_complete(collector)
 
 
-# Other systems.
-
-
 def test_a_later_object_is_distrusted_although_an_earlier_one_is_not_yet(linux, collector) -> None:
     path = write(linux / "one" / "bundle.p11-kit", dated(time.time() + 3600) + DISTRUSTED)
     distrust.read(collector)
     assert lists(collector) == {path}
+
+
+# Other systems.
 
 
 @pytest.mark.parametrize("platform", ["android", "linux"])

@@ -40,7 +40,7 @@ class Site:
         return path
 
     def record(self, *lines: str, distribution: str = "certifi-2026.5.20", end: str = "\n") -> Path:
-        """Write a RECORD with *lines*, or with an entry for the bundle as it is now."""
+        """Write a RECORD with *lines*; by default, with an entry for the present bundle."""
         lines = lines or (entry(self.name, self.bundle.read_bytes()),)
         text = end.join(["certifi/__init__.py,,", *lines, f"{distribution}.dist-info/RECORD,,", ""])
         return self.write(f"{distribution}.dist-info/RECORD", os.fsencode(text))

@@ -17,7 +17,7 @@ NO_KEY_IDS = {x509.SubjectKeyIdentifier: None, x509.AuthorityKeyIdentifier: None
 
 
 def sorting(create: Callable[[], Issued], before: Issued) -> Issued:
-    """Return a certificate whose DER precedes that of *before*, so that the order of DER is not that of the file."""
+    """Return a certificate that sorts before *before*, so that the order of the file is not the order of the DER."""
     return next(one for one in (create() for _ in range(100)) if one.der < before.der)
 
 
@@ -70,7 +70,7 @@ def recreated() -> dict[str, Scenario]:
 
 def not_critical() -> dict[str, Scenario]:
     old = issue("CA", ca=True, changed={x509.BasicConstraints: (x509.BasicConstraints(True, None), False)})
-    new = issue("CA", ca=True, key=old.key)  # longer, so that its DER does not precede that of the old one
+    new = issue("CA", ca=True, key=old.key)  # longer, so that it sorts after the old one
     leaf = issue("localhost", old)
     return {
         "reissued, not critical": Scenario([leaf], pem(new, old)),
@@ -120,22 +120,22 @@ def added_location() -> dict[str, Scenario]:
     root = issue("R", ca=True)
     issuing = issue("issuing CA", root, ca=True)
     leaf = issue("localhost", issuing)
-    # The same CA, with an issuer that no location contains.
-    other_edition = issue("issuing CA", issue("?", ca=True), ca=True, key=issuing.key)
+    # A certificate of the same CA from an issuer that no location contains.
+    from_unknown = issue("issuing CA", issue("?", ca=True), ca=True, key=issuing.key)
     old, recreated = (issue("CA", ca=True, changed=NO_KEY_IDS) for _ in range(2))
     direct = issue("localhost", old, changed=NO_KEY_IDS)
     not_critical = issue("N", ca=True, changed={x509.BasicConstraints: (x509.BasicConstraints(True, None), False)})
     reissued = issue("N", ca=True, key=not_critical.key)
     for_clients = der.pem(issuing.der + der.auxiliary([der.CLIENTS]), "TRUSTED CERTIFICATE")
     return {
-        "added: an edition of the sent CA that leads to no root": Scenario(
-            [leaf, issuing], root.pem, added=other_edition.pem
+        "added: a certificate of the sent CA that leads to no root": Scenario(
+            [leaf, issuing], root.pem, added=from_unknown.pem
         ),
-        "added: an edition of a listed CA that leads to no root": Scenario(
-            [leaf], pem(issuing, root), added=other_edition.pem
+        "added: a certificate of a listed CA that leads to no root": Scenario(
+            [leaf], pem(issuing, root), added=from_unknown.pem
         ),
         "added: a root of the same name": Scenario([direct], old.pem, added=recreated.pem),
-        "added: an older edition of the root": Scenario(
+        "added: an older certificate of the root": Scenario(
             [issue("localhost", reissued)], reissued.pem, added=not_critical.pem
         ),
         "added: the sent CA, trusted for clients": Scenario([leaf, issuing], root.pem, added=for_clients),
@@ -145,7 +145,7 @@ def added_location() -> dict[str, Scenario]:
 GROUPS = (cross_certificate, recreated, not_critical, several_in_one_file, expired_intermediate, added_location)
 SCENARIOS = {name: scenario for group in GROUPS for name, scenario in group().items()}
 
-#: Scenarios that only certhook verifies, if stock Python does not accept partial chains, or does not at all.
+#: Scenarios that certhook verifies and stock Python refuses, some of them only without partial chains.
 BETTER = (
     "cross-certificate, root",
     "cross-certificate, its expired root, root",

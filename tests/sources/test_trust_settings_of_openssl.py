@@ -105,7 +105,7 @@ def stored(trust: TrustSet) -> list[tuple[bytes, bytes]]:
     return [(anchor.der, anchor.auxiliary) for anchor in trust.stored]
 
 
-def test_certificates_whose_settings_reject_the_purpose_are_no_anchors_but_stored(machine) -> None:
+def test_certificates_with_settings_that_reject_the_purpose_are_stored_but_are_not_anchors(machine) -> None:
     (machine / "first.pem").write_bytes(ROOT.pem + trusted(ISSUING, **REJECTS_SERVERS))
     trust = read(CERTHOOK_SOURCES="system")
     assert [anchor.der for anchor in trust.anchors] == [ROOT.der]
@@ -117,7 +117,7 @@ def test_certificates_whose_settings_reject_the_purpose_are_no_anchors_but_store
 
 
 def test_settings_apply_to_a_certificate_that_another_source_lists_without_any(machine) -> None:
-    """If they reject the purpose. If they only list other purposes, the other source may trust it."""
+    """They apply only if they reject the purpose. If they list other purposes, the other source may trust it."""
     bundled = bundle(machine / "bundle.pem", "a")
     bundle(machine / "first.pem", "a", **REJECTS_SERVERS)
     for sources in ("system,bundled", "bundled,system"):

@@ -107,7 +107,7 @@ def test_an_expired_root_does_not_hide_the_renewed_one(machine, is_first) -> Non
     assert first == roots[0]
 
 
-def test_both_use_the_same_of_two_valid_roots(machine) -> None:
+def test_both_use_the_same_one_of_two_valid_roots(machine) -> None:
     """One of them may not issue certificates for the server, because of its name constraints."""
     constraints = (x509.NameConstraints(None, [x509.DNSName("localhost")]), True)
     constrained = [pki.namesake(machine.cas.system, serial, (2001, 2099), constraints) for serial in (2, 3)]
