@@ -1,9 +1,9 @@
 """Building compiled stores.
 
 A store is written to a temporary directory, which is then renamed. Any number of processes may
-build a store at the same time. If one is interrupted, no process uses what it leaves behind.
+build a store at the same time. If one is interrupted, no process uses its incomplete files.
 Files are not synced to the disk, which would take longer than loading the roots:
-:func:`certhook._store.find` detects what a power failure leaves behind.
+:func:`certhook._store.find` detects files that a power failure left incomplete.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ _LEFTOVER_AGE = 3600
 
 
 def _sweep(directory: str) -> None:
-    """Remove what interrupted processes left in *directory*."""
+    """Remove the files that interrupted processes left in *directory*."""
     with contextlib.suppress(OSError):  # The directory may have been deleted.
         for name in filter(_LEFTOVER.fullmatch, os.listdir(directory)):
             path = os.path.join(directory, name)
