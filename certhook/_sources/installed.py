@@ -94,16 +94,6 @@ def records_of(path: str) -> list[Record]:
     return []
 
 
-def record_of(path: str) -> Record | None:
-    """Return the entry that describes the file *path* best, None if there is none."""
-    records = records_of(path)
-    try:
-        digest = _digest.hexdigest("sha256", _files.read(path)) if len(records) > 1 else ""
-    except SourceError:
-        digest = ""
-    return next((record for record in records if record.sha256 == digest), records[-1] if records else None)
-
-
 def _lacks_content(data: bytes, record: Record) -> bool:
     """Return whether *data* lacks certificates of the file that *record* describes."""
     if _digest.hexdigest("sha256", data) == record.sha256:
