@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certhook._certificates import names, openssl
+from certhook._certificates import openssl
 from certhook._sources import read_trust_set
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 def read_exportable(config: Config, purpose: int) -> tuple[list[Anchor], TrustSet]:
     """Read the trust set for *purpose*, and print its problems.
 
-    :returns: the anchors that OpenSSL accepts, and the trust set; self-issued anchors are first, because OpenSSL
-        uses the first one of several with equal names
+    :returns: the anchors that OpenSSL accepts, in the order of a compiled store, because OpenSSL uses the first one
+        of several with equal names; and the trust set
     :raises CommandError: if there are none, or it is unknown which certificates are distrusted
     """
     trust_set = read_trust_set(config, purpose)
     # OpenSSL and many programs stop reading a file at a certificate that OpenSSL rejects.
     anchors, problems = _roots_table.accepted_by_openssl(trust_set)
-    anchors.sort(key=lambda anchor: not names.is_self_issued(anchor.certificate))
+    order = {anchor.der: position for position, anchor in enumerate(trust_set.stored)}
+    anchors = sorted((anchor for anchor in anchors if anchor.der in order), key=lambda anchor: order[anchor.der])
     for problem in problems:
         _terminal.complain(problem)
     if not trust_set.distrust_is_known:
