@@ -7,10 +7,11 @@ identified by its subject and key, so a renewed certificate belongs to the same 
 both selected and deselected is selected.
 
 Lines are read as the script reads them with sed(1) and the ``read`` of sh(1): white space around a
-name is removed, a backslash quotes the next character or continues the line, and a carriage return
-is a part of the name, so a file with the line endings of Windows selects nothing. The script
-ignores a last line without a line feed. In all these cases, a ``!`` still deselects, because the
-administrator's intention is clear and no file is selected by mistake.
+name is removed, and a carriage return is a part of the name, so a file with the line endings of
+Windows selects nothing. In older versions of the script, a backslash quotes the next character or
+continues the line; newer ones take it literally. The script ignores a last line without a line
+feed. In all these cases, a ``!`` still deselects, because the administrator's intention is clear
+and no file is selected by mistake.
 """
 
 from __future__ import annotations
@@ -48,15 +49,18 @@ def read_deselected(collector: Collector) -> None:
     data = block_files.content(collector, DESELECTED) or b""
     lines = _LINE.findall(data)
     deselected = b"".join(line.strip()[1:] + b"\n" for line in lines if line.strip().startswith(b"!"))
-    names = [name for name in _names(deselected + b"\n", strip=None) if os.path.basename(name)]
+    # With backslashes as escapes, as older versions of the script read them, and literally.
+    both = [*_names(deselected + b"\n", strip=None), *_names(deselected.replace(b"\\", b"\\\\"), strip=None)]
+    names = [name for name in dict.fromkeys(both) if os.path.basename(name)]
     if not names:
         return
     exempt = local_identities(collector)
-    selected = b"".join(line for line in lines if not line.startswith((b"#", b"!", b"\n")))
+    # The versions disagree about a line with a backslash, so it does not exempt a CA.
+    selected = b"".join(line for line in lines if not line.startswith((b"#", b"!", b"\n")) and b"\\" not in line)
     for name in _names(selected, strip=b" \t"):
         exempt |= _identities(collector, _path(name))
     collector.blocklist.exempt = exempt
-    for name in dict.fromkeys(names):
+    for name in names:
         path = _path(name)
         collector.recorder.watch_member(path)
         content = block_files.content(collector, path)

@@ -77,9 +77,7 @@ def _line(choose: random.Random) -> bytes:
         b"own/../" + name,
         b"!own/../" + name,
         b"!./" + name,
-        name.replace(b" ", b"\\ "),
         b"!" + name.replace(b"a", b"\\a"),
-        name + b"\\",
         b"!" + name + b"\\",
     ]
     return choose.choice(variants)

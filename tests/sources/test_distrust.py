@@ -80,7 +80,12 @@ def test_cycles_of_links_between_directories_of_local_cas_end(collector, tmp_pat
 
 def test_only_a_few_paths_are_watched_for_block_lists_that_do_not_exist(collector, monkeypatch) -> None:
     """Checking them is part of every context."""
+
+    def missing(path: str) -> bytes:
+        raise SourceError(path, "is missing") from FileNotFoundError(path)
+
     monkeypatch.setattr(distrust.sys, "platform", "linux")
+    monkeypatch.setattr(debian._files, "read", missing)
     monkeypatch.setattr(distrust.os.path, "lexists", lambda path: path in ("/", "/etc", "/usr", "/usr/share"))
     distrust.read(collector)
     assert [name for _, name, _, _ in collector.recorder.snapshot().direct] == [
