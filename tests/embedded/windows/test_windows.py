@@ -61,8 +61,8 @@ def test_the_settings_determine_the_roots_that_a_default_context_trusts(windows,
         ({"CERTHOOK_CACHE_DIR": "none"}, "system bundled both"),
         ({"CERTHOOK_EXTRA_CA_CERTS": both}, "system bundled both extra stranger"),
         ({"CERTHOOK_BUNDLE": windows.path(file)}, "system both extra"),
-        ({"SSL_CERT_FILE": windows.path(file)}, "extra"),
-        ({"SSL_CERT_FILE": windows.path(file), "CERTHOOK_SOURCES": "system,bundled"}, "bundled both extra"),
+        ({"SSL_CERT_FILE": windows.path(file)}, "system both extra"),
+        ({"SSL_CERT_FILE": windows.path(file), "CERTHOOK_SOURCES": "system,bundled"}, "system bundled both extra"),
     ]
     code = """
 add("ROOT", "system"), add("ROOT", "both")
@@ -144,8 +144,8 @@ def test_a_prebuilt_store_is_used(windows) -> None:
     directory = r"C:\users\Public\certhook"
     windows.finish(windows.start("-m", "certhook", "compile", "--directory", directory))
     code = """
-from certhook._state import STORE
-print(json.dumps([trusted(), ssl.create_default_context().__dict__[STORE], "certhook._sources" in sys.modules]))
+from certhook._state import markers_of
+print(json.dumps([trusted(), markers_of(ssl.create_default_context()).store, "certhook._sources" in sys.modules]))
 """
     trusted, store, has_read = windows.run(code, CERTHOOK_CACHE_DIR=directory)
     assert (trusted, has_read) == (["system", "bundled", "both"], False)
@@ -219,13 +219,13 @@ print(json.dumps([sorted(accessed), ssl._ssl.get_default_verify_paths(), sys.pre
 def test_contexts_use_a_compiled_store_in_the_users_local_application_data(windows) -> None:
     code = """
 add("ROOT", "system")
-from certhook._state import STORE
+from certhook._state import markers_of
 context = ssl.create_default_context()
-store = context.__dict__[STORE]
+store = markers_of(context).store
 counts = len(context.get_ca_certs()), context.cert_store_stats()["x509_ca"]
 os.environ["CERTHOOK_LOAD"] = "eager"
 eager = ssl.create_default_context()
-print(json.dumps([store, STORE in eager.__dict__, len(eager.get_ca_certs()), counts, os.environ["LOCALAPPDATA"]]))
+print(json.dumps([store, bool(markers_of(eager).store), len(eager.get_ca_certs()), counts, os.environ["LOCALAPPDATA"]]))
 """
     store, eager_uses_store, eager_count, counts, local = windows.run(code)
     assert store.startswith(f"{local}\\certhook\\Cache\\") and not eager_uses_store
@@ -238,9 +238,9 @@ print(json.dumps([store, STORE in eager.__dict__, len(eager.get_ca_certs()), cou
 def test_a_damaged_store_is_repaired(windows) -> None:
     code = """
 from certhook import _store, _watch
-from certhook._state import STORE
+from certhook._state import markers_of
 _watch.MEMBERS_INTERVAL = _store.MEMBERS_INTERVAL = 0
-store = ssl.create_default_context().__dict__[STORE]
+store = markers_of(ssl.create_default_context()).store
 def content():
     return {name: open(os.path.join(store, name), "rb").read() for name in os.listdir(store)}
 def write(name, data):
