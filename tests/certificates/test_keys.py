@@ -35,22 +35,23 @@ RSA = PRIVATE.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
 RSA_ALGORITHM = "1.2.840.113549.1.1.1"
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        info(algorithm(RSA_ALGORITHM, NULL), RSA),
-        info(algorithm(RSA_ALGORITHM), RSA),
-        info(algorithm("1.2.840.113549.1.1.10"), RSA),
-        info(algorithm("1.2.840.113549.1.1.7", der.element(SEQUENCE)), RSA),
-        info(algorithm("2.5.8.1.1", b"\2\2\4\0"), RSA),
-        info(algorithm(RSA_ALGORITHM, NULL), RSA + b"data that OpenSSL ignores"),
-        # OpenSSL ignores the sign of the modulus, and leading zeros.
-        info(algorithm(RSA_ALGORITHM, NULL), der.element(SEQUENCE, der.element(2, MODULUS), b"\2\1\3")),
-        info(algorithm(RSA_ALGORITHM, NULL), der.element(SEQUENCE, der.element(2, b"\0\0", MODULUS), b"\2\0")),
-        # The last bit of the exponent is unused.
-        info(algorithm(RSA_ALGORITHM, NULL), RSA[:-1] + b"\0", 1),
-    ],
-)
+#: Encodings of the RSA key, which is another one in each process, so the names of the tests do not contain it.
+RSA_ENCODINGS = {
+    "usual": info(algorithm(RSA_ALGORITHM, NULL), RSA),
+    "no parameters": info(algorithm(RSA_ALGORITHM), RSA),
+    "RSASSA-PSS": info(algorithm("1.2.840.113549.1.1.10"), RSA),
+    "RSAES-OAEP": info(algorithm("1.2.840.113549.1.1.7", der.element(SEQUENCE)), RSA),
+    "X.500's RSA": info(algorithm("2.5.8.1.1", b"\2\2\4\0"), RSA),
+    "data that OpenSSL ignores": info(algorithm(RSA_ALGORITHM, NULL), RSA + b"data that OpenSSL ignores"),
+    # OpenSSL ignores the sign of the modulus, and leading zeros.
+    "no sign byte": info(algorithm(RSA_ALGORITHM, NULL), der.element(SEQUENCE, der.element(2, MODULUS), b"\2\1\3")),
+    "zeros": info(algorithm(RSA_ALGORITHM, NULL), der.element(SEQUENCE, der.element(2, b"\0\0", MODULUS), b"\2\0")),
+    # The last bit of the exponent is unused.
+    "an unused bit": info(algorithm(RSA_ALGORITHM, NULL), RSA[:-1] + b"\0", 1),
+}
+
+
+@pytest.mark.parametrize("key", RSA_ENCODINGS.values(), ids=RSA_ENCODINGS)
 def test_an_rsa_key_has_the_value_of_its_modulus(key: bytes) -> None:
     value = b"RSA " + MODULUS.hex().encode()
     assert key_value(key) == key_value(encoded(PRIVATE)) == value
