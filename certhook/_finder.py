@@ -271,7 +271,8 @@ def _detached(function: "Callable[..., Any]") -> "Callable[..., Any]":
     module alive, and with it the wrapped ssl, because objects that are deleted at shutdown use ssl.
     """
     create: Any = type(function)
-    used = function.__code__.co_names
+    # Python adds the built-in functions itself since 3.10.
+    used = ("__builtins__", *function.__code__.co_names)
     copy: Callable[..., Any] = create(function.__code__, {key: globals()[key] for key in used if key in globals()})
     return copy
 
