@@ -34,7 +34,8 @@ def set_each(new, old):
 def update_deeply(new, old):
     vars(new).update(copy.deepcopy(vars(old)))
 
-def at_the_address_of_a_deleted_one(old):
+def at_the_address_of_a_deleted_one():
+    old = load(Context())
     kept, address = dict(vars(old)), id(old)
     del old
     held = []
@@ -52,7 +53,7 @@ def copies():
     for duplicate in (lambda old: pickle.loads(pickle.dumps(old))), copy.copy, copy.deepcopy:
         for kind in Context, Registered:
             yield duplicate(load(kind()))
-    yield at_the_address_of_a_deleted_one(load(Context()))
+    yield at_the_address_of_a_deleted_one()
 
 port = int(os.environ["PORT"])
 for new in copies():
