@@ -221,10 +221,10 @@ def undisturbed(function: "Callable[..., Any]") -> "Callable[..., Any]":
                 modules["asyncio.events"]._set_running_loop(loop)
             if found is not None and found is not real:
                 modules["os"] = found
-            if depth:
+            # Not the earlier depth: greenlets of one thread may return in another order than they called.
+            depth = _active.pop(thread, 1) - 1
+            if depth > 0:
                 _active[thread] = depth
-            else:
-                _active.pop(thread, None)
 
     return call
 
