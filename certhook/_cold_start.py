@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from time import time
+
 from certhook import _warnings
 from certhook._sources import read_trust_set
 from certhook._store import Unusable
 from certhook._watch.paths import signature
-from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Sequence
-
     from certhook._config import Config
     from certhook._types import Signature
-    from certhook.exceptions import CerthookError
 
 
 class ColdStart:
@@ -24,12 +22,12 @@ class ColdStart:
     :param directory: the directory in which to build the store, None to build none because of *eager_reason*
     :param settings: everything that the trust set depends on besides its inputs
     :param eager_reason: why no store is built, empty if one is built in *directory*
-    :param rejected: why directories with an index were rejected
+    :param reason: why a store is built
     :ivar trust_set: the trust set
-    :ivar store: the compiled store, None if there is none
+    :ivar store: the path that contexts point at, None if there is no compiled store
     :ivar store_signature: the signature of the store's directory
     :ivar eager_reason: why there is no store, empty if there is one
-    :ivar problems: the problems to report
+    :ivar built: when the store was built, in seconds since the epoch, and why
     """
 
     def __init__(
@@ -39,23 +37,22 @@ class ColdStart:
         directory: str | None,
         settings: tuple[str, ...],
         eager_reason: str,
-        rejected: Sequence[Unusable],
+        reason: str,
     ) -> None:
         self.trust_set = read_trust_set(config, purpose)
         self.store: str | None = None
         self.store_signature: Signature = None
         self.eager_reason = eager_reason
-        self.problems: list[CerthookError] = list(self.trust_set.problems)
-        for failure in rejected:
-            self._report(failure, is_configured=False)
+        self.built = (int(time()), reason)
         if self.trust_set.is_reduced:
             self.eager_reason = "the public bundle was reduced, so the request for it is not adopted"
         elif not self.trust_set.anchors:
             self.eager_reason = eager_reason or "there are no roots"
         elif directory is not None:
-            self._compile(config, directory, settings)
-        if self.eager_reason and config.debug:
-            _warnings.debug(f"no compiled store: {self.eager_reason}")
+            self._compile(config, directory, settings, reason)
+        if config.debug:
+            found = f"no compiled store: {self.eager_reason}" if self.eager_reason else f"built {self.store}: {reason}"
+            _warnings.debug(found)
 
     @property
     def ders(self) -> tuple[bytes, ...]:
@@ -63,19 +60,14 @@ class ColdStart:
         stored = () if self.store is not None else self.trust_set.stored
         return tuple([anchor.der + anchor.auxiliary for anchor in stored])
 
-    def _compile(self, config: Config, directory: str, settings: tuple[str, ...]) -> None:
+    def _compile(self, config: Config, directory: str, settings: tuple[str, ...], reason: str) -> None:
         from certhook._store.build import compile_store, is_shared
+        from certhook._store.prune import remove_former
 
         try:
-            self.store = compile_store(directory, self.trust_set, settings, is_shared())
+            self.store = compile_store(directory, self.trust_set, settings, is_shared(), reason)
             self.store_signature = signature(self.store)
         except Unusable as failure:
             self.eager_reason = str(failure)
-            self._report(failure, is_configured=bool(config.cache_dir))
-
-    def _report(self, failure: Unusable, is_configured: bool) -> None:
-        # The user is not responsible for a public directory that certhook chose itself.
-        if failure.is_unsafe or (failure.is_public and is_configured):
-            problem = SourceError("compiled store", f"{failure}. It is not used; roots are loaded into each context")
-            if str(problem) not in map(str, self.problems):
-                self.problems.append(problem)
+        if config.store_dir is None:
+            remove_former()

@@ -159,7 +159,7 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "excludes roots that certifi removed: from adopted requests (adopted), everywhere (drop) or nowhere (keep)"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
      "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
-    ("CERTHOOK_CACHE_DIR", "cache_dir", _deferred("directory_or_none"), None, False,
+    ("CERTHOOK_STORE_DIR", "store_dir", _deferred("directory_or_none"), None, False,
      "sets the directory of compiled stores; none disables them"),
     ("CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False,
      "0 disables the strict checks of Python 3.13 and later"),
@@ -170,10 +170,13 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
 )
 # fmt: on
 
-#: Every variable that certhook reads.
 SETTINGS = tuple([Setting(*row) for row in _ROWS])
 
-VARIABLES = tuple([setting.name for setting in SETTINGS])
+#: Former names of variables, which count if the present one is unset.
+ALIASES = {"CERTHOOK_STORE_DIR": "CERTHOOK_CACHE_DIR"}
+
+#: Every variable that certhook reads.
+VARIABLES = (*[setting.name for setting in SETTINGS], *ALIASES.values())
 
 
 class Config:
@@ -198,7 +201,7 @@ class Config:
         adopt: "Optional[Tuple[str, ...]]"
         removed: str
         load: str
-        cache_dir: "Optional[str]"
+        store_dir: "Optional[str]"
         x509_strict: bool
         on_error: str
         debug: bool
@@ -206,8 +209,11 @@ class Config:
     def __init__(self, environ: "Mapping[str, str]") -> None:
         self.problems: List[ConfigurationError] = []
         for setting in SETTINGS:
-            value = environ.get(setting.name)
-            parsed = None if value is None else setting.parse(value, self._refuse(setting.name))
+            name = setting.name
+            if name in ALIASES and not environ.get(name):
+                name = ALIASES[name]
+            value = environ.get(name)
+            parsed = None if value is None else setting.parse(value, self._refuse(name))
             setattr(self, setting.attribute, setting.default if parsed is None else parsed)
         self._configured_sources = self.sources
         self._requests: Dict[str, Config] = {}

@@ -6,8 +6,7 @@ import os
 
 from certhook import _config, _loading, _trust
 from certhook._config import SERVER_AUTH
-from certhook._state import markers_of
-from certhook._store.verification import BUNDLE
+from certhook._state import BUNDLE, markers_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +17,8 @@ _HEXADECIMAL = "0123456789abcdef"
 
 def load_completely(context: ssl.SSLContext) -> None:
     """Load every root of the compiled store that *context* points at, if it points at one."""
-    store = markers_of(context).store
-    if store is not None:
-        _trust.repair(store)
+    if markers_of(context).store is not None:
+        _trust.recheck(context)
     _loading.load_completely(context)
 
 

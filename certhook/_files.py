@@ -111,6 +111,20 @@ def replace(path: str, data: bytes, mode: int, sync: bool = False) -> None:
         raise
 
 
+def replace_link(path: str, target: str) -> None:
+    """Make *path* a symbolic link to *target*, replacing anything but a directory.
+
+    :raises OSError: if that fails; *path* is unchanged
+    """
+    temporary = temporary_path(path)
+    os.symlink(target, temporary)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
 def create(path: str, data: bytes, mode: int, sync: bool = False) -> None:
     """Write *data* to *path*, which must not exist.
 

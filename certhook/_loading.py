@@ -8,7 +8,7 @@ contexts whose roots are queried, and default trust without a store.
 import _ssl
 import os
 
-from certhook._state import mark, markers_of, process
+from certhook._state import BUNDLE, mark, markers_of, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _load = _ssl._SSLContext.load_verify_locations
 def load_store(context: "ssl.SSLContext", store: str) -> None:
     """Make *context*, which may contain other certificates, trust every anchor of *store*."""
     markers = mark(context)
-    if store in (markers.store, markers.loaded):
+    if store == markers.store or os.path.realpath(store) == markers.loaded:
         return  # truststore requests default trust for every connection.
     # OpenSSL searches directories only for subjects without a loaded certificate, and stops at the first
     # directory that contains the subject: a certificate of the same name would hide the root.
@@ -75,6 +75,7 @@ def is_loadable(bundle: str) -> bool:
     A certificate that it rejects would prevent the following ones from being loaded.
     """
     # Keyed by path, because a store's name depends on its content.
+    bundle = os.path.realpath(bundle)
     loadable = process.loadable
     if bundle not in loadable:
         from certhook._certificates.openssl import load_file, new_context
@@ -88,18 +89,26 @@ def is_loadable(bundle: str) -> bool:
 
 
 def _load_files(context: "ssl.SSLContext", store: str) -> None:
-    # In the order in which OpenSSL opens them: "10" follows "9".
-    for name in sorted(os.listdir(store), key=lambda name: (len(name), name)):
-        if name[8:9] != ".":
-            continue
-        path = os.path.join(store, name)
-        try:
-            _load(context, cafile=path)
-        except OSError:
-            from certhook._certificates.openssl import load_file
-
-            try:
-                load_file(context, path)
-            except OSError:
-                continue  # OpenSSL ignores such a file as well when it looks up a subject.
+    # Not the link, which may be replaced meanwhile.
+    store = os.path.realpath(store)
+    if not _load_file(context, os.path.join(store, BUNDLE)):
+        # A certificate that OpenSSL rejects prevents the following ones from being loaded. Files are loaded in the
+        # order in which OpenSSL opens them: "10" follows "9".
+        for name in sorted(os.listdir(store), key=lambda name: (len(name), name)):
+            if name[8:9] == "." and not name[9:].strip("0123456789"):
+                _load_file(context, os.path.join(store, name))
     mark(context).loaded = store
+
+
+def _load_file(context: "ssl.SSLContext", path: str) -> bool:
+    """Load a file, and return whether OpenSSL accepts it."""
+    try:
+        _load(context, cafile=path)
+    except OSError:
+        from certhook._certificates.openssl import load_file
+
+        try:
+            load_file(context, path)
+        except OSError:
+            return False  # OpenSSL ignores such a file as well when it looks up a subject.
+    return True

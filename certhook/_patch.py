@@ -5,7 +5,8 @@ trust, and so does ``load_verify_locations`` of a public bundle. Any other certi
 after the complete compiled store, because OpenSSL searches directories only for subjects that are
 not loaded. ``get_ca_certs`` and ``cert_store_stats`` also load the compiled store first, so that
 they return the same as for a context into which all roots were loaded.
-``get_default_verify_paths`` returns the compiled store if stock Python finds no roots.
+``get_default_verify_paths`` returns the compiled store if stock Python finds no roots. A failed
+verification (``SSLCertVerificationError``) repairs the compiled store of its context.
 
 The class ``SSLContext`` is not replaced. Each wrapper carries the real function as ``__certhook__``,
 which identifies it on a second activation, after a reload, in a second copy of certhook, and inside
@@ -55,6 +56,7 @@ def apply(ssl: "ModuleType") -> None:
         (context_class, "cert_store_stats", _roots_query),
         (ssl, "create_default_context", _create_default_context),
         (ssl, "get_default_verify_paths", _get_default_verify_paths),
+        (ssl.SSLCertVerificationError, "__init__", _verification_error),
     ]
     for owner, name, _ in targets:
         if not hasattr(owner, name):
@@ -217,6 +219,22 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
         return paths
 
     wrapper = marked(get_default_verify_paths, original)
+    return wrapper
+
+
+def _verification_error(ssl: "ModuleType", original: "Function") -> "Function":
+    # In the closure: before Python 3.10, all interpreters of a process share the class, and one may have ended.
+    call, caller, error = _call, sys._getframe, Exception
+
+    def __init__(self: "Any", *args: "Any", **kwargs: "Any") -> None:
+        original(self, *args, **kwargs)
+        try:
+            if wrapper.__certhook_active__:
+                call("_failure", "repair", caller(1))
+        except error:
+            pass  # The exception of the program is more important.
+
+    wrapper = marked(__init__, original)
     return wrapper
 
 

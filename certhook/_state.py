@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: The name of the attribute of a context that contains its markers.
 MARKERS = "_certhook"
 
+#: The file of a compiled store that contains all certificates.
+BUNDLE = "cert.pem"
+
 _AT_SECURE = 23
 
 
@@ -30,6 +33,7 @@ class Process:
     :ivar at_secure: the cached result of :func:`_query_at_secure`, empty if it is not known
     :ivar config: the latest values of the variables, and the settings parsed from them
     :ivar trust: default trust by the bit of its purpose and the public bundle that is requested, None without one
+    :ivar determined: the settings and the purpose of each compiled store that contexts point at, by its path
     :ivar loadable: whether OpenSSL loads the PEM file of a compiled store, by the path of the file
     :ivar warnings: the messages that were already issued as warnings
     :ivar security_answers: recent output of macOS' security(1) by its arguments
@@ -44,6 +48,7 @@ class Process:
         self.at_secure = ""
         self.config: Optional[Tuple[List[Any], Any]] = None
         self.trust: Dict[Tuple[int, Optional[str]], Any] = {}
+        self.determined: Dict[Optional[str], Tuple[Any, int]] = {}
         self.loadable: Dict[str, bool] = {}
         self.warnings: Set[str] = set()
         self.security_answers: Dict[Tuple[str, ...], Tuple[float, Any, Any]] = {}
@@ -59,8 +64,8 @@ class Markers(ref):  # type: ignore[type-arg]
     therefore valid only for the context that they refer to. The modules pickle and copy replace
     them by False.
 
-    :ivar store: the compiled store from which OpenSSL reads the context's roots on demand, None if there is none
-    :ivar loaded: the compiled store from which every root was loaded into the context
+    :ivar store: the compiled store, or the link to it, from which OpenSSL reads the context's roots on demand, or None
+    :ivar loaded: the path without links of the compiled store from which every root was loaded into the context
     :ivar has_caller_certs: whether the caller loaded certificates other than default trust
     :ivar is_for_server: whether create_default_context() created the context for a server
     """

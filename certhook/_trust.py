@@ -11,9 +11,10 @@ imported inside functions.
 
 import _ssl
 import os
+from time import monotonic
 
 from certhook import _config, _store
-from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS
+from certhook._config import CLIENT_AUTH
 from certhook._finder import undisturbed
 from certhook._state import is_server, mark, markers_of, process
 from certhook._watch import Monitor, Snapshot, exists, index_settings
@@ -21,10 +22,10 @@ from certhook._watch import Monitor, Snapshot, exists, index_settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import List, Optional, Sequence, Tuple
+    from typing import Any, Optional, Sequence, Tuple
 
     from certhook._config import Config
-    from certhook._store import Unusable
+    from certhook._store import Protection
     from certhook._types import Signature
     from certhook.exceptions import CerthookError
 
@@ -36,14 +37,19 @@ _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
 
 
+# The time after which the checksums of a store are verified again after a failed verification, in seconds.
+_CHECKSUM_INTERVAL = 1
+
+
 class Trust:
     """Default trust for one purpose.
 
     :ivar config: the settings
-    :ivar store: the compiled store that contexts point at, None if certificates are loaded
+    :ivar store: the link or the compiled store that contexts point at, None if certificates are loaded
     :ivar anchors: the certificates to load as DER, each followed by its trust settings; empty if there is a store
     :ivar problems: the problems to report
     :ivar eager_reason: why there is no store, empty if there is one
+    :ivar built: when the store was built, in seconds since the epoch, and why
     :ivar user: the effective user; a store that is safe for one user may be unsafe for another
     :ivar is_provisional: whether an input could not be read because of an error that may be transient
     :ivar is_reduced: whether the public bundle that is requested was reduced, so that the request is not adopted
@@ -52,7 +58,10 @@ class Trust:
     __slots__ = (
         "_lacks_bundle",
         "_monitor",
+        "_protection",
+        "_verified",
         "anchors",
+        "built",
         "config",
         "eager_reason",
         "is_provisional",
@@ -67,8 +76,9 @@ class Trust:
         config: "Config",
         snapshot: Snapshot,
         problems: "Sequence[CerthookError]",
-        store: "Optional[str]" = None,
-        store_signature: "Signature" = None,
+        store: "Optional[str]",
+        store_signature: "Signature",
+        built: "Tuple[int, str]",
         anchors: "Tuple[bytes, ...]" = (),
         eager_reason: str = "",
         volatile: bool = False,
@@ -78,20 +88,25 @@ class Trust:
         self.config = config
         self.problems = tuple(problems)
         self.store = store
+        self.built = built
         self.anchors = anchors
         self.eager_reason = eager_reason
         self.user = _user()
         self.is_provisional = snapshot.is_provisional
-        self._lacks_bundle = bool(problems) and _lacks_bundle(self.problems)
+        self._verified = 0.0
+        self._lacks_bundle = bool(problems) and _problems("lack_bundle", self.problems)
         also = [] if store is None else [("path", store, "", store_signature)]
         self._monitor = None if volatile else Monitor(snapshot, also, self._is_store_complete)
 
-    def is_current(self) -> bool:
-        """Return whether all inputs and the store are unchanged."""
+    def is_current(self, is_suspect: bool = False) -> bool:
+        """Return whether all inputs and the store are unchanged.
+
+        :param is_suspect: whether to check everything at once, and the checksums of the store as well
+        """
         monitor = self._monitor
-        if monitor is None or not monitor.is_current():
+        if monitor is None or not (monitor.check_now() if is_suspect else monitor.is_current()):
             return False
-        return not self._lacks_bundle or _lacks_bundle(self.problems)
+        return not self._lacks_bundle or _problems("lack_bundle", self.problems)
 
     def without_rejected(self, anchors: "Tuple[bytes, ...]", problems: "Sequence[CerthookError]") -> "Trust":
         """Return the same default trust, reduced to *anchors* after OpenSSL rejected others."""
@@ -102,44 +117,49 @@ class Trust:
         reduced.problems = tuple(problems)
         return reduced
 
-    def _is_store_complete(self) -> bool:
-        return self.store is None or _is_complete(self.store)
+    def _is_store_complete(self, is_suspect: bool) -> bool:
+        if self.store is None:
+            return True
+        from certhook._store.verification import is_complete
+
+        # A server that a program polls may fail very often.
+        checks_content = is_suspect and monotonic() - self._verified >= _CHECKSUM_INTERVAL
+        if checks_content:
+            self._verified = monotonic()
+        is_beside = os.path.dirname(self.store) == directory_beside_package()
+        return is_complete(self.store, _store.Protection(_PACKAGE if is_beside else None), checks_content)
 
 
 @undisturbed
-def _lacks_bundle(problems: "Sequence[CerthookError]") -> bool:
-    """Return whether certifi was missing and still is. A program may add it to ``sys.path`` later."""
-    from certhook._finder import find_package
+def _problems(function: str, *args: "Any") -> "Any":
+    from certhook import _problems
 
-    if all(getattr(problem, "path", None) != "certifi" for problem in problems):
-        return False
-    try:
-        return find_package("certifi") is None
-    except Exception:
-        return True  # Not evidence of a change: a finder of the program raises.
+    return getattr(_problems, function)(*args)
 
 
-def current(config: "Config", purpose: int) -> Trust:
+def current(config: "Config", purpose: int, is_suspect: bool = False) -> Trust:
     """Return default trust for *purpose*, determined again if an input has changed.
 
     A change counts only if the new state can be read: while an error that may be transient prevents
     that (no file descriptor is left, an audit hook raises), the previous default trust remains in
     effect, and the next context tries again. A missing, empty or inaccessible file is a new state.
+
+    :param is_suspect: whether to check everything at once, and the checksums of the store as well
     """
     key = purpose, config.requested
     trust: Optional[Trust] = process.trust.get(key)
     if trust is None or trust.config is not config or trust.user != _user():
-        trust = process.trust[key] = _determine(config, purpose)
-    elif not trust.is_current():
-        trust = process.trust[key] = _determine_again(trust, purpose)
+        trust = process.trust[key] = _determine(config, purpose, is_suspect)
+    elif not trust.is_current(is_suspect):
+        trust = process.trust[key] = _determine_again(trust, purpose, is_suspect)
     return trust
 
 
-def _determine_again(trust: Trust, purpose: int) -> Trust:
+def _determine_again(trust: Trust, purpose: int, is_suspect: bool) -> Trust:
     """Return default trust after a change, or *trust* if the new state cannot be read."""
     is_usable = trust.store is None or exists(trust.store)
     try:
-        new = _determine(trust.config, purpose)
+        new = _determine(trust.config, purpose, is_suspect)
     except Exception:
         if is_usable:
             return trust
@@ -147,48 +167,41 @@ def _determine_again(trust: Trust, purpose: int) -> Trust:
     return trust if is_usable and new.is_provisional and not trust.is_provisional else new
 
 
+# In memory (frozen into C, PyOxidizer), a module has no __file__.
+_PACKAGE = os.path.dirname(globals().get("__file__", "")) or None
+
+
 def directory_beside_package() -> "Optional[str]":
     """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
-    # In memory (frozen into C, PyOxidizer), a module has no __file__.
-    package = os.path.dirname(globals().get("__file__", ""))
-    return os.path.join(os.path.dirname(package), "certhook-store") if os.path.isabs(package) else None
+    package = _PACKAGE
+    return os.path.join(os.path.dirname(package), "certhook-store") if package and os.path.isabs(package) else None
 
 
 @undisturbed
-def _determine(config: "Config", purpose: int) -> Trust:
+def _determine(config: "Config", purpose: int, is_suspect: bool) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
-    own, reason = _store.store_directory(config.cache_dir)
-    if own is None and reason != _store.NO_CACHE_DIRECTORY:
+    own, reason = _store.store_directory(config.store_dir)
+    if own is None and reason != _store.NO_DATA_DIRECTORY:
         return _read(config, purpose, None, (), reason)
     settings = index_settings(config, purpose)
-    directories = [directory for directory in (directory_beside_package(), own) if directory is not None]
-    store, index, rejected = _store.lookup(directories, settings, _verify)
-    if store is not None and index is not None:
-        problems = [*config.problems, *_restored(index.problems)]
-        return Trust(config, index.snapshot, problems, store, index.store_signature)
-    return _read(config, purpose, own, settings, reason, rejected)
+    directories = [(directory_beside_package(), _PACKAGE), (own, None)]
+    store, index, rejected = _store.lookup(directories, settings, _verify, is_suspect)
+    if store is None or index is None:
+        because = str(rejected[-1]) if rejected else "there was none"
+        return _read(config, purpose, own, settings, reason, f"{_SUSPICION}{because}" if is_suspect else because)
+    process.determined[store] = config, purpose
+    problems = [*config.problems, *(_problems("restore", index.problems) if index.problems else ())]
+    return Trust(config, index.snapshot, problems, store, index.store_signature, index.built)
 
 
-def _verify(store: str) -> None:
+_SUSPICION = "after a failed verification or on request: "
+
+
+def _verify(store: str, protection: "Protection", checks_content: bool) -> None:
     from certhook._store.verification import check
 
-    check(store)
-
-
-def _is_complete(store: str) -> bool:
-    from certhook._store.verification import is_complete
-
-    return is_complete(store)
-
-
-def _restored(problems: "List[Tuple[str, str]]") -> "List[CerthookError]":
-    if not problems:
-        return []
-    from certhook.exceptions import ConfigurationError, SourceError
-
-    variables = [setting.name for setting in SETTINGS]
-    return [(ConfigurationError if name in variables else SourceError)(name, message) for name, message in problems]
+    check(store, protection, checks_content)
 
 
 def _read(
@@ -197,19 +210,22 @@ def _read(
     directory: "Optional[str]",
     settings: "Tuple[str, ...]",
     eager_reason: str,
-    rejected: "Sequence[Unusable]" = (),
+    reason: str = "",
 ) -> Trust:
     """Read the sources, and build a store in *directory*, unless it is None because of *eager_reason*."""
     from certhook._cold_start import ColdStart
 
-    start = ColdStart(config, purpose, directory, settings, eager_reason, rejected)
+    start = ColdStart(config, purpose, directory, settings, eager_reason, reason)
     trust_set = start.trust_set
+    if start.store is not None:
+        process.determined[start.store] = config, purpose
     return Trust(
         config,
         trust_set.snapshot,
-        start.problems,
+        trust_set.problems,
         start.store,
         start.store_signature,
+        start.built,
         start.ders,
         start.eager_reason,
         trust_set.volatile,
@@ -258,9 +274,8 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     """Load the anchors of *trust* into a context that contains certificates, or without a store."""
     from certhook import _loading
 
-    store = markers_of(context).store
-    if store is not None and store != trust.store:
-        repair(store)
+    if markers_of(context).store not in (None, trust.store):
+        recheck(context)
     if trust.store is not None:
         _loading.load_store(context, trust.store)
         return trust
@@ -271,15 +286,19 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     return trust
 
 
-def repair(store: str) -> None:
-    """Rebuild *store* if it is damaged and default trust still has the same anchors."""
-    if _is_complete(store):
+def recheck(context: "ssl.SSLContext") -> None:
+    """Check at once whether the compiled store of *context* is complete and current, and rebuild it if not.
+
+    If default trust has another link or store now, the context points at both.
+    """
+    store = markers_of(context).store
+    if store not in process.determined:
         return
-    config = _config.current()
-    requests = {*process.trust, (SERVER_AUTH, None), (CLIENT_AUTH, None)}
-    process.trust.clear()
-    for purpose, named in requests:
-        current(config.adopting(named), purpose)
+    config, purpose = process.determined[store]
+    new = current(config, purpose, is_suspect=True).store
+    if new not in (None, store):
+        _load(context, capath=new)
+        mark(context).store = new
 
 
 def report(problems: "Sequence[CerthookError]") -> None:

@@ -15,7 +15,7 @@ from certhook.exceptions import SourceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Iterable, Iterator, Mapping, Sequence
+    from typing import Iterable, Iterator, Sequence
 
     from certhook._certificates.x509 import Certificate
     from certhook.exceptions import CerthookError
@@ -35,16 +35,12 @@ def to_pem(der: bytes, auxiliary: bytes = b"") -> bytes:
     return b"\n".join([b"-----BEGIN %s-----" % label, *lines, b"-----END %s-----" % label, b""])
 
 
-def hashed_files(
-    certificates: Iterable[Certificate], auxiliary: Mapping[bytes, bytes] | None = None
-) -> dict[str, bytes]:
-    """Return the files of a hashed directory with *certificates*, by name.
+def hashed_names(certificates: Iterable[Certificate]) -> dict[str, bytes]:
+    """Return the DER of *certificates* by the names of their files in a hashed directory.
 
     For one subject hash, OpenSSL opens the files 0, 1, 2, ... and stops at the first one that it
     rejects. Certificates that it rejects are therefore omitted if another one has the same hash.
     OpenSSL prefers the first of several certificates with the same subject.
-
-    :param auxiliary: OpenSSL's trust settings of certificates, by the DER of the certificate
     """
     by_hash: dict[str, list[bytes]] = {}
     for certificate in certificates:
@@ -53,11 +49,10 @@ def hashed_files(
         except ValueError:
             continue  # OpenSSL cannot decode this name either.
         by_hash.setdefault(name, []).append(certificate.der)
-    settings = auxiliary or {}
     files = {}
     for name, ders in sorted(by_hash.items()):
         for number, der in enumerate(_accepted(ders) if len(ders) > 1 else ders):
-            files[f"{name}.{number}"] = to_pem(der, settings.get(der, b""))
+            files[f"{name}.{number}"] = der
     return files
 
 

@@ -47,8 +47,6 @@ def ignore(collector: Collector, path: str, reason: str, error: BaseException | 
     """
     log(collector, f"{path} is ignored: it {reason}")
     collector.recorder.read_failed(error)
-    if isinstance(error, PermissionError):
-        collector.recorder.unreadable.append(path)
 
 
 def log(collector: Collector, message: str) -> None:

@@ -94,8 +94,6 @@ class Collector:
         self.problems.append(SourceError(path, f"{reason}; the certificates that it distrusts are unknown"))
         self.blocklist.is_complete = False
         self.recorder.read_failed(error)
-        if isinstance(error, PermissionError):
-            self.recorder.unreadable.append(path)
 
     def count(self) -> int:
         """Return the number of anchors collected so far."""
@@ -146,7 +144,6 @@ class Collector:
             locations=self.locations,
             problems=self.problems,
             snapshot=self.recorder.snapshot(),
-            unreadable=self.recorder.unreadable,
             volatile=self.recorder.volatile,
             is_reduced=self.is_reduced,
         )

@@ -53,7 +53,6 @@ class TrustSet:
     :ivar problems: invalid settings and unreadable sources, as exceptions
     :ivar config: the settings
     :ivar snapshot: the inputs with their signatures, for change detection
-    :ivar unreadable: block lists and anchors that this process may not read
     :ivar volatile: whether the result depends on something that no signature covers
     :ivar is_reduced: whether the public bundle that is requested lost roots after its installation
     """
@@ -73,7 +72,6 @@ class TrustSet:
         "restricted",
         "snapshot",
         "stored",
-        "unreadable",
         "volatile",
     )
 
@@ -89,7 +87,6 @@ class TrustSet:
     locations: tuple[Location, ...]
     problems: tuple[CerthookError, ...]
     snapshot: Snapshot
-    unreadable: tuple[str, ...]
     volatile: bool
     is_reduced: bool
 

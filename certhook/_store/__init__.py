@@ -7,12 +7,14 @@ demand. Pointing a context at it takes microseconds; loading the roots takes 15 
 ::
 
     <directory>/index-<settings>   the inputs with their signatures, and the store built from them
+    <directory>/trust-<settings>   a link to the current store, to which contexts point (POSIX)
     <directory>/<digest>/          the store: <subject hash>.<n>, one PEM certificate each
     <directory>/<digest>/cert.pem  all certificates, for ssl.get_default_verify_paths()
-    <directory>/<digest>/manifest  the names and sizes of these files
+    <directory>/<digest>/manifest  the names, sizes and checksums of these files
 
 OpenSSL reads a store long after it was verified. A directory is therefore used only if no user
-but the user of this process and the superuser can modify it or its parents.
+but the user of this process and the superuser can modify it or its parents. The directory next to
+the package is as trustworthy as the package.
 """
 
 import os
@@ -22,7 +24,7 @@ from binascii import crc32
 from time import monotonic, time
 
 from certhook._state import ids_differ, is_privileged, process
-from certhook._watch import MEMBERS_INTERVAL, Snapshot, are_unchanged, decode_rows, decode_signature, exists
+from certhook._watch import PATH, RARE_INTERVAL, Snapshot, are_unchanged, decode_rows, decode_signature, exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +32,15 @@ if TYPE_CHECKING:
 
     from certhook._types import Signature
 
-#: The first field of every index.
-INDEX = b"certhook index 9"
+    #: Verifies a store: its path, the protection of its files, and whether to verify their checksums.
+    Verify = Callable[[str, "Protection", bool], None]
 
-NO_CACHE_DIRECTORY = "the user has no cache directory"
+#: The first field of every index.
+INDEX = b"certhook index 10"
+
+NO_DATA_DIRECTORY = "the user has no data directory"
 #: The directory of the superuser's stores, which a daemon can still read after it has dropped privileges.
-SUPERUSER_DIRECTORY = "/var/cache/certhook"
+SUPERUSER_DIRECTORY = "/var/lib/certhook"
 
 # The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
 _MAX_SIZE = 1 << 26
@@ -46,21 +51,61 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK
 # cannot distinguish its own files from theirs.
 _OVERFLOW_UID = 65534
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-# Windows has access lists instead of modes.
-_TYPE_AND_WRITABLE = 0o170000 | (0 if sys.platform == "win32" else _WRITABLE_BY_OTHERS)
+_IS_WINDOWS = sys.platform == "win32"
+_REMEDY = "set CERTHOOK_STORE_DIR to a directory that no other user can modify"
 
 
 class Unusable(Exception):
-    """A directory or a store that cannot be used, with the reason.
+    """A directory or a store that cannot be used, with the reason."""
 
-    :ivar is_unsafe: whether another user can modify it, which is always reported
-    :ivar is_public: whether every user can, as in /tmp, which is reported only if the user configured it
+
+class Protection:
+    """The protection that the files and directories of a store must have.
+
+    Windows has access lists instead of modes; the list of the user's directory protects it.
+
+    :ivar owners: the IDs of the users that may own them
+    :ivar forbidden: the permissions that they must not have
     """
 
-    def __init__(self, reason: str, is_unsafe: bool = False, is_public: bool = False) -> None:
-        super().__init__(reason)
-        self.is_unsafe = is_unsafe
-        self.is_public = is_public
+    __slots__ = ("forbidden", "owners")
+
+    def __init__(self, package: "Optional[str]" = None) -> None:
+        """Create the protection of the user's own directory, or of the one next to the directory *package*."""
+        has_users = not _IS_WINDOWS and os.geteuid() != _OVERFLOW_UID
+        self.owners: Tuple[int, ...] = (0, os.geteuid()) if has_users else (0,)
+        self.forbidden = 0 if _IS_WINDOWS else _WRITABLE_BY_OTHERS
+        if package is not None and not _IS_WINDOWS:
+            status = os.stat(package)
+            self.owners += (status.st_uid,)
+            self.forbidden &= ~status.st_mode
+
+    def covers(self, status: os.stat_result) -> bool:
+        """Return whether *status* is that of a file with this protection."""
+        mode = status.st_mode
+        return stat.S_ISREG(mode) and not mode & self.forbidden and status.st_uid in self.owners
+
+    def check_directory(self, path: str, status: os.stat_result) -> None:
+        """Verify that *path* is a directory with this protection.
+
+        :raises Unusable: if it is not
+        """
+        if _IS_WINDOWS:
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            raise Unusable(f"{path} is not a directory; {_REMEDY}")
+        if status.st_uid not in self.owners:
+            user = "a user outside this user namespace (nobody)"
+            if status.st_uid != _OVERFLOW_UID:
+                user = f"user {status.st_uid}; expected the user of this process or root"
+            raise Unusable(f"{path} belongs to {user}; {_REMEDY}")
+        if status.st_mode & self.forbidden:
+            found = f"{path} is writable by other users (mode {stat.S_IMODE(status.st_mode):o})"
+            # If this user's directory in /tmp is deleted, another user may create it again while a program uses it.
+            # On file systems without modes, chmod has no effect.
+            is_own = status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
+            remedy = f"run 'chmod go-w {path}', or {_REMEDY}" if is_own else _REMEDY
+            raise Unusable(f"{found}; {remedy}")
 
 
 class Index:
@@ -68,24 +113,36 @@ class Index:
 
     :ivar settings: everything that the trust set depends on besides its inputs
     :ivar digest: the name of the store
+    :ivar link: the name of the link to the store, empty if contexts point at the store itself
     :ivar store_signature: the signature of the store's directory when it was complete
     :ivar snapshot: the inputs with their signatures
     :ivar problems: the problems to report, as pairs of a path or variable and a message
-    :ivar unreadable: block lists that the process that wrote the index may not read; the index is valid
-        only for processes that may not read them either
+    :ivar readable: inputs that the process that wrote the index can read, but not every process; the index is
+        valid only for processes that can read them as well
+    :ivar unreadable: inputs that this process cannot read; the index is valid only for processes that cannot either
+    :ivar built: when the store was built, in seconds since the epoch, and why
     """
 
     def __init__(
         self,
         settings: "Tuple[str, ...]",
         digest: str,
+        link: str,
         store_signature: "Signature",
         snapshot: Snapshot,
         problems: "List[Tuple[str, str]]",
+        readable: "List[str]",
         unreadable: "List[str]",
+        built: "Tuple[int, str]",
     ) -> None:
-        self.settings, self.digest, self.store_signature = settings, digest, store_signature
-        self.snapshot, self.problems, self.unreadable = snapshot, problems, unreadable
+        self.settings, self.digest, self.link, self.store_signature = settings, digest, link, store_signature
+        self.snapshot, self.problems, self.built = snapshot, problems, built
+        self.readable, self.unreadable = readable, unreadable
+
+    @property
+    def target(self) -> str:
+        """The name of the link or the store to which contexts point."""
+        return self.link or self.digest
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Index":
@@ -103,34 +160,41 @@ class Index:
                 raise ValueError("an index with an invalid length")
             parts.append(fields[start + 1 : end])
             start = end
-        settings, (digest, seen, portable), direct, link_targets, members, problems, unreadable = parts
-        if not digest or digest.strip("0123456789abcdef"):
+        settings, header, frequent, rare, problems, readable, unreadable = parts
+        digest, link, seen, portable, built, reason = header
+        if not digest or digest.strip("0123456789abcdef") or os.path.basename(link) != link:
             raise ValueError("an index without a digest")
-        snapshot = Snapshot(decode_rows(direct), decode_rows(link_targets), decode_rows(members), portable == "1")
+        snapshot = Snapshot(decode_rows(frequent), decode_rows(rare), portable == "1")
         pairs = list(zip(problems[::2], problems[1::2]))
-        return cls(tuple(settings), digest, decode_signature(seen), snapshot, pairs, unreadable)
+        since = int(built), reason
+        return cls(tuple(settings), digest, link, decode_signature(seen), snapshot, pairs, readable, unreadable, since)
 
 
 def lookup(
-    directories: "Sequence[str]", settings: "Tuple[str, ...]", verify: "Callable[[str], None]"
+    directories: "Sequence[Tuple[Optional[str], Optional[str]]]",
+    settings: "Tuple[str, ...]",
+    verify: "Verify",
+    is_suspect: bool = False,
 ) -> "Tuple[Optional[str], Optional[Index], List[Unusable]]":
     """Find a current, complete store for *settings* in the first of *directories* that contains one.
 
+    :param directories: each with the package that it is next to, None for the user's own directory
     :param verify: raises :class:`Unusable` if a store is not complete
-    :returns: the path of the store and its index, or None; and why directories with an index were rejected
+    :param is_suspect: whether to verify the checksums of the store
+    :returns: the path that contexts point at and its index, or None; and why directories with an index were rejected
     """
     rejected = []
-    for directory in directories:
+    for directory, package in directories:
         # Tested first, because most directories contain no store.
-        if exists(index_path(directory, settings)):
+        if directory is not None and exists(index_path(directory, settings)):
             try:
-                directory = resolve_protected(directory)
-                index = find(directory, settings, verify)
+                if package is None:
+                    directory = resolve_protected(directory)
+                index = find(directory, settings, Protection(package), verify, is_suspect)
             except Unusable as failure:
                 rejected.append(failure)
-                continue
-            if index is not None:
-                return os.path.join(directory, index.digest), index, rejected
+            else:
+                return os.path.join(directory, index.target), index, rejected
     return None, None, rejected
 
 
@@ -139,33 +203,47 @@ def index_path(directory: str, settings: "Tuple[str, ...]") -> str:
     return os.path.join(directory, f"index-{crc32(os.fsencode(chr(0).join(settings))):08x}")
 
 
-def find(directory: str, settings: "Tuple[str, ...]", verify: "Callable[[str], None]") -> "Optional[Index]":
-    """Return the index for *settings* in *directory*, if its inputs are unchanged and its store is complete.
+def find(
+    directory: str, settings: "Tuple[str, ...]", protection: Protection, verify: "Verify", is_suspect: bool = False
+) -> Index:
+    """Return the index for *settings* in *directory*.
 
-    The members of input directories and the files of the store, which are many, are checked once
-    per :data:`MEMBERS_INTERVAL` for all processes. The index's modification time records it.
+    The files of the store, which are many, are checked once per :data:`RARE_INTERVAL` for all processes,
+    and their checksums on the first use after boot: files are not synced, and a crash may have damaged
+    them. The index's modification time records the last check.
+
+    :raises Unusable: if an input has changed, or the store is not complete
     """
     path = index_path(directory, settings)
     try:
-        data, checked = read_small(path)
+        data, checked = read_small(path, protection)
         index = Index.from_bytes(data)
-        if index.settings != settings or any(map(_is_readable, index.unreadable)):
-            return None
+    except (OSError, ValueError) as error:
+        raise Unusable(f"{path} is damaged: {error}") from None
+    if index.settings != settings or not _has_same_permissions(index):
+        raise Unusable(f"{path} belongs to a process with other settings or permissions")
+    age = time() - checked
+    is_suspect = is_suspect or not 0 <= age < monotonic()
+    snapshot = index.snapshot
+    thorough = is_suspect or snapshot.portable or age >= RARE_INTERVAL
+    if snapshot.portable:
+        # Before the check, so that no change is lost.
+        index.snapshot = snapshot.retaken(portable=False)
+    if not snapshot.is_current(thorough):
+        raise Unusable("a file or directory that roots are read from has changed")
+    store = os.path.join(directory, index.digest)
+    try:
+        protection.check_directory(store, os.lstat(store))
+        if index.link and os.readlink(os.path.join(directory, index.link)) != index.digest:
+            raise Unusable(f"{index.link} is a link to another store")
         # A portable snapshot lacks the directory's time, which would show a replaced file.
-        thorough = index.snapshot.portable or not _is_recent(checked)
-        if not index.snapshot.is_current(thorough):
-            return None
-        store = os.path.join(directory, index.digest)
-        check_directory(store, os.lstat(store))
-        is_unchanged = are_unchanged([("path", store, "", index.store_signature)], portable=False)
-        if not is_unchanged:
+        if thorough or not are_unchanged([(PATH, store, "", index.store_signature)], portable=False):
             from certhook._watch.paths import signature
 
             index.store_signature = signature(store)  # before verifying, so that no change is lost
-        if thorough or not is_unchanged:
-            verify(store)
-    except (OSError, ValueError, Unusable):
-        return None
+            verify(store, protection, is_suspect)
+    except OSError as error:
+        raise Unusable(f"{store} is missing or inaccessible: {error.strerror}") from None
     if thorough:
         try:
             os.utime(path)
@@ -174,27 +252,21 @@ def find(directory: str, settings: "Tuple[str, ...]", verify: "Callable[[str], N
     return index
 
 
-def _is_readable(path: str) -> bool:
+def _has_same_permissions(index: Index) -> bool:
+    return all(map(is_readable, index.readable)) and not any(map(is_readable, index.unreadable))
+
+
+def is_readable(path: str) -> bool:
+    """Return whether this process may read *path*."""
     return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _is_recent(checked: float) -> bool:
-    """Return whether a check of every file at the time *checked* is still valid."""
-    # A check before the machine started is not valid: files are not synced, and a crash may have lost parts of them.
-    return 0 <= time() - checked < min(MEMBERS_INTERVAL, monotonic())
-
-
-def is_protected(status: os.stat_result, owners: "Tuple[int, ...]") -> bool:
-    """Return whether *status* is that of a file that belongs to one of *owners*, and only its owner can modify."""
-    return status.st_mode & _TYPE_AND_WRITABLE == stat.S_IFREG and status.st_uid in owners
-
-
-def read_small(path: str) -> "Tuple[bytes, float]":
+def read_small(path: str, protection: Protection) -> "Tuple[bytes, float]":
     """Return the content of an index or a manifest, and its modification time in seconds."""
     descriptor = os.open(path, _READ_FLAGS)
     try:
         status = os.fstat(descriptor)
-        if status.st_size > _MAX_SIZE or not is_protected(status, trusted_owners()):
+        if status.st_size > _MAX_SIZE or not protection.covers(status):
             raise OSError(f"{path} is not an index or a manifest")
         return os.read(descriptor, status.st_size), status.st_mtime
     finally:
@@ -204,30 +276,30 @@ def read_small(path: str) -> "Tuple[bytes, float]":
 def store_directory(configured: "Optional[str]") -> "Tuple[Optional[str], str]":
     """Return the directory in which this process builds stores, or None, and the reason for None.
 
-    :param configured: the value of CERTHOOK_CACHE_DIR: None if it is unset, empty for ``none``
+    :param configured: the value of CERTHOOK_STORE_DIR: None if it is unset, empty for ``none``
     """
     if configured is not None:
-        return configured or None, "" if configured else "CERTHOOK_CACHE_DIR=none"
+        return configured or None, "" if configured else "CERTHOOK_STORE_DIR=none"
     if is_privileged() or ids_differ():
         return None, "the process runs with the privileges of another user"
     directory = _user_directory()
-    return directory, "" if directory else NO_CACHE_DIRECTORY
+    return directory, "" if directory else NO_DATA_DIRECTORY
 
 
 def _user_directory() -> "Optional[str]":
-    if sys.platform == "win32":
+    if _IS_WINDOWS:
         base = os.environ.get("LOCALAPPDATA", "") if process.use_environment else ""
-        return os.path.join(base, "certhook", "Cache") if os.path.isabs(base) else None
+        return os.path.join(base, "certhook", "Data") if os.path.isabs(base) else None
     if os.geteuid() == 0:
         return SUPERUSER_DIRECTORY
     uses_xdg = process.use_environment and sys.platform != "darwin"
-    base = os.environ.get("XDG_CACHE_HOME", "") if uses_xdg else ""
+    base = os.environ.get("XDG_DATA_HOME", "") if uses_xdg else ""
     # The XDG base directory specification requires that relative paths are ignored.
     if not os.path.isabs(base):
         home = os.path.expanduser("~") if process.use_environment else _home_in_passwd()
         if not os.path.isabs(home):
             return None
-        base = os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
+        base = os.path.join(home, "Library/Application Support" if sys.platform == "darwin" else ".local/share")
     return os.path.join(base, "certhook")
 
 
@@ -248,7 +320,8 @@ def resolve_protected(directory: str) -> str:
     :raises Unusable: if another user can
     """
     if os.path.islink(directory):
-        raise Unusable(f"{directory} is a symbolic link; expected a directory of this user", is_unsafe=True)
+        raise Unusable(f"{directory} is a symbolic link; {_REMEDY}")
+    protection = Protection()
     path = os.path.abspath(directory)
     # abspath() would remove a link that precedes "..".
     current = directory if os.path.isabs(directory) else path
@@ -259,42 +332,13 @@ def resolve_protected(directory: str) -> str:
         except FileNotFoundError:
             pass
         except OSError as error:
-            if sys.platform != "win32":  # There, a user may have no access to a parent.
-                raise Unusable(f"{current} cannot be examined: {error.strerror}") from None
+            if not _IS_WINDOWS:  # There, a user may have no access to a parent.
+                raise Unusable(f"{current} cannot be examined ({error.strerror}); {_REMEDY}") from None
         else:
             if stat.S_ISLNK(status.st_mode):
                 return resolve_protected(os.path.realpath(directory))
-            check_directory(current, status)
+            protection.check_directory(current, status)
         parent, current = current, os.path.dirname(current)
     if os.pathsep in path:
-        raise Unusable(f"{path} contains {os.pathsep!r}, which separates directories for OpenSSL")
+        raise Unusable(f"{path} contains {os.pathsep!r}, which separates directories for OpenSSL; {_REMEDY}")
     return path
-
-
-def check_directory(path: str, status: "os.stat_result") -> None:
-    """Verify that *path* is a directory that no other user can modify.
-
-    :raises Unusable: if it is not
-    """
-    if sys.platform == "win32":
-        return  # The access list of the user's directory protects it.
-    if not stat.S_ISDIR(status.st_mode):
-        raise Unusable(f"{path} is not a directory")
-    if status.st_uid not in trusted_owners():
-        if status.st_uid == _OVERFLOW_UID:
-            raise Unusable(f"{path} belongs to a user outside this user namespace (nobody)")
-        reason = f"{path} belongs to user {status.st_uid}; expected the user of this process or root"
-        raise Unusable(reason, is_unsafe=True)
-    if status.st_mode & _WRITABLE_BY_OTHERS:
-        reason = f"{path} is writable by other users (mode {stat.S_IMODE(status.st_mode):o})"
-        if status.st_mode & stat.S_ISVTX:
-            # If this user's directory is deleted, another user may create it again while a program uses it.
-            raise Unusable(f"{reason}; choose a directory that is not", is_public=True)
-        raise Unusable(f"{reason}; run 'chmod go-w {path}'", is_unsafe=True)
-
-
-def trusted_owners() -> "Tuple[int, ...]":
-    """Return the IDs of the users that may own a store: root and the user of this process."""
-    if sys.platform == "win32" or os.geteuid() == _OVERFLOW_UID:
-        return (0,)
-    return 0, os.geteuid()

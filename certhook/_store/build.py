@@ -10,40 +10,50 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
+import stat
 import sys
 from binascii import crc32
 from time import time
 
 from certhook import _digest, _files, _store
 from certhook._certificates import openssl
-from certhook._store import INDEX, Index, Unusable, resolve_protected
-from certhook._store.verification import BUNDLE, MANIFEST, is_complete, manifest
+from certhook._path_values import may_be_paths
+from certhook._state import BUNDLE
+from certhook._store import INDEX, Index, Unusable, is_readable, resolve_protected
+from certhook._store.prune import sweep
+from certhook._store.verification import MANIFEST, is_complete, manifest
+from certhook._watch import MEMBERS, PATH
 from certhook._watch.paths import signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Mapping
+    from typing import Iterable, Iterator, Mapping, Sequence
 
     from certhook._certificates.anchor import Anchor
+    from certhook._config import Config
     from certhook._sources.trust_set import TrustSet
     from certhook._types import Rows, Signature
+    from certhook._watch import Snapshot
 
-_VERSION = b"certhook store 3\0"
+_VERSION = b"certhook store 4\0"
 
 _SHARED, _PRIVATE = 0o644, 0o600
 
+# The position of the text that identifies the public bundle in certhook._watch.index_settings().
+_BUNDLE_KEY = 6
+
 
 def compile_store(
-    directory: str, trust_set: TrustSet, settings: tuple[str, ...], shared: bool, portable: bool = False
+    directory: str, trust_set: TrustSet, settings: tuple[str, ...], shared: bool, reason: str, portable: bool = False
 ) -> str:
-    """Build the store of *trust_set* in *directory*, with an index.
+    """Build the store of *trust_set* in *directory*, with a link and an index.
 
     :param settings: everything that the trust set depends on besides its inputs
     :param shared: whether other users may read it
+    :param reason: why it is built
     :param portable: whether it remains valid after the file system was packed into a container image
-    :returns: the path of the store
+    :returns: the path that contexts point at: a link to the store if possible
     :raises Unusable: if it cannot be written
     """
     mode = _SHARED if shared else _PRIVATE
@@ -51,12 +61,29 @@ def compile_store(
     make_directories(directory, shared)
     directory = resolve_protected(directory)
     store = build(directory, trust_set.stored, mode)
-    if not trust_set.volatile:
-        snapshot = trust_set.snapshot.retaken(portable=True) if portable else trust_set.snapshot
+    snapshot = trust_set.snapshot
+    readable, unreadable = _limited_access(snapshot)
+    link = ""
+    # A link must not replace trust by less or older trust.
+    if not snapshot.is_provisional and snapshot.is_current(thorough=False):
+        link = _replace_link(directory, _link_name(trust_set, settings, unreadable, portable), os.path.basename(store))
+    if portable or not snapshot.has_reliable_times:
+        snapshot = snapshot.retaken(portable=True)
+    # A change since the sources were read would not be detected by signatures that were taken afterwards.
+    is_current = snapshot is trust_set.snapshot or trust_set.snapshot.is_current(thorough=True)
+    if is_current and not trust_set.volatile and not _has_credentials(trust_set.config):
         name, seen, problems = os.path.basename(store), signature(store), _index_problems(trust_set)
-        _write_index(directory, Index(settings, name, seen, snapshot, problems, list(trust_set.unreadable)), mode)
-    _sweep(directory)
-    return store
+        built = int(time()), reason
+        index = Index(settings, name, link, seen, snapshot, problems, readable, unreadable, built)
+        _write_index(directory, index, mode)
+    sweep(directory)
+    return os.path.join(directory, link) if link else store
+
+
+def _has_credentials(config: Config) -> bool:
+    """Return whether a path may be a URL with a password, which must not be in a file that other users can read."""
+    paths = (config.cert_file, config.cert_dir)
+    return not all(may_be_paths(path) for path in paths if path)
 
 
 def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
@@ -70,6 +97,84 @@ def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
     return problems
 
 
+def _limited_access(snapshot: Snapshot) -> tuple[list[str], list[str]]:
+    """Return the inputs that this process can read but not every process, and those that it cannot read."""
+    readable, unreadable = [], []
+    if sys.platform != "win32":
+        parents: dict[str, bool] = {}
+        for path in _existing_paths(snapshot):
+            if not is_readable(path):
+                unreadable.append(path)
+            elif not _is_public(path, stat.S_IROTH) or not _is_reachable(os.path.dirname(path), parents):
+                readable.append(path)
+    return readable, unreadable
+
+
+def _existing_paths(snapshot: Snapshot) -> Iterator[str]:
+    for kind, name, detail, seen in snapshot.frequent:
+        if kind == PATH and seen is not None:
+            yield name
+        elif kind == MEMBERS:
+            yield from [path for path in (os.path.join(name, one) for one in detail.split("/")) if os.path.exists(path)]
+
+
+def _is_public(path: str, permission: int) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & permission)
+    except OSError:
+        return False
+
+
+def _is_reachable(directory: str, known: dict[str, bool]) -> bool:
+    """Return whether every user may access the files in *directory*, as far as permissions show."""
+    if directory not in known:
+        parent = os.path.dirname(directory)
+        is_public = _is_public(directory, stat.S_IXOTH)
+        known[directory] = is_public and (parent == directory or _is_reachable(parent, known))
+    return known[directory]
+
+
+def _link_name(trust_set: TrustSet, settings: tuple[str, ...], unreadable: list[str], portable: bool) -> str:
+    """Return the name of the link that follows *trust_set*.
+
+    Environments with their own copies of the same public bundle share a link. Other containers, in which the
+    same paths are other files, do not, nor do processes that cannot read the same files.
+    """
+    bundled = {der for location in trust_set.locations if location.source == "bundled" for der in location.ders}
+    content = [_digest.hexdigest("sha256", der) for der in bundled]
+    shared = [part for position, part in enumerate(settings) if position != _BUNDLE_KEY]
+    machine = [] if portable else _machine(trust_set.snapshot)
+    parts = repr((shared, sorted(content), unreadable, machine))
+    return f"trust-{_digest.hexdigest('sha256', os.fsencode(parts))[:16]}"
+
+
+def _machine(snapshot: Snapshot) -> list[str]:
+    """Return facts that distinguish the file system of a container from that of its host."""
+    root = os.stat(os.sep)
+    devices = {seen[3] for kind, _, _, seen in snapshot.frequent if kind == PATH and seen is not None}
+    return [str(root.st_dev), str(root.st_ino), *map(str, sorted(devices))]
+
+
+def _replace_link(directory: str, name: str, target: str) -> str:
+    """Make *name* in *directory* a symbolic link to *target*.
+
+    :returns: *name*; empty if the file system or the platform has no symbolic links for users
+    """
+    if sys.platform == "win32":
+        return ""
+    path = os.path.join(directory, name)
+    try:
+        if os.readlink(path) == target:
+            return name
+    except OSError:
+        pass  # It does not exist, or is not a link.
+    try:
+        _files.replace_link(path, target)
+    except OSError:
+        return ""
+    return name
+
+
 def digest(content: Mapping[str, bytes]) -> str:
     """Return the name of the store with these files, by their names."""
     whole = _digest.new("sha256", _VERSION)
@@ -79,17 +184,17 @@ def digest(content: Mapping[str, bytes]) -> str:
     return result
 
 
-def store_content(anchors: Iterable[Anchor], with_settings: bool = True) -> dict[str, bytes]:
+def store_content(anchors: Sequence[Anchor], with_settings: bool = True) -> dict[str, bytes]:
     """Return the files of the store of *anchors*, by name.
 
     :param anchors: in the order in which OpenSSL reads those with equal names
     :param with_settings: whether the files contain OpenSSL's trust settings, which other programs cannot read
     """
-    anchors = list(anchors)
-    settings = {anchor.der: anchor.auxiliary for anchor in anchors if with_settings}
-    content = openssl.hashed_files([anchor.certificate for anchor in anchors], settings)
-    content[BUNDLE] = b"".join(content.values())
-    content[MANIFEST] = manifest({name: len(data) for name, data in content.items()})
+    pem = {anchor.der: openssl.to_pem(anchor.der, anchor.auxiliary if with_settings else b"") for anchor in anchors}
+    content = {name: pem[der] for name, der in openssl.hashed_names([anchor.certificate for anchor in anchors]).items()}
+    stored = set(content.values())
+    content[BUNDLE] = b"".join([text for text in pem.values() if text in stored])
+    content[MANIFEST] = manifest(content)
     return content
 
 
@@ -128,9 +233,11 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
     :returns: the path of the store
     :raises Unusable: if it cannot be written
     """
-    content = store_content(anchors)
+    content = store_content(tuple(anchors))
     store = os.path.join(directory, digest(content))
     if is_complete(store):
+        with contextlib.suppress(OSError):  # It belongs to another user.
+            os.utime(store)  # Until the link exists, another process may remove stores that were built long ago.
         return store
     try:
         _restore_mode(store, mode)
@@ -163,11 +270,13 @@ def _is_foreign(store: str) -> bool:
 def encode(index: Index) -> bytes:
     """Encode *index*: lists of fields, each list preceded by its length, separated by null characters."""
     snapshot = index.snapshot
-    header = [index.digest, _encode_signature(index.store_signature), str(int(snapshot.portable))]
-    groups = [_encode_rows(rows) for rows in (snapshot.direct, snapshot.link_targets, snapshot.members)]
+    signed = _encode_signature(index.store_signature), str(int(snapshot.portable))
+    since, reason = index.built
+    header = [index.digest, index.link, *signed, str(since), reason]
+    groups = [_encode_rows(rows) for rows in (snapshot.frequent, snapshot.rare)]
     problems = [field for problem in index.problems for field in problem]
     fields: list[str] = []
-    for part in (index.settings, header, *groups, problems, index.unreadable):
+    for part in (index.settings, header, *groups, problems, index.readable, index.unreadable):
         fields += [str(len(part)), *part]
     body = os.fsencode("\0".join(fields))
     return b"%s\0%08x\0%s" % (INDEX, crc32(body), body)
@@ -190,18 +299,3 @@ def _write_index(directory: str, index: Index, mode: int) -> None:
     with contextlib.suppress(OSError):
         # The time of the last thorough check: the first process that uses the store checks it.
         os.utime(path, (0, 0))
-
-
-# Names that _files.temporary_path() generates, and the age in seconds at which no process uses them any more.
-_LEFTOVER = re.compile(r"\.(index-[0-9a-f]{8}|[0-9a-f]{40})\.[0-9a-f]{16}")
-_LEFTOVER_AGE = 3600
-
-
-def _sweep(directory: str) -> None:
-    """Remove the files that interrupted processes left in *directory*."""
-    with contextlib.suppress(OSError):  # The directory may have been deleted.
-        for name in filter(_LEFTOVER.fullmatch, os.listdir(directory)):
-            path = os.path.join(directory, name)
-            with contextlib.suppress(OSError):
-                if time() - os.lstat(path).st_mtime > _LEFTOVER_AGE:
-                    _files.remove(path)

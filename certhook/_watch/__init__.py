@@ -5,6 +5,7 @@ Windows certificate store, or the trust settings of macOS. Each kind is a class 
 :mod:`certhook._watch.inputs` with one method, ``signature()``, which returns a cheap fingerprint. A
 :class:`Snapshot` contains the inputs with the signatures that they had just before they were read.
 
+Inputs are checked at most every :data:`INTERVAL`; between two checks, no file is accessed.
 Only a different signature is evidence of a change. An exception is not, because blockbuster,
 debuggers and mocks make functions of ``os`` raise, and a process may have no file descriptor left.
 Paths are checked with the functions that ``os`` re-exports, so that a replaced ``os`` has no effect:
@@ -17,6 +18,7 @@ This module is imported for every first context. It checks paths itself;
 import _ssl
 import os
 import sys
+from binascii import crc32
 from time import monotonic
 
 from certhook import __version__
@@ -25,20 +27,22 @@ from certhook._finder import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from certhook._config import Config
     from certhook._types import Rows, Signature
 
-# The kind of certhook._watch.inputs.Path.
-_PATH = "path"
+# The kinds of certhook._watch.inputs.Path and Members.
+PATH = "path"
+MEMBERS = "members"
 
 #: Whether VERIFY_X509_PARTIAL_CHAIN is set by default, so that a chain may end at any trusted certificate.
 PARTIAL_CHAINS = sys.version_info >= (3, 13)
 
-#: How long a check of link targets, and one of directory members, stays valid, in seconds. See :class:`Snapshot`.
-LINK_TARGETS_INTERVAL = 0.1
-MEMBERS_INTERVAL = 10
+#: The time after which the inputs are checked again, in seconds.
+INTERVAL = 0.1
+#: The same for inputs that are expensive to check, and for the files of a compiled store.
+RARE_INTERVAL = 10
 
 _system: "Any" = sys.modules.get(os.name, os)  # posix or nt
 
@@ -47,110 +51,98 @@ _HAS_FAST_PATHS = sys.platform != "win32"
 
 
 class Snapshot:
-    """The inputs of a trust set with their signatures, in three groups.
+    """The inputs of a trust set with their signatures, in two groups.
 
-    :ivar direct: files and directories, checked for every context
-    :ivar link_targets: the directories to which links in *direct* point, checked every
-        :data:`LINK_TARGETS_INTERVAL`: operating system updates also change an input in *direct*
-    :ivar members: the files in these directories, checked every :data:`MEMBERS_INTERVAL`
-    :ivar portable: whether the signatures remain valid in a container image
+    :ivar frequent: files, directories, and members of directories, checked every :data:`INTERVAL`
+    :ivar rare: inputs that are expensive to check, checked every :data:`RARE_INTERVAL`
+    :ivar portable: whether the signatures depend only on the content of files, so that they remain valid in a
+        container image, and without reliable timestamps
     :ivar is_provisional: whether an input could not be read because of an error that may be transient
+    :ivar has_reliable_times: whether every change of a file alters its timestamps
     """
 
-    __slots__ = ("direct", "is_provisional", "link_targets", "members", "portable")
+    __slots__ = ("frequent", "has_reliable_times", "is_provisional", "portable", "rare")
 
     def __init__(
         self,
-        direct: "Rows",
-        link_targets: "Rows",
-        members: "Rows",
+        frequent: "Rows",
+        rare: "Rows",
         portable: bool = False,
         is_provisional: bool = False,
+        has_reliable_times: bool = True,
     ) -> None:
+        self.has_reliable_times = has_reliable_times
         self.is_provisional = is_provisional
-        self.direct = direct
-        self.link_targets = link_targets
-        self.members = members
+        self.frequent = frequent
+        self.rare = rare
         self.portable = portable
 
     def is_current(self, thorough: bool) -> bool:
         """Return whether every input still has its signature.
 
-        :param thorough: whether to check the members of directories as well
+        :param thorough: whether to check the expensive inputs as well
         """
-        groups = (self.direct, self.link_targets, self.members if thorough else [])
-        return all(are_unchanged(rows, self.portable) for rows in groups)
+        return are_unchanged(self.frequent, self.portable) and (not thorough or are_unchanged(self.rare, self.portable))
 
     def retaken(self, portable: bool) -> "Snapshot":
         """Return a snapshot of the same inputs with their current signatures."""
         from certhook._watch.inputs import observe
 
-        direct, link_targets, members = (
+        frequent, rare = (
             [observe(kind, name, detail, portable) for kind, name, detail, _ in rows]
-            for rows in (self.direct, self.link_targets, self.members)
+            for rows in (self.frequent, self.rare)
         )
-        return Snapshot(direct, link_targets, members, portable)
+        return Snapshot(frequent, rare, portable, self.is_provisional)
 
 
 class Monitor:
     """Checks a snapshot repeatedly, each group at its interval.
 
-    :param snapshot: the inputs with their signatures
-    :param also: further inputs that are checked for every context
-    :param verify: called every :data:`MEMBERS_INTERVAL`; returns whether the result is still valid
+    :param snapshot: the inputs with their signatures, which are not portable
+    :param also: further inputs that are checked frequently
+    :param verify: called every :data:`RARE_INTERVAL`, and with True by :meth:`check_now`; returns whether the result is
+        still valid
     """
 
-    __slots__ = ("_also", "_checked", "_checked_members", "_direct", "_link_targets", "_snapshot", "_verify")
+    __slots__ = ("_checked", "_checked_rare", "_others", "_paths", "_rare", "_verify")
 
-    def __init__(self, snapshot: Snapshot, also: "Rows", verify: "Callable[[], bool]") -> None:
-        self._also = also
+    def __init__(self, snapshot: Snapshot, also: "Rows", verify: "Callable[[bool], bool]") -> None:
         self._verify = verify
-        self._checked = self._checked_members = monotonic()
-        self._use(snapshot)
-
-    def _use(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._direct = _separated([*self._also, *([] if snapshot.portable else snapshot.direct)])
-        self._link_targets = _separated(snapshot.link_targets)
+        self._checked = self._checked_rare = monotonic()
+        self._paths, self._others = _separated([*also, *snapshot.frequent])
+        self._rare = snapshot.rare
 
     def is_current(self) -> bool:
         """Return whether nothing has changed, as far as the intervals allow."""
-        try:
-            return self._is_current()
-        except Exception:
-            return True  # The next check tries again; see the documentation of this module.
-
-    def _is_current(self) -> bool:
-        paths, others = self._direct
-        if not _paths_unchanged(paths) or (others and not are_unchanged(others, portable=False)):
-            return False
         now = monotonic()
-        snapshot = self._snapshot
-        if not snapshot.portable:
-            if now - self._checked <= LINK_TARGETS_INTERVAL:
-                return True
-            self._checked = now
-            if not _paths_unchanged(self._link_targets[0]) or not are_unchanged(self._link_targets[1], portable=False):
+        if now - self._checked < INTERVAL:
+            return True
+        try:
+            if not self._is_unchanged(now - self._checked_rare >= RARE_INTERVAL, is_suspect=False):
                 return False
-            if now - self._checked_members <= MEMBERS_INTERVAL:
-                return True
-            self._checked_members = now
-        check: Callable[[float], bool] = self._replace_portable if snapshot.portable else self._check_members
-        return check(now)
+        except Exception:
+            pass  # The next check tries again; see the documentation of this module.
+        else:
+            # Only now: until then, other threads check for themselves.
+            self._checked = now
+        return True
+
+    def check_now(self) -> bool:
+        """Return whether nothing has changed, according to a check of everything at once."""
+        try:
+            return bool(self._is_unchanged(thorough=True, is_suspect=True))
+        except Exception:
+            return True
 
     @undisturbed
-    def _check_members(self, now: float) -> bool:
-        return self._verify() and are_unchanged(self._snapshot.members, portable=False)
-
-    @undisturbed
-    def _replace_portable(self, now: float) -> bool:
-        """Check a portable snapshot once, and replace it by one with cheaper signatures."""
-        # Taken before the check, so that a change in between is not lost.
-        cheaper = self._snapshot.retaken(portable=False)
-        if not self._verify() or not self._snapshot.is_current(thorough=True):
+    def _is_unchanged(self, thorough: bool, is_suspect: bool) -> bool:
+        if not _paths_unchanged(self._paths) or not are_unchanged(self._others, portable=False):
             return False
-        self._checked = self._checked_members = now
-        self._use(cheaper)
+        if thorough:
+            now = monotonic()
+            if not self._verify(is_suspect) or not are_unchanged(self._rare, portable=False):
+                return False
+            self._checked_rare = now
         return True
 
 
@@ -213,21 +205,64 @@ def decode_signature(field: str) -> "Signature":
 
 def _separated(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":
     """Return the paths in *rows*, encoded in advance, and the rows of other inputs."""
-    paths = [(os.fsencode(name), seen) for kind, name, _, seen in rows if _HAS_FAST_PATHS and kind == _PATH]
-    return paths, [row for row in rows if not (_HAS_FAST_PATHS and row[0] == _PATH)]
+    paths = [(os.fsencode(name), seen) for kind, name, _, seen in rows if _HAS_FAST_PATHS and kind == PATH]
+    return paths, [row for row in rows if not (_HAS_FAST_PATHS and row[0] == PATH)]
 
 
 def are_unchanged(rows: "Rows", portable: bool) -> bool:
     """Return whether each input has its signature."""
-    if not portable:
-        paths, rows = _separated(rows)
+    if portable:
+        others = rows
+    else:
+        paths, others = _separated(rows)
         if not _paths_unchanged(paths):
             return False
-    if not rows:
+        for kind, name, detail, seen in others:
+            if kind == MEMBERS and members_signature(name, detail) != seen:
+                return False
+        others = [row for row in others if row[0] != MEMBERS]
+    if not others:
         return True
     from certhook._watch.inputs import restore
 
-    return all(restore(kind, name, detail).signature(portable) == seen for kind, name, detail, seen in rows)
+    return all(restore(kind, name, detail).signature(portable) == seen for kind, name, detail, seen in others)
+
+
+# From this number of files on, scanning the directory is cheaper than examining each file by its path.
+_SCAN_FROM = 8
+
+
+def members_signature(directory: str, detail: str) -> "Signature":
+    """Return the current signature of files in *directory*, whose names *detail* separates by slashes."""
+    names = detail.split("/")
+    if len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
+        try:
+            return members_checksum(_scan(directory, names))
+        except OSError:
+            pass  # A file cannot be examined; it may have been removed.
+    from certhook._watch.paths import signature
+
+    return members_checksum([signature(os.path.join(directory, name)) for name in names])
+
+
+def members_checksum(signatures: "List[Signature]") -> "Signature":
+    """Return the signature of files in one directory that have these signatures, in their order."""
+    return crc32(repr(signatures).encode()), len(signatures), 0, 0
+
+
+def _scan(directory: str, names: "List[str]") -> "List[Signature]":
+    found: Dict[str, Signature] = dict.fromkeys(names)
+    # Relative to an open directory, the kernel resolves its path once instead of once per file.
+    descriptor = _system.open(directory, os.O_RDONLY)
+    try:
+        with _system.scandir(descriptor) as entries:
+            for entry in entries:
+                if entry.name in found:
+                    status = entry.stat()
+                    found[entry.name] = (status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
+    finally:
+        _system.close(descriptor)
+    return [found[name] for name in names]
 
 
 def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:

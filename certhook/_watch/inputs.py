@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from binascii import crc32
 from time import time
 
-from certhook._watch.paths import Input, portable_signature, signature, status_signature
+from certhook._watch import MEMBERS, PATH, members_checksum, members_signature
+from certhook._watch.paths import Input, portable_signature, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,15 +24,11 @@ class Path(Input):
     :ivar name: the absolute path
     """
 
-    kind = "path"
+    kind = PATH
 
     def signature(self, portable: bool = False) -> Signature:
         """Return the current signature."""
         return portable_signature(self.name) if portable else signature(self.name)
-
-
-# From this number of files on, scanning the directory is cheaper than examining each file by its path.
-_SCAN_FROM = 8
 
 
 class Members(Input):
@@ -45,7 +41,7 @@ class Members(Input):
     :ivar detail: the names of the files, separated by slashes
     """
 
-    kind = "members"
+    kind = MEMBERS
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(name)
@@ -53,33 +49,10 @@ class Members(Input):
 
     def signature(self, portable: bool = False) -> Signature:
         """Return the checksum and the number of the files' current signatures."""
+        if not portable:
+            return members_signature(self.name, self.detail)
         names = self.detail.split("/")
-        if not portable and len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
-            try:
-                return members_checksum(self._scan(names))
-            except OSError:
-                pass  # A file cannot be examined; it may have been removed.
-        see = portable_signature if portable else signature
-        return members_checksum([see(os.path.join(self.name, name)) for name in names])
-
-    def _scan(self, names: list[str]) -> list[Signature]:
-        found = {}
-        wanted = set(names)
-        # Relative to an open directory, the kernel resolves its path once instead of once per file.
-        descriptor = os.open(self.name, os.O_RDONLY)
-        try:
-            with os.scandir(descriptor) as entries:
-                for entry in entries:
-                    if entry.name in wanted:
-                        found[entry.name] = status_signature(entry.stat())
-        finally:
-            os.close(descriptor)
-        return [found.get(name) for name in names]
-
-
-def members_checksum(signatures: list[Signature]) -> Signature:
-    """Return the signature of :class:`Members` whose files have these signatures, in their order."""
-    return crc32(repr(signatures).encode()), len(signatures), 0, 0
+        return members_checksum([portable_signature(os.path.join(self.name, name)) for name in names])
 
 
 class Deadline(Input):

@@ -6,8 +6,8 @@ import errno
 import os
 from time import sleep, time_ns
 
-from certhook._watch import Snapshot
-from certhook._watch.inputs import Deadline, Members, Path, members_checksum
+from certhook._watch import Snapshot, members_checksum
+from certhook._watch.inputs import Deadline, Members, Path
 from certhook._watch.paths import Input, signature
 
 TYPE_CHECKING = False
@@ -30,6 +30,8 @@ _MAX_LINKS = 40
 # The granularity of file system timestamps, in seconds: usually 10 ms, at most 2 s.
 _TICK = 0.02
 _COARSE_TICK = 2.0
+# In nanoseconds.
+_SECOND = 1_000_000_000
 
 
 def _unsettled(seen: Signature) -> float:
@@ -38,8 +40,17 @@ def _unsettled(seen: Signature) -> float:
         return 0.0
     changed = seen[0]
     age = (time_ns() - changed) / 1e9
-    tick = _COARSE_TICK if changed % 1_000_000_000 == 0 else _TICK
+    tick = _COARSE_TICK if changed % _SECOND == 0 else _TICK
     return tick - age if 0 <= age < tick else 0.0
+
+
+def _is_on_read_only_mount(path: str) -> bool:
+    if not hasattr(os, "statvfs"):
+        return False
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False  # It was removed.
 
 
 def _row(item: Input, seen: Signature) -> Row:
@@ -52,48 +63,67 @@ class Recorder:
     :ivar volatile: whether the result depends on something that no signature covers, so that it
         must not be reused
     :ivar is_provisional: whether an input could not be read because of an error that may be transient
-    :ivar unreadable: block lists and anchors that this process may not read; the result is valid only for
-        processes that may not read them either
     """
 
     def __init__(self) -> None:
         self.volatile = False
         self.is_provisional = False
-        self.unreadable: list[str] = []
-        self._direct: dict[str, Signature] = {}
-        self._link_targets: dict[str, Signature] = {}
+        self._paths: dict[str, Signature] = {}
         self._members: dict[str, dict[str, Signature]] = {}
         # Inputs other than paths, by their kinds and names.
         self._frequent: dict[tuple[str, str], Row] = {}
-        self._infrequent: dict[tuple[str, str], Row] = {}
+        self._rare: dict[tuple[str, str], Row] = {}
 
     def snapshot(self) -> Snapshot:
         """Return everything that was recorded."""
-        direct, link_targets = (
-            [_row(Path(path), seen) for path, seen in paths.items()] for paths in (self._direct, self._link_targets)
-        )
+        paths = [_row(Path(path), seen) for path, seen in self._paths.items()]
         members = [
             _row(Members(directory, "/".join(files)), members_checksum(list(files.values())))
             for directory, files in self._members.items()
         ]
-        rare = [*members, *self._infrequent.values()]
-        return Snapshot([*direct, *self._frequent.values()], link_targets, rare, is_provisional=self.is_provisional)
+        frequent = [*paths, *self._frequent.values(), *members]
+        rare = [*self._rare.values()]
+        return Snapshot(
+            frequent, rare, is_provisional=self.is_provisional, has_reliable_times=self._has_reliable_times()
+        )
+
+    def _has_reliable_times(self) -> bool:
+        """Return whether every change of a file alters its timestamps.
+
+        Read-only images often have fixed timestamps of whole seconds. Some file systems store only whole seconds.
+        """
+        signatures = dict(self._paths)
+        for directory, files in self._members.items():
+            signatures.update({os.path.join(directory, name): seen for name, seen in files.items()})
+        devices = {}
+        for path, seen in signatures.items():
+            if seen is not None:
+                if seen[0] % _SECOND == 0:
+                    return False
+                devices[seen[3]] = path
+        return not any(map(_is_on_read_only_mount, devices.values()))
 
     def watch(self, path: str) -> None:
         """Record *path*, which may not exist."""
-        self._watch(path, self._direct)
+        if path in self._paths:
+            return
+        # If directories are missing, the topmost missing one stands for everything below it.
+        parent = os.path.dirname(path)
+        while path != parent and not os.path.lexists(parent):
+            path, parent = parent, os.path.dirname(parent)
+        if path not in self._paths:
+            # The earliest signature counts: the path may have been read already.
+            self._paths[path] = self._settled(path)
 
     def watch_member(self, path: str) -> None:
         """Record a file in a directory, and the directory of every link on the way to the file."""
-        group = self._direct
         for _ in range(_MAX_LINKS):
             directory, name = os.path.split(path)
-            self._watch(directory, group)
+            self.watch(directory)
             try:
                 path = os.path.join(directory, os.readlink(path))
             except (OSError, ValueError):
                 break  # not a link
-            group = self._link_targets
         files = self._members.setdefault(directory, {})
         if name not in files:
             files[name] = self._settled(path)
@@ -102,9 +132,9 @@ class Recorder:
         """Record an input other than a path. If it was recorded before, its earlier signature counts.
 
         :param seen: its signature when it was read
-        :param frequently: whether it is checked for every context, or as rarely as directory members
+        :param frequently: whether it is cheap to check
         """
-        group = self._frequent if frequently else self._infrequent
+        group = self._frequent if frequently else self._rare
         group.setdefault((item.kind, item.name), _row(item, seen))
 
     def depends_on_time(self, timestamp: int, now: float) -> None:
@@ -123,17 +153,6 @@ class Recorder:
     def must_be_retried(self) -> None:
         """Mark the result volatile and provisional: an input could not be read, and may be readable later."""
         self.volatile = self.is_provisional = True
-
-    def _watch(self, path: str, group: dict[str, Signature]) -> None:
-        if path in group or path in self._direct:
-            return
-        # If directories are missing, the topmost missing one stands for everything below it.
-        parent = os.path.dirname(path)
-        while path != parent and not os.path.lexists(parent):
-            path, parent = parent, os.path.dirname(parent)
-        if path not in group and path not in self._direct:
-            # The earliest signature counts: the path may have been read already.
-            group[path] = self._link_targets.pop(path) if path in self._link_targets else self._settled(path)
 
     def _settled(self, path: str) -> Signature:
         """Return the signature of *path* once another change would alter it.

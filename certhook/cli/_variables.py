@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from certhook import _config
-from certhook._config import SETTINGS, VARIABLES
+from certhook._config import ALIASES, SETTINGS, VARIABLES
 from certhook._state import is_privileged
 from certhook._text import presentable
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 #: The prefix of the variables that belong to certhook alone.
 PREFIX = "CERTHOOK_"
 
-_SETTINGS = {setting.name: setting for setting in SETTINGS}
+_EFFECTS = {setting.name: setting.description for setting in SETTINGS}
+_EFFECTS.update({alias: f"is an alias of {name}, which {_EFFECTS[name]}" for name, alias in ALIASES.items()})
 
 
 def describe(environ: Mapping[str, str], config: Config) -> list[dict[str, str]]:
@@ -26,7 +27,7 @@ def describe(environ: Mapping[str, str], config: Config) -> list[dict[str, str]]
 
     :param config: the settings in *environ*
     """
-    effects = {name: _effect(name, environ[name], config) for name in _SETTINGS if name in environ}
+    effects = {name: _effect(name, environ[name], config) for name in _EFFECTS if name in environ}
     for name, similar in unknown_variables(environ).items():
         suggestion = f"; did you mean {similar}?" if similar else ""
         effects[name] = f"has no effect: certhook has no such variable{suggestion}"
@@ -50,7 +51,7 @@ def _effect(name: str, value: str, config: Config) -> str:
         return "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
     if name == "SSL_CERT_FILE" and config.named is not None:
         return "names a copy of Mozilla's roots, and therefore excludes no other roots"
-    return _SETTINGS[name].description
+    return _EFFECTS[name]
 
 
 def unknown_variables(environ: Iterable[str]) -> dict[str, str]:

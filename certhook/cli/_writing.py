@@ -13,8 +13,9 @@ import re
 import stat
 
 from certhook import _files
+from certhook._state import BUNDLE
 from certhook._store import Unusable, build, resolve_protected
-from certhook._store.verification import BUNDLE, MANIFEST
+from certhook._store.verification import MANIFEST
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False

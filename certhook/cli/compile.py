@@ -7,8 +7,9 @@ import os
 from certhook import _config, _public_bundles
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
-from certhook._store import Unusable
+from certhook._store import Unusable, resolve_protected, store_directory
 from certhook._store.build import compile_store
+from certhook._store.prune import prune
 from certhook._trust import directory_beside_package
 from certhook._watch import index_settings
 from certhook.cli import _roots_table, _terminal
@@ -43,8 +44,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--directory",
         metavar="DIR",
         type=_terminal.not_empty,
-        help="the directory of the store (default: next to the package); programs must have CERTHOOK_CACHE_DIR=DIR set",
+        help="the directory of the store (default: next to the package); programs must have CERTHOOK_STORE_DIR=DIR set",
     )
+    text = (
+        "also remove every other store from the directory and from that of the user: those of former states and of "
+        "deleted environments, and those of files that programs name; running programs rebuild what they use after "
+        "their next failed verification"
+    )
+    parser.add_argument("--prune", action="store_true", help=text)
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -73,9 +80,29 @@ def run(options: argparse.Namespace) -> int:
         adopted = read_trust_set(request)
         if adopted.anchors and not adopted.is_reduced:
             _compile(directory, request, SERVER_AUTH, adopted)
+    removed = _prune(directory, config) if options.prune else []
     count = len(trust_set)
-    _terminal.show_result(options, f"{_roots_table.counted(count)} compiled into {store}", store=store, roots=count)
+    sentence = f"{_roots_table.counted(count)} compiled into {store}"
+    if options.prune:
+        sentence += f"; {len(removed)} unused files and directories removed"
+    _terminal.show_result(options, sentence, store=store, roots=count, removed=removed)
     return 0
+
+
+def _prune(directory: str, config: Config) -> list[str]:
+    """Remove what no index needs from *directory* and from the user's directory, and return the paths.
+
+    :raises CommandError: if another user can modify a directory
+    """
+    removed = []
+    own, _ = store_directory(config.store_dir)
+    for path in dict.fromkeys([directory, own or directory]):
+        if os.path.isdir(path):
+            try:
+                removed += prune(resolve_protected(path))
+            except (OSError, Unusable) as error:
+                raise CommandError(f"{path} was not pruned: {error}") from None
+    return removed
 
 
 def _compile(directory: str, config: Config, purpose: int, trust_set: TrustSet) -> str:
@@ -87,6 +114,6 @@ def _compile(directory: str, config: Config, purpose: int, trust_set: TrustSet) 
         )
     settings = index_settings(config, purpose)
     try:
-        return compile_store(directory, trust_set, settings, shared=True, portable=True)
+        return compile_store(directory, trust_set, settings, shared=True, reason="'certhook compile'", portable=True)
     except Unusable as failure:
         raise CommandError(f"the store was not built: {failure}") from None

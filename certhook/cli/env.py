@@ -189,7 +189,7 @@ def _export() -> str:
 
 
 def _store_directory(config: Config) -> str:
-    directory, reason = store_directory(config.cache_dir)
+    directory, reason = store_directory(config.store_dir)
     if directory is None:
         raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:

@@ -11,7 +11,7 @@ import der
 from certhook import _store
 from certhook._certificates.anchor import Anchor
 from certhook._certificates.x509 import Certificate
-from certhook._store import Index, build, verification
+from certhook._store import Index, Protection, Unusable, build, verification
 from certhook._watch import Snapshot
 from certhook._watch.paths import signature
 
@@ -38,7 +38,8 @@ def write_index(
 ) -> Path:
     """Write an index of *store* that no process has checked, and return its path."""
     path = Path(_store.index_path(str(directory), settings))
-    index = Index(settings, store.name, signature(str(store)), snapshot or Snapshot([], [], []), [], [])
+    snapshot = snapshot or Snapshot([], [])
+    index = Index(settings, store.name, "", signature(str(store)), snapshot, [], [], [], (0, "a test"))
     path.write_bytes(build.encode(index))
     path.chmod(0o600)
     os.utime(path, (0, 0))
@@ -47,7 +48,10 @@ def write_index(
 
 def find(directory: Path, settings: tuple[str, ...] = SETTINGS) -> Index | None:
     """Return the usable index for *settings* in *directory*."""
-    return _store.find(str(directory), settings, verification.check)
+    try:
+        return _store.find(str(directory), settings, Protection(), verification.check)
+    except Unusable:
+        return None
 
 
 def content(store: Path) -> dict[str, bytes]:

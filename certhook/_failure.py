@@ -1,0 +1,32 @@
+"""A certificate verification that failed: repairing the compiled store of the context.
+
+A program may keep a context for hours. Meanwhile an administrator may have added a root, or a user may
+have deleted the store. The failed connection cannot be saved, but the next one succeeds.
+"""
+
+from __future__ import annotations
+
+from certhook import _trust
+from certhook._state import markers_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+# The number of callers among which the socket or the SSLObject is searched: gevent and PyPy add frames.
+_DEPTH = 4
+
+
+def repair(frame: FrameType | None) -> None:
+    """Repair the compiled store of the context whose handshake failed.
+
+    :param frame: the caller of the exception, a method of ``SSLSocket`` or ``SSLObject``
+    """
+    for _ in range(_DEPTH):
+        if frame is None:
+            return
+        context = getattr(frame.f_locals.get("self"), "context", None)
+        if markers_of(context).store is not None:
+            _trust.recheck(context)  # type: ignore[arg-type]
+            return
+        frame = frame.f_back

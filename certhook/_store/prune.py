@@ -1,0 +1,172 @@
+"""Removing compiled stores that no program uses.
+
+Contexts point at links, which are replaced when trust changes, so a store that no link and no index
+references is not in use. A store of a file that a caller named is used without a link. The time
+of the last use is the modification time of an index, which the first context of a process updates.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from time import monotonic, time
+
+from certhook import _files
+from certhook._state import process
+from certhook._store import Index, Protection, Unusable, read_small
+from certhook._watch import MEMBERS, PATH, exists
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, Mapping
+
+    #: Returns whether an entry of a directory may be removed: its name and the time of its last use.
+    IsUnused = Callable[[str, float], bool]
+
+# The names of the entries of a directory. Entries with other names are not certhook's.
+_INDEX = re.compile("index-[0-9a-f]{8}")
+_LINK = re.compile("trust-[0-9a-f]{16}")
+_STORE = re.compile("[0-9a-f]{40}")
+_FILE_STORE = re.compile("file-[0-9a-f]{40}")
+# Names that _files.temporary_path() generates.
+_LEFTOVER = re.compile(r"\.(index-[0-9a-f]{8}|trust-[0-9a-f]{16}|(file-)?[0-9a-f]{40})\.[0-9a-f]{16}")
+
+# The age in seconds at which no process uses a temporary file any more, or reads a store that it found through a link.
+_GRACE = 3600
+# The age of the last use at which a store is removed automatically, in seconds.
+_MAX_AGE = 30 * 24 * 3600
+
+
+class _Directory:
+    """A directory of stores, with the references between its entries.
+
+    :param path: its path
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.names = os.listdir(path)
+        self.indexes = {name: self._index(name) for name in self.names if _INDEX.fullmatch(name)}
+        self.links = {name: self._target(name) for name in self.names if _LINK.fullmatch(name)}
+        self.removed: list[str] = []
+
+    def _index(self, name: str) -> Index | None:
+        try:
+            return Index.from_bytes(read_small(os.path.join(self.path, name), Protection())[0])
+        except (OSError, ValueError, Unusable):
+            return None  # It is damaged, or has the format of another version.
+
+    def _target(self, name: str) -> str:
+        try:
+            return os.readlink(os.path.join(self.path, name))
+        except OSError:
+            return ""
+
+    def times_of_building(self) -> dict[str, int]:
+        """Return when the stores of the indexes were built. The index of a store without a first use has no time."""
+        return {name: 0 if index is None else index.built[0] for name, index in self.indexes.items()}
+
+    def remove(self, names: Iterable[str], is_unused: IsUnused) -> None:
+        """Remove those of *names* that are unused."""
+        for name in names:
+            path = os.path.join(self.path, name)
+            try:
+                if is_unused(name, os.lstat(path).st_mtime):
+                    _files.remove(path)
+                    self.removed.append(path)
+            except OSError:
+                continue  # It was removed meanwhile, or cannot be removed.
+            self.indexes.pop(name, None)
+            self.links.pop(name, None)
+
+    def remove_stores(self, is_unused: IsUnused) -> None:
+        """Remove the stores that nothing references and that are unused."""
+        used = {index.digest for index in self.indexes.values() if index is not None} | {*self.links.values()}
+        self.remove([name for name in self.names if _STORE.fullmatch(name) and name not in used], is_unused)
+
+
+def sweep(path: str) -> None:
+    """Remove entries of the directory *path* that no running program uses. Errors are ignored."""
+    now = time()
+    boot = now - monotonic()
+    try:
+        directory = _Directory(path)
+        directory.remove(filter(_LEFTOVER.fullmatch, directory.names), lambda _, used: now - used > _GRACE)
+
+        def is_old(_: str, used: float) -> bool:
+            return used < boot and now - used > _MAX_AGE
+
+        built = directory.times_of_building()
+        directory.remove(built, lambda name, used: is_old(name, max(used, built[name])))
+        directory.remove([name for name in directory.links if name not in _linked(directory)], is_old)
+        directory.remove(filter(_FILE_STORE.fullmatch, directory.names), is_old)
+        # On Windows, contexts point at the stores themselves.
+        directory.remove_stores(is_old if sys.platform == "win32" else lambda _, used: now - used > _GRACE)
+    except OSError:
+        pass  # The directory was deleted.
+
+
+def prune(path: str) -> list[str]:
+    """Remove every store in the directory *path* that is not the current one of an index with existing inputs.
+
+    Running programs may use the removed stores; their contexts are repaired after the next failed verification.
+
+    :returns: the paths that were removed
+    :raises OSError: if the directory cannot be read
+    """
+    directory = _Directory(path)
+
+    def always(_: str, used: float) -> bool:
+        return True
+
+    gone = [name for name, index in directory.indexes.items() if index is None or not _inputs_exist(index)]
+    directory.remove(gone, always)
+    directory.remove([name for name in directory.links if name not in _linked(directory)], always)
+    directory.remove(filter(_FILE_STORE.fullmatch, directory.names), always)
+    directory.remove(filter(_LEFTOVER.fullmatch, directory.names), always)
+    directory.remove_stores(always)
+    return directory.removed
+
+
+def _linked(directory: _Directory) -> set[str]:
+    return {index.link for index in directory.indexes.values() if index is not None}
+
+
+def _inputs_exist(index: Index) -> bool:
+    """Return whether the files and directories that existed when *index* was written still exist."""
+    for kind, name, _, seen in index.snapshot.frequent:
+        if (kind == MEMBERS or (kind == PATH and seen is not None)) and not exists(name):
+            return False
+    return True
+
+
+# The indexes and stores of version 0.1.0.
+_FORMER = re.compile(r"\.?(index-[0-9a-f]{8}|[0-9a-f]{40})(\.[0-9a-f]{16})?")
+
+
+def remove_former() -> None:
+    """Remove the stores of version 0.1.0, in the cache directory, that were not used since the latest boot."""
+    boot = time() - monotonic()
+    try:
+        path = _former_directory()
+        for name in filter(_FORMER.fullmatch, os.listdir(path)):
+            entry = os.path.join(path, name)
+            if os.lstat(entry).st_mtime < boot:
+                _files.remove(entry)
+        os.rmdir(path)
+    except OSError:
+        pass  # It does not exist, or contains other entries.
+
+
+def _former_directory() -> str:
+    """Return the directory in which version 0.1.0 stored stores."""
+    environ: Mapping[str, str] = os.environ if process.use_environment else {}
+    if sys.platform == "win32":
+        return os.path.join(environ.get("LOCALAPPDATA", ""), "certhook", "Cache")
+    if os.geteuid() == 0:
+        return "/var/cache/certhook"
+    if sys.platform == "darwin":
+        return os.path.expanduser("~/Library/Caches/certhook")
+    base = environ.get("XDG_CACHE_HOME", "")
+    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "certhook")
