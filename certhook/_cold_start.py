@@ -7,7 +7,7 @@ from time import time
 from certhook import _warnings
 from certhook._sources import read_trust_set
 from certhook._store import Unusable
-from certhook._watch.paths import signature
+from certhook._watch import path_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class ColdStart:
 
         try:
             self.store = compile_store(directory, self.trust_set, settings, is_shared(), reason)
-            self.store_signature = signature(self.store)
+            self.store_signature = path_signature(self.store)
         except Unusable as failure:
             self.eager_reason = str(failure)
         if config.store_dir is None:

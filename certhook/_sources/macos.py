@@ -20,7 +20,7 @@ from certhook._certificates import pem, x509
 from certhook._sources import trust_settings
 from certhook._sources.blocklist import BlocklistEntry
 from certhook._watch import macos as watch_macos
-from certhook._watch.paths import signature
+from certhook._watch import path_signature as signature
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False

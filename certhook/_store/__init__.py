@@ -24,7 +24,16 @@ from binascii import crc32
 from time import monotonic, time
 
 from certhook._state import ids_differ, is_privileged, process
-from certhook._watch import PATH, RARE_INTERVAL, Snapshot, are_unchanged, decode_rows, decode_signature, exists
+from certhook._watch import (
+    PATH,
+    RARE_INTERVAL,
+    Snapshot,
+    are_unchanged,
+    decode_rows,
+    decode_signature,
+    exists,
+    path_signature,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,11 +169,11 @@ class Index:
                 raise ValueError("an index with an invalid length")
             parts.append(fields[start + 1 : end])
             start = end
-        settings, header, frequent, rare, problems, readable, unreadable = parts
+        settings, header, frequent, rare, content, problems, readable, unreadable = parts
         digest, link, seen, portable, built, reason = header
         if not digest or digest.strip("0123456789abcdef") or os.path.basename(link) != link:
             raise ValueError("an index without a digest")
-        snapshot = Snapshot(decode_rows(frequent), decode_rows(rare), portable == "1")
+        snapshot = Snapshot(decode_rows(frequent), decode_rows(rare), decode_rows(content), portable == "1")
         pairs = list(zip(problems[::2], problems[1::2]))
         since = int(built), reason
         return cls(tuple(settings), digest, link, decode_signature(seen), snapshot, pairs, readable, unreadable, since)
@@ -238,9 +247,7 @@ def find(
             raise Unusable(f"{index.link} is a link to another store")
         # A portable snapshot lacks the directory's time, which would show a replaced file.
         if thorough or not are_unchanged([(PATH, store, "", index.store_signature)], portable=False):
-            from certhook._watch.paths import signature
-
-            index.store_signature = signature(store)  # before verifying, so that no change is lost
+            index.store_signature = path_signature(store)  # before verifying, so that no change is lost
             verify(store, protection, is_suspect)
     except OSError as error:
         raise Unusable(f"{store} is missing or inaccessible: {error.strerror}") from None

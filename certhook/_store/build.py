@@ -22,8 +22,7 @@ from certhook._state import BUNDLE
 from certhook._store import INDEX, Index, Unusable, is_readable, resolve_protected
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
-from certhook._watch import MEMBERS, PATH
-from certhook._watch.paths import signature
+from certhook._watch import MEMBERS, PATH, path_signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
@@ -67,12 +66,12 @@ def compile_store(
     # A link must not replace trust by less or older trust.
     if not snapshot.is_provisional and snapshot.is_current(thorough=False):
         link = _replace_link(directory, _link_name(trust_set, settings, unreadable, portable), os.path.basename(store))
-    if portable or not snapshot.has_reliable_times:
+    if portable:
         snapshot = snapshot.retaken(portable=True)
     # A change since the sources were read would not be detected by signatures that were taken afterwards.
     is_current = snapshot is trust_set.snapshot or trust_set.snapshot.is_current(thorough=True)
     if is_current and not trust_set.volatile and not _has_credentials(trust_set.config):
-        name, seen, problems = os.path.basename(store), signature(store), _index_problems(trust_set)
+        name, seen, problems = os.path.basename(store), path_signature(store), _index_problems(trust_set)
         built = int(time()), reason
         index = Index(settings, name, link, seen, snapshot, problems, readable, unreadable, built)
         _write_index(directory, index, mode)
@@ -273,7 +272,7 @@ def encode(index: Index) -> bytes:
     signed = _encode_signature(index.store_signature), str(int(snapshot.portable))
     since, reason = index.built
     header = [index.digest, index.link, *signed, str(since), reason]
-    groups = [_encode_rows(rows) for rows in (snapshot.frequent, snapshot.rare)]
+    groups = [_encode_rows(rows) for rows in (snapshot.frequent, snapshot.rare, snapshot.content)]
     problems = [field for problem in index.problems for field in problem]
     fields: list[str] = []
     for part in (index.settings, header, *groups, problems, index.readable, index.unreadable):

@@ -1,8 +1,7 @@
 """Change detection: has an input of a trust set changed since it was read?
 
 An input is a file or directory, the members of a directory, a point in time, a registry key, a
-Windows certificate store, or the trust settings of macOS. Each kind is a class in
-:mod:`certhook._watch.inputs` with one method, ``signature()``, which returns a cheap fingerprint. A
+Windows certificate store, or the trust settings of macOS. Its signature is a cheap fingerprint. A
 :class:`Snapshot` contains the inputs with the signatures that they had just before they were read.
 
 Inputs are checked at most every :data:`INTERVAL`; between two checks, no file is accessed.
@@ -12,7 +11,7 @@ Paths are checked with the functions that ``os`` re-exports, so that a replaced 
 OpenSSL reads the real files even while pyfakefs hides them.
 
 This module is imported for every first context. It checks paths itself;
-:mod:`certhook._watch.inputs` is imported only to record inputs, or to check other kinds.
+:mod:`certhook._watch.inputs` is imported only to check other kinds.
 """
 
 import _ssl
@@ -32,8 +31,10 @@ if TYPE_CHECKING:
     from certhook._config import Config
     from certhook._types import Rows, Signature
 
-# The kinds of certhook._watch.inputs.Path and Members.
+#: The kind of a file or a directory, whose name is its absolute path.
 PATH = "path"
+#: The kind of files in one directory, often hundreds. Its name is the directory, and its detail the names of the
+#: files, separated by slashes. A file that is overwritten in place changes only this input.
 MEMBERS = "members"
 
 #: Whether VERIFY_X509_PARTIAL_CHAIN is set by default, so that a chain may end at any trusted certificate.
@@ -43,6 +44,15 @@ PARTIAL_CHAINS = sys.version_info >= (3, 13)
 INTERVAL = 0.1
 #: The same for inputs that are expensive to check, and for the files of a compiled store.
 RARE_INTERVAL = 10
+
+# From this number of files on, scanning the directory is cheaper than examining each file by its path.
+_SCAN_FROM = 8
+# The part of a file that a portable signature covers, in bytes.
+_MAX_SIZE = 1 << 26
+# O_NONBLOCK: opening a FIFO must not block.
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+# The file types of stat.S_IFMT().
+_TYPE, _DIRECTORY, _REGULAR = 0o170000, 0o040000, 0o100000
 
 _system: "Any" = sys.modules.get(os.name, os)  # posix or nt
 
@@ -55,44 +65,45 @@ class Snapshot:
 
     :ivar frequent: files, directories, and members of directories, checked every :data:`INTERVAL`
     :ivar rare: inputs that are expensive to check, checked every :data:`RARE_INTERVAL`
-    :ivar portable: whether the signatures depend only on the content of files, so that they remain valid in a
-        container image, and without reliable timestamps
+    :ivar content: files and directories among them with unreliable timestamps, and portable signatures; a process
+        checks them when it looks up the trust set
+    :ivar portable: whether all signatures are portable: independent of timestamps, inodes and devices, so that they
+        remain valid in a container image
     :ivar is_provisional: whether an input could not be read because of an error that may be transient
-    :ivar has_reliable_times: whether every change of a file alters its timestamps
     """
 
-    __slots__ = ("frequent", "has_reliable_times", "is_provisional", "portable", "rare")
+    __slots__ = ("content", "frequent", "is_provisional", "portable", "rare")
 
     def __init__(
         self,
         frequent: "Rows",
         rare: "Rows",
+        content: "Rows",
         portable: bool = False,
         is_provisional: bool = False,
-        has_reliable_times: bool = True,
     ) -> None:
-        self.has_reliable_times = has_reliable_times
-        self.is_provisional = is_provisional
         self.frequent = frequent
         self.rare = rare
+        self.content = content
         self.portable = portable
+        self.is_provisional = is_provisional
 
     def is_current(self, thorough: bool) -> bool:
         """Return whether every input still has its signature.
 
         :param thorough: whether to check the expensive inputs as well
         """
-        return are_unchanged(self.frequent, self.portable) and (not thorough or are_unchanged(self.rare, self.portable))
+        if not are_unchanged(self.frequent, self.portable) or not are_unchanged(self.content, portable=True):
+            return False
+        return not thorough or are_unchanged(self.rare, self.portable)
 
     def retaken(self, portable: bool) -> "Snapshot":
         """Return a snapshot of the same inputs with their current signatures."""
-        from certhook._watch.inputs import observe
-
-        frequent, rare = (
-            [observe(kind, name, detail, portable) for kind, name, detail, _ in rows]
-            for rows in (self.frequent, self.rare)
+        frequent, rare, content = (
+            [(kind, name, detail, current_signature(kind, name, detail, wanted)) for kind, name, detail, _ in rows]
+            for rows, wanted in ((self.frequent, portable), (self.rare, portable), (self.content, True))
         )
-        return Snapshot(frequent, rare, portable, self.is_provisional)
+        return Snapshot(frequent, rare, [] if portable else content, portable, self.is_provisional)
 
 
 class Monitor:
@@ -211,43 +222,76 @@ def _separated(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":
 
 def are_unchanged(rows: "Rows", portable: bool) -> bool:
     """Return whether each input has its signature."""
-    if portable:
-        others = rows
-    else:
-        paths, others = _separated(rows)
+    if not portable:
+        paths, rows = _separated(rows)
         if not _paths_unchanged(paths):
             return False
-        for kind, name, detail, seen in others:
-            if kind == MEMBERS and members_signature(name, detail) != seen:
-                return False
-        others = [row for row in others if row[0] != MEMBERS]
-    if not others:
-        return True
+    return all(current_signature(kind, name, detail, portable) == seen for kind, name, detail, seen in rows)
+
+
+def current_signature(kind: str, name: str, detail: str, portable: bool) -> "Signature":
+    """Return the current signature of an input."""
+    if kind == PATH:
+        return content_signature(name) if portable else path_signature(name)
+    if kind == MEMBERS:
+        return members_checksum(_members_signatures(name, detail.split("/"), portable))
     from certhook._watch.inputs import restore
 
-    return all(restore(kind, name, detail).signature(portable) == seen for kind, name, detail, seen in others)
+    return restore(kind, name).signature(portable)
 
 
-# From this number of files on, scanning the directory is cheaper than examining each file by its path.
-_SCAN_FROM = 8
+def path_signature(path: str) -> "Signature":
+    """Return the signature of *path*, following symbolic links."""
+    try:
+        return _status_signature(_system.stat(path))
+    except (OSError, ValueError):
+        return None
 
 
-def members_signature(directory: str, detail: str) -> "Signature":
-    """Return the current signature of files in *directory*, whose names *detail* separates by slashes."""
-    names = detail.split("/")
-    if len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
+def _status_signature(status: os.stat_result) -> "Signature":
+    # Unlike the modification time, the change time also reflects a changed mode, and tools that restore the
+    # modification time after changing the content.
+    changed = status.st_ctime_ns if _HAS_FAST_PATHS else status.st_mtime_ns
+    return changed, status.st_size, status.st_ino, status.st_dev
+
+
+def content_signature(path: str) -> "Signature":
+    """Return a signature of *path* that depends on no timestamp, inode or device.
+
+    It consists of the mode, the size and a checksum: of a file's content, or of a directory's
+    names and link targets.
+    """
+    try:
+        mode = _system.stat(path).st_mode
+        if mode & _TYPE == _DIRECTORY:
+            with _system.scandir(path) as entries:
+                names = sorted([(one.name, _system.readlink(one.path) if one.is_symlink() else "") for one in entries])
+            return mode, 0, crc32(repr(names).encode()), 0
+        if mode & _TYPE != _REGULAR:
+            return mode, 0, 0, 0
+        descriptor = _system.open(path, _READ_FLAGS)
         try:
-            return members_checksum(_scan(directory, names))
-        except OSError:
-            pass  # A file cannot be examined; it may have been removed.
-    from certhook._watch.paths import signature
-
-    return members_checksum([signature(os.path.join(directory, name)) for name in names])
+            size = _system.fstat(descriptor).st_size
+            return mode, size, crc32(_system.read(descriptor, min(size, _MAX_SIZE))), 0
+        finally:
+            _system.close(descriptor)
+    except (OSError, ValueError):
+        return None
 
 
 def members_checksum(signatures: "List[Signature]") -> "Signature":
     """Return the signature of files in one directory that have these signatures, in their order."""
     return crc32(repr(signatures).encode()), len(signatures), 0, 0
+
+
+def _members_signatures(directory: str, names: "List[str]", portable: bool) -> "List[Signature]":
+    if not portable and len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
+        try:
+            return _scan(directory, names)
+        except OSError:
+            pass  # A file cannot be examined; it may have been removed.
+    see = content_signature if portable else path_signature
+    return [see(os.path.join(directory, name)) for name in names]
 
 
 def _scan(directory: str, names: "List[str]") -> "List[Signature]":
@@ -258,8 +302,7 @@ def _scan(directory: str, names: "List[str]") -> "List[Signature]":
         with _system.scandir(descriptor) as entries:
             for entry in entries:
                 if entry.name in found:
-                    status = entry.stat()
-                    found[entry.name] = (status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
+                    found[entry.name] = _status_signature(entry.stat())
     finally:
         _system.close(descriptor)
     return [found[name] for name in names]

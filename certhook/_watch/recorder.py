@@ -6,13 +6,14 @@ import errno
 import os
 from time import sleep, time_ns
 
-from certhook._watch import Snapshot, members_checksum
-from certhook._watch.inputs import Deadline, Members, Path
-from certhook._watch.paths import Input, signature
+from certhook._watch import MEMBERS, PATH, Snapshot, content_signature, current_signature, members_checksum
+from certhook._watch import path_signature as signature
+from certhook._watch.inputs import Deadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from certhook._types import Row, Signature
+    from certhook._types import Row, Rows, Signature
+    from certhook._watch.inputs import Input
 
 # These errors last until the signature of the path changes: it does not exist, or is inaccessible.
 _LASTING_ERRORS = (
@@ -44,17 +45,26 @@ def _unsettled(seen: Signature) -> float:
     return tick - age if 0 <= age < tick else 0.0
 
 
-def _is_on_read_only_mount(path: str) -> bool:
-    if not hasattr(os, "statvfs"):
-        return False
-    try:
-        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-    except OSError:
-        return False  # It was removed.
+def _is_reliable(path: str, seen: Signature, devices: dict[int, bool]) -> bool:
+    """Return whether every change of *path* alters its timestamps.
+
+    Images often have fixed timestamps of whole seconds. Some file systems store only whole seconds.
+
+    :param devices: for known devices, whether they are mounted read-only
+    """
+    if seen is None:
+        return True
+    device = seen[3]
+    if device not in devices:
+        try:
+            devices[device] = hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+        except OSError:
+            devices[device] = False  # It was removed.
+    return not devices[device] and seen[0] % _SECOND != 0
 
 
 def _row(item: Input, seen: Signature) -> Row:
-    return item.kind, item.name, item.detail, seen
+    return item.kind, item.name, "", seen
 
 
 class Recorder:
@@ -76,32 +86,31 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """Return everything that was recorded."""
-        paths = [_row(Path(path), seen) for path, seen in self._paths.items()]
+        paths = [(PATH, path, "", seen) for path, seen in self._paths.items()]
         members = [
-            _row(Members(directory, "/".join(files)), members_checksum(list(files.values())))
+            (MEMBERS, directory, "/".join(files), members_checksum(list(files.values())))
             for directory, files in self._members.items()
         ]
         frequent = [*paths, *self._frequent.values(), *members]
         rare = [*self._rare.values()]
-        return Snapshot(
-            frequent, rare, is_provisional=self.is_provisional, has_reliable_times=self._has_reliable_times()
-        )
+        return Snapshot(frequent, rare, self._unreliable(), is_provisional=self.is_provisional)
 
-    def _has_reliable_times(self) -> bool:
-        """Return whether every change of a file alters its timestamps.
-
-        Read-only images often have fixed timestamps of whole seconds. Some file systems store only whole seconds.
-        """
-        signatures = dict(self._paths)
+    def _unreliable(self) -> Rows:
+        """Return the files and directories that may change without a change of their timestamps."""
+        devices: dict[int, bool] = {}
+        rows = [
+            (PATH, path, "", content_signature(path))
+            for path, seen in self._paths.items()
+            if not _is_reliable(path, seen, devices)
+        ]
         for directory, files in self._members.items():
-            signatures.update({os.path.join(directory, name): seen for name, seen in files.items()})
-        devices = {}
-        for path, seen in signatures.items():
-            if seen is not None:
-                if seen[0] % _SECOND == 0:
-                    return False
-                devices[seen[3]] = path
-        return not any(map(_is_on_read_only_mount, devices.values()))
+            names = [
+                name for name, seen in files.items() if not _is_reliable(os.path.join(directory, name), seen, devices)
+            ]
+            if names:
+                detail = "/".join(names)
+                rows.append((MEMBERS, directory, detail, current_signature(MEMBERS, directory, detail, portable=True)))
+        return rows
 
     def watch(self, path: str) -> None:
         """Record *path*, which may not exist."""

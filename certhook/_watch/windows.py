@@ -4,7 +4,7 @@ A store is a set of registry keys, and each of its certificates is a subkey. Add
 removing a certificate changes the key's timestamp, which :class:`RegistryKey` covers. A
 certificate that is modified in place, or that a provider other than the registry adds,
 changes only the store's content as CPython reads it. :class:`CertificateStore` covers that
-content; it is checked as rarely as the members of directories.
+content; it is checked rarely, because that is expensive.
 
 Sources: "System Store Locations" in Microsoft's documentation of CryptoAPI, and
 ``ssl_collect_certificates`` in CPython's Modules/_ssl.c.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from certhook._watch.paths import Input
+from certhook._watch.inputs import Input
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
