@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 _load = _ssl._SSLContext.load_verify_locations
 
 
-def load_store(context: "ssl.SSLContext", store: str) -> None:
-    """Make *context*, which may contain other certificates, trust every anchor of *store*."""
+def load_store(context: "ssl.SSLContext", store: str, resolved: str) -> None:
+    """Make *context*, which may contain other certificates, trust every anchor of *store*.
+
+    :param resolved: the path of *store* without links
+    """
     markers = mark(context)
-    if store == markers.store or os.path.realpath(store) == markers.loaded:
+    if resolved == markers.loaded or (store, resolved) == (markers.store, markers.resolved):
         return  # truststore requests default trust for every connection.
     # OpenSSL searches directories only for subjects without a loaded certificate, and stops at the first
     # directory that contains the subject: a certificate of the same name would hide the root.
@@ -32,7 +35,7 @@ def load_store(context: "ssl.SSLContext", store: str) -> None:
         _load_files(context, store)
     else:
         _load(context, capath=store)
-        markers.store = store
+        markers.store, markers.resolved = store, resolved
 
 
 def load_anchors(

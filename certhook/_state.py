@@ -65,12 +65,14 @@ class Markers(ref):  # type: ignore[type-arg]
     them by False.
 
     :ivar store: the compiled store, or the link to it, from which OpenSSL reads the context's roots on demand, or None
+    :ivar resolved: the compiled store to which *store* led when the context was pointed at it
     :ivar loaded: the path without links of the compiled store from which every root was loaded into the context
     :ivar has_caller_certs: whether the caller loaded certificates other than default trust
     :ivar is_for_server: whether create_default_context() created the context for a server
     """
 
     store: "Optional[str]" = None
+    resolved: "Optional[str]" = None
     loaded: "Optional[str]" = None
     has_caller_certs = False
     is_for_server = False

@@ -46,6 +46,7 @@ class Trust:
 
     :ivar config: the settings
     :ivar store: the link or the compiled store that contexts point at, None if certificates are loaded
+    :ivar resolved: the path of *store* without links, empty if there is none
     :ivar anchors: the certificates to load as DER, each followed by its trust settings; empty if there is a store
     :ivar problems: the problems to report
     :ivar eager_reason: why there is no store, empty if there is one
@@ -67,6 +68,7 @@ class Trust:
         "is_provisional",
         "is_reduced",
         "problems",
+        "resolved",
         "store",
         "user",
     )
@@ -77,6 +79,7 @@ class Trust:
         snapshot: Snapshot,
         problems: "Sequence[CerthookError]",
         store: "Optional[str]",
+        resolved: str,
         store_signature: "Signature",
         built: "Tuple[int, str]",
         anchors: "Tuple[bytes, ...]" = (),
@@ -88,6 +91,7 @@ class Trust:
         self.config = config
         self.problems = tuple(problems)
         self.store = store
+        self.resolved = resolved
         self.built = built
         self.anchors = anchors
         self.eager_reason = eager_reason
@@ -192,7 +196,8 @@ def _determine(config: "Config", purpose: int, is_suspect: bool) -> Trust:
         return _read(config, purpose, own, settings, reason, f"{_SUSPICION}{because}" if is_suspect else because)
     process.determined[store] = config, purpose
     problems = [*config.problems, *(_problems("restore", index.problems) if index.problems else ())]
-    return Trust(config, index.snapshot, problems, store, index.store_signature, index.built)
+    resolved = os.path.join(os.path.dirname(store), index.digest)
+    return Trust(config, index.snapshot, problems, store, resolved, index.store_signature, index.built)
 
 
 _SUSPICION = "after a failed verification or on request: "
@@ -224,6 +229,7 @@ def _read(
         trust_set.snapshot,
         trust_set.problems,
         start.store,
+        "" if start.store is None else os.path.realpath(start.store),
         start.store_signature,
         start.built,
         start.ders,
@@ -259,7 +265,8 @@ def apply(
     has_certificates = markers.has_caller_certs or markers.store or markers.loaded or _stats(context)["x509"]
     if store is not None and not has_certificates:
         _load(context, capath=store)
-        mark(context).store = store
+        markers = mark(context)
+        markers.store, markers.resolved = store, trust.resolved
     else:
         trust = _load_into(context, trust, purpose)
     if config.debug:
@@ -277,7 +284,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     if markers_of(context).store not in (None, trust.store):
         recheck(context)
     if trust.store is not None:
-        _loading.load_store(context, trust.store)
+        _loading.load_store(context, trust.store, trust.resolved)
         return trust
     problems = list(trust.problems)
     anchors = _loading.load_anchors(context, trust.anchors, problems)
@@ -295,10 +302,11 @@ def recheck(context: "ssl.SSLContext") -> None:
     if store not in process.determined:
         return
     config, purpose = process.determined[store]
-    new = current(config, purpose, is_suspect=True).store
-    if new not in (None, store):
-        _load(context, capath=new)
-        mark(context).store = new
+    trust = current(config, purpose, is_suspect=True)
+    if trust.store not in (None, store):
+        _load(context, capath=trust.store)
+        markers = mark(context)
+        markers.store, markers.resolved = trust.store, trust.resolved
 
 
 def report(problems: "Sequence[CerthookError]") -> None:

@@ -171,7 +171,7 @@ class Index:
             start = end
         settings, header, frequent, rare, content, problems, readable, unreadable = parts
         digest, link, seen, portable, built, reason = header
-        if not digest or digest.strip("0123456789abcdef") or os.path.basename(link) != link:
+        if not digest or digest.strip("0123456789abcdef") or (link and (link[:6] != "trust-" or os.sep in link)):
             raise ValueError("an index without a digest")
         snapshot = Snapshot(decode_rows(frequent), decode_rows(rare), decode_rows(content), portable == "1")
         pairs = list(zip(problems[::2], problems[1::2]))

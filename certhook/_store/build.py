@@ -189,10 +189,10 @@ def store_content(anchors: Sequence[Anchor], with_settings: bool = True) -> dict
     :param anchors: in the order in which OpenSSL reads those with equal names
     :param with_settings: whether the files contain OpenSSL's trust settings, which other programs cannot read
     """
-    pem = {anchor.der: openssl.to_pem(anchor.der, anchor.auxiliary if with_settings else b"") for anchor in anchors}
-    content = {name: pem[der] for name, der in openssl.hashed_names([anchor.certificate for anchor in anchors]).items()}
-    stored = set(content.values())
-    content[BUNDLE] = b"".join([text for text in pem.values() if text in stored])
+    settings = {anchor.der: anchor.auxiliary for anchor in anchors if with_settings}
+    files = openssl.hashed_names([anchor.certificate for anchor in anchors])
+    content = {name: openssl.to_pem(der, settings.get(der, b"")) for name, der in files.items()}
+    content[BUNDLE] = b"".join(content.values())
     content[MANIFEST] = manifest(content)
     return content
 

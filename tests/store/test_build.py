@@ -66,18 +66,19 @@ def test_the_name_of_a_store_covers_the_names_and_the_content_of_its_files(chang
 def test_certificates_of_one_name_are_numbered_without_those_that_openssl_rejects() -> None:
     """OpenSSL stops at the first file that it rejects, so a rejected certificate would hide the others."""
     certificates = [root.certificate for root in ROOTS]
-    files = openssl_files.hashed_files([REJECTED, *certificates])
+    files = openssl_files.hashed_names([REJECTED, *certificates])
     assert len(files) == len(ROOTS)
     further = sorted(name for name in files if not name.endswith(".0"))
     subject_hash = further[0].partition(".")[0]
     assert further == [f"{subject_hash}.1", f"{subject_hash}.2"]
     namesakes = [certificate.der for certificate in certificates[:3]]
-    assert [files[f"{subject_hash}.{number}"] for number in range(3)] == [der.pem(one) for one in namesakes]
+    assert [files[f"{subject_hash}.{number}"] for number in range(3)] == namesakes
 
 
 def test_the_files_for_certifis_roots_are_those_of_openssl_rehash(tmp_path, openssl) -> None:
     entries, _ = pem.parse(Path(certifi.where()).read_bytes())
-    ours = openssl_files.hashed_files([entry.certificate for entry in entries])
+    named = openssl_files.hashed_names([entry.certificate for entry in entries])
+    ours = {name: der.pem(data) for name, data in named.items()}
     for number, entry in enumerate(entries):
         (tmp_path / f"{number}.pem").write_bytes(der.pem(entry.der))
     subprocess.run([openssl, "rehash", str(tmp_path)], env=support.clean_env(), check=True, stderr=subprocess.DEVNULL)
@@ -105,6 +106,7 @@ DAMAGE = {
     "directory added": lambda file: file.with_name("more").mkdir(),
     "link instead of a file": replace_by_link,
     "manifest missing": lambda file: file.with_name("manifest").unlink(),
+    "content modified": lambda file: file.write_bytes(bytes(file.stat().st_size)),
     "manifest truncated": lambda file: file.with_name("manifest").write_bytes(b"certhook store 1\n"),
     "manifest empty": lambda file: file.with_name("manifest").write_bytes(b""),
 }
@@ -155,10 +157,10 @@ def test_a_repair_never_removes_a_root_that_both_editions_contain(store, monkeyp
 
 
 def test_a_complete_store_is_not_written_again(store) -> None:
-    before = store.stat()
+    before = [path.stat() for path in (store / "manifest", *store.glob("*.0"))]
     build_store(store.parent, ROOTS)
-    after = store.stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    after = [path.stat() for path in (store / "manifest", *store.glob("*.0"))]
+    assert [(one.st_ino, one.st_ctime_ns) for one in after] == [(one.st_ino, one.st_ctime_ns) for one in before]
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "directory"])
@@ -213,7 +215,7 @@ def test_modes_do_not_depend_on_the_umask(tmp_path, cas, umask, mask, shared, di
     (tmp_path / "system.pem").write_bytes(cas.pem("system"))
     config = Config({"SSL_CERT_FILE": str(tmp_path / "system.pem"), "SSL_CERT_DIR": ""})
     created = tmp_path / "created"
-    build.compile_store(str(created / "cache"), read_trust_set(config, SERVER_AUTH), ("setting",), shared)
+    build.compile_store(str(created / "cache"), read_trust_set(config, SERVER_AUTH), ("setting",), shared, "a test")
     for path in (created, *created.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (directories if path.is_dir() else files)
 
@@ -224,9 +226,9 @@ def test_modes_do_not_depend_on_the_umask(tmp_path, cas, umask, mask, shared, di
 def test_leftovers_of_killed_builders_are_removed_after_an_hour(tmp_path, cas) -> None:
     """Nothing else is removed, because the directory may contain other files of its owner."""
     digest = "ab" * 20
-    leftovers = [f".{digest}.{'0' * 16}", f".index-{'0' * 8}.{'1' * 16}"]
+    leftovers = [f".{digest}.{'0' * 16}", f".index-{'0' * 8}.{'1' * 16}", f".trust-{'0' * 16}.{'1' * 16}"]
     recent = f".{digest}.{'2' * 16}"
-    others = [digest, ".mine", f".{digest}", f"{digest}.{'0' * 16}"]
+    others = [digest[1:], ".mine", f".{digest}", f"{digest}.{'0' * 16}"]
     for name in (*leftovers, recent, *others):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_bytes(b"1")
@@ -235,6 +237,13 @@ def test_leftovers_of_killed_builders_are_removed_after_an_hour(tmp_path, cas) -
             os.utime(tmp_path / name, (two_hours_ago, two_hours_ago))
     (tmp_path / "system.pem").write_bytes(cas.pem("system"))
     config = Config({"SSL_CERT_FILE": str(tmp_path / "system.pem"), "SSL_CERT_DIR": ""})
-    store = build.compile_store(str(tmp_path), read_trust_set(config, SERVER_AUTH), ("setting",), shared=False)
-    created = {"system.pem", os.path.basename(store), *(path.name for path in tmp_path.glob("index-*"))}
+    store = build.compile_store(
+        str(tmp_path), read_trust_set(config, SERVER_AUTH), ("setting",), shared=False, reason="a test"
+    )
+    created = {
+        "system.pem",
+        os.path.basename(store),
+        os.readlink(store),
+        *(one.name for one in tmp_path.glob("index-*")),
+    }
     assert {path.name for path in tmp_path.iterdir()} - created == {recent, *others}

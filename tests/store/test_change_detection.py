@@ -1,4 +1,4 @@
-"""Change detection: a changed input is detected, at the latest after the interval of its kind."""
+"""Change detection: a changed input is detected, at the latest after the interval."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from store_machine import DEFAULT, TRUSTED_BY_NEW, Machine
 
 from certhook import _watch
-from certhook._watch import LINK_TARGETS_INTERVAL, Monitor, Snapshot
-from certhook._watch.inputs import observe, restore
+from certhook._watch import INTERVAL, MEMBERS, PATH, Monitor, Snapshot, current_signature
+from certhook._watch.inputs import Deadline
 
 #: Takes a snapshot with portable or with cheap signatures.
 Take = Callable[[bool], Snapshot]
@@ -29,10 +29,10 @@ def take(request: pytest.FixtureRequest, tmp_path: Path) -> Take:
         (tmp_path / path).write_bytes(b"1")
 
     def take(portable: bool) -> Snapshot:
-        paths = [observe("path", str(tmp_path / name), "", portable) for name in ("file", "directory", "missing")]
-        target = observe("path", str(tmp_path / "target"), "", portable)
-        member = observe("members", str(tmp_path / "directory"), "/".join(members), portable)
-        return Snapshot(paths, [target], [member], portable)
+        rows = [(PATH, str(tmp_path / name), "") for name in ("file", "directory", "missing", "target")]
+        rows.append((MEMBERS, str(tmp_path / "directory"), "/".join(members)))
+        deadline = (Deadline.kind, "1", "", (1, 0, 0, 0))
+        return Snapshot([(*row, current_signature(*row, portable)) for row in rows], [deadline], [], portable)
 
     return take
 
@@ -67,6 +67,7 @@ def test_unchanged_inputs_are_current(take, portable) -> None:
         lambda path: (path / "missing").write_bytes(b""),
         lambda path: (path / "directory" / "another").write_bytes(b""),
         lambda path: (path / "directory" / "file").unlink(),
+        lambda path: (path / "directory" / "file").write_bytes(b"2"),
         lambda path: shutil.rmtree(path / "directory"),
         lambda path: (path / "target" / "another").write_bytes(b""),
     ],
@@ -77,6 +78,7 @@ def test_unchanged_inputs_are_current(take, portable) -> None:
         "missing file created",
         "member added",
         "member removed",
+        "member overwritten in place",
         "directory removed",
         "link target changed",
     ],
@@ -88,10 +90,9 @@ def test_a_changed_path_is_detected(take, tmp_path, change, portable) -> None:
     assert not snapshot.is_current(thorough=False)
 
 
-@both_signatures
-def test_a_member_that_is_overwritten_in_place_is_detected_by_a_thorough_check(take, tmp_path, portable) -> None:
-    snapshot = take(portable)
-    (tmp_path / "directory" / "file").write_bytes(b"12")
+def test_an_expensive_input_is_checked_only_by_a_thorough_check(take) -> None:
+    snapshot = take(False)
+    snapshot.rare = [(Deadline.kind, "1", "", (0, 0, 0, 0))]
     assert snapshot.is_current(thorough=False)
     assert not snapshot.is_current(thorough=True)
 
@@ -103,8 +104,8 @@ def test_a_dangling_link_is_a_member_whose_target_may_appear(take, tmp_path, por
     snapshot = take(portable)
     assert snapshot.is_current(thorough=True)
     (tmp_path / "directory" / "missing").write_bytes(b"")
-    kind, name, detail, seen = snapshot.members[0]
-    assert restore(kind, name, detail).signature(portable) != seen
+    kind, name, detail, seen = snapshot.frequent[-1]
+    assert current_signature(kind, name, detail, portable) != seen
 
 
 def test_a_portable_snapshot_detects_a_link_with_another_target(take, tmp_path) -> None:
@@ -132,9 +133,8 @@ def test_a_snapshot_that_is_taken_again_has_the_same_inputs(take) -> None:
     cheap, portable = take(False), take(True)
     for snapshot, expected in ((cheap.retaken(portable=True), portable), (portable.retaken(portable=False), cheap)):
         assert snapshot.portable == expected.portable
-        assert snapshot.direct == expected.direct
-        assert snapshot.link_targets == expected.link_targets
-        assert snapshot.members == expected.members
+        assert snapshot.frequent == expected.frequent
+        assert snapshot.rare == expected.rare
 
 
 # Monitors.
@@ -143,76 +143,75 @@ def test_a_snapshot_that_is_taken_again_has_the_same_inputs(take) -> None:
 @pytest.fixture
 def no_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check every group of inputs at every call."""
-    monkeypatch.setattr(_watch, "LINK_TARGETS_INTERVAL", -1)
-    monkeypatch.setattr(_watch, "MEMBERS_INTERVAL", -1)
+    monkeypatch.setattr(_watch, "INTERVAL", 0)
+    monkeypatch.setattr(_watch, "RARE_INTERVAL", 0)
 
 
-def accept() -> bool:
+def accept(is_suspect: bool) -> bool:
     return True
 
 
-def test_a_monitor_checks_link_targets_and_members_only_once_per_interval(take, tmp_path, monkeypatch) -> None:
+def test_a_monitor_checks_the_inputs_only_once_per_interval(take, tmp_path, monkeypatch) -> None:
     monitor = Monitor(take(False), [], accept)
     wait_for_clock(tmp_path)
-    (tmp_path / "directory" / "file").write_bytes(b"12")
-    (tmp_path / "target" / "another").write_bytes(b"")
+    (tmp_path / "file").write_bytes(b"12")
     assert monitor.is_current()
-    monkeypatch.setattr(_watch, "LINK_TARGETS_INTERVAL", -1)
+    monkeypatch.setattr(_watch, "INTERVAL", 0)
     assert not monitor.is_current()
-    (tmp_path / "target" / "another").unlink()
+
+
+def test_a_monitor_accesses_no_file_within_the_interval(take, monkeypatch) -> None:
     monitor = Monitor(take(False), [], accept)
-    (tmp_path / "directory" / "file").write_bytes(b"123")
+    monkeypatch.setattr(_watch, "_system", None)
+    assert all(monitor.is_current() for _ in range(10))
+
+
+def test_a_monitor_checks_expensive_inputs_only_once_per_interval(take, monkeypatch) -> None:
+    snapshot = take(False)
+    snapshot.rare = [(Deadline.kind, "1", "", (0, 0, 0, 0))]
+    monkeypatch.setattr(_watch, "INTERVAL", 0)
+    monitor = Monitor(snapshot, [], accept)
     assert monitor.is_current()
-    monkeypatch.setattr(_watch, "MEMBERS_INTERVAL", -1)
+    monkeypatch.setattr(_watch, "RARE_INTERVAL", 0)
     assert not monitor.is_current()
 
 
-@both_signatures
-def test_a_monitor_detects_a_change_before_its_first_check(take, tmp_path, portable) -> None:
-    """Even an index for container images, whose signatures a process uses only once."""
-    monitor = Monitor(take(portable), [], accept)
+def test_an_immediate_check_ignores_the_intervals(take, tmp_path) -> None:
+    verified = []
+
+    def verify(is_suspect: bool) -> bool:
+        verified.append(is_suspect)
+        return True
+
+    monitor = Monitor(take(False), [], verify)
+    assert monitor.check_now() and verified == [True]
     wait_for_clock(tmp_path)
     (tmp_path / "file").write_bytes(b"2")
-    assert not monitor.is_current()
+    assert not monitor.check_now()
 
 
-def test_a_portable_monitor_checks_all_members_at_its_first_check(take, tmp_path) -> None:
-    monitor = Monitor(take(True), [], accept)
-    (tmp_path / "directory" / "file").write_bytes(b"2")
-    assert not monitor.is_current()
+def test_a_monitor_fails_if_the_result_is_no_longer_valid(take, no_intervals) -> None:
+    assert Monitor(take(False), [], accept).is_current()
+    assert not Monitor(take(False), [], lambda is_suspect: False).is_current()
 
 
-def test_a_portable_monitor_uses_cheap_signatures_after_its_first_check(take, tmp_path, no_intervals) -> None:
-    monitor = Monitor(take(True), [], accept)
-    assert monitor.is_current()
-    (tmp_path / "file").chmod(0o600)
-    (tmp_path / "file").write_bytes(b"1")  # Only its times change.
-    assert not monitor.is_current()
-
-
-@both_signatures
-def test_a_monitor_fails_if_the_result_is_no_longer_valid(take, portable, no_intervals) -> None:
-    assert Monitor(take(portable), [], accept).is_current()
-    assert not Monitor(take(portable), [], lambda: False).is_current()
-
-
-@both_signatures
-def test_a_monitor_detects_changes_while_it_verifies(take, tmp_path, portable, no_intervals) -> None:
+def test_a_monitor_detects_changes_while_it_verifies(take, tmp_path, no_intervals) -> None:
     wait_for_clock(tmp_path)
 
-    def change() -> bool:
+    def change(is_suspect: bool) -> bool:
         wait_for_clock(tmp_path)
         (tmp_path / "file").write_bytes(b"2")
         return True
 
-    monitor = Monitor(take(portable), [], change)
+    monitor = Monitor(take(False), [], change)
     monitor.is_current()
     assert not monitor.is_current()
 
 
-def test_further_inputs_are_checked_for_every_context(take, tmp_path) -> None:
+def test_the_store_is_checked_with_the_inputs(take, tmp_path, no_intervals) -> None:
     (tmp_path / "store").mkdir()
-    monitor = Monitor(take(False), [observe("path", str(tmp_path / "store"), "", False)], accept)
+    store = (PATH, str(tmp_path / "store"), "", current_signature(PATH, str(tmp_path / "store"), "", False))
+    monitor = Monitor(take(False), [store], accept)
     assert monitor.is_current()
     wait_for_clock(tmp_path)
     (tmp_path / "store" / "file").write_bytes(b"")
@@ -278,24 +277,14 @@ TARGET_UPDATES = [
     (remove_target_of_link, {"system", "bundled"}),
 ]
 
-#: An expression that makes a program check every group of inputs for every context.
-REMOVE_INTERVALS = "vars(__import__('certhook._watch')._watch).update(LINK_TARGETS_INTERVAL=0, MEMBERS_INTERVAL=0)"
 
-
-@pytest.mark.parametrize(("update", "expected"), UPDATES)
-def test_the_next_context_of_a_running_program_reflects_an_update(machine, update, expected) -> None:
+@pytest.mark.parametrize(("update", "expected"), UPDATES + TARGET_UPDATES)
+def test_a_context_of_a_running_program_reflects_an_update_after_the_interval(machine, update, expected) -> None:
     with machine.start() as program:
+        program(f"setattr(_watch, 'INTERVAL', {INTERVAL})")
         assert set(program(TRUSTED_BY_NEW)) == DEFAULT
         update(machine)
-        assert set(program(TRUSTED_BY_NEW)) == expected
-
-
-@pytest.mark.parametrize(("update", "expected"), TARGET_UPDATES)
-def test_an_update_of_a_link_target_is_reflected_after_its_interval(machine, update, expected) -> None:
-    with machine.start() as program:
-        assert set(program(TRUSTED_BY_NEW)) == DEFAULT
-        update(machine)
-        time.sleep(LINK_TARGETS_INTERVAL)
+        time.sleep(INTERVAL)
         assert set(program(TRUSTED_BY_NEW)) == expected
 
 
@@ -328,14 +317,12 @@ def test_a_program_detects_a_hashed_file_that_is_overwritten_in_place(machine) -
     with machine.start() as program:
         assert set(program(TRUSTED_BY_NEW)) == DEFAULT
         machine.hashed("both").write_bytes(machine.cas.pem("stranger") + b"\n")
-        program(REMOVE_INTERVALS)
         assert set(program(TRUSTED_BY_NEW)) == DEFAULT - {"both"}
 
 
 def test_a_later_process_detects_a_hashed_file_that_is_overwritten_in_place(machine) -> None:
     assert machine.trusted() == DEFAULT
     machine.hashed("both").write_bytes(machine.cas.pem("stranger") + b"\n")
-    machine.expire_check()
     assert machine.trusted() == DEFAULT - {"both"}
 
 
@@ -345,6 +332,6 @@ def test_a_program_repairs_a_file_of_the_store_that_is_overwritten_in_place(mach
         file = machine.hashed("system", machine.store)
         before = file.read_bytes()
         file.write_bytes(before[:100])
-        program(REMOVE_INTERVALS)
+        program("setattr(_watch, 'RARE_INTERVAL', 0)")
         assert set(program(TRUSTED_BY_NEW)) == DEFAULT
         assert file.read_bytes() == before

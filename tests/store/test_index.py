@@ -27,10 +27,13 @@ INDEXES = st.builds(
     Index,
     st.lists(TEXT, max_size=12).map(tuple),
     st.binary(min_size=20, max_size=20).map(bytes.hex),
+    st.sampled_from(["", "trust-0123456789abcdef"]),
     SIGNATURES,
     st.builds(Snapshot, ROWS, ROWS, ROWS, st.booleans()),
     st.lists(st.tuples(TEXT, TEXT), max_size=3),
     st.lists(TEXT, max_size=3),
+    st.lists(TEXT, max_size=3),
+    st.tuples(NUMBERS, TEXT),
 )
 # Fields that an index may contain at another position, and fields that it never contains.
 FIELD = st.one_of(
@@ -41,8 +44,9 @@ FIELD = st.one_of(
 def values(index: Index) -> tuple[object, ...]:
     """Return the values of all attributes of *index* and of its snapshot."""
     snapshot = index.snapshot
-    groups = (snapshot.direct, snapshot.link_targets, snapshot.members, snapshot.portable)
-    return index.settings, index.digest, index.store_signature, index.problems, index.unreadable, groups
+    groups = (snapshot.frequent, snapshot.rare, snapshot.content, snapshot.portable)
+    lists = (index.problems, index.readable, index.unreadable)
+    return index.settings, index.digest, index.link, index.store_signature, index.built, lists, groups
 
 
 def with_checksum(body: bytes) -> bytes:
@@ -104,7 +108,7 @@ def test_an_index_with_a_changed_field_is_complete_or_is_rejected(index, data) -
     except ValueError:
         return
     snapshot = read.snapshot
-    rows = [*snapshot.direct, *snapshot.link_targets, *snapshot.members]
+    rows = [*snapshot.frequent, *snapshot.rare, *snapshot.content]
     assert all(len(row) == 4 for row in rows)
     assert len(read.settings) + 4 * len(rows) <= len(body)
 
@@ -112,4 +116,14 @@ def test_an_index_with_a_changed_field_is_complete_or_is_rejected(index, data) -
 @pytest.mark.parametrize("digest", ["", ".", "../0123", "/etc/ssl/certs"])
 def test_an_index_that_names_a_store_outside_its_directory_is_rejected(digest) -> None:
     with pytest.raises(ValueError, match="without a digest"):
-        Index.from_bytes(encode(Index(("setting",), digest, None, Snapshot([], [], []), [], [])))
+        Index.from_bytes(encode(index_of(digest, "")))
+
+
+@pytest.mark.parametrize("link", ["other", "../trust-0123", "trust-/../x", "/etc/ssl/certs"])
+def test_an_index_with_a_link_outside_its_directory_is_rejected(link) -> None:
+    with pytest.raises(ValueError, match="without a digest"):
+        Index.from_bytes(encode(index_of("0123", link)))
+
+
+def index_of(digest: str, link: str) -> Index:
+    return Index(("setting",), digest, link, None, Snapshot([], [], []), [], [], [], (0, ""))

@@ -164,17 +164,22 @@ def test_every_cold_module_exists() -> None:
 
 
 def test_a_warm_process_opens_only_the_index_and_the_manifest(machine) -> None:
+
+    def ours(paths: list[str]) -> list[str]:
+        # In an image, /usr may contain files with unreliable timestamps, whose content is compared.
+        return [path for path in paths if not path.startswith(("/usr/", "/etc/"))]
+
     # CERTHOOK_BUNDLE is empty, because certifi's own bundle must be found without importing certifi.
     imported, _ = first_context(machine, CERTHOOK_BUNDLE="")
     assert {"certhook._sources", "certhook._store.build"} <= imported
     first_context(machine, CERTHOOK_BUNDLE="")  # It verifies the store for the first time.
     machine.expire_check()
     imported, opened = first_context(machine, CERTHOOK_BUNDLE="")
-    assert opened == [str(machine.index), str(machine.store / "manifest")]
+    assert ours(opened) == [str(machine.index), str(machine.store / "manifest")]
     assert "certhook._store" in imported
-    assert imported & COLD_MODULES == {"certhook._watch.inputs"}  # The members of directories are checked as well.
+    assert not imported & COLD_MODULES
     imported, opened = first_context(machine, CERTHOOK_BUNDLE="")
-    assert opened == [str(machine.index)]
+    assert ours(opened) == [str(machine.index)]
     assert not imported & COLD_MODULES
     assert len([name for name in imported if name.partition(".")[0] == "certhook"]) <= 8
 
@@ -269,11 +274,11 @@ import certhook.auto, os, ssl, time, _ssl
 ssl.create_default_context()
 {DELETE_PACKAGE}
 from certhook import _watch
-for interval in (_watch.LINK_TARGETS_INTERVAL, 0, 0):
+for interval in (_watch.INTERVAL, 0, 0):
     context = ssl.create_default_context()
     assert vars(context)["_certhook"].store, "the context has no store"
     assert _ssl._SSLContext.cert_store_stats(context)["x509"] == 0, "the roots of stock Python were loaded"
-    _watch.LINK_TARGETS_INTERVAL = _watch.MEMBERS_INTERVAL = interval
+    _watch.INTERVAL = _watch.RARE_INTERVAL = interval
 print("done")
 """
     done = support.run(separate.python, code, env=separate.env)

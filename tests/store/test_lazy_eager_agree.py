@@ -82,10 +82,18 @@ def test_a_query_returns_all_roots_even_if_a_file_was_just_truncated(machine) ->
         assert program("len(contexts[0].get_ca_certs())") == 3
 
 
-def test_a_context_keeps_its_roots_after_an_update(machine) -> None:
+def test_a_context_follows_an_update_like_one_with_a_hashed_directory(machine) -> None:
     with machine.start() as program:
-        before = program(ROOTS_OF_NEW)
         program("make()")
+        machine.file.unlink()
+        assert set(program(TRUSTED_BY_NEW)) == DEFAULT - {"system"}
+        assert set(program("trusted(contexts[0])")) == DEFAULT - {"system"}
+        assert program("described(contexts[0])") == program(ROOTS_OF_NEW)
+
+
+def test_a_context_that_was_queried_keeps_its_roots_after_an_update(machine) -> None:
+    with machine.start() as program:
+        before = program("[make(), described(contexts[0])][1]")
         machine.file.unlink()
         assert set(program(TRUSTED_BY_NEW)) == DEFAULT - {"system"}
         assert set(program("trusted(contexts[0])")) == DEFAULT

@@ -17,8 +17,7 @@ from certhook._config import CLIENT_AUTH, SERVER_AUTH, Config
 from certhook._sources import read_trust_set
 from certhook._store import Unusable, verification
 from certhook._store.build import compile_store, encode
-from certhook._watch import MEMBERS_INTERVAL, Snapshot, index_settings
-from certhook._watch.inputs import observe
+from certhook._watch import MEMBERS, PATH, RARE_INTERVAL, Snapshot, current_signature, index_settings
 
 NAMES = st.sampled_from(["0a.0", "0a.1", "x y", "é"])
 
@@ -48,11 +47,11 @@ def test_the_first_directory_with_a_current_store_is_used(tmp_path) -> None:
     for name in ("damaged", "complete"):
         write_index(tmp_path / name, build_store(tmp_path / name, ROOTS))
     (next((tmp_path / "damaged").glob("*/*.0"))).unlink()
-    directories = [str(tmp_path / name) for name in ("empty", "damaged", "complete")]
-    store, index, rejected = _store.lookup(directories, SETTINGS, verification.check)
-    assert store == os.path.join(directories[2], index.digest)
-    assert rejected == []
-    assert _store.lookup(directories[:2], SETTINGS, verification.check) == (None, None, [])
+    directories = [(str(tmp_path / name), None) for name in ("empty", "damaged", "complete")]
+    store, index, (failure,) = _store.lookup(directories, SETTINGS, verification.check)
+    assert store == str(tmp_path / "complete" / index.digest)
+    assert "is damaged: files are missing" in str(failure)
+    assert _store.lookup(directories[:2], SETTINGS, verification.check)[:2] == (None, None)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
@@ -62,10 +61,10 @@ def test_an_unsafe_directory_with_an_index_is_rejected_with_the_reason(tmp_path)
     write_index(tmp_path / "unsafe", build_store(tmp_path / "unsafe", ROOTS))
     for name in ("unsafe", "unsafe and empty"):
         (tmp_path / name).chmod(0o777)
-    directories = [str(tmp_path / name) for name in ("unsafe", "unsafe and empty")]
+    directories = [(str(tmp_path / name), None) for name in ("unsafe", "unsafe and empty")]
     store, index, (failure,) = _store.lookup(directories, SETTINGS, verification.check)
     assert (store, index) == (None, None)
-    assert failure.is_unsafe and str(tmp_path / "unsafe") in str(failure)
+    assert str(tmp_path / "unsafe") in str(failure)
 
 
 def test_a_path_may_contain_spaces_line_breaks_and_undecodable_bytes(tmp_path, cas) -> None:
@@ -77,13 +76,10 @@ def test_a_path_may_contain_spaces_line_breaks_and_undecodable_bytes(tmp_path, c
     config = Config({"SSL_CERT_FILE": str(directory / "system.pem"), "SSL_CERT_DIR": str(directory / "empty")})
     trust_set = read_trust_set(config, SERVER_AUTH)
     key = ("a\nb\udcff",)
-    store = compile_store(str(directory / "cache"), trust_set, key, shared=False)
+    store = compile_store(str(directory / "cache"), trust_set, key, shared=False, reason="a test")
     index = find(directory / "cache", key)
-    assert str(directory / "cache" / index.digest) == store
-    assert (index.snapshot.direct, index.snapshot.link_targets) == (
-        trust_set.snapshot.direct,
-        trust_set.snapshot.link_targets,
-    )
+    assert str(directory / "cache" / index.target) == store
+    assert index.snapshot.frequent == trust_set.snapshot.frequent
     assert [path for path, _ in index.problems] == ["SSL_CERT_DIR"]
 
 
@@ -91,48 +87,74 @@ def test_a_path_may_contain_spaces_line_breaks_and_undecodable_bytes(tmp_path, c
 
 
 @pytest.fixture
-def member(tmp_path: Path) -> Path:
-    """A file in an input directory that an index in *tmp_path* records."""
-    directory = tmp_path / "inputs"
-    directory.mkdir()
-    (directory / "member").write_bytes(b"")
-    direct = observe("path", str(directory), "", portable=False)
-    members = observe("members", str(directory), "member", portable=False)
-    write_index(tmp_path, build_store(tmp_path, ROOTS), Snapshot([direct], [], [members]))
-    return directory / "member"
+def checked_store(store: Path) -> Path:
+    """A store with an index that a process has checked."""
+    write_index(store.parent, store)
+    assert find(store.parent) is not None
+    return store
 
 
-def test_every_file_is_checked_once_per_interval(tmp_path, member) -> None:
-    assert find(tmp_path) is not None
-    member.write_bytes(b"1")
-    assert find(tmp_path) is not None
-    index = Path(_store.index_path(str(tmp_path), SETTINGS))
-    for difference in (-2 * MEMBERS_INTERVAL, 3600):
+def test_the_files_of_a_store_are_checked_once_per_interval(checked_store) -> None:
+    directory = checked_store.parent
+    next(checked_store.glob("*.0")).write_bytes(b"")
+    index = Path(_store.index_path(str(directory), SETTINGS))
+    assert find(directory) is not None
+    for difference in (-2 * RARE_INTERVAL, 3600):
         checked = index.stat().st_mtime + difference
         os.utime(index, (checked, checked))
-        assert find(tmp_path) is None
+        assert find(directory) is None
         os.utime(index)
 
 
-def test_a_check_from_before_the_start_of_the_machine_is_repeated(store, monkeypatch) -> None:
-    """A crash may have lost files, because they are not synced."""
-    index = write_index(store.parent, store)
-    os.utime(index)
-    next(store.glob("*.0")).write_bytes(b"")
-    assert find(store.parent) is not None
+def test_checksums_are_verified_on_the_first_use_after_the_start_of_the_machine(checked_store, monkeypatch) -> None:
+    """A crash may have damaged files, because they are not synced."""
+    file = next(checked_store.glob("*.0"))
+    file.write_bytes(bytes(file.stat().st_size))
+    assert find(checked_store.parent) is not None
     monkeypatch.setattr(_store, "monotonic", lambda: 0.0)
-    assert find(store.parent) is None
+    assert find(checked_store.parent) is None
 
 
-def test_an_index_is_invalid_for_a_process_that_may_read_more_block_lists(tmp_path, store) -> None:
-    (tmp_path / "blocklist").write_bytes(b"")
+def test_checksums_are_verified_if_the_store_is_suspect(checked_store) -> None:
+    file = next(checked_store.glob("*.0"))
+    file.write_bytes(bytes(file.stat().st_size))
+    directories = [(str(checked_store.parent), None)]
+    assert _store.lookup(directories, SETTINGS, verification.check)[0] is not None
+    _, _, (failure,) = _store.lookup(directories, SETTINGS, verification.check, is_suspect=True)
+    assert str(failure) == f"{checked_store} is damaged: the content of a file was modified"
+
+
+def test_members_of_a_directory_are_checked_for_every_process(tmp_path) -> None:
+    (tmp_path / "member").write_bytes(b"")
+    seen = current_signature(MEMBERS, str(tmp_path), "member", False)
+    write_index(tmp_path, build_store(tmp_path, ROOTS), Snapshot([(MEMBERS, str(tmp_path), "member", seen)], [], []))
+    assert find(tmp_path) is not None
+    (tmp_path / "member").write_bytes(b"1")
+    assert find(tmp_path) is None
+
+
+def test_the_content_decides_if_timestamps_are_unreliable(tmp_path) -> None:
+    file = tmp_path / "member"
+    file.write_bytes(b"1")
+    row = PATH, str(file), ""
+    content = [(*row, current_signature(*row, True))]
+    write_index(tmp_path, build_store(tmp_path, ROOTS), Snapshot([], [], content))
+    assert find(tmp_path) is not None
+    file.write_bytes(b"2")
+    assert find(tmp_path) is None
+
+
+@pytest.mark.parametrize("kind", ["readable", "unreadable"])
+def test_an_index_is_valid_only_for_processes_with_the_same_read_permissions(tmp_path, store, kind) -> None:
     index = write_index(tmp_path, store)
     read = _store.Index.from_bytes(index.read_bytes())
-    read.unreadable = [str(tmp_path / "blocklist")]
+    setattr(read, kind, [str(tmp_path / "file")])
     index.write_bytes(encode(read))
-    assert find(tmp_path) is None
-    (tmp_path / "blocklist").unlink()
-    assert find(tmp_path) is not None
+    (tmp_path / "file").write_bytes(b"")
+    is_valid = {True: kind == "readable", False: kind == "unreadable"}
+    assert (find(tmp_path) is not None) == is_valid[True]
+    (tmp_path / "file").unlink()
+    assert (find(tmp_path) is not None) == is_valid[False]
 
 
 # Complete stores.
@@ -144,8 +166,8 @@ def test_a_complete_store_passes_the_check(store) -> None:
 
 
 @settings(max_examples=60)
-@given(st.dictionaries(NAMES, st.integers(-1, 99)), st.dictionaries(NAMES, st.integers(-1, 99)))
-def test_manifests_are_equal_only_if_all_names_and_sizes_are_equal(one, other) -> None:
+@given(st.dictionaries(NAMES, st.binary(max_size=3)), st.dictionaries(NAMES, st.binary(max_size=3)))
+def test_manifests_are_equal_only_if_all_names_and_contents_are_equal(one, other) -> None:
     assert (verification.manifest(one) == verification.manifest(other)) == (one == other)
 
 
@@ -154,7 +176,7 @@ def test_a_manifest_with_a_changed_byte_is_detected(store) -> None:
     complete = manifest.read_bytes()
     for position in range(len(complete)):
         manifest.write_bytes(complete[:position] + bytes([complete[position] ^ 1]) + complete[position + 1 :])
-        with pytest.raises(Unusable, match="is damaged"):
+        with pytest.raises(Unusable, match="is damaged|cannot be read"):
             verification.check(str(store))
 
 
