@@ -37,7 +37,7 @@ _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
 
 
-# The time after which the checksums of a store are verified again after a failed verification, in seconds.
+# How often the checksums of a store are verified after failed verifications if no file has changed, in seconds.
 _CHECKSUM_INTERVAL = 1
 
 
@@ -97,7 +97,7 @@ class Trust:
         self.eager_reason = eager_reason
         self.user = _user()
         self.is_provisional = snapshot.is_provisional
-        self._verified = 0.0
+        self._verified: Tuple[int, float] = (0, 0.0)
         self._lacks_bundle = bool(problems) and _problems("lack_bundle", self.problems)
         also = [] if store is None else [("path", store, "", store_signature)]
         self._monitor = None if volatile else Monitor(snapshot, also, self._is_store_complete)
@@ -124,12 +124,14 @@ class Trust:
     def _is_store_complete(self, is_suspect: bool) -> bool:
         if self.store is None:
             return True
-        from certhook._store.verification import is_complete
+        from certhook._store.verification import is_complete, latest_change
 
-        # A server that a program polls may fail very often.
-        checks_content = is_suspect and monotonic() - self._verified >= _CHECKSUM_INTERVAL
-        if checks_content:
-            self._verified = monotonic()
+        checks_content = False
+        if is_suspect:
+            # A server that a program polls may fail very often.
+            verified = latest_change(self.store), monotonic() // _CHECKSUM_INTERVAL
+            checks_content = verified != self._verified
+            self._verified = verified
         is_beside = os.path.dirname(self.store) == directory_beside_package()
         return is_complete(self.store, _store.Protection(_PACKAGE if is_beside else None), checks_content)
 

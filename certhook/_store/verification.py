@@ -51,6 +51,15 @@ def is_complete(store: str, protection: Protection | None = None, checks_content
     return True
 
 
+def latest_change(store: str) -> int:
+    """Return the latest change time of a file in *store* in nanoseconds, 0 if there is none."""
+    try:
+        with os.scandir(store) as entries:
+            return max([entry.stat(follow_symlinks=False).st_ctime_ns for entry in entries], default=0)
+    except OSError:
+        return 0
+
+
 def _sizes(store: str, protection: Protection) -> dict[str, int]:
     """Return the sizes of the files in *store* by name, -1 for anything without *protection*."""
     if os.scandir not in os.supports_fd:
