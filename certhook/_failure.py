@@ -27,6 +27,6 @@ def repair(frame: FrameType | None) -> None:
             return
         context = getattr(frame.f_locals.get("self"), "context", None)
         if markers_of(context).store is not None:
-            _trust.recheck(context)  # type: ignore[arg-type]
+            _trust.recheck(context, "after a failed verification")  # type: ignore[arg-type]
             return
         frame = frame.f_back

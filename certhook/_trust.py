@@ -143,29 +143,29 @@ def _problems(function: str, *args: "Any") -> "Any":
     return getattr(_problems, function)(*args)
 
 
-def current(config: "Config", purpose: int, is_suspect: bool = False) -> Trust:
+def current(config: "Config", purpose: int, occasion: str = "") -> Trust:
     """Return default trust for *purpose*, determined again if an input has changed.
 
     A change counts only if the new state can be read: while an error that may be transient prevents
     that (no file descriptor is left, an audit hook raises), the previous default trust remains in
     effect, and the next context tries again. A missing, empty or inaccessible file is a new state.
 
-    :param is_suspect: whether to check everything at once, and the checksums of the store as well
+    :param occasion: why everything is checked at once, and the checksums of the store as well; empty for a new context
     """
     key = purpose, config.requested
     trust: Optional[Trust] = process.trust.get(key)
     if trust is None or trust.config is not config or trust.user != _user():
-        trust = process.trust[key] = _determine(config, purpose, is_suspect)
-    elif not trust.is_current(is_suspect):
-        trust = process.trust[key] = _determine_again(trust, purpose, is_suspect)
+        trust = process.trust[key] = _determine(config, purpose, occasion)
+    elif not trust.is_current(bool(occasion)):
+        trust = process.trust[key] = _determine_again(trust, purpose, occasion)
     return trust
 
 
-def _determine_again(trust: Trust, purpose: int, is_suspect: bool) -> Trust:
+def _determine_again(trust: Trust, purpose: int, occasion: str) -> Trust:
     """Return default trust after a change, or *trust* if the new state cannot be read."""
     is_usable = trust.store is None or exists(trust.store)
     try:
-        new = _determine(trust.config, purpose, is_suspect)
+        new = _determine(trust.config, purpose, occasion)
     except Exception:
         if is_usable:
             return trust
@@ -184,7 +184,7 @@ def directory_beside_package() -> "Optional[str]":
 
 
 @undisturbed
-def _determine(config: "Config", purpose: int, is_suspect: bool) -> Trust:
+def _determine(config: "Config", purpose: int, occasion: str) -> Trust:
     if config.load == "eager":
         return _read(config, purpose, None, (), "CERTHOOK_LOAD=eager")
     own, reason = _store.store_directory(config.store_dir)
@@ -192,17 +192,14 @@ def _determine(config: "Config", purpose: int, is_suspect: bool) -> Trust:
         return _read(config, purpose, None, (), reason)
     settings = index_settings(config, purpose)
     directories = [(directory_beside_package(), _PACKAGE), (own, None)]
-    store, index, rejected = _store.lookup(directories, settings, _verify, is_suspect)
+    store, index, rejected = _store.lookup(directories, settings, _verify, is_suspect=bool(occasion))
     if store is None or index is None:
         because = str(rejected[-1]) if rejected else "there was none"
-        return _read(config, purpose, own, settings, reason, f"{_SUSPICION}{because}" if is_suspect else because)
+        return _read(config, purpose, own, settings, reason, f"{because} ({occasion})" if occasion else because)
     process.determined[store] = config, purpose
     problems = [*config.problems, *(_problems("restore", index.problems) if index.problems else ())]
     resolved = os.path.join(os.path.dirname(store), index.digest)
     return Trust(config, index.snapshot, problems, store, resolved, index.store_signature, index.built)
-
-
-_SUSPICION = "after a failed verification or on request: "
 
 
 def _verify(store: str, protection: "Protection", checks_content: bool) -> None:
@@ -284,7 +281,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     from certhook import _loading
 
     if markers_of(context).store not in (None, trust.store):
-        recheck(context)
+        recheck(context, "for a second request")
     if trust.store is not None:
         _loading.load_store(context, trust.store, trust.resolved)
         return trust
@@ -295,16 +292,18 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     return trust
 
 
-def recheck(context: "ssl.SSLContext") -> None:
+def recheck(context: "ssl.SSLContext", occasion: str) -> None:
     """Check at once whether the compiled store of *context* is complete and current, and rebuild it if not.
 
     If default trust has another link or store now, the context points at both.
+
+    :param occasion: why, as ``status`` reports it
     """
     store = markers_of(context).store
     if store not in process.determined:
         return
     config, purpose = process.determined[store]
-    trust = current(config, purpose, is_suspect=True)
+    trust = current(config, purpose, occasion)
     if trust.store not in (None, store):
         _load(context, capath=trust.store)
         markers = mark(context)

@@ -7,7 +7,7 @@ import warnings
 
 from certhook import _config
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
-from certhook.cli import _exporting, _roots_table, _terminal, _writing
+from certhook.cli import _exporting, _roots_table, _stores, _terminal, _writing
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         options.usage_error("a directory cannot be written to standard output; name a directory")
     if path is None and _terminal.wants_json(options):
         options.usage_error("--json prints the result to standard output; name a file")
+    _stores.verify(_config.current(), "export")
     anchors, trust_set = _exporting.read_exportable(_config.current(), _PURPOSES[options.purpose])
     if path is not None:
         _writing.refuse_location(path, trust_set)

@@ -6,10 +6,10 @@ import argparse
 import os
 import site
 import sys
+from time import gmtime, strftime
 
 import certhook
 from certhook import _config
-from certhook._config import SERVER_AUTH
 from certhook._public_bundles import BUNDLES
 from certhook._text import presentable
 from certhook.cli import _libraries, _roots_table, _terminal, _variables
@@ -64,10 +64,11 @@ def _read_status() -> dict[str, Any]:
     """Return the status as a JSON object."""
     import ssl
 
-    from certhook import _trust
+    from certhook.cli import _stores
 
     config = _config.current()
-    trust = _trust.current(config, SERVER_AUTH)
+    trust = _stores.verify(config, "status")
+    since, reason = trust.built
     trust_set = certhook.trust_set()
     anchors, problems = _roots_table.accepted_by_openssl(trust_set)
     return {
@@ -94,6 +95,8 @@ def _read_status() -> dict[str, Any]:
             for one in trust_set.locations
         ],
         "store": trust.store,
+        "built": None if trust.store is None else strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(since)),
+        "built_because": "" if trust.store is None else reason,
         "eager_because": trust.eager_reason,
         "neighbours": _libraries.other_software(ssl),
         "libraries": _libraries.unreached_libraries(),
@@ -234,7 +237,9 @@ def _locations(found: dict[str, Any]) -> list[str]:
 
 def _store(found: dict[str, Any]) -> list[str]:
     if found["store"]:
-        return wrapped(f"Contexts use the compiled store {found['store']}", then="  ")
+        lines = wrapped(f"Contexts use the compiled store {found['store']}", then="  ")
+        since = found["built"].replace("T", " ").replace("Z", " UTC")
+        return lines + wrapped(f"It was built on {since}: {found['built_because']}", "  ", "  ")
     return wrapped(f"Root certificates are loaded into each context: {found['eager_because']}", then="  ")
 
 

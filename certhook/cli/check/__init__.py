@@ -107,11 +107,13 @@ def gather(targets: list[Target], timeout: float, show: Callable[[dict[str, Any]
     """
     import ssl
 
+    from certhook.cli import _stores
     from certhook.cli.check.chain import known_roots
     from certhook.cli.check.probe import LocalTrust, probe
     from certhook.cli.check.results import describe
 
     config = _config.current()
+    _stores.verify(config, "check")
     trust_set = _api.trust_set()
     local = LocalTrust(known_roots(trust_set), trust_set.problems, unknown_variables(os.environ))
     checks: list[dict[str, Any]] = []
