@@ -194,7 +194,7 @@ def _determine(config: "Config", purpose: int, occasion: str) -> Trust:
     directories = [(directory_beside_package(), _PACKAGE), (own, None)]
     store, index, rejected = _store.lookup(directories, settings, _verify, is_suspect=bool(occasion))
     if store is None or index is None:
-        because = str(rejected[-1]) if rejected else "there was none"
+        because = str(rejected[-1]) if rejected else "there was no store"
         return _read(config, purpose, own, settings, reason, f"{because} ({occasion})" if occasion else because)
     process.determined[store] = config, purpose
     problems = [*config.problems, *(_problems("restore", index.problems) if index.problems else ())]
