@@ -11,7 +11,7 @@ import warnings
 warnings.simplefilter("error", UserWarning)
 import sys
 if "certhook._watch" in sys.modules:
-    vars(sys.modules["certhook._watch"]).update(LINK_TARGETS_INTERVAL=-1, MEMBERS_INTERVAL=-1)
+    vars(sys.modules["certhook._watch"]).update(INTERVAL=0, RARE_INTERVAL=0)
 """
 
 #: The first context is created before the tool is active.

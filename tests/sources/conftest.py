@@ -11,9 +11,15 @@ import pytest
 from linux_machine import LinuxMachine
 from root_files import bundle
 
-from certhook import _certifi
+from certhook import _certifi, _watch
 from certhook._sources import system
 from certhook._sources.locations import ANY, HASHED
+
+
+@pytest.fixture(autouse=True)
+def no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the inputs for every context."""
+    monkeypatch.setattr(_watch, "INTERVAL", 0)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from root_files import REJECTED_BY_OPENSSL, ROOTS, bundle, hash_of, letters_of, read
 
 import certhook
-from certhook import _config, _eager, _files, _store, _trust, _watch
+from certhook import _config, _eager, _files, _trust
 from certhook._config import SERVER_AUTH
 from certhook._watch.recorder import Recorder
 from certhook.exceptions import CerthookWarning
@@ -122,9 +121,7 @@ def test_the_next_context_detects_a_changed_path(change, expected: int, inputs: 
     assert paths_read == []
 
 
-def test_a_file_overwritten_in_a_directory_is_detected_when_members_are_checked(inputs, monkeypatch) -> None:
-    for module, name in ((_watch, "LINK_TARGETS_INTERVAL"), (_watch, "MEMBERS_INTERVAL"), (_store, "MEMBERS_INTERVAL")):
-        monkeypatch.setattr(module, name, -1)
+def test_a_file_overwritten_in_a_directory_is_detected(inputs) -> None:
     bundle(inputs / "more" / "c.pem", "cd")
     assert loaded() == 4
 
@@ -157,7 +154,6 @@ def test_each_link_on_the_way_to_a_file_is_watched(inputs: Path) -> None:
     assert loaded() == 4
     middle.unlink()
     middle.symlink_to("files/two.pem")
-    time.sleep(_watch.LINK_TARGETS_INTERVAL)
     assert loaded() == 6
 
 

@@ -133,5 +133,5 @@ def test_a_file_of_a_store_that_fails_once_is_loaded(monkeypatch, tmp_path: Path
     monkeypatch.setattr(_loading, "_load", load)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=ROOTS["b"])
-    _loading.load_store(context, str(tmp_path))
+    _loading.load_store(context, str(tmp_path), str(tmp_path))
     assert context.cert_store_stats()["x509"] == 2

@@ -347,7 +347,7 @@ def test_settings_that_trustd_hides_are_read_by_a_process_that_finds_an_older_st
     assert as_a_new_process(mac) == exports
     assert as_a_new_process(mac) == []  # The previous process has just checked them.
     for module in (_store, _watch):
-        monkeypatch.setattr(module, "MEMBERS_INTERVAL", -1)
+        monkeypatch.setattr(module, "RARE_INTERVAL", 0)
     assert as_a_new_process(mac) == exports
     mac.settings[""] = export(entry(ROOT, rule(Result=DENY)))
     assert as_a_new_process(mac) != exports

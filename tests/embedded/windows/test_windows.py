@@ -105,7 +105,7 @@ remove("ROOT", "system"), add("ROOT", "system")
 results = [trusted()]
 with winreg.OpenKey(*key("ROOT", "system"), 0, winreg.KEY_SET_VALUE) as opened:
     winreg.SetValueEx(opened, "Blob", 0, client_only[1], client_only[0])
-_watch.MEMBERS_INTERVAL = _store.MEMBERS_INTERVAL = 0
+_watch.INTERVAL = _watch.RARE_INTERVAL = _store.RARE_INTERVAL = 0
 results.append(trusted())
 print(json.dumps(results))
 """
@@ -228,7 +228,7 @@ eager = ssl.create_default_context()
 print(json.dumps([store, bool(markers_of(eager).store), len(eager.get_ca_certs()), counts, os.environ["LOCALAPPDATA"]]))
 """
     store, eager_uses_store, eager_count, counts, local = windows.run(code)
-    assert store.startswith(f"{local}\\certhook\\Cache\\") and not eager_uses_store
+    assert store.startswith(f"{local}\\certhook\\Data\\") and not eager_uses_store
     assert counts == [eager_count, eager_count]
     (directory,) = filter(Path.is_dir, windows.cache.iterdir())
     assert STORE_NAME.fullmatch(directory.name) and store.endswith(directory.name)
@@ -239,7 +239,7 @@ def test_a_damaged_store_is_repaired(windows) -> None:
     code = """
 from certhook import _store, _watch
 from certhook._state import markers_of
-_watch.MEMBERS_INTERVAL = _store.MEMBERS_INTERVAL = 0
+_watch.INTERVAL = _watch.RARE_INTERVAL = _store.RARE_INTERVAL = 0
 store = markers_of(ssl.create_default_context()).store
 def content():
     return {name: open(os.path.join(store, name), "rb").read() for name in os.listdir(store)}
