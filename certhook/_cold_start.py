@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from time import time
 
-from certhook import _warnings
 from certhook._sources import read_trust_set
 from certhook._store import Unusable
-from certhook._watch import path_signature
+from certhook._watch import files_signature, path_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ class ColdStart:
     :ivar trust_set: the trust set
     :ivar store: the path that contexts point at, None if there is no compiled store
     :ivar store_signature: the signature of the store's directory
+    :ivar files_signature: the signature of its files
     :ivar eager_reason: why there is no store, empty if there is one
     :ivar built: when the store was built, in seconds since the epoch, and why
     """
@@ -42,6 +42,7 @@ class ColdStart:
         self.trust_set = read_trust_set(config, purpose)
         self.store: str | None = None
         self.store_signature: Signature = None
+        self.files_signature: Signature = None
         self.eager_reason = eager_reason
         self.built = (int(time()), reason)
         if self.trust_set.is_reduced:
@@ -51,6 +52,8 @@ class ColdStart:
         elif directory is not None:
             self._compile(config, directory, settings, reason)
         if config.debug:
+            from certhook import _warnings
+
             found = f"no compiled store: {self.eager_reason}" if self.eager_reason else f"built {self.store}: {reason}"
             _warnings.debug(found)
 
@@ -67,7 +70,10 @@ class ColdStart:
         try:
             self.store = compile_store(directory, self.trust_set, settings, is_shared(), reason)
             self.store_signature = path_signature(self.store)
+            self.files_signature = files_signature(self.store)
         except Unusable as failure:
             self.eager_reason = str(failure)
+        except OSError:
+            pass  # It was removed meanwhile, which the next check detects.
         if config.store_dir is None:
             remove_former()

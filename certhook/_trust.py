@@ -17,7 +17,7 @@ from certhook import _config, _store
 from certhook._config import CLIENT_AUTH
 from certhook._finder import undisturbed
 from certhook._state import is_server, mark, markers_of, process
-from certhook._watch import Monitor, Snapshot, exists, index_settings
+from certhook._watch import Monitor, Snapshot, exists, files_signature, index_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Trust:
     """
 
     __slots__ = (
+        "_files",
         "_lacks_bundle",
         "_monitor",
         "_protection",
@@ -81,6 +82,7 @@ class Trust:
         store: "Optional[str]",
         resolved: str,
         store_signature: "Signature",
+        files: "Signature",
         built: "Tuple[int, str]",
         anchors: "Tuple[bytes, ...]" = (),
         eager_reason: str = "",
@@ -97,7 +99,8 @@ class Trust:
         self.eager_reason = eager_reason
         self.user = _user()
         self.is_provisional = snapshot.is_provisional
-        self._verified: Tuple[int, float] = (0, 0.0)
+        self._files = files
+        self._verified = 0.0
         self._lacks_bundle = bool(problems) and _problems("lack_bundle", self.problems)
         also = [] if store is None else [("path", store, "", store_signature)]
         self._monitor = None if volatile else Monitor(snapshot, also, self._is_store_complete)
@@ -124,16 +127,19 @@ class Trust:
     def _is_store_complete(self, is_suspect: bool) -> bool:
         if self.store is None:
             return True
-        from certhook._store.verification import is_complete, latest_change
+        try:
+            files: Signature = files_signature(self.store)
+        except OSError:
+            files = None
+        # Damage of the disk leaves the signature unchanged. A server that a program polls may fail very often.
+        second = monotonic() // _CHECKSUM_INTERVAL if is_suspect else self._verified
+        if (files, second) == (self._files, self._verified):
+            return True
+        self._files, self._verified = files, second
+        from certhook._store.verification import is_complete
 
-        checks_content = False
-        if is_suspect:
-            # A server that a program polls may fail very often.
-            verified = latest_change(self.store), monotonic() // _CHECKSUM_INTERVAL
-            checks_content = verified != self._verified
-            self._verified = verified
         is_beside = os.path.dirname(self.store) == directory_beside_package()
-        return is_complete(self.store, _store.Protection(_PACKAGE if is_beside else None), checks_content)
+        return is_complete(self.store, _store.Protection(_PACKAGE if is_beside else None))
 
 
 @undisturbed
@@ -199,13 +205,14 @@ def _determine(config: "Config", purpose: int, occasion: str) -> Trust:
     process.determined[store] = config, purpose
     problems = [*config.problems, *(_problems("restore", index.problems) if index.problems else ())]
     resolved = os.path.join(os.path.dirname(store), index.digest)
-    return Trust(config, index.snapshot, problems, store, resolved, index.store_signature, index.built)
+    signatures = index.store_signature, index.files_signature
+    return Trust(config, index.snapshot, problems, store, resolved, *signatures, index.built)
 
 
-def _verify(store: str, protection: "Protection", checks_content: bool) -> None:
+def _verify(store: str, protection: "Protection") -> None:
     from certhook._store.verification import check
 
-    check(store, protection, checks_content)
+    check(store, protection)
 
 
 def _read(
@@ -230,6 +237,7 @@ def _read(
         start.store,
         "" if start.store is None else os.path.realpath(start.store),
         start.store_signature,
+        start.files_signature,
         start.built,
         start.ders,
         start.eager_reason,

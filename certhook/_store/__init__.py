@@ -25,13 +25,12 @@ from time import monotonic, time
 
 from certhook._state import ids_differ, is_privileged, process
 from certhook._watch import (
-    PATH,
     RARE_INTERVAL,
     Snapshot,
-    are_unchanged,
     decode_rows,
     decode_signature,
     exists,
+    files_signature,
     path_signature,
 )
 
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
 
     from certhook._types import Signature
 
-    #: Verifies a store: its path, the protection of its files, and whether to verify their checksums.
-    Verify = Callable[[str, "Protection", bool], None]
+    #: Verifies the files of a store and their checksums: its path, and the protection of its files.
+    Verify = Callable[[str, "Protection"], None]
 
 #: The first field of every index.
 INDEX = b"certhook index 10"
@@ -124,6 +123,7 @@ class Index:
     :ivar digest: the name of the store
     :ivar link: the name of the link to the store, empty if contexts point at the store itself
     :ivar store_signature: the signature of the store's directory when it was complete
+    :ivar files_signature: the signature of its files when they were complete
     :ivar snapshot: the inputs with their signatures
     :ivar problems: the problems to report, as pairs of a path or variable and a message
     :ivar readable: inputs that the process that wrote the index can read, but not every process; the index is
@@ -138,13 +138,15 @@ class Index:
         digest: str,
         link: str,
         store_signature: "Signature",
+        files_signature: "Signature",
         snapshot: Snapshot,
         problems: "List[Tuple[str, str]]",
         readable: "List[str]",
         unreadable: "List[str]",
         built: "Tuple[int, str]",
     ) -> None:
-        self.settings, self.digest, self.link, self.store_signature = settings, digest, link, store_signature
+        self.settings, self.digest, self.link = settings, digest, link
+        self.store_signature, self.files_signature = store_signature, files_signature
         self.snapshot, self.problems, self.built = snapshot, problems, built
         self.readable, self.unreadable = readable, unreadable
 
@@ -170,13 +172,24 @@ class Index:
             parts.append(fields[start + 1 : end])
             start = end
         settings, header, frequent, rare, content, problems, readable, unreadable = parts
-        digest, link, seen, portable, built, reason = header
+        digest, link, seen, files, portable, built, reason = header
         if not digest or digest.strip("0123456789abcdef") or (link and (link[:6] != "trust-" or os.sep in link)):
             raise ValueError("an index without a digest")
         snapshot = Snapshot(decode_rows(frequent), decode_rows(rare), decode_rows(content), portable == "1")
         pairs = list(zip(problems[::2], problems[1::2]))
         since = int(built), reason
-        return cls(tuple(settings), digest, link, decode_signature(seen), snapshot, pairs, readable, unreadable, since)
+        return cls(
+            tuple(settings),
+            digest,
+            link,
+            decode_signature(seen),
+            decode_signature(files),
+            snapshot,
+            pairs,
+            readable,
+            unreadable,
+            since,
+        )
 
 
 def lookup(
@@ -217,9 +230,9 @@ def find(
 ) -> Index:
     """Return the index for *settings* in *directory*.
 
-    The files of the store, which are many, are checked once per :data:`RARE_INTERVAL` for all processes,
-    and their checksums on the first use after boot: files are not synced, and a crash may have damaged
-    them. The index's modification time records the last check.
+    The signature of the store's files, which are many, is checked once per :data:`RARE_INTERVAL` for all
+    processes. Their checksums are verified if it has changed, and on the first use after boot: files are
+    not synced, and a crash may have damaged them. The index's modification time records the last check.
 
     :raises Unusable: if an input has changed, or the store is not complete
     """
@@ -245,10 +258,13 @@ def find(
         protection.check_directory(store, os.lstat(store))
         if index.link and os.readlink(os.path.join(directory, index.link)) != index.digest:
             raise Unusable(f"{index.link} is a link to another store")
-        # A portable snapshot lacks the directory's time, which would show a replaced file.
-        if thorough or not are_unchanged([(PATH, store, "", index.store_signature)], portable=False):
-            index.store_signature = path_signature(store)  # before verifying, so that no change is lost
-            verify(store, protection, is_suspect)
+        seen = path_signature(store)
+        if thorough or seen != index.store_signature:
+            files = files_signature(store)
+            if is_suspect or (seen, files) != (index.store_signature, index.files_signature):
+                verify(store, protection)
+            # Those before the verification, so that no change is lost.
+            index.store_signature, index.files_signature = seen, files
     except OSError as error:
         raise Unusable(f"{store} is missing or inaccessible: {error.strerror}") from None
     if thorough:

@@ -8,7 +8,6 @@ Files are not synced to the disk, which would take longer than loading the roots
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
@@ -22,7 +21,7 @@ from certhook._state import BUNDLE
 from certhook._store import INDEX, Index, Unusable, is_readable, resolve_protected
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
-from certhook._watch import MEMBERS, PATH, path_signature
+from certhook._watch import MEMBERS, PATH, files_signature, path_signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
@@ -73,7 +72,8 @@ def compile_store(
     if is_current and not trust_set.volatile and not _has_credentials(trust_set.config):
         name, seen, problems = os.path.basename(store), path_signature(store), _index_problems(trust_set)
         built = int(time()), reason
-        index = Index(settings, name, link, seen, snapshot, problems, readable, unreadable, built)
+        files = files_signature(store)
+        index = Index(settings, name, link, seen, files, snapshot, problems, readable, unreadable, built)
         _write_index(directory, index, mode)
     sweep(directory)
     return os.path.join(directory, link) if link else store
@@ -177,8 +177,10 @@ def _replace_link(directory: str, name: str, target: str) -> str:
 def digest(content: Mapping[str, bytes]) -> str:
     """Return the name of the store with these files, by their names."""
     whole = _digest.new("sha256", _VERSION)
-    for name in sorted(content):
-        whole.update(_digest.digest("sha256", os.fsencode(name)) + _digest.digest("sha256", content[name]))
+    for name, data in sorted(content.items()):
+        encoded = os.fsencode(name)
+        whole.update(b"%d %d " % (len(encoded), len(data)))
+        whole.update(encoded + data)
     result: str = whole.hexdigest()[:40]
     return result
 
@@ -219,8 +221,10 @@ def make_directories(directory: str, shared: bool) -> None:
     mode = _files.directory_mode(_SHARED if shared else _PRIVATE)
     try:
         for current in reversed(missing):
-            with contextlib.suppress(FileExistsError):  # Another process creates it at the same time.
+            try:
                 _files.make_directory(current, mode)
+            except FileExistsError:
+                pass  # Another process creates it at the same time.
     except OSError as error:
         raise Unusable(f"{directory} cannot be created: {error.strerror}") from None
 
@@ -234,9 +238,7 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
     """
     content = store_content(tuple(anchors))
     store = os.path.join(directory, digest(content))
-    if is_complete(store):
-        with contextlib.suppress(OSError):  # It belongs to another user.
-            os.utime(store)  # Until the link exists, another process may remove stores that were built long ago.
+    if os.path.lexists(store) and is_complete(store):
         return store
     try:
         _restore_mode(store, mode)
@@ -257,8 +259,10 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
 def _restore_mode(store: str, mode: int) -> None:
     """Restore the permissions of an existing store, whose files are then replaced."""
     if not os.path.islink(store):
-        with contextlib.suppress(OSError):  # It is missing, or belongs to another user.
+        try:
             os.chmod(store, _files.directory_mode(mode))
+        except OSError:
+            pass  # It is missing, or belongs to another user.
 
 
 def _is_foreign(store: str) -> bool:
@@ -269,9 +273,9 @@ def _is_foreign(store: str) -> bool:
 def encode(index: Index) -> bytes:
     """Encode *index*: lists of fields, each list preceded by its length, separated by null characters."""
     snapshot = index.snapshot
-    signed = _encode_signature(index.store_signature), str(int(snapshot.portable))
+    signatures = map(_encode_signature, (index.store_signature, index.files_signature))
     since, reason = index.built
-    header = [index.digest, index.link, *signed, str(since), reason]
+    header = [index.digest, index.link, *signatures, str(int(snapshot.portable)), str(since), reason]
     groups = [_encode_rows(rows) for rows in (snapshot.frequent, snapshot.rare, snapshot.content)]
     problems = [field for problem in index.problems for field in problem]
     fields: list[str] = []
@@ -295,6 +299,8 @@ def _write_index(directory: str, index: Index, mode: int) -> None:
         _files.replace(path, encode(index), mode)
     except OSError as error:
         raise Unusable(f"{path} cannot be written: {error.strerror}") from None
-    with contextlib.suppress(OSError):
+    try:
         # The time of the last thorough check: the first process that uses the store checks it.
         os.utime(path, (0, 0))
+    except OSError:
+        pass  # Another process replaced it.

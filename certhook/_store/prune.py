@@ -8,7 +8,6 @@ of the last use is the modification time of an index, which the first context of
 from __future__ import annotations
 
 import os
-import re
 import sys
 from time import monotonic, time
 
@@ -24,13 +23,23 @@ if TYPE_CHECKING:
     #: Returns whether an entry of a directory may be removed: its name and the time of its last use.
     IsUnused = Callable[[str, float], bool]
 
-# The names of the entries of a directory. Entries with other names are not certhook's.
-_INDEX = re.compile("index-[0-9a-f]{8}")
-_LINK = re.compile("trust-[0-9a-f]{16}")
-_STORE = re.compile("[0-9a-f]{40}")
-_FILE_STORE = re.compile("file-[0-9a-f]{40}")
-# Names that _files.temporary_path() generates.
-_LEFTOVER = re.compile(r"\.(index-[0-9a-f]{8}|trust-[0-9a-f]{16}|(file-)?[0-9a-f]{40})\.[0-9a-f]{16}")
+# The kinds of entries, with the lengths of the hexadecimal digits in their names. Other entries are not certhook's.
+_INDEX, _LINK, _STORE, _FILE_STORE = ("index-", 8), ("trust-", 16), ("", 40), ("file-", 40)
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+def _is(name: str, *kinds: tuple[str, int]) -> bool:
+    return any(
+        name.startswith(prefix) and len(name) == len(prefix) + digits and _HEXADECIMAL.issuperset(name[len(prefix) :])
+        for prefix, digits in kinds
+    )
+
+
+def _is_leftover(name: str, *kinds: tuple[str, int]) -> bool:
+    """Return whether :func:`certhook._files.temporary_path` generated *name*."""
+    hidden, _, random = name.rpartition(".")
+    return hidden[:1] == "." and _is(random, ("", 16)) and _is(hidden[1:], *kinds)
+
 
 # The age in seconds at which no process uses a temporary file any more, or reads a store that it found through a link.
 _GRACE = 3600
@@ -47,8 +56,8 @@ class _Directory:
     def __init__(self, path: str) -> None:
         self.path = path
         self.names = os.listdir(path)
-        self.indexes = {name: self._index(name) for name in self.names if _INDEX.fullmatch(name)}
-        self.links = {name: self._target(name) for name in self.names if _LINK.fullmatch(name)}
+        self.indexes = {name: self._index(name) for name in self.names if _is(name, _INDEX)}
+        self.links = {name: self._target(name) for name in self.names if _is(name, _LINK)}
         self.removed: list[str] = []
 
     def _index(self, name: str) -> Index | None:
@@ -62,6 +71,10 @@ class _Directory:
             return os.readlink(os.path.join(self.path, name))
         except OSError:
             return ""
+
+    def leftovers(self) -> list[str]:
+        """Return the temporary files of interrupted processes."""
+        return [name for name in self.names if _is_leftover(name, _INDEX, _LINK, _STORE, _FILE_STORE)]
 
     def times_of_building(self) -> dict[str, int]:
         """Return when the stores of the indexes were built. The index of a store without a first use has no time."""
@@ -83,7 +96,7 @@ class _Directory:
     def remove_stores(self, is_unused: IsUnused) -> None:
         """Remove the stores that nothing references and that are unused."""
         used = {index.digest for index in self.indexes.values() if index is not None} | {*self.links.values()}
-        self.remove([name for name in self.names if _STORE.fullmatch(name) and name not in used], is_unused)
+        self.remove([name for name in self.names if _is(name, _STORE) and name not in used], is_unused)
 
 
 def sweep(path: str) -> None:
@@ -92,7 +105,7 @@ def sweep(path: str) -> None:
     boot = now - monotonic()
     try:
         directory = _Directory(path)
-        directory.remove(filter(_LEFTOVER.fullmatch, directory.names), lambda _, used: now - used > _GRACE)
+        directory.remove(directory.leftovers(), lambda _, used: now - used > _GRACE)
 
         def is_old(_: str, used: float) -> bool:
             return used < boot and now - used > _MAX_AGE
@@ -100,7 +113,7 @@ def sweep(path: str) -> None:
         built = directory.times_of_building()
         directory.remove(built, lambda name, used: is_old(name, max(used, built[name])))
         directory.remove([name for name in directory.links if name not in _linked(directory)], is_old)
-        directory.remove(filter(_FILE_STORE.fullmatch, directory.names), is_old)
+        directory.remove([name for name in directory.names if _is(name, _FILE_STORE)], is_old)
         # On Windows, contexts point at the stores themselves.
         directory.remove_stores(is_old if sys.platform == "win32" else lambda _, used: now - used > _GRACE)
     except OSError:
@@ -123,8 +136,8 @@ def prune(path: str) -> list[str]:
     gone = [name for name, index in directory.indexes.items() if index is None or not _inputs_exist(index)]
     directory.remove(gone, always)
     directory.remove([name for name in directory.links if name not in _linked(directory)], always)
-    directory.remove(filter(_FILE_STORE.fullmatch, directory.names), always)
-    directory.remove(filter(_LEFTOVER.fullmatch, directory.names), always)
+    directory.remove([name for name in directory.names if _is(name, _FILE_STORE)], always)
+    directory.remove(directory.leftovers(), always)
     directory.remove_stores(always)
     return directory.removed
 
@@ -141,18 +154,15 @@ def _inputs_exist(index: Index) -> bool:
     return True
 
 
-# The indexes and stores of version 0.1.0.
-_FORMER = re.compile(r"\.?(index-[0-9a-f]{8}|[0-9a-f]{40})(\.[0-9a-f]{16})?")
-
-
 def remove_former() -> None:
     """Remove the stores of version 0.1.0, in the cache directory, that were not used since the latest boot."""
     boot = time() - monotonic()
     try:
         path = _former_directory()
-        for name in filter(_FORMER.fullmatch, os.listdir(path)):
+        for name in os.listdir(path):
             entry = os.path.join(path, name)
-            if os.lstat(entry).st_mtime < boot:
+            is_former = _is(name, _INDEX, _STORE) or _is_leftover(name, _INDEX, _STORE)
+            if is_former and os.lstat(entry).st_mtime < boot:
                 _files.remove(entry)
         os.rmdir(path)
     except OSError:

@@ -19,11 +19,10 @@ MANIFEST = "manifest"
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-def check(store: str, protection: Protection | None = None, checks_content: bool = True) -> None:
-    """Verify that *store* consists of exactly the files of its manifest, each with its size.
+def check(store: str, protection: Protection | None = None) -> None:
+    """Verify that *store* consists of exactly the files of its manifest, each with its size and checksum.
 
     :param protection: the protection that its files must have; by default that of the user's own directory
-    :param checks_content: whether to verify the checksums of the files as well
     :raises Unusable: if it does not
     """
     protection = protection or Protection()
@@ -31,33 +30,24 @@ def check(store: str, protection: Protection | None = None, checks_content: bool
     try:
         protection.check_directory(store, os.lstat(store))
         expected, _ = read_small(os.path.join(store, MANIFEST), protection)
-        header, names, sizes, checksums = os.fsdecode(expected).split("\n", 3)
+        checksums = os.fsdecode(expected).split("\n", 3)[-1]
         found = _sizes(store, protection)
         found.pop(MANIFEST, None)
         if expected != _encode(found, checksums):
             raise Unusable(f"{store} is damaged: files are missing, foreign, or have a wrong size")
-        if checks_content and checksums != _checksums(found, lambda name: _checksum(os.path.join(store, name))):
+        if checksums != _checksums(found, lambda name: _checksum(os.path.join(store, name))):
             raise Unusable(f"{store} is damaged: the content of a file was modified")
     except (OSError, ValueError) as error:
         raise Unusable(f"{store} cannot be read: {getattr(error, 'strerror', error)}") from None
 
 
-def is_complete(store: str, protection: Protection | None = None, checks_content: bool = True) -> bool:
+def is_complete(store: str, protection: Protection | None = None) -> bool:
     """Return whether :func:`check` accepts *store*."""
     try:
-        check(store, protection, checks_content)
+        check(store, protection)
     except Unusable:
         return False
     return True
-
-
-def latest_change(store: str) -> int:
-    """Return the latest change time of a file in *store* in nanoseconds, 0 if there is none."""
-    try:
-        with os.scandir(store) as entries:
-            return max([entry.stat(follow_symlinks=False).st_ctime_ns for entry in entries], default=0)
-    except OSError:
-        return 0
 
 
 def _sizes(store: str, protection: Protection) -> dict[str, int]:

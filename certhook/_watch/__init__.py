@@ -26,7 +26,7 @@ from certhook._finder import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, List, Optional, Set, Tuple
 
     from certhook._config import Config
     from certhook._types import Rows, Signature
@@ -234,7 +234,11 @@ def current_signature(kind: str, name: str, detail: str, portable: bool) -> "Sig
     if kind == PATH:
         return content_signature(name) if portable else path_signature(name)
     if kind == MEMBERS:
-        return members_checksum(_members_signatures(name, detail.split("/"), portable))
+        names = detail.split("/")
+        if portable:
+            found = [content_signature(os.path.join(name, one)) for one in names]
+            return crc32(repr(found).encode()), len(found), 0, 0
+        return _members_signature(name, names)
     from certhook._watch.inputs import restore
 
     return restore(kind, name).signature(portable)
@@ -243,12 +247,14 @@ def current_signature(kind: str, name: str, detail: str, portable: bool) -> "Sig
 def path_signature(path: str) -> "Signature":
     """Return the signature of *path*, following symbolic links."""
     try:
-        return _status_signature(_system.stat(path))
+        status = _system.stat(path)
     except (OSError, ValueError):
         return None
+    return status_signature(status)
 
 
-def _status_signature(status: os.stat_result) -> "Signature":
+def status_signature(status: os.stat_result) -> "Signature":
+    """Return the signature of a path with this status."""
     # Unlike the modification time, the change time also reflects a changed mode, and tools that restore the
     # modification time after changing the content.
     changed = status.st_ctime_ns if _HAS_FAST_PATHS else status.st_mtime_ns
@@ -279,33 +285,47 @@ def content_signature(path: str) -> "Signature":
         return None
 
 
-def members_checksum(signatures: "List[Signature]") -> "Signature":
-    """Return the signature of files in one directory that have these signatures, in their order."""
-    return crc32(repr(signatures).encode()), len(signatures), 0, 0
-
-
-def _members_signatures(directory: str, names: "List[str]", portable: bool) -> "List[Signature]":
-    if not portable and len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
+def _members_signature(directory: str, names: "List[str]") -> "Signature":
+    if len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
         try:
-            return _scan(directory, names)
+            return files_signature(directory, set(names))
         except OSError:
             pass  # A file cannot be examined; it may have been removed.
-    see = content_signature if portable else path_signature
-    return [see(os.path.join(directory, name)) for name in names]
+    return total([path_signature(os.path.join(directory, name)) for name in names])
 
 
-def _scan(directory: str, names: "List[str]") -> "List[Signature]":
-    found: Dict[str, Signature] = dict.fromkeys(names)
+def total(signatures: "List[Signature]") -> "Signature":
+    """Return the signature of the files in a directory that have these signatures: the sums, and the number of files.
+
+    A change of a file increases its change time, and a replaced file changes the directory itself.
+    """
+    found = [seen for seen in signatures if seen is not None]
+    changed, sizes, inodes = (sum([seen[field] for seen in found]) for field in range(3))
+    return changed, sizes, inodes, len(found)
+
+
+def files_signature(directory: str, names: "Optional[Set[str]]" = None) -> "Signature":
+    """Return the signature of the files *names* in *directory*, or of all entries without following links.
+
+    :raises OSError: if the directory cannot be read, or a file cannot be examined
+    """
+    changed = sizes = inodes = count = 0
+    follows = names is not None
     # Relative to an open directory, the kernel resolves its path once instead of once per file.
-    descriptor = _system.open(directory, os.O_RDONLY)
+    descriptor = _system.open(directory, os.O_RDONLY) if os.scandir in os.supports_fd else None
     try:
-        with _system.scandir(descriptor) as entries:
+        with _system.scandir(directory if descriptor is None else descriptor) as entries:
             for entry in entries:
-                if entry.name in found:
-                    found[entry.name] = _status_signature(entry.stat())
+                if names is None or entry.name in names:
+                    status = entry.stat(follow_symlinks=follows)
+                    changed += status.st_ctime_ns if _HAS_FAST_PATHS else status.st_mtime_ns
+                    sizes += status.st_size
+                    inodes += status.st_ino
+                    count += 1
     finally:
-        _system.close(descriptor)
-    return [found[name] for name in names]
+        if descriptor is not None:
+            _system.close(descriptor)
+    return changed, sizes, inodes, count
 
 
 def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from time import sleep, time_ns
 
-from certhook._watch import MEMBERS, PATH, Snapshot, content_signature, current_signature, members_checksum
-from certhook._watch import path_signature as signature
+from certhook._watch import (
+    MEMBERS,
+    PATH,
+    Snapshot,
+    content_signature,
+    current_signature,
+    path_signature,
+    status_signature,
+    total,
+)
 from certhook._watch.inputs import Deadline
 
 TYPE_CHECKING = False
@@ -88,7 +97,7 @@ class Recorder:
         """Return everything that was recorded."""
         paths = [(PATH, path, "", seen) for path, seen in self._paths.items()]
         members = [
-            (MEMBERS, directory, "/".join(files), members_checksum(list(files.values())))
+            (MEMBERS, directory, "/".join(files), total(list(files.values())))
             for directory, files in self._members.items()
         ]
         frequent = [*paths, *self._frequent.values(), *members]
@@ -122,20 +131,25 @@ class Recorder:
             path, parent = parent, os.path.dirname(parent)
         if path not in self._paths:
             # The earliest signature counts: the path may have been read already.
-            self._paths[path] = self._settled(path)
+            self._paths[path] = self._settled(path, path_signature(path))
 
     def watch_member(self, path: str) -> None:
         """Record a file in a directory, and the directory of every link on the way to the file."""
         for _ in range(_MAX_LINKS):
             directory, name = os.path.split(path)
             self.watch(directory)
+            if name in self._members.get(directory, ()):
+                return
+            seen = None
             try:
+                status = os.lstat(path)
+                if not stat.S_ISLNK(status.st_mode):
+                    seen = status_signature(status)
+                    break
                 path = os.path.join(directory, os.readlink(path))
             except (OSError, ValueError):
-                break  # not a link
-        files = self._members.setdefault(directory, {})
-        if name not in files:
-            files[name] = self._settled(path)
+                break  # It does not exist.
+        self._members.setdefault(directory, {})[name] = self._settled(path, seen)
 
     def watch_input(self, item: Input, seen: Signature, frequently: bool) -> None:
         """Record an input other than a path. If it was recorded before, its earlier signature counts.
@@ -163,16 +177,17 @@ class Recorder:
         """Mark the result volatile and provisional: an input could not be read, and may be readable later."""
         self.volatile = self.is_provisional = True
 
-    def _settled(self, path: str) -> Signature:
+    def _settled(self, path: str, seen: Signature) -> Signature:
         """Return the signature of *path* once another change would alter it.
 
         A second change within the same tick of the file system's clock would go unnoticed forever.
+
+        :param seen: its signature
         """
-        seen = signature(path)
         left = _unsettled(seen)
         if 0 < left <= _TICK:
             sleep(left)
-            seen = signature(path)
+            seen = path_signature(path)
             left = _unsettled(seen)
         if left > 0:
             self.volatile = True

@@ -12,7 +12,7 @@ from certhook import _store
 from certhook._certificates.anchor import Anchor
 from certhook._certificates.x509 import Certificate
 from certhook._store import Index, Protection, Unusable, build, verification
-from certhook._watch import Snapshot, path_signature
+from certhook._watch import Snapshot, files_signature, path_signature
 
 #: The settings of :func:`write_index`.
 SETTINGS = ("setting",)
@@ -38,7 +38,18 @@ def write_index(
     """Write an index of *store* that no process has checked, and return its path."""
     path = Path(_store.index_path(str(directory), settings))
     snapshot = snapshot or Snapshot([], [], [])
-    index = Index(settings, store.name, "", path_signature(str(store)), snapshot, [], [], [], (0, "a test"))
+    index = Index(
+        settings,
+        store.name,
+        "",
+        path_signature(str(store)),
+        files_signature(str(store)),
+        snapshot,
+        [],
+        [],
+        [],
+        (0, "a test"),
+    )
     path.write_bytes(build.encode(index))
     path.chmod(0o600)
     os.utime(path, (0, 0))

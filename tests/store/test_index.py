@@ -29,6 +29,7 @@ INDEXES = st.builds(
     st.binary(min_size=20, max_size=20).map(bytes.hex),
     st.sampled_from(["", "trust-0123456789abcdef"]),
     SIGNATURES,
+    SIGNATURES,
     st.builds(Snapshot, ROWS, ROWS, ROWS, st.booleans()),
     st.lists(st.tuples(TEXT, TEXT), max_size=3),
     st.lists(TEXT, max_size=3),
@@ -46,7 +47,16 @@ def values(index: Index) -> tuple[object, ...]:
     snapshot = index.snapshot
     groups = (snapshot.frequent, snapshot.rare, snapshot.content, snapshot.portable)
     lists = (index.problems, index.readable, index.unreadable)
-    return index.settings, index.digest, index.link, index.store_signature, index.built, lists, groups
+    return (
+        index.settings,
+        index.digest,
+        index.link,
+        index.store_signature,
+        index.files_signature,
+        index.built,
+        lists,
+        groups,
+    )
 
 
 def with_checksum(body: bytes) -> bytes:
@@ -126,4 +136,4 @@ def test_an_index_with_a_link_outside_its_directory_is_rejected(link) -> None:
 
 
 def index_of(digest: str, link: str) -> Index:
-    return Index(("setting",), digest, link, None, Snapshot([], [], []), [], [], [], (0, ""))
+    return Index(("setting",), digest, link, None, None, Snapshot([], [], []), [], [], [], (0, ""))

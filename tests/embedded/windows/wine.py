@@ -56,6 +56,7 @@ def remove(store, name):
     winreg.DeleteKey(*key(store, name))
 """ + support.VERDICTS.rpartition("context =")[0]
 PRELUDE += """
+__import__("certhook._watch")._watch.INTERVAL = 0  # Every context checks the inputs.
 SERVERS = [pair.split(":") for pair in os.environ["SERVERS"].split()]
 def trusted():
     context = ssl.create_default_context()
@@ -81,7 +82,7 @@ def wine_env(prefix: Path, **variables: str) -> dict[str, str]:
         **variables,
     )
     if "CERTHOOK_CACHE_DIR" not in variables:
-        del environment["CERTHOOK_CACHE_DIR"]  # The default cache directory is in the prefix.
+        del environment["CERTHOOK_CACHE_DIR"]  # The default directory of stores is in the prefix.
     return environment
 
 
@@ -208,8 +209,8 @@ class Windows:
 
     @property
     def cache(self) -> Path:
-        """The default cache directory."""
-        (directory,) = self.prefix.glob("drive_c/users/*/AppData/Local/certhook/Cache")
+        """The default directory of stores."""
+        (directory,) = self.prefix.glob("drive_c/users/*/AppData/Local/certhook/Data")
         return directory
 
     @staticmethod
