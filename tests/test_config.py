@@ -48,7 +48,7 @@ DEFAULTS = {
     "CERTHOOK_ADOPT": ("adopt", None),
     "CERTHOOK_REMOVED": ("removed", "adopted"),
     "CERTHOOK_LOAD": ("load", "lazy"),
-    "CERTHOOK_CACHE_DIR": ("cache_dir", None),
+    "CERTHOOK_STORE_DIR": ("store_dir", None),
     "CERTHOOK_X509_STRICT": ("x509_strict", True),
     "CERTHOOK_ON_ERROR": ("on_error", "warn"),
     "CERTHOOK_DEBUG": ("debug", False),
@@ -83,7 +83,7 @@ def test_the_table_describes_every_setting(settings) -> None:
         name: attribute for name, (attribute, _) in DEFAULTS.items()
     }
     assert {setting.name for setting in settings.SETTINGS if setting.selects_roots} == SELECT_ROOTS
-    assert tuple(setting.name for setting in settings.SETTINGS) == settings.VARIABLES
+    assert settings.VARIABLES == (*[setting.name for setting in settings.SETTINGS], "CERTHOOK_CACHE_DIR")
     assert not any(setting.description[0].isupper() for setting in settings.SETTINGS)
 
 
@@ -110,9 +110,9 @@ VALID = [
     ("CERTHOOK_EXTRA_CA_CERTS", ONE, (ONE,)),
     ("CERTHOOK_EXTRA_CA_CERTS", f"{os.pathsep}{LIST}{os.pathsep}{os.pathsep}", (ONE, TWO)),
     ("CERTHOOK_EXTRA_CA_CERTS", os.path.join(ROOT, " a b "), (os.path.join(ROOT, " a b "),)),
-    ("CERTHOOK_CACHE_DIR", TWO, TWO),
-    ("CERTHOOK_CACHE_DIR", "none", ""),
-    ("CERTHOOK_CACHE_DIR", " None\t", ""),
+    ("CERTHOOK_STORE_DIR", TWO, TWO),
+    ("CERTHOOK_STORE_DIR", "none", ""),
+    ("CERTHOOK_STORE_DIR", " None\t", ""),
     ("CERTHOOK_SOURCES", "bundled", ("bundled",)),
     ("CERTHOOK_SOURCES", "bundled,system", ("bundled", "system")),
     ("CERTHOOK_SOURCES", " Bundled ,, SYSTEM\t,", ("bundled", "system")),
@@ -270,8 +270,8 @@ INVALID = [
     ("CERTHOOK_EXTRA_CA_CERTS", "~/corporate.pem", (), ["'~/corporate.pem'", "relative"]),
     ("CERTHOOK_EXTRA_CA_CERTS", f"{ONE}{os.pathsep}b.pem{os.pathsep}{TWO}", (ONE, TWO), ["'b.pem'", "relative"]),
     ("CERTHOOK_BUNDLE", "bundle.pem", "", ["'bundle.pem'", "relative"]),
-    ("CERTHOOK_CACHE_DIR", "cache", None, ["'cache'", "relative"]),
-    ("CERTHOOK_CACHE_DIR", ".", None, ["'.'", "relative"]),
+    ("CERTHOOK_STORE_DIR", "cache", None, ["'cache'", "relative"]),
+    ("CERTHOOK_STORE_DIR", ".", None, ["'.'", "relative"]),
     ("NIX_SSL_CERT_FILE", "x.pem", None, ["'x.pem'", "relative"]),
 ]
 
@@ -335,7 +335,7 @@ PATH_SETTINGS = {
     "NIX_SSL_CERT_FILE": None,
     "CERTHOOK_EXTRA_CA_CERTS": (),
     "CERTHOOK_BUNDLE": "",
-    "CERTHOOK_CACHE_DIR": None,
+    "CERTHOOK_STORE_DIR": None,
 }
 
 

@@ -34,7 +34,7 @@ def locations(tmp_path: Path) -> Callable[..., dict[str, str]]:
             "CERTHOOK_SOURCES": "system,bundled",
             "CERTHOOK_BUNDLE": str(tmp_path / "bundle.pem"),
             "CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "extra.pem"),
-            "CERTHOOK_CACHE_DIR": str(tmp_path / "cache"),
+            "CERTHOOK_STORE_DIR": str(tmp_path / "cache"),
         }
 
     return write

@@ -36,6 +36,8 @@ KEYS = {
     "distrusted": list,
     "places": list,
     "store": (str, type(None)),
+    "built": (str, type(None)),
+    "built_because": str,
     "eager_because": str,
     "neighbours": list,
     "libraries": list,
@@ -126,12 +128,12 @@ def test_a_location_without_roots_has_a_note_and_is_a_problem(certhook, status, 
 
 
 def test_without_variables_the_system_and_certifi_are_trusted(status, variables) -> None:
-    found = status(**{**dict.fromkeys(variables), "CERTHOOK_CACHE_DIR": variables["CERTHOOK_CACHE_DIR"]})
+    found = status(**{**dict.fromkeys(variables), "CERTHOOK_STORE_DIR": variables["CERTHOOK_STORE_DIR"]})
     assert found["sources"] == ["system", "bundled"]
     assert found["mode"] == "chain"
     assert found["anchors_by_source"]["bundled"] > 50
     assert [Path(place["path"]).name for place in found["places"] if place["source"] == "bundled"] == ["cacert.pem"]
-    assert [variable["name"] for variable in found["variables"]] == ["CERTHOOK_CACHE_DIR"]
+    assert [variable["name"] for variable in found["variables"]] == ["CERTHOOK_STORE_DIR"]
 
 
 def test_the_compiled_store_or_the_reason_for_its_absence_is_reported(certhook, status, tmp_path: Path) -> None:
@@ -139,7 +141,8 @@ def test_the_compiled_store_or_the_reason_for_its_absence_is_reported(certhook, 
     assert Path(found["store"]).parent == tmp_path / "cache"
     assert found["eager_because"] == ""
     assert support.shows(certhook().stdout, f"Contexts use the compiled store {found['store']}")
-    for changed in ({"CERTHOOK_LOAD": "eager"}, {"CERTHOOK_CACHE_DIR": "none"}):
+    assert (found["built"][-1], found["built_because"]) == ("Z", "there was no store (noticed by 'certhook status')")
+    for changed in ({"CERTHOOK_LOAD": "eager"}, {"CERTHOOK_STORE_DIR": "none"}):
         found = status(**changed)
         assert found["store"] is None
         (expected,) = (f"{name}={value}" for name, value in changed.items())
@@ -148,14 +151,14 @@ def test_the_compiled_store_or_the_reason_for_its_absence_is_reported(certhook, 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
-def test_a_cache_directory_that_is_unsafe_is_a_problem(status, tmp_path: Path) -> None:
+def test_a_directory_that_is_unsafe_is_reported_with_the_remedy_and_is_no_problem(status, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache").chmod(0o777)
     found = status()
     assert found["store"] is None
-    assert "writable by other users" in found["eager_because"]
-    (problem,) = found["problems"]
-    assert str(tmp_path / "cache") in problem
+    path = tmp_path / "cache"
+    assert f"{path} is writable by other users (mode 777); run 'chmod go-w {path}'" in found["eager_because"]
+    assert found["problems"] == []
 
 
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
