@@ -172,7 +172,7 @@ def _keys(certificate: Certificate) -> list[object]:
 
 def identity(certificate: Certificate) -> tuple[bytes, bytes]:
     """Return the identity of a CA, its subject and the value of its public key, which a renewed certificate keeps."""
-    return names.folded(certificate.subject), key_value(certificate.key)
+    return names.folded_subject(certificate), key_value(certificate.key)
 
 
 def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, object, str]:
