@@ -1,8 +1,8 @@
 """The plot in the README: many contexts, many anchors, and all ratios.
 
-Text is stored as text, in a font that every viewer has or replaces by a narrower one, so that the file is small and
-changes are readable. The two colours differ in lightness, and every line and bar has a label next to it, so that the plot
-is readable without distinguishing colours.
+Text is stored as text, in a font that viewers without it replace by a narrower one, so that the file is small
+and its changes are readable. The two colours differ in lightness, and every line and bar has a label next to
+it, so that the plot is readable without distinguishing colours.
 """
 
 from __future__ import annotations
