@@ -1,6 +1,6 @@
 """Time typical uses of contexts with pyperf: connections, and three HTTP clients.
 
-requests and httpx pass certifi's file, which certhook adopts.
+requests and httpx name certifi's file, which certhook adopts, and requests any other file in REQUESTS_CA_BUNDLE.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from statistics import median
 import pyperf
 from environments import HERE, Environment, certifi_bundle
 from figures import Figure, compare
+from named import write_file
 
 CLIENTS = "clients, and connections to a server on loopback"
+WITH_VARIABLE = "requests.get with REQUESTS_CA_BUNDLE"
 
-#: The function in ``inside/clients.py``, its name in the table, whether ``SSL_CERT_FILE`` names the
-#: bundle, a factor for the number of rounds, and the target for the ratio.
-_BENCHMARKS: tuple[tuple[str, str, bool, int, float | None], ...] = (
-    ("default_context", "create_default_context()", False, 1, None),
-    ("certifi_context", "create_default_context(cafile=certifi.where())", False, 1, None),
-    ("existing_context", "one connection on an existing context", True, 4, 1.05),
-    ("new_context", "a new default context, and one connection on it", True, 1, None),
-    ("truststore_existing_context", "one connection on an existing truststore.SSLContext", True, 1, None),
-    ("urlopen", "urllib.request.urlopen", True, 1, None),
-    ("requests_get", "requests.get", False, 1, None),
-    ("httpx_client", "httpx.Client()", False, 1, None),
+#: The function in ``inside/clients.py``, its name in the table, the variable that names a file, a factor for the
+#: number of rounds, and the target for the ratio.
+_BENCHMARKS: tuple[tuple[str, str, str, int, float | None], ...] = (
+    ("default_context", "create_default_context()", "", 1, None),
+    ("certifi_context", "create_default_context(cafile=certifi.where())", "", 1, None),
+    ("existing_context", "one connection on an existing context", "SSL_CERT_FILE", 4, 1.05),
+    ("new_context", "a new default context, and one connection on it", "SSL_CERT_FILE", 1, None),
+    ("truststore_existing_context", "one connection on an existing truststore.SSLContext", "SSL_CERT_FILE", 1, None),
+    ("urlopen", "urllib.request.urlopen", "SSL_CERT_FILE", 1, None),
+    ("requests_get", "requests.get", "", 1, None),
+    ("requests_get", WITH_VARIABLE, "REQUESTS_CA_BUNDLE", 1, 0.2),
+    ("httpx_client", "httpx.Client()", "", 1, None),
 )
 
 
@@ -35,15 +38,18 @@ def measure(stock: Environment, certhook: Environment, rounds: int, port: int, w
     :param port: the port of the loopback server; certifi's bundle contains its authority
     """
     figures = []
-    for function, name, sets_cert_file, factor, target in _BENCHMARKS:
+    file = write_file(stock, work)
+    for function, name, variable, factor, target in _BENCHMARKS:
         if function.startswith("truststore") and not _has_truststore(stock):
             print(f"Skipped: {name} (truststore needs Python 3.10)")
             continue
         timers = []
         for environment in (stock, certhook):
             variables = {"CERTHOOK_SOURCES": "system,bundled"}
-            if sets_cert_file:
-                variables["SSL_CERT_FILE"] = certifi_bundle(environment)
+            if variable == "SSL_CERT_FILE":
+                variables[variable] = certifi_bundle(environment)
+            elif variable:
+                variables[variable] = file
             timers.append(_Timer(environment, function, port, variables, work))
         values: tuple[list[float], list[float]] = ([], [])
         for number in range(rounds * factor):

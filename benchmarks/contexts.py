@@ -47,7 +47,7 @@ def _further(stock: Environment, certhook: Environment, rounds: int) -> list[Fig
         stock_medians.append(median(pair[1] for pair in stock_pairs))
         certhook_medians.append(median(pair[1] for pair in certhook_pairs))
     return [
-        compare(FURTHER, "a default context, relative to a bare SSLContext", bare, default, target=1.25),
+        compare(FURTHER, "a default context, relative to a bare SSLContext", bare, default, target=1.1),
         compare(FURTHER, "a default context", stock_medians, certhook_medians, target=0.01),
     ]
 
@@ -57,7 +57,7 @@ def _memory(stock: Environment, certhook: Environment, rounds: int) -> Figure:
     for _ in range(rounds):
         stock_sizes.append(stock.inside("memory.py", str(LIVE)))
         certhook_sizes.append(certhook.inside("memory.py", str(LIVE)))
-    return compare(FURTHER, MEMORY, stock_sizes, certhook_sizes, unit=BYTES, target=0.03)
+    return compare(FURTHER, MEMORY, stock_sizes, certhook_sizes, unit=BYTES, target=0.02)
 
 
 def _many(stock: Environment, certhook: Environment, rounds: int) -> list[Figure]:
@@ -90,8 +90,8 @@ def _anchors(stock: Environment, certhook: Environment, rounds: int, work: Path)
             warm.append(sum(certhook.inside("first.py", **variables)) - import_ssl)
             further.append(median(pair[1] for pair in certhook.inside("further.py", "20", "20", **variables)))
         figures += [
-            compare(ANCHORS, f"{size:,}, first context, no store yet", stock_times, cold),
-            compare(ANCHORS, f"{size:,}, first context, warm store", stock_times, warm),
+            compare(ANCHORS, f"{size:,}, first context, no store", stock_times, cold),
+            compare(ANCHORS, f"{size:,}, first context, with a store", stock_times, warm),
             compare(ANCHORS, f"{size:,}, a further context", stock_times, further),
         ]
     return figures

@@ -1,25 +1,28 @@
 """The plot in the README: many contexts, many anchors, and all ratios.
 
-The two colours differ in lightness, and every line and bar has a label next to it, so that the plot
-is readable without distinguishing colours.
+Text is stored as text, in a font that viewers without it replace by a narrower one, so that the file is small
+and its changes are readable. The two colours differ in lightness, and every line and bar has a label next to
+it, so that the plot is readable without distinguishing colours.
 """
 
 from __future__ import annotations
 
+from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
 matplotlib.use("Agg")
 
-from clients import CLIENTS
+from clients import CLIENTS, WITH_VARIABLE
 from contexts import ANCHORS, FURTHER, MANY, MEMORY
 from figures import Figure
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
-from starting import FIRST, START
+from named import FURTHER_NAMED, NAMED, ROOTS
+from starting import FIRST, NO_STORE, RECENT, START, UNUSED
 
 # From the colour-blind safe palette of Okabe and Ito.
 _STOCK = "#D55E00"
@@ -27,15 +30,19 @@ _CERTHOOK = "#0072B2"
 _GREY = "#666666"
 _LIGHT = "#dddddd"
 
+# The distance between labels, as a fraction of the height of the axes.
+_LABEL_DISTANCE = 0.075
+
 _STYLE = {
-    "font.family": "DejaVu Sans",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     # The same figures result in the same file.
     "svg.hashsalt": "certhook",
 }
@@ -44,24 +51,26 @@ _STYLE = {
 _BARS = (
     (START, "interpreter start", "interpreter start"),
     (START, "import ssl", "import ssl"),
-    (FIRST, "no store yet", "first default context of a process, no store yet"),
-    (FIRST, "warm store, not used for an hour", "the same, with a store not used for an hour"),
-    (FIRST, "warm store, used seconds ago", "the same, with a store used seconds ago"),
-    (FURTHER, "a default context", "each further default context"),
+    (FIRST, NO_STORE, "first default context, no store"),
+    (FIRST, UNUSED, "first default context, store unused for an hour"),
+    (FIRST, RECENT, "first default context, store recently used"),
+    (FURTHER, "a default context", "further default context"),
+    (NAMED, FURTHER_NAMED, f"further context with a named file of {ROOTS} roots"),
     (FURTHER, MEMORY, "memory of a default context"),
     (CLIENTS, "one connection on an existing context", "one connection on an existing context"),
     (CLIENTS, "a new default context, and one connection on it", "a new default context and one connection"),
     (CLIENTS, "urllib.request.urlopen", "urllib.request.urlopen"),
     (CLIENTS, "one connection on an existing truststore.SSLContext", "one connection through truststore"),
-    (CLIENTS, "requests.get", "requests.get, which passes certifi's file"),
-    (CLIENTS, "httpx.Client()", "httpx.Client(), which passes certifi's file"),
+    (CLIENTS, "requests.get", "requests.get, which names certifi's file"),
+    (CLIENTS, WITH_VARIABLE, WITH_VARIABLE),
+    (CLIENTS, "httpx.Client()", "httpx.Client(), which names certifi's file"),
 )
 
 #: The lines over the number of roots: a part of the figure's name, the marker and the label.
 _KINDS = (
-    ("no store yet", "D", "certhook,\nfirst, no store yet"),
-    ("warm store", "^", "certhook,\nfirst, warm store"),
-    ("a further context", "s", "certhook,\neach further"),
+    ("no store", "D", "certhook, first, no store"),
+    ("with a store", "^", "certhook, first, with a store"),
+    ("a further context", "s", "certhook, each further"),
 )
 
 
@@ -78,7 +87,8 @@ def write(path: Path, facts: dict[str, Any], figures: list[Figure]) -> None:
         versions = f"certhook {facts['certhook']}, Python {facts['python']}, {facts['openssl']}"
         note = f"{versions}, {facts['processors']} processors; medians of one run"
         drawing.supxlabel(note, fontsize=8, color=_GREY)
-        metadata = {"Date": None} if path.suffix == ".svg" else None
+        # Without the date and the version of matplotlib, which would change with every run.
+        metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else None
         drawing.savefig(path, dpi=150, metadata=metadata)
         pyplot.close(drawing)
 
@@ -123,9 +133,11 @@ def _rounded(ratio: float) -> str:
 def _draw_many(axes: Axes, figures: list[Figure]) -> None:
     many = [figure for figure in figures if figure.group == MANY]
     counts = [int(figure.name.replace(",", "")) for figure in many]
-    _line(axes, counts, [figure.stock for figure in many], _STOCK, "o", "stock")
-    _line(axes, counts, [figure.certhook for figure in many], _CERTHOOK, "s", "certhook")
-    _both_logarithmic(axes, counts)
+    lines = [
+        _Line("stock", [figure.stock for figure in many], _STOCK, "o"),
+        _Line("certhook", [figure.certhook for figure in many], _CERTHOOK, "s"),
+    ]
+    _draw_lines(axes, counts, lines)
     axes.set_title("Time to create n default contexts")
     axes.set_xlabel("n, in one process, including import ssl")
 
@@ -133,11 +145,10 @@ def _draw_many(axes: Axes, figures: list[Figure]) -> None:
 def _draw_anchors(axes: Axes, figures: list[Figure]) -> None:
     chosen = [figure for figure in figures if figure.group == ANCHORS]
     sizes = sorted({_size(figure) for figure in chosen})
-    _line(axes, sizes, [figure.stock for figure in chosen if _KINDS[0][0] in figure.name], _STOCK, "o", "stock, each")
+    lines = [_Line("stock, each", [figure.stock for figure in chosen if _KINDS[0][0] in figure.name], _STOCK, "o")]
     for name, marker, label in _KINDS:
-        times = [figure.certhook for figure in chosen if name in figure.name]
-        _line(axes, sizes, times, _CERTHOOK, marker, label)
-    _both_logarithmic(axes, sizes)
+        lines.append(_Line(label, [figure.certhook for figure in chosen if name in figure.name], _CERTHOOK, marker))
+    _draw_lines(axes, sizes, lines)
     axes.set_title("Time of one default context")
     axes.set_xlabel("number of trusted roots")
 
@@ -146,11 +157,45 @@ def _size(figure: Figure) -> int:
     return int(figure.name.partition(", ")[0].replace(",", ""))
 
 
-def _line(axes: Axes, x: list[int], y: list[float], colour: str, marker: str, label: str) -> None:
-    axes.plot(x, y, color=colour, marker=marker, markersize=4.5, linewidth=1.6)
-    axes.annotate(
-        label, (x[-1], y[-1]), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8, color=colour
-    )
+class _Line(NamedTuple):
+    label: str
+    values: list[float]
+    colour: str
+    marker: str
+
+
+def _draw_lines(axes: Axes, x: list[int], lines: list[_Line]) -> None:
+    """Draw *lines* with logarithmic axes, and the label of each next to its end."""
+    for line in lines:
+        axes.plot(x, line.values, color=line.colour, marker=line.marker, markersize=4.5, linewidth=1.6)
+    _both_logarithmic(axes, x)
+    axes.set_ylim(axes.get_ylim())  # The positions of the labels depend on the limits.
+    low, high = map(log, axes.get_ylim())
+    heights = _spread([(log(line.values[-1]) - low) / (high - low) for line in lines])
+    for line, height in zip(lines, heights):
+        axes.annotate(
+            line.label,
+            (x[-1], height),
+            xycoords=("data", "axes fraction"),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=line.colour,
+        )
+
+
+def _spread(heights: list[float]) -> list[float]:
+    """Move *heights* apart, so that labels there do not overlap."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    moved = dict(zip(order, sorted(heights)))
+    for _ in range(100):
+        for lower, upper in zip(order, order[1:]):
+            excess = _LABEL_DISTANCE - (moved[upper] - moved[lower])
+            if excess > 0:
+                moved[lower] -= excess / 2
+                moved[upper] += excess / 2
+    return [moved[index] for index in range(len(heights))]
 
 
 def _both_logarithmic(axes: Axes, x: list[int]) -> None:

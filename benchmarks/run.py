@@ -16,6 +16,7 @@ from typing import Callable
 import clients
 import contexts
 import environments
+import named
 import plot
 import report
 import starting
@@ -40,6 +41,7 @@ def main() -> None:
         steps: list[tuple[str, Callable[[], list[Figure]]]] = [
             ("starting processes", lambda: starting.measure(stock, certhook, many)),
             ("creating contexts", lambda: contexts.measure(stock, certhook, few, work)),
+            ("naming a file", lambda: named.measure(stock, certhook, 3 * few, work)),
             ("connecting", lambda: clients.measure(stock, certhook, some, server.port, work)),
         ]
         figures: list[Figure] = []

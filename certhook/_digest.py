@@ -22,19 +22,19 @@ def new(algorithm: str, data: bytes = b"") -> Any:
 
     :raises ValueError: if this Python has no implementation
     """
-    try:
-        import hashlib
-
-        if sys.version_info >= (3, 9):
-            return hashlib.new(algorithm, data, usedforsecurity=False)
-        return hashlib.new(algorithm, data)
-    except (ImportError, ValueError) as error:  # hashlib itself cannot be imported without blake2.
-        for name in _BUILTIN.get(algorithm, ()):
-            try:
-                return getattr(__import__(name), algorithm)(data)
-            except (ImportError, AttributeError):
-                continue
-        raise ValueError(f"this Python has no {algorithm} (is it restricted to FIPS algorithms?)") from error
+    parameters = {"usedforsecurity": False} if sys.version_info >= (3, 9) else {}
+    # Without an algorithm of OpenSSL, hashlib uses Python's own. It takes longer to import, and needs blake2.
+    for module in ("_hashlib", "hashlib"):
+        try:
+            return __import__(module).new(algorithm, data, **parameters)
+        except (ImportError, ValueError) as failure:
+            error = failure
+    for name in _BUILTIN.get(algorithm, ()):
+        try:
+            return getattr(__import__(name), algorithm)(data)
+        except (ImportError, AttributeError):
+            continue
+    raise ValueError(f"this Python has no {algorithm} (is it restricted to FIPS algorithms?)") from error
 
 
 def digest(algorithm: str, data: bytes) -> bytes:

@@ -165,8 +165,6 @@ def write_directory(
     :param is_foreign: whether to replace an existing directory as a whole, because another user owns it
     :raises OSError: if that fails
     """
-    import shutil
-
     temporary = temporary_path(path)
     try:
         make_directory(temporary, directory_mode(mode))
@@ -179,7 +177,10 @@ def write_directory(
         else:
             _merge(temporary, path, sorted(content, key=last.__eq__), is_obsolete)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if os.path.lexists(temporary):
+            import shutil  # It imports modules for archives, which take longer than writing a store.
+
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _rename_directory(temporary: str, path: str) -> bool:

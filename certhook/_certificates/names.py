@@ -48,6 +48,11 @@ def subject_hash(name: bytes) -> str:
     return _hash_digits("sha1", canonical(name))
 
 
+def hash_of_subject(certificate: Certificate) -> str:
+    """Return :func:`subject_hash` of the subject of *certificate*."""
+    return _hash_digits("sha1", canonical_subject(certificate))
+
+
 def subject_hash_old(name: bytes) -> str:
     """Return the subject hash before OpenSSL 1.0.0, which Android still uses: based on the MD5 of *name*."""
     return _hash_digits("md5", name)
@@ -69,10 +74,26 @@ def folded(name: bytes) -> bytes:
         return name
 
 
+def folded_subject(certificate: Certificate) -> bytes:
+    """Return :func:`folded` of the subject of *certificate*."""
+    try:
+        return canonical_subject(certificate)
+    except ValueError:
+        return certificate.subject
+
+
 def is_self_issued(certificate: Certificate) -> bool:
     """Return whether subject and issuer of *certificate* are equal names, as those of a root are."""
     subject, issuer = certificate.subject, certificate.issuer
-    return subject == issuer or folded(subject) == folded(issuer)
+    return subject == issuer or folded_subject(certificate) == folded(issuer)
+
+
+def canonical_subject(certificate: Certificate) -> bytes:
+    """Return :func:`canonical` of the subject of *certificate*, which is computed once."""
+    found = certificate.canonical_subject
+    if found is None:
+        found = certificate.canonical_subject = canonical(certificate.subject)
+    return found
 
 
 def canonical(name: bytes) -> bytes:
@@ -86,8 +107,8 @@ def canonical(name: bytes) -> bytes:
     """
     sets = []
     for attributes in _attributes(name):
-        # DER sorts the elements of a SET OF by their encodings.
-        encoded = sorted(_canonical_attribute(*attribute) for attribute in attributes)
+        encoded = [_canonical_attribute(*attribute) for attribute in attributes]
+        encoded.sort()  # DER sorts the elements of a SET OF by their encodings.
         if encoded:  # OpenSSL drops an empty set when it decodes a name.
             sets.append(element(SET, b"".join(encoded)))
     return b"".join(sets)

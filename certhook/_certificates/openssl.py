@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _ssl
 import binascii
-import contextlib
 import os
 
 from certhook import _digest
@@ -15,7 +14,7 @@ from certhook.exceptions import SourceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Iterable, Iterator, Sequence
+    from typing import Iterable, Sequence
 
     from certhook._certificates.x509 import Certificate
     from certhook.exceptions import CerthookError
@@ -45,7 +44,7 @@ def hashed_names(certificates: Iterable[Certificate]) -> dict[str, bytes]:
     by_hash: dict[str, list[bytes]] = {}
     for certificate in certificates:
         try:
-            name = names.subject_hash(certificate.subject)
+            name = names.hash_of_subject(certificate)
         except ValueError:
             continue  # OpenSSL cannot decode this name either.
         by_hash.setdefault(name, []).append(certificate.der)
@@ -90,8 +89,7 @@ def load_certificates(context: ssl.SSLContext, certificates: Iterable[bytes]) ->
     """
     parts = list(map(_split, certificates))
     if any(auxiliary for _, auxiliary in parts):
-        with _temporary_file(_joined_pem(parts)) as path:
-            load_file(context, path)
+        _load_through_file(context, _joined_pem(parts))
         return
     # Python before 3.12 misreads an unrelated error in OpenSSL's queue, such as one in openssl.cnf, as a
     # rejection. The failing call empties the queue. The second attempt uses PEM, because every call with DER
@@ -131,11 +129,10 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
     return data[:end], data[end:]
 
 
-@contextlib.contextmanager
-def _temporary_file(data: bytes) -> Iterator[str]:
-    """Create a file that no other user can read.
+def _load_through_file(context: ssl.SSLContext, data: bytes) -> None:
+    """Load PEM text into *context* from a temporary file that no other user can read.
 
-    :raises OSError: if that is impossible
+    :raises OSError: if it cannot be created
     """
     descriptor, name = _create_file()
     try:
@@ -143,7 +140,7 @@ def _temporary_file(data: bytes) -> Iterator[str]:
         # Not open(), which is missing at shutdown, and which pyfakefs replaces.
         while data:
             data = data[os.write(descriptor, data) :]
-        yield path
+        load_file(context, path)
     finally:
         os.close(descriptor)
         if name:
@@ -156,8 +153,10 @@ def _create_file() -> tuple[int, str]:
     :returns: its descriptor, and its name, which is empty for a file in memory
     """
     if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):  # The kernel or a sandbox does not support it.
+        try:
             return os.memfd_create("certhook"), ""
+        except OSError:
+            pass  # The kernel or a sandbox does not support it.
     from tempfile import mkstemp
 
     return mkstemp(prefix="certhook-")

@@ -8,7 +8,6 @@ together with a problem for each malformed block.
 from __future__ import annotations
 
 import binascii
-import re
 
 from certhook._certificates import x509
 from certhook._certificates.anchor import Entry, purpose_bits
@@ -37,18 +36,30 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _NO_END = "the END line is missing"
 
 
-def parse(
-    data: bytes, lenient: bool = False, known: dict[bytes, x509.Certificate] | None = None
-) -> tuple[list[Entry], list[str]]:
+class Known:
+    """The certificates that were parsed already, because many locations contain the same ones.
+
+    :ivar by_der: the certificates by their DER
+    :ivar by_text: the same certificates by the text between BEGIN and END, which is decoded once
+    """
+
+    __slots__ = ("by_der", "by_text")
+
+    def __init__(self) -> None:
+        self.by_der: dict[bytes, x509.Certificate] = {}
+        self.by_text: dict[bytes, x509.Certificate] = {}
+
+
+def parse(data: bytes, lenient: bool = False, known: Known | None = None) -> tuple[list[Entry], list[str]]:
     """Read the certificates in *data*.
 
     :param lenient: whether to also accept blocks that p11-kit accepts and OpenSSL does not. Block lists are
         read this way, so that no distrusted certificate is missed.
-    :param known: certificates by their DER; those in it are not parsed again, and others are added
+    :param known: certificates that are not parsed again; others are added
     :returns: the entries in the order of the file, and a problem for each malformed block, up
         to :data:`MOST_PROBLEMS`
     """
-    known = {} if known is None else known
+    known = Known() if known is None else known
     if data.startswith(_UTF16_MARKS):
         # PowerShell's ">" writes UTF-16. PEM itself is ASCII.
         data = data.decode("utf-16", "replace").encode("ascii", "replace")
@@ -61,10 +72,17 @@ def parse(
     problems: list[str] = []
     skipped = 0
     for line, label, body, fault in _lenient_blocks(data) if lenient else _strict_blocks(data):
+        certificate = known.by_text.get(body)
+        if certificate is not None:
+            entries.append(Entry(certificate))
+            continue
         try:
             if fault:
                 raise ValueError(fault)
-            entries.append(_entry(_base64(body), label == TRUSTED_CERTIFICATE, known))
+            entry = _entry(_base64(body), label == TRUSTED_CERTIFICATE, known)
+            if not entry.certificate.rest:
+                known.by_text[body] = entry.certificate
+            entries.append(entry)
         except ValueError as error:
             skipped += 1
             if skipped <= MOST_PROBLEMS:
@@ -125,10 +143,6 @@ def _ends_line(before: bytes, newline: bytes) -> bool:
     return not before or before.endswith(newline)
 
 
-# The end of a block's headers (RFC 1421). OpenSSL accepts no certificate with headers.
-_BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
-
-
 def _lenient_blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
     """Find the certificate blocks that p11-kit finds: anywhere in a line, with or without headers.
 
@@ -153,9 +167,16 @@ def _lenient_blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
                 yield line, label, b"", _NO_END
             else:
                 if b":" in body:
-                    body = _BLANK_LINE.split(body, 1)[-1]
+                    body = _without_headers(body)
                 yield line, label, body.translate(None, b"\v\f"), ""
         position = following
+
+
+def _without_headers(body: bytes) -> bytes:
+    """Return *body* without its headers (RFC 1421). OpenSSL accepts no certificate with headers."""
+    import re
+
+    return re.split(rb"\r?\n[ \t]*\r?\n", body, maxsplit=1)[-1]
 
 
 def _is_commented_out(body: bytes) -> bool:
@@ -177,12 +198,12 @@ def _is_base64(digits: bytes) -> bool:
     return digits.replace(b"+", b"").replace(b"/", b"").isalnum()
 
 
-def _entry(data: bytes, may_have_settings: bool, known: dict[bytes, x509.Certificate]) -> Entry:
-    certificate = known.get(data)
+def _entry(data: bytes, may_have_settings: bool, known: Known) -> Entry:
+    certificate = known.by_der.get(data)
     if certificate is None:
         certificate = x509.Certificate(data)
     if not certificate.rest:
-        known[data] = certificate
+        known.by_der[data] = certificate
         return Entry(certificate)
     if not may_have_settings:
         raise ValueError(f"{len(certificate.rest)} bytes follow the certificate")

@@ -7,7 +7,7 @@ sources, without distrusted ones, together with the problems.
 from __future__ import annotations
 
 from certhook._config import SERVER_AUTH
-from certhook._sources import bundled, distrust, extra, installed, removed, system
+from certhook._sources import bundled, distrust, extra, removed, system
 from certhook._sources.collector import Collector
 from certhook._sources.trust_set import TrustSet
 from certhook.exceptions import CerthookError, SourceError
@@ -52,9 +52,12 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
     contain roots that the administrator removed from that store.
     """
     collector = Collector(config, purpose)
-    _read(installed, "installed bundle", collector)
-    if collector.is_reduced:
-        return collector
+    if config.named is not None:
+        from certhook._sources import installed
+
+        _read(installed, "installed bundle", collector)
+        if collector.is_reduced:
+            return collector
     _read(distrust, "distrust", collector)
     names = list(config.sources)
     if not collector.blocklist.is_complete:

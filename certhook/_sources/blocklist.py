@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from certhook._certificates import names, pem, x509
 from certhook._certificates.keys import key_value
 from certhook._config import ANY_PURPOSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Collection
+    from typing import Callable, Collection
 
     from certhook._certificates.x509 import Certificate
 
@@ -59,7 +57,6 @@ class Blocklist:
 
     :ivar certificates: the distrusted certificates by their DER, if the entries contain them
     :ivar removed_labels: the names of deselected files of Debian that no longer exist, with the path of the list
-    :ivar exempt: the identities of CAs that remain trusted although *removed_labels* contains their labels
     :ivar is_complete: whether all block lists could be read
     """
 
@@ -69,8 +66,21 @@ class Blocklist:
         self._has_sha1 = False
         self.certificates: dict[bytes, Certificate] = {}
         self.removed_labels: dict[bytes, str] = {}
-        self.exempt: Collection[object] = frozenset()
         self.is_complete = True
+        self._exempt: Collection[object] = frozenset()
+        self._find_exempt: Callable[[], Collection[object]] | None = None
+
+    @property
+    def exempt(self) -> Collection[object]:
+        """The identities of CAs that remain trusted although :attr:`removed_labels` contains their labels."""
+        if self._find_exempt is not None:
+            find, self._find_exempt = self._find_exempt, None
+            self._exempt = find()
+        return self._exempt
+
+    def exempt_those_of(self, find: Callable[[], Collection[object]]) -> None:
+        """Let *find* determine :attr:`exempt` when it is needed: it reads hundreds of files."""
+        self._find_exempt = find
 
     def add(self, entry: BlocklistEntry, path: str) -> None:
         """Distrust the certificate or key of *entry*, and every certificate with the same subject and key.
@@ -99,18 +109,20 @@ class Blocklist:
         """Distrust each root in *bundle* with a label in :attr:`removed_labels`.
 
         :param bundle: PEM text in which a comment before each root contains its label, as in certifi's bundle
-        :returns: whether :attr:`removed_labels` contains any label
+        :returns: whether it distrusts any
         """
-        if not self.removed_labels:
+        if not self.removed_labels or _LABEL not in bundle:
             return False
-        for label, block in _LABELLED.findall(bundle):
+        is_found = False
+        for label, block in _labelled_blocks(bundle):
             path = self.removed_labels.get(_debian_name(label))
             if path is None:
                 continue
             for entry in pem.parse(block)[0]:
                 if identity(entry.certificate) not in self.exempt:
                     self.add(BlocklistEntry(ANY_PURPOSE, entry.certificate), path)
-        return True
+                    is_found = True
+        return is_found
 
     def match(self, certificate: Certificate) -> tuple[int, list[str]]:
         """Return the purposes that *certificate* is distrusted for, as bits, and the paths of the lists."""
@@ -127,18 +139,28 @@ class Blocklist:
 
 
 # certifi's bundle contains Mozilla's label of each root in a comment before it.
-_LABELLED = re.compile(
-    rb'^# Label: "(.*)"\r?\n(?:#.*\n){0,20}(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----)', re.MULTILINE
-)
+_LABEL = b'# Label: "'
+_COMMENTS_AND_BLOCK = rb'(.*)"\r?\n(?:#.*\n){0,20}(-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----)'
 # Non-ASCII characters in labels are escaped as in Python.
-_ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}")
+_ESCAPE = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}"
 # Debian replaces these characters in file names.
 _DEBIAN_REPLACEMENTS = str.maketrans("/ (),", "__==_")
 
 
+def _labelled_blocks(bundle: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the label and the PEM block of each labelled root in *bundle*."""
+    import re  # Few systems have removed labels.
+
+    return re.findall(rb"^%s%s" % (_LABEL, _COMMENTS_AND_BLOCK), bundle, re.MULTILINE)
+
+
 def _debian_name(label: bytes) -> bytes:
     """Return the name of Debian's file for the root with this label (ca-certificates, certdata2pem.py)."""
-    name = _ESCAPE.sub(lambda escape: chr(int(escape[0][2:], 16)), label.decode("latin-1"))
+    name = label.decode("latin-1")
+    if "\\" in name:
+        import re
+
+        name = re.sub(_ESCAPE, lambda escape: chr(int(escape[0][2:], 16)), name)
     return f"{name.translate(_DEBIAN_REPLACEMENTS)}.crt".encode("utf-8", "replace")
 
 
@@ -150,7 +172,7 @@ def _keys(certificate: Certificate) -> list[object]:
 
 def identity(certificate: Certificate) -> tuple[bytes, bytes]:
     """Return the identity of a CA, its subject and the value of its public key, which a renewed certificate keeps."""
-    return names.folded(certificate.subject), key_value(certificate.key)
+    return names.folded_subject(certificate), key_value(certificate.key)
 
 
 def _serial_key(issuer: bytes, serial: bytes) -> tuple[bytes, object, str]:

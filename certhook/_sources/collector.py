@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import time
 
+from certhook._certificates.pem import Known
 from certhook._sources.blocklist import Blocklist
 from certhook._sources.merged import Merged, in_order_of_use
 from certhook._sources.trust_set import Location, TrustSet
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Iterable
 
     from certhook._certificates.anchor import Anchor, Entry
-    from certhook._certificates.x509 import Certificate
     from certhook._config import Config
     from certhook.exceptions import CerthookError
 
@@ -30,7 +30,7 @@ class Collector:
     :ivar recorder: records the inputs
     :ivar blocklist: removes certificates, whichever source lists them
     :ivar now: the time for which trust is determined, in seconds since the epoch
-    :ivar certificates: every certificate that was parsed, by its DER, so that each is parsed once
+    :ivar certificates: every certificate that was parsed, so that each is parsed once
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources
     :ivar is_reduced: whether the public bundle that is requested lost roots after its installation
@@ -41,7 +41,7 @@ class Collector:
         self.purpose = purpose
         self.recorder = Recorder()
         self.blocklist = Blocklist()
-        self.certificates: dict[bytes, Certificate] = {}
+        self.certificates = Known()
         self.locations: list[Location] = []
         self.problems: list[CerthookError] = [*config.problems]
         self.is_reduced = False

@@ -16,8 +16,8 @@ and no file is selected by mistake.
 
 from __future__ import annotations
 
+import io
 import os
-import re
 
 from certhook import _files
 from certhook._certificates import pem
@@ -37,29 +37,26 @@ _MOZILLAS = "mozilla"
 #: The directory tree of the administrator's own CAs, files ``*.crt``, which deselecting does not affect.
 LOCAL = "/usr/local/share/ca-certificates"
 
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 # A line as read(1p) without -r returns it, which may continue after a backslash.
-_LOGICAL_LINE = re.compile(rb"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
-_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_LOGICAL_LINE = rb"((?:[^\\\n]|\\.)*)\n"
+_ESCAPE = rb"\\(.)"
 
 
 def read_deselected(collector: Collector) -> None:
     """Read the roots that are deselected in :data:`DESELECTED` into *collector*."""
     collector.recorder.watch(DESELECTED)
     data = block_files.content(collector, DESELECTED) or b""
-    lines = _LINE.findall(data)
+    lines = io.BytesIO(data).readlines()  # Unlike splitlines(), they end only at line feeds.
     deselected = b"".join(line.strip()[1:] + b"\n" for line in lines if line.strip().startswith(b"!"))
     # With backslashes as escapes, as older versions of the script read them, and literally.
     both = [*_names(deselected + b"\n", strip=None), *_names(deselected.replace(b"\\", b"\\\\"), strip=None)]
     names = [name for name in dict.fromkeys(both) if os.path.basename(name)]
     if not names:
         return
-    exempt = local_identities(collector)
     # The versions disagree about a line with a backslash, so it does not exempt a CA.
     selected = b"".join(line for line in lines if not line.startswith((b"#", b"!", b"\n")) and b"\\" not in line)
-    for name in _names(selected, strip=b" \t"):
-        exempt |= _identities(collector, _path(name))
-    collector.blocklist.exempt = exempt
+    blocklist = collector.blocklist
+    blocklist.exempt_those_of(lambda: _selected_identities(collector, _names(selected, strip=b" \t")))
     for name in names:
         path = _path(name)
         collector.recorder.watch_member(path)
@@ -70,12 +67,12 @@ def read_deselected(collector: Collector) -> None:
                 path,
                 block_files.certificates(content),
                 is_blocklist=True,
-                exempt=exempt,
+                exempt=blocklist.exempt,
                 listed_by=DESELECTED,
             )
         elif os.path.dirname(name) == _MOZILLAS:
             # An upgrade removed the file. Its name remains in the configuration, and a bundle may contain the root.
-            collector.blocklist.removed_labels[os.fsencode(os.path.basename(name))] = DESELECTED
+            blocklist.removed_labels[os.fsencode(os.path.basename(name))] = DESELECTED
 
 
 def _names(text: bytes, strip: bytes | None) -> list[str]:
@@ -84,16 +81,36 @@ def _names(text: bytes, strip: bytes | None) -> list[str]:
     :param strip: the white space to remove around names; any, if it is None
     """
     names = []
-    for line in _LOGICAL_LINE.findall(text):
-        name = _ESCAPE.sub(lambda escape: b"" if escape[1] == b"\n" else escape[1], line.strip(strip))
+    for name in _unescaped_lines(text, strip):
         if name and b"\0" not in name:
             names.append(os.fsdecode(name))
     return names
 
 
+def _unescaped_lines(text: bytes, strip: bytes | None) -> list[bytes]:
+    # The last line is incomplete, and usually empty.
+    if b"\\" not in text:
+        return [line.strip(strip) for line in text.split(b"\n")[:-1]]
+    import re
+
+    def unescape(escape: re.Match[bytes]) -> bytes:
+        return b"" if escape[1] == b"\n" else escape[1]
+
+    lines = re.findall(_LOGICAL_LINE, text, re.DOTALL)
+    return [re.sub(_ESCAPE, unescape, line.strip(strip), flags=re.DOTALL) for line in lines]
+
+
 def _path(name: str) -> str:
     # Even if the name begins with a slash.
     return f"{CERTIFICATES}/{name}"
+
+
+def _selected_identities(collector: Collector, names: list[str]) -> set[object]:
+    """Return the identities of the CAs that a selected file or :data:`LOCAL` contains."""
+    found = local_identities(collector)
+    for name in names:
+        found |= _identities(collector, _path(name))
+    return found
 
 
 def local_identities(collector: Collector) -> set[object]:
@@ -102,7 +119,10 @@ def local_identities(collector: Collector) -> set[object]:
     collector.recorder.watch(LOCAL)
     seen = set()
     for directory, subdirectories, names in os.walk(LOCAL, followlinks=True):
-        status = os.stat(directory)
+        try:
+            status = os.stat(directory)
+        except OSError:
+            continue  # It was removed meanwhile.
         if (status.st_dev, status.st_ino) in seen:
             subdirectories.clear()  # A symbolic link forms a cycle.
             continue

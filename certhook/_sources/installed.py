@@ -9,8 +9,6 @@ an entry for the bundle, as in archives and in packages of most distributions, i
 from __future__ import annotations
 
 import binascii
-import csv
-import io
 import os
 import re
 
@@ -135,6 +133,9 @@ def _entries(record: str, directory: str, path: str) -> Iterator[Record]:
     name = os.path.normcase(os.path.basename(path))
     if name.encode("utf-8", "surrogateescape") not in (data.lower() if name.islower() else data):
         return
+    import csv
+    import io
+
     wanted = _comparable(path)
     try:
         for row in csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")):

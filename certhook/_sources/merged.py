@@ -29,6 +29,7 @@ class Merged:
 
     __slots__ = (
         "_first",
+        "_has_auxiliary",
         "_listed",
         "_purpose",
         "_rejected_by",
@@ -50,6 +51,7 @@ class Merged:
         self._purpose = purpose
         # The first entry of each source that has trust settings, or is trusted for the purpose.
         self._first: dict[str, Entry] = {}
+        self._has_auxiliary = False
         # The first trust settings that reject the purpose.
         self._rejecting = b""
         # Dictionaries instead of sets, because the order is significant.
@@ -63,6 +65,8 @@ class Merged:
         determines the trust settings. A rejected purpose is rejected in every source.
         """
         self._listed[source, path] = None
+        if entry.auxiliary:
+            self._has_auxiliary = True
         if entry.rejected:
             self.reject(entry.rejected, [path])
             if entry.rejected & self._purpose and not self._rejecting:
@@ -91,6 +95,8 @@ class Merged:
     @property
     def _auxiliary(self) -> bytes:
         """The trust settings that OpenSSL applies."""
+        if not self._has_auxiliary:
+            return b""
         if self._rejecting:
             return self._rejecting
         trusting = [entry for entry in self._first.values() if entry.trusted & self._purpose]
@@ -133,12 +139,12 @@ def in_order_of_use(every: Iterable[Merged], now: float) -> list[Merged]:
     if not pending:
         return ordered
     ends = [merged for merged in ordered if merged.is_self_issued or merged._auxiliary]
-    complete = {names.folded(merged.certificate.subject) for merged in ends if not merged.is_past(now)}
+    complete = {names.folded_subject(merged.certificate) for merged in ends if not merged.is_past(now)}
     while pending:
         found = {merged for merged in pending if names.folded(merged.certificate.issuer) in complete}
         if not found:
             break
-        complete.update(names.folded(merged.certificate.subject) for merged in found)
+        complete.update(names.folded_subject(merged.certificate) for merged in found)
         pending = [merged for merged in pending if merged not in found]
     dead_ends = set(pending)
     kept = [merged for merged in ordered if merged.is_stock or merged not in dead_ends]

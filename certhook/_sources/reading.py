@@ -13,6 +13,7 @@ from certhook.exceptions import ConfigurationError, SourceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._certificates.anchor import Entry
+    from certhook._certificates.x509 import Certificate
     from certhook._sources.collector import Collector
     from certhook._sources.trust_set import Location
 
@@ -102,7 +103,6 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
     file with another name, or without a certificate of this hash, is not trusted. In directories
     of Android, a file contains one certificate.
     """
-    subject_hash = names.subject_hash_old if old else names.subject_hash
     hashed = sorted((match[1], int(match[2])) for match in map(_HASHED_NAME.fullmatch, found) if match)
     expected = {name: 0 for name, _ in hashed}
     others: list[tuple[list[Entry], str]] = []
@@ -118,7 +118,7 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
         remaining: list[Entry] = []
         for entry in _load(collector, path, location):
             try:
-                is_match = subject_hash(entry.certificate.subject) == name
+                is_match = _subject_hash(entry.certificate, old) == name
             except ValueError as error:
                 collector.problems.append(SourceError(path, f"contains a certificate that is ignored: {error}"))
                 continue
@@ -129,6 +129,10 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
     # OpenSSL finds these only after the file's own hash was looked up, so they come last among equal names.
     for entries, path in others if not old else ():
         collector.add(location, entries, path, is_found=False)
+
+
+def _subject_hash(certificate: Certificate, old: bool) -> str:
+    return names.subject_hash_old(certificate.subject) if old else names.hash_of_subject(certificate)
 
 
 def _load(collector: Collector, path: str, location: Location, setting: str | None = None) -> list[Entry]:

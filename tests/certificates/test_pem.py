@@ -385,18 +385,18 @@ def test_parsing_takes_linear_time(pattern: str) -> None:
 
 
 def test_a_known_certificate_is_not_parsed_again() -> None:
-    known: dict[bytes, x509.Certificate] = {}
+    known = pem.Known()
     (one,), _ = pem.parse(der.pem(ONE), known=known)
-    assert known == {ONE: one.certificate}
+    assert known.by_der == {ONE: one.certificate}
     entries, _ = pem.parse(TWO_BLOCKS, known=known)
     assert entries[0].certificate is one.certificate
-    assert list(known) == [ONE, TWO]
+    assert list(known.by_der) == [ONE, TWO]
 
 
 def test_trust_settings_are_read_for_a_known_certificate() -> None:
-    known: dict[bytes, x509.Certificate] = {}
+    known = pem.Known()
     pem.parse(der.pem(ONE), known=known)
     settings = der.auxiliary(rejected=[x509.SERVER_AUTH])
     (entry,), _ = pem.parse(der.pem(ONE + settings, "TRUSTED CERTIFICATE"), known=known)
     assert entry.rejected == SERVER_AUTH
-    assert list(known) == [ONE]
+    assert list(known.by_der) == [ONE]

@@ -234,7 +234,7 @@ def test_cas_of_all_files_of_the_administrator_and_all_selected_files_remain_tru
     distrust.read(collector)
     assert [lists(collector, ca) for ca in [*cas, BAD]] == [set(), set(), set(), set(), {path}]
     # The system's store also contains them. They are not parsed again.
-    assert set(collector.certificates) == {ca.der for ca in cas}
+    assert set(collector.certificates.by_der) == {ca.der for ca in cas}
 
 
 def test_links_to_directories_of_the_administrators_cas_are_followed(linux, collector) -> None:
@@ -285,12 +285,30 @@ def test_an_unreadable_ca_of_the_administrator_does_not_hide_the_others(linux, c
 
 def test_every_file_of_debian_is_watched(linux, collector) -> None:
     write(linux / "local" / "inner" / "own.crt", der.pem(OTHER.der))
+    write(linux / "certificates" / "a.crt", der.pem(BAD.der))
     write(linux / "deselected", b"!a.crt\n!mozilla/b.crt\n")
     debian.read_deselected(collector)
     local = [str(linux / "local"), str(linux / "local"), str(linux / "local" / "inner")]
     assert collector.recorder.watched == [str(linux / "deselected"), *local]
-    names = [("local", "inner", "own.crt"), ("certificates", "a.crt"), ("certificates", "mozilla", "b.crt")]
+    names = [("certificates", "a.crt"), ("local", "inner", "own.crt"), ("certificates", "mozilla", "b.crt")]
     assert collector.recorder.members == [str(linux.joinpath(*name)) for name in names]
+
+
+def test_other_files_are_read_only_if_a_bundle_contains_a_deselected_root_without_a_file(linux, collector) -> None:
+    """They are hundreds, and every release of Debian deselects roots that it removed."""
+    write(linux / "local" / "own.crt", der.pem(BAD.der))
+    write(linux / "deselected", b"!mozilla/Bad.crt\nselected.crt\n")
+    debian.read_deselected(collector)
+    collector.block_labelled(b'# Label: "Other"\n' + der.pem(OTHER.der))
+    assert collector.recorder.watched == [str(linux / "deselected")]
+    assert collector.recorder.members == [str(linux / "certificates" / "mozilla" / "Bad.crt")]
+    collector.block_labelled(b'# Label: "Bad"\n' + der.pem(BAD.der))
+    assert collector.blocklist.match(BAD) == (0, [])
+    assert str(linux / "local") in collector.recorder.watched
+    assert collector.recorder.members[1:] == [
+        str(linux / "local" / "own.crt"),
+        str(linux / "certificates" / "selected.crt"),
+    ]
 
 
 # p11-kit.
