@@ -42,8 +42,9 @@ class Damaged(Host):
         return self.program_.child(expression, is_strict=True)
 
     def assert_intact(self) -> None:
-        found = {name: entry for name, entry in self.content().items() if name != "0123abcd.0"}
-        assert found == self.intact
+        found = self.content()
+        changed = [name for name in sorted({*found, *self.intact}) if found.get(name) != self.intact.get(name)]
+        assert not [name for name in changed if os.path.basename(name) != "0123abcd.0" or "/" in name]
 
     def reset(self) -> None:
         """Delete everything, and build the store again."""
@@ -104,7 +105,7 @@ def test_damage_is_repaired_by_the_first_process_after_a_boot_if_the_clock_is_wr
 COMMANDS = {
     "status": "certhook('status', '--json')",
     "check": "certhook('check', '--json', 'localhost:' + os.environ['SERVERS'].split()[0].split(':')[1])",
-    "export": "certhook('export')",
+    "export": "certhook('export', '-')",
 }
 
 
@@ -130,6 +131,7 @@ def test_a_command_detects_damage_that_other_processes_have_not_noticed(damaged,
 def test_damage_is_repaired_by_a_failed_verification(damaged, kind) -> None:
     """A second program holds the contexts, one for each kind of damage."""
     with damaged.program() as program:
+        program("vars(__import__('certhook._trust')._trust).update(_CHECKSUM_INTERVAL=0)")
         for number, damage in enumerate(APPLICABLE[kind]):
             if (kind, damage) == ("root", "replace by pipe"):
                 damage = "remove"  # Opening a pipe blocks OpenSSL, in stock hashed directories as well.
