@@ -139,7 +139,8 @@ def _link_name(trust_set: TrustSet, settings: tuple[str, ...], unreadable: list[
     Environments with their own copies of the same public bundle share a link. Other containers, in which the
     same paths are other files, do not, nor do processes that cannot read the same files.
     """
-    bundled = {der for location in trust_set.locations if location.source == "bundled" for der in location.ders}
+    # Contexts must follow a link although a root of the bundle expires or is distrusted later.
+    bundled = {der for location in trust_set.locations if location.source == "bundled" for der in location.listed}
     content = [_digest.hexdigest("sha256", der) for der in bundled]
     shared = [part for position, part in enumerate(settings) if position != _BUNDLE_KEY]
     machine = [] if portable else _machine()
