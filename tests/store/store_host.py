@@ -58,7 +58,7 @@ class Host(Machine):
         """Set the time of the latest check of every index to one before the latest boot."""
         before = time.time() - time.monotonic() - 3600
         for index in self.named(INDEX):
-            os.utime(index, (before, before))
+            os.utime(index, (before, before), follow_symlinks=False)
 
     def content(self) -> dict[str, Any]:
         """Return the content, the mode or the target of everything but the indexes."""

@@ -256,7 +256,7 @@ def kill_at(number: int, expression: str) -> None:
 
 
 def preload() -> None:
-    """Import every module that a process without access to this environment needs."""
+    """Import every module that a process without access to this environment needs; /var/lib must be empty."""
     import encodings.idna  # noqa: F401
     import pkgutil
 
@@ -268,13 +268,15 @@ def preload() -> None:
                 __import__(module.name)
     from certhook._state import process
 
-    with tempfile.TemporaryDirectory(dir=str(Path.home() / ".cache")) as directory:
+    with tempfile.TemporaryDirectory(dir="/var/lib") as directory:
         kept = {name: os.environ.pop(name, None) for name in ("CERTHOOK_STORE_DIR", "CERTHOOK_CACHE_DIR")}
         os.environ["CERTHOOK_CACHE_DIR"] = directory
         for _ in range(2):
             trusted()
             certhook("status", "--json")
+            at_secure = process.at_secure  # A process that has changed its user cannot determine it.
             process.reset()
+            process.at_secure = at_secure
         del os.environ["CERTHOOK_CACHE_DIR"]
         os.environ.update({name: value for name, value in kept.items() if value is not None})
 
