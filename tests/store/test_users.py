@@ -239,7 +239,7 @@ def test_a_store_next_to_the_package_is_used_by_every_user(host, application, us
     with started(host, **variables) as program:
         assert program("__import__('certhook').__file__") == "/mnt/app/certhook/__init__.py"
         status, output = program.child("certhook('compile')", user=1000, group=0, umask=umask)
-        assert status == 0, output
+        assert status == 0, program.errors
         options = {"user": user, "group": 0, "umask": umask, "is_strict": True}
         assert program.child("found()", **options) == [TRUSTED, True]
         _, output = program.child("certhook('status', '--json')", **options)
