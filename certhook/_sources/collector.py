@@ -65,6 +65,7 @@ class Collector:
         :param is_found: whether OpenSSL finds them by their own subject hashes, if it is a hashed directory
         """
         for entry in entries:
+            location.listed.add(entry.der)
             merged = self._merged.get(entry.der)
             if merged is None:
                 merged = self._merged[entry.der] = Merged(entry.certificate, self.purpose)

@@ -18,18 +18,20 @@ class Location:
     :ivar source: "system", "bundled" or "extra"
     :ivar path: the path, or the name of the store
     :ivar ders: the anchors as DER, including anchors that another location lists, too
+    :ivar listed: every certificate as DER, also those that are distrusted, restricted or expired
     :ivar note: why it lists no anchor; empty if it lists any
     :ivar is_stock: whether stock Python would load it for the same request
     """
 
     __module__ = "certhook"
-    __slots__ = ("ders", "is_stock", "note", "path", "source")
+    __slots__ = ("ders", "is_stock", "listed", "note", "path", "source")
 
     def __init__(self, source: str, path: str, is_stock: bool = False) -> None:
         self.is_stock = is_stock
         self.source = source
         self.path = path
         self.ders: set[bytes] = set()
+        self.listed: set[bytes] = set()
         self.note = ""
 
     @property

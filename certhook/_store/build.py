@@ -139,19 +139,23 @@ def _link_name(trust_set: TrustSet, settings: tuple[str, ...], unreadable: list[
     Environments with their own copies of the same public bundle share a link. Other containers, in which the
     same paths are other files, do not, nor do processes that cannot read the same files.
     """
-    bundled = {der for location in trust_set.locations if location.source == "bundled" for der in location.ders}
+    # Contexts must follow a link although a root of the bundle expires or is distrusted later.
+    bundled = {der for location in trust_set.locations if location.source == "bundled" for der in location.listed}
     content = [_digest.hexdigest("sha256", der) for der in bundled]
     shared = [part for position, part in enumerate(settings) if position != _BUNDLE_KEY]
-    machine = [] if portable else _machine(trust_set.snapshot)
+    machine = [] if portable else _machine()
     parts = repr((shared, sorted(content), unreadable, machine))
     return f"trust-{_digest.hexdigest('sha256', os.fsencode(parts))[:16]}"
 
 
-def _machine(snapshot: Snapshot) -> list[str]:
-    """Return facts that distinguish the file system of a container from that of its host."""
+def _machine() -> list[int]:
+    """Return facts that distinguish the file system of a container from that of its host.
+
+    They must not change while contexts point at a link. In an overlay, a file has another device after it was
+    modified, but a directory has not.
+    """
     root = os.stat(os.sep)
-    devices = {seen[3] for kind, _, _, seen in snapshot.frequent if kind == PATH and seen is not None}
-    return [str(root.st_dev), str(root.st_ino), *map(str, sorted(devices))]
+    return [root.st_ino, *(os.stat(path).st_dev for path in (os.sep, "/etc", "/usr") if os.path.exists(path))]
 
 
 def _replace_link(directory: str, name: str, target: str) -> str:
