@@ -83,7 +83,7 @@ def test_the_table_describes_every_setting(settings) -> None:
         name: attribute for name, (attribute, _) in DEFAULTS.items()
     }
     assert {setting.name for setting in settings.SETTINGS if setting.selects_roots} == SELECT_ROOTS
-    assert settings.VARIABLES == (*[setting.name for setting in settings.SETTINGS], "CERTHOOK_CACHE_DIR")
+    assert (*[setting.name for setting in settings.SETTINGS], "CERTHOOK_CACHE_DIR") == settings.VARIABLES
     assert not any(setting.description[0].isupper() for setting in settings.SETTINGS)
 
 
