@@ -53,7 +53,7 @@ def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = No
     require_tls()
     from certhook import _contexts
 
-    _contexts.load_default_certs(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
+    _contexts.load_default_certs(context, purpose)
 
 
 def trust_set(purpose: ssl.Purpose | None = None) -> TrustSet:

@@ -12,6 +12,7 @@ import ssl
 from types import FunctionType, ModuleType
 
 from certhook import _patch
+from certhook._config import purpose_bit
 from certhook._state import context_class_of, is_hooked, markers_of
 
 TYPE_CHECKING = False
@@ -40,32 +41,38 @@ def create_default_context(purpose: ssl.Purpose | None, **roots: Any) -> ssl.SSL
     return latest[2](ssl.Purpose.SERVER_AUTH if purpose is None else purpose, **roots)
 
 
-def is_ready(context: ssl.SSLContext) -> bool:
-    """Return whether the methods of *context* load the compiled store that it points at, after making them do so.
-
-    Only for contexts of the standard library's class. Other subclasses have methods of their own.
-    """
-    if type(context) is context_class_of(ssl) and not is_hooked(context):
-        try:
-            context.__class__ = _copy_of_ssl(type(context)).SSLContext
-        except TypeError:
-            pass  # Not possible in this implementation of Python.
-    return is_hooked(context)
-
-
-def load_default_certs(context: ssl.SSLContext, purpose: int) -> None:
+def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None) -> None:
     """Make *context* trust the anchors of default trust.
 
-    :param purpose: the bit of the purpose
+    :param purpose: None for servers
     """
+    purpose = ssl.Purpose.SERVER_AUTH if purpose is None else purpose
+    if _adapt(context):
+        context.load_default_certs(purpose)
+        return
     from certhook import _trust
 
-    problems = _trust.apply(context, purpose)
-    if markers_of(context).store is not None and not is_ready(context):
+    problems = _trust.apply(context, purpose_bit(purpose.oid))
+    if markers_of(context).store is not None and not is_hooked(context):
         from certhook import _eager
 
         _eager.load_completely(context)
     _trust.report(problems or ())
+
+
+def _adapt(context: ssl.SSLContext) -> bool:
+    """Wrap the methods of *context* if it is of the standard library's class, and return whether they are wrapped.
+
+    Other subclasses may have methods of their own.
+    """
+    standard = context_class_of(ssl)
+    if type(context) is standard and not is_hooked(context):
+        try:
+            context.__class__ = _copy_of_ssl(standard).SSLContext
+        except TypeError:
+            return False  # Not possible in this implementation of Python.
+    own = [copy.SSLContext for copy in list(_modules.values())]
+    return type(context) is standard or type(context) in own
 
 
 def _choose_function(source: Any, context_class: type) -> Create:
@@ -88,9 +95,7 @@ def _choose_function(source: Any, context_class: type) -> Create:
     def create(purpose: ssl.Purpose, **roots: Any) -> ssl.SSLContext:
         context: ssl.SSLContext = source(purpose, **roots)
         if context.verify_mode != ssl.CERT_NONE and not any(roots.values()):
-            from certhook._config import purpose_bit
-
-            load_default_certs(context, purpose_bit(purpose.oid))
+            load_default_certs(context, purpose)
         return context
 
     return create

@@ -1,11 +1,10 @@
 """The wrappers of functions in ``ssl``.
 
-``load_default_certs``, ``set_default_verify_paths`` and ``create_default_context`` use default
-trust, and so does ``load_verify_locations`` of a public bundle. Any other certificates are loaded
-after the complete compiled store, because OpenSSL searches directories only for subjects that are
-not loaded. ``get_ca_certs`` and ``cert_store_stats`` also load the compiled store first, so that
-they return the same as for a context into which all roots were loaded.
-``get_default_verify_paths`` returns the compiled store if stock Python finds no roots.
+``load_default_certs``, ``set_default_verify_paths`` and ``create_default_context`` use default trust, and so
+does ``load_verify_locations`` of a public bundle. Any other certificates are loaded after the complete compiled
+store, because OpenSSL searches directories only for subjects that are not loaded. ``get_ca_certs`` and
+``cert_store_stats`` also load the compiled store first, so that they return the same as for a context into
+which all roots were loaded. ``get_default_verify_paths`` returns the compiled store if stock finds no roots.
 
 The class ``SSLContext`` is not replaced. Each wrapper carries the real function as ``__certhook__``,
 which identifies it on a second activation, after a reload, in a second copy of certhook, and inside
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     #: A function with any signature, and with attributes of certhook.
     Function = Any
-    #: Returns the wrapper of a function, which is the second argument.
     Factory = Callable[[ModuleType, Function], Function]
 
 # The module certhook._trust, from the first context on; an import statement takes a microsecond.
@@ -195,8 +193,7 @@ def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
         _warn_of_failure("CERTHOOK_X509_STRICT has no effect", failure)
 
 
-#: The wrapped methods of contexts. load_default_certs() depends on the wrapper of set_default_verify_paths().
-METHODS: "Dict[str, Factory]" = {
+METHODS: "Dict[str, Factory]" = {  # In this order, because the second wrapper depends on the first.
     "set_default_verify_paths": _set_default_verify_paths,
     "load_default_certs": _load_default_certs,
     "load_verify_locations": _load_verify_locations,
