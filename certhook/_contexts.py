@@ -88,8 +88,7 @@ def _choose_function(source: Any, context_class: type) -> Create:
     # gevent's class inherits the methods, truststore's does not.
     if is_own and all(getattr(context_class, name) is getattr(standard, name) for name in _patch.METHODS):
         copy = _copy_of_ssl(context_class)
-        function = FunctionType(source.__code__, vars(copy), source.__name__, source.__defaults__)
-        function.__kwdefaults__ = source.__kwdefaults__
+        function = FunctionType(source.__code__, vars(copy))
         return _patch.wrap_create_default_context(copy, function)  # type: ignore[no-any-return]
 
     def create(purpose: ssl.Purpose, **roots: Any) -> ssl.SSLContext:

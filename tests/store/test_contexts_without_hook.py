@@ -164,8 +164,9 @@ ssl.create_default_context = lambda *args, **kwargs: original(*args, **kwargs)""
 
 @pytest.mark.parametrize("replacement", REPLACEMENTS)
 def test_a_replacement_in_ssl_is_used(machine, library, replacement) -> None:
-    library(f"exec({REPLACEMENTS[replacement]!r}, globals())")
     new = for_library(CREATED)
+    assert library(f"loaded({new})") == 0
+    library(f"exec({REPLACEMENTS[replacement]!r}, globals())")
     assert library(f"isinstance({new}, ssl.SSLContext)")
     # Without the methods of certhook, if it has its own.
     assert library(f"type({new}) is ssl.SSLContext") == ("of its own" in replacement)
