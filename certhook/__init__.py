@@ -24,6 +24,7 @@ __all__ = [
     "SourceError",
     "TrustSet",
     "__version__",
+    "create_default_context",
     "install",
     "is_installed",
     "load_default_certs",
@@ -38,6 +39,7 @@ _MODULES = {
     "Anchor": "certhook._certificates.anchor",
     "Location": "certhook._sources.trust_set",
     "TrustSet": "certhook._sources.trust_set",
+    "create_default_context": "certhook._api",
     "load_default_certs": "certhook._api",
     "trust_set": "certhook._api",
 }
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Optional, Sequence
 
-    from certhook._api import load_default_certs, trust_set
+    from certhook._api import create_default_context, load_default_certs, trust_set
     from certhook._certificates.anchor import Anchor
     from certhook._install import install, is_installed, uninstall
     from certhook._sources.trust_set import Location, TrustSet

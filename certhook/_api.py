@@ -4,20 +4,46 @@ from __future__ import annotations
 
 from certhook import _config
 from certhook._config import SERVER_AUTH, purpose_bit
-from certhook._state import is_hooked, markers_of, require_tls
+from certhook._state import require_tls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from os import PathLike
+    from typing import Union
 
     from certhook._sources.trust_set import TrustSet
+
+    StrOrBytesPath = Union[str, bytes, PathLike[str], PathLike[bytes]]
+
+
+def create_default_context(
+    purpose: ssl.Purpose | None = None,
+    *,
+    cafile: StrOrBytesPath | None = None,
+    capath: StrOrBytesPath | None = None,
+    cadata: str | bytes | bytearray | memoryview | None = None,
+) -> ssl.SSLContext:
+    """Create a context as ``ssl.create_default_context()`` does if certhook is installed.
+
+    For libraries: neither the hook nor ``ssl`` is changed.
+
+    :param purpose: the peers that the context verifies; servers by default
+    :raises CerthookError: if this Python has no TLS; with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
+    :warns CerthookWarning: otherwise, if a setting or source is wrong
+    """
+    require_tls()
+    from certhook import _contexts
+
+    return _contexts.create_default_context(purpose, cafile=cafile, capath=capath, cadata=cadata)
 
 
 def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = None) -> None:
     """Load default trust into *context*, as ``context.load_default_certs(purpose)`` does if certhook is installed.
 
-    For hosts that do not use the import hook. Without the hook, every root is loaded at once, which
-    takes as long as in stock Python.
+    For libraries: neither the hook nor ``ssl`` is changed. A context of the class ``ssl.SSLContext`` gets a subclass
+    of the same name, which is as fast as with the hook. Into a context of any other class, every root is loaded at
+    once, which takes as long as in stock Python.
 
     :param context: a context that verifies its peers
     :param purpose: the peers that it verifies; servers by default
@@ -25,14 +51,9 @@ def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = No
     :warns CerthookWarning: otherwise, if a setting or source is wrong
     """
     require_tls()
-    from certhook import _trust
+    from certhook import _contexts
 
-    problems = _trust.apply(context, SERVER_AUTH if purpose is None else purpose_bit(purpose.oid))
-    if markers_of(context).store is not None and not is_hooked(context):
-        from certhook import _eager
-
-        _eager.load_completely(context)
-    _trust.report(problems or ())
+    _contexts.load_default_certs(context, purpose)
 
 
 def trust_set(purpose: ssl.Purpose | None = None) -> TrustSet:

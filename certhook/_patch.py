@@ -25,12 +25,11 @@ from certhook._state import context_class_of, incomplete, is_wrapped, mark, mark
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Callable, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     #: A function with any signature, and with attributes of certhook.
     Function = Any
-    #: The owner of a function, its name, and the factory of its wrapper.
-    Target = Tuple[Any, str, Callable[[ModuleType, Function], Function]]
+    Factory = Callable[[ModuleType, Function], Function]
 
 # The module certhook._trust, from the first context on; an import statement takes a microsecond.
 _trust: "Any" = None
@@ -48,16 +47,10 @@ def apply(ssl: "ModuleType") -> None:
     if not hasattr(_ssl._SSLContext, "protocol"):
         return  # A stub, in a Python without TLS (Pyodide).
     context_class = context_class_of(ssl)
-    targets: List[Target] = [
-        (context_class, "set_default_verify_paths", _set_default_verify_paths),
-        (context_class, "load_default_certs", _load_default_certs),
-        (context_class, "load_verify_locations", _load_verify_locations),
-        (context_class, "get_ca_certs", _roots_query),
-        (context_class, "cert_store_stats", _roots_query),
-        (ssl, "create_default_context", _create_default_context),
-        (ssl, "get_default_verify_paths", _get_default_verify_paths),
-        (ssl.SSLCertVerificationError, "__init__", _verification_error),
-    ]
+    targets: List[Tuple[Any, str, Factory]] = [(context_class, name, make) for name, make in METHODS.items()]
+    targets.append((ssl, "create_default_context", wrap_create_default_context))
+    targets.append((ssl, "get_default_verify_paths", _get_default_verify_paths))
+    targets.append((ssl.SSLCertVerificationError, "__init__", _verification_error))
     for owner, name, _ in targets:
         if not hasattr(owner, name):
             raise incomplete(owner, name)
@@ -115,7 +108,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
     return wrapper
 
 
-def _create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
+def wrap_create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
     client_auth = ssl.Purpose.CLIENT_AUTH.oid
 
     def create_default_context(*args: "Any", **kwargs: "Any") -> "Any":
@@ -201,6 +194,15 @@ def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
         _call("_strict", "clear_strict_of_urllib3", ssl, context, sys._getframe(1).f_back)
     except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
         _warn_of_failure("CERTHOOK_X509_STRICT has no effect", failure)
+
+
+METHODS: "Dict[str, Factory]" = {  # In this order, because the second wrapper depends on the first.
+    "set_default_verify_paths": _set_default_verify_paths,
+    "load_default_certs": _load_default_certs,
+    "load_verify_locations": _load_verify_locations,
+    "get_ca_certs": _roots_query,
+    "cert_store_stats": _roots_query,
+}
 
 
 def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":

@@ -26,6 +26,8 @@ USES = {
     "list": "from certhook.cli import main; sys.exit(main(['list']))",
     "trust_set": "import certhook\ntry: certhook.trust_set()\n"
     "except certhook.CerthookError as e: sys.exit(f'certhook: {e}')",
+    "create_default_context": "import certhook\ntry: certhook.create_default_context()\n"
+    "except certhook.CerthookError as e: sys.exit(f'certhook: {e}')",
     "load_default_certs": "import certhook\ntry: certhook.load_default_certs(object())\n"
     "except certhook.CerthookError as e: sys.exit(f'certhook: {e}')",
 }

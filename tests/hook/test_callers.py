@@ -1,7 +1,7 @@
 """The caller's choices: certhook adds roots to default trust and changes no other context.
 
-Each expression is evaluated in an environment with certhook and in one without. Both have the same
-system store, bundle and extra certificate.
+Each expression is evaluated in an environment with certhook and in one without, and as a library without the
+hook that calls the functions of certhook instead. All have the same system store, bundle and extra certificate.
 """
 
 from __future__ import annotations
@@ -177,18 +177,37 @@ INVALID = (
 MISSING_DIRECTORY = "ssl.create_default_context(capath='/no/such/directory')"
 
 
+#: Expressions that have an equivalent with the functions of certhook. A class derived from SSLContext has none, and
+#: ``purpose=None`` is valid there.
+LIBRARY = tuple(
+    expression
+    for expression in (*NAMED, *NO_ROOTS, *CLIENT_AUTH, *DEFAULT, *INVALID, MISSING_DIRECTORY)
+    if "create_default_context(" in expression.replace("(None)", "") or "context.load_default_certs(" in expression
+)
+
+
+def for_library(code: str) -> str:
+    """Return *code* with calls of certhook's functions instead of those of ``ssl``."""
+    return code.replace("ssl.create_default", "certhook.create_default").replace(
+        "context.load_default_certs(", "certhook.load_default_certs(context, "
+    )
+
+
 class Results(NamedTuple):
-    """The result of each expression with certhook and in stock Python."""
+    """The result of each expression with certhook, in stock Python, and in a library without the hook."""
 
     hooked: dict[str, Any]
     stock: dict[str, Any]
+    library: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def evaluate(installed, plain, machine, locations):
-    """Return a function that evaluates expressions with certhook and without it."""
+    """Return a function that evaluates expressions with certhook, without it, and in a library."""
 
-    def evaluate_in(python: Path, expressions: tuple[str, ...], variables: dict[str, str]) -> dict[str, Any]:
+    def evaluate_in(
+        python: Path, expressions: tuple[str, ...], variables: dict[str, str], program: str = EVALUATE
+    ) -> dict[str, Any]:
         env = support.clean_env(
             **locations,
             **variables,
@@ -197,12 +216,17 @@ def evaluate(installed, plain, machine, locations):
             KEYLOG=str(machine / "keylog"),
             EXPRESSIONS=json.dumps(expressions),
         )
-        return dict(zip(expressions, json.loads(support.run(python, EVALUATE, env=env).stdout)))
+        return dict(zip(expressions, json.loads(support.run(python, program, env=env).stdout)))
 
-    def evaluate_in_both(expressions: tuple[str, ...], **variables: str) -> Results:
-        return Results(evaluate_in(installed, expressions, variables), evaluate_in(plain, expressions, variables))
+    def evaluate_in_all(expressions: tuple[str, ...], **variables: str) -> Results:
+        hooked, stock = (evaluate_in(python, expressions, variables) for python in (installed, plain))
+        disabled = {**variables, "CERTHOOK_DISABLED": "1"}
+        program = f"import certhook\n{for_library(EVALUATE)}"
+        translated = {each: for_library(each) for each in expressions if each in LIBRARY}
+        results = evaluate_in(installed, tuple(translated.values()), disabled, program)
+        return Results(hooked, stock, {each: results[translated[each]] for each in translated})
 
-    return evaluate_in_both
+    return evaluate_in_all
 
 
 @pytest.fixture(scope="module")
@@ -257,8 +281,14 @@ def test_a_default_context_differs_only_in_its_roots(results, cas, expression) -
 def test_invalid_arguments_raise_pythons_exception(results, expression) -> None:
     assert isinstance(results.stock[expression], str), "stock Python raised no exception"
     # Up to Python 3.9, the message contains the class of the context, or the class that defines the method.
-    hooked, stock = (str(result[expression]).replace("_SSLContext", "SSLContext") for result in results)
+    hooked, stock = (str(result[expression]).replace("_SSLContext", "SSLContext") for result in results[:2])
     assert hooked == stock
+
+
+@pytest.mark.parametrize("expression", LIBRARY)
+def test_a_library_without_the_hook_gets_the_same_context(results, client_auth_results, expression) -> None:
+    found = client_auth_results if expression in CLIENT_AUTH else results
+    assert found.library[expression] == found.hooked[expression]
 
 
 def test_a_subclass_can_add_roots_to_default_trust(installed, machine, locations, cas) -> None:
@@ -301,11 +331,13 @@ PRINT_FLAGS = (
 VERIFY_X509_STRICT = 0x20
 
 
+@pytest.mark.parametrize("disabled", ["", "1"], ids=["with the hook", "without the hook"])
 @pytest.mark.parametrize(("value", "is_cleared"), [("0", True), ("off", True), ("1", False), ("", False)])
-def test_x509_strict_clears_only_that_flag(installed, plain, value, is_cleared) -> None:
+def test_x509_strict_clears_only_that_flag(installed, plain, value, is_cleared, disabled) -> None:
     flags, options = map(int, support.run(plain, PRINT_FLAGS).stdout.split())
     # create_default_context() sets it since Python 3.13.
     assert bool(flags & VERIFY_X509_STRICT) == (sys.version_info >= (3, 13))
     expected = flags & ~VERIFY_X509_STRICT if is_cleared else flags
-    done = support.run(installed, PRINT_FLAGS, env=support.clean_env(CERTHOOK_X509_STRICT=value))
+    env = support.clean_env(CERTHOOK_X509_STRICT=value, CERTHOOK_DISABLED=disabled)
+    done = support.run(installed, f"import certhook; {for_library(PRINT_FLAGS)}" if disabled else PRINT_FLAGS, env=env)
     assert done.stdout.split() == [str(expected), str(options)]

@@ -80,6 +80,8 @@ REQUESTS = (
     "context.load_default_certs()",
     "context.load_default_certs(ssl.Purpose.CLIENT_AUTH)",
     "context.set_default_verify_paths()",
+    "certhook.create_default_context()",
+    "certhook.load_default_certs(context)",
 )
 
 
@@ -87,7 +89,7 @@ REQUESTS = (
 def test_a_problem_is_reported_once_at_the_callers_line(installed, locations, tmp_path, request_code) -> None:
     program = tmp_path / "program.py"
     program.write_text(
-        "import ssl\n"
+        "import certhook, ssl\n"
         "context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
         "def main():\n"
         f"    {request_code}\n"
@@ -95,6 +97,8 @@ def test_a_problem_is_reported_once_at_the_callers_line(installed, locations, tm
         "    main()\n"
     )
     env = support.clean_env(**locations, CERTHOOK_MODE="sometimes", PYTHONWARNINGS="always")
+    if request_code.startswith("certhook."):
+        env["CERTHOOK_DISABLED"] = "1"
     done = support.run_command(installed, program, env=env)
     warning, line = done.stderr.splitlines()
     assert warning.startswith(f"{program}:4: CerthookWarning: CERTHOOK_MODE: invalid value 'sometimes' ")
@@ -110,34 +114,51 @@ certhook._sources.read_trust_set = read_trust_set
 """
 
 
-def test_if_certhook_fails_contexts_have_the_roots_of_stock_python_and_a_warning(installed, locations, cas) -> None:
-    code = """
-import json, ssl, sys, warnings
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
+#: The statements that create the contexts of a program with the hook, and of a library without it.
+CLIENT_AND_SERVER = {
+    "": """
     client = ssl.create_default_context()
     ssl.create_default_context()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+""",
+    "1": """
+    client = certhook.create_default_context()
+    certhook.create_default_context()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certhook.load_default_certs(server, ssl.Purpose.CLIENT_AUTH)
+""",
+}
+
+
+@pytest.mark.parametrize("disabled", CLIENT_AND_SERVER, ids=["with the hook", "without the hook"])
+def test_if_certhook_fails_contexts_have_the_roots_of_stock_python_and_a_warning(
+    installed, locations, cas, disabled
+) -> None:
+    code = f"""
+import certhook, json, ssl, sys, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always"){CLIENT_AND_SERVER[disabled]}
 roots = [sorted(der.hex() for der in context.get_ca_certs(binary_form=True)) for context in (client, server)]
 json.dump([roots, [str(warning.message) for warning in caught]], sys.stdout)
 """
-    env = support.clean_env(**locations, CERTHOOK_LOAD="eager")
+    env = support.clean_env(**locations, CERTHOOK_LOAD="eager", CERTHOOK_DISABLED=disabled)
     roots, messages = json.loads(support.run(installed, BREAK_CERTHOOK + code, env=env).stdout)
     assert roots == [sorted(cas.der(name).hex() for name in ("system", "both"))] * 2
     (message,) = messages
     assert message.startswith("internal error, the context has the roots of stock Python: RuntimeError('a bug')")
 
 
-def test_with_on_error_raise_a_failure_of_certhook_is_raised(installed, locations) -> None:
-    code = """
+@pytest.mark.parametrize("disabled", ["", "1"], ids=["with the hook", "without the hook"])
+def test_with_on_error_raise_a_failure_of_certhook_is_raised(installed, locations, disabled) -> None:
+    code = f"""
 import certhook, ssl
 try:
-    ssl.create_default_context()
+    {"certhook" if disabled else "ssl"}.create_default_context()
 except certhook.CerthookError as error:
     print(error)
 """
-    env = support.clean_env(**locations, CERTHOOK_LOAD="eager", CERTHOOK_ON_ERROR="raise")
+    env = support.clean_env(**locations, CERTHOOK_LOAD="eager", CERTHOOK_ON_ERROR="raise", CERTHOOK_DISABLED=disabled)
     assert support.run(installed, BREAK_CERTHOOK + code, env=env).stdout == "internal error: RuntimeError('a bug')\n"
 
 

@@ -168,16 +168,3 @@ def test_a_context_returns_the_same_roots_after_uninstall(machine) -> None:
         (machine.roots / "old.pem").write_bytes(der.pem(pki.expired_namesake(machine.cas.system, 2)))
         program(f"contexts[0].load_verify_locations({str(machine.roots / 'old.pem')!r})")
         assert set(program("trusted(contexts[0])")) == DEFAULT
-
-
-def test_without_the_hook_all_roots_are_loaded(machine) -> None:
-    """Nothing would load them before a query, or before the caller adds a root of the same name."""
-    new = "c := ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"
-    make = f"contexts.append([{new}, __import__('certhook').load_default_certs(c), c][-1])"
-    with machine.start(CERTHOOK_DISABLED="1") as program:
-        program(make)
-        assert program("described(contexts[0])") == machine.ask(ROOTS_OF_NEW, CERTHOOK_LOAD="eager")
-        program(make)
-        (machine.roots / "old.pem").write_bytes(der.pem(pki.expired_namesake(machine.cas.system, 2)))
-        program(f"contexts[1].load_verify_locations({str(machine.roots / 'old.pem')!r})")
-        assert set(program("trusted(contexts[1])")) == DEFAULT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import datetime
+from pathlib import Path
 from typing import List, Optional, Tuple
 
 from typing_extensions import assert_type
@@ -33,6 +34,17 @@ def a_context_is_loaded(context: ssl.SSLContext) -> None:
     certhook.load_default_certs(context, purpose=None)
     certhook.load_default_certs(None)  # type: ignore[arg-type]
     certhook.load_default_certs(context, "SERVER_AUTH")  # type: ignore[arg-type]
+
+
+def a_context_is_created() -> None:
+    assert_type(certhook.create_default_context(), ssl.SSLContext)
+    assert_type(certhook.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.SSLContext)
+    certhook.create_default_context(purpose=ssl.Purpose.SERVER_AUTH, cafile="own.pem", capath=None, cadata=None)
+    certhook.create_default_context(cafile=b"own.pem", capath=Path("own"), cadata=b"")
+    certhook.create_default_context(cadata="own")
+    certhook.create_default_context(ssl.Purpose.SERVER_AUTH, "own.pem")  # type: ignore[misc, call-arg, unused-ignore]
+    certhook.create_default_context("SERVER_AUTH")  # type: ignore[arg-type]
+    certhook.create_default_context(cafile=1)  # type: ignore[arg-type]
 
 
 def a_trust_set_is_read() -> None:
