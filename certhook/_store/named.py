@@ -143,7 +143,8 @@ def _content(data: bytes, loaded: int) -> dict[str, bytes]:
     names = openssl.hashed_names([entry.certificate for entry in distinct.values()])
     _require(len(names) == len(distinct), "OpenSSL finds some certificates only in a loaded file")
     content = {name: openssl.to_pem(der, settings[der]) for name, der in names.items()}
-    content[BUNDLE] = b"".join([openssl.to_pem(der, auxiliary) for der, auxiliary in settings.items()])
+    # With duplicates, which affect the order of stock Python's get_ca_certs().
+    content[BUNDLE] = b"".join([openssl.to_pem(entry.der, entry.auxiliary) for entry in entries])
     content[MANIFEST] = manifest(content)
     return content
 
