@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import _ssl
 import os
-from time import monotonic, time
+from time import monotonic, time, time_ns
 
 from certhook import _digest
 from certhook._state import BUNDLE, process
-from certhook._store import Unusable, resolve_protected, store_directory
-from certhook._store.verification import MANIFEST, check, is_complete, last_use, manifest
+from certhook._store import Protection, Unusable, resolve_protected, store_directory
+from certhook._store.verification import MANIFEST, check, is_complete, manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ FEWEST_ROOTS = 20
 MOST_STORES = 50
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+# The granularity of the times of changes, in nanoseconds.
+_TICK = 20_000_000
 _BEGIN = b"-----BEGIN "
 _stats = _ssl._SSLContext.cert_store_stats
 
@@ -77,15 +79,40 @@ def store_name(data: bytes) -> str:
 
 
 def is_usable(store: str) -> bool:
-    """Return whether *store* is complete, and no other user can modify it. Checksums are verified once after boot."""
-    used = last_use(store)
-    if not used or not is_complete(store, checks_content=time() - used > monotonic()):
+    """Return whether *store* is complete, and no other user can modify it.
+
+    Checksums are verified once after boot, and after every change. The modification time of the manifest records it.
+    """
+    now = time_ns() - _TICK  # A file that is changed from now on has a later change time.
+    path = os.path.join(store, MANIFEST)
+    try:
+        status = os.lstat(store)
+        Protection().check_directory(store, status)
+        verified = os.stat(path).st_mtime_ns
+        if _latest_change(store, status) >= verified or time() - verified / 1e9 > monotonic():
+            check(store)
+    except (OSError, Unusable):
         return False
     try:
-        os.utime(os.path.join(store, MANIFEST))
+        os.utime(path, ns=(now, now))
     except OSError:
         pass  # It belongs to another user, or the file system is read-only.
     return True
+
+
+def _latest_change(store: str, status: os.stat_result) -> int:
+    """Return the latest change of the directory *store* or its files, except the manifest, in nanoseconds."""
+    latest = _change(status)
+    with os.scandir(store) as entries:
+        for entry in entries:
+            if entry.name != MANIFEST:
+                latest = max(latest, _change(entry.stat(follow_symlinks=False)))
+    return latest
+
+
+def _change(status: os.stat_result) -> int:
+    # On Windows, the former is the time of creation.
+    return max(status.st_ctime_ns, status.st_mtime_ns)
 
 
 def build(store: str, data: bytes, loaded: int) -> str:

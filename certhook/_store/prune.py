@@ -14,6 +14,7 @@ from time import monotonic, time
 from certhook import _files
 from certhook._state import process
 from certhook._store import Index, Protection, Unusable, read_small
+from certhook._store.verification import last_use
 from certhook._watch import MEMBERS, PATH, exists
 
 TYPE_CHECKING = False
@@ -113,7 +114,8 @@ def sweep(path: str) -> None:
         built = directory.times_of_building()
         directory.remove(built, lambda name, used: is_old(name, max(used, built[name])))
         directory.remove([name for name in directory.links if name not in _linked(directory)], is_old)
-        directory.remove([name for name in directory.names if _is(name, _FILE_STORE)], is_old)
+        named = [name for name in directory.names if _is(name, _FILE_STORE)]
+        directory.remove(named, lambda name, used: is_old(name, max(used, last_use(os.path.join(path, name)))))
         # On Windows, contexts point at the stores themselves.
         directory.remove_stores(is_old if sys.platform == "win32" else lambda _, used: now - used > _GRACE)
     except OSError:
