@@ -159,6 +159,8 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "excludes roots that certifi removed: from adopted requests (adopted), everywhere (drop) or nowhere (keep)"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
      "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
+    ("CERTHOOK_NAMED_FILES", "named_files", _flag(True), True, False,
+     "0 passes files of roots that callers name to OpenSSL unchanged"),
     ("CERTHOOK_STORE_DIR", "store_dir", _deferred("directory_or_none"), None, False,
      "sets the directory of compiled stores; none disables them"),
     ("CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False,
@@ -201,6 +203,7 @@ class Config:
         adopt: "Optional[Tuple[str, ...]]"
         removed: str
         load: str
+        named_files: bool
         store_dir: "Optional[str]"
         x509_strict: bool
         on_error: str

@@ -67,7 +67,10 @@ def load_completely(context: "ssl.SSLContext") -> None:
     """Load every certificate of the store that *context* points at, if it points at one."""
     store = markers_of(context).store
     if store is not None and os.path.isdir(store):
+        has_searched = _ssl._SSLContext.cert_store_stats(context)["x509"]
         _load_files(context, store)
+        if has_searched:
+            _sort(context, store)
         # Removed only now, because other threads may query the context at the same time.
         mark(context).store = None
 
@@ -101,6 +104,16 @@ def _load_files(context: "ssl.SSLContext", store: str) -> None:
             if name[8:9] == "." and not name[9:].strip("0123456789"):
                 _load_file(context, os.path.join(store, name))
     mark(context).loaded = store
+
+
+def _sort(context: "ssl.SSLContext", store: str) -> None:
+    """Sort the certificates of *context*, as the first search of a handshake does in stock Python's context."""
+    # Loading a certificate again has this effect, but OpenSSL 3.6 adds it once more if another one has its name.
+    names = set(os.listdir(store))
+    for name in names:
+        if name.endswith(".0") and f"{name[:-1]}1" not in names:
+            _load_file(context, os.path.join(store, name))
+            break
 
 
 def _load_file(context: "ssl.SSLContext", path: str) -> bool:

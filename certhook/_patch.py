@@ -1,10 +1,10 @@
 """The wrappers of functions in ``ssl``.
 
 ``load_default_certs``, ``set_default_verify_paths`` and ``create_default_context`` use default
-trust, and so does ``load_verify_locations`` of a public bundle. Any other certificates are loaded
-after the complete compiled store, because OpenSSL searches directories only for subjects that are
-not loaded. ``get_ca_certs`` and ``cert_store_stats`` also load the compiled store first, so that
-they return the same as for a context into which all roots were loaded.
+trust, and so does ``load_verify_locations`` of a public bundle. An empty context reads another file
+of many roots from its own compiled store. All other certificates are loaded after the complete
+compiled store, because OpenSSL searches directories only for subjects that are not loaded.
+``get_ca_certs`` and ``cert_store_stats`` also load the store first, and return the same as without it.
 ``get_default_verify_paths`` returns the compiled store if stock Python finds no roots. A failed
 verification (``SSLCertVerificationError``) repairs the compiled store of its context.
 
@@ -155,45 +155,44 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
     def load_verify_locations(*args: "Any", **kwargs: "Any") -> "Any":
         if not args or not isinstance(args[0], context_class):
             return original(*args, **kwargs)
-        context = args[0]
+        context, file = args[0], None
         if wrapper.__certhook_active__:
-            if not _config.current().x509_strict:
+            config = _config.current()
+            if not config.x509_strict:
                 _clear_strict(ssl, context)
-            request = _public_bundle_request(context, args, kwargs)
+            request = _public_bundle_request(context, args, kwargs, config)
             if request is not None:
                 bundle, others = request
                 if others:
                     load_verify_locations(context, **others)
                 if _apply_trust(context, SERVER_AUTH, lambda _: original(*args, **kwargs), "bundled", bundle):
                     return None
+            file = _attempt("", "_named_files", "attach", context, args[1:], kwargs, config)
+            if file is not None and file.store is not None:
+                return None
         load_completely(args)
         mark(context).has_caller_certs = True
-        return original(*args, **kwargs)
+        result = original(*args, **kwargs)
+        if file is not None:
+            _attempt("", "_named_files", "compile_file", file, context)
+        return result
 
     wrapper = marked(load_verify_locations, original)
     return wrapper
 
 
-def _public_bundle_request(
-    context: "Any", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]"
-) -> "Tuple[str, dict[str, Any]] | None":
+def _public_bundle_request(context: "Any", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]", config: "Any") -> "Any":
     """Return the public bundle that the caller requests, and the other arguments; None if the call is not adopted."""
     if markers_of(context).is_for_server or getattr(_thread_state, "serves", False):
         return None
-    try:
-        arguments = context, args[1:], kwargs, _config.current()
-        return _call("_adoption", "find_request", *arguments)  # type: ignore[no-any-return]
-    except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-        _warn_of_failure("the certificates that the caller names are loaded", failure)
-        return None
+    consequence = "the certificates that the caller names are loaded"
+    return _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
 
 
 def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
-    try:
-        # The frame is None if C code or a thread calls the wrapper directly.
-        _call("_strict", "clear_strict_of_urllib3", ssl, context, sys._getframe(1).f_back)
-    except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-        _warn_of_failure("CERTHOOK_X509_STRICT has no effect", failure)
+    # The frame is None if C code or a thread calls the wrapper directly.
+    caller = sys._getframe(1).f_back
+    _attempt("CERTHOOK_X509_STRICT has no effect", "_strict", "clear_strict_of_urllib3", ssl, context, caller)
 
 
 METHODS: "Dict[str, Factory]" = {  # In this order, because the second wrapper depends on the first.
@@ -209,15 +208,9 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
     def get_default_verify_paths() -> "Any":
         paths = original()
         if wrapper.__certhook_active__ and paths.cafile is None:
-            try:
-                from certhook import _eager
-
-                store = _eager.replacement_paths(paths.capath)
-            except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-                _warn_of_failure("Python's own paths are returned", failure)
-            else:
-                if store is not None:
-                    return paths._replace(cafile=store[0], capath=store[1])
+            store = _attempt("Python's own paths are returned", "_eager", "replacement_paths", paths.capath)
+            if store is not None:
+                return paths._replace(cafile=store[0], capath=store[1])
         return paths
 
     wrapper = marked(get_default_verify_paths, original)
@@ -246,13 +239,20 @@ def _call(module: str, function: str, *args: "Any") -> "Any":
     return getattr(__import__(f"certhook.{module}", fromlist=[function]), function)(*args)
 
 
+def _attempt(consequence: str, module: str, function: str, *args: "Any") -> "Any":
+    """Return the result of a function of one of certhook's modules; None if it fails, which may affect nothing."""
+    try:
+        return _call(module, function, *args)
+    except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
+        if consequence:
+            _warn_of_failure(consequence, failure)
+        return None
+
+
 def load_completely(args: "tuple[Any, ...]") -> None:
     """Load the compiled store that the first of *args* points at, if that is a context that points at one."""
     if args and markers_of(args[0]).store is not None:
-        try:
-            _call("_eager", "load_completely", args[0])
-        except Exception as failure:  # certhook was uninstalled, or no file descriptor is left.
-            _warn_of_failure("the roots could not be loaded", failure)
+        _attempt("the roots could not be loaded", "_eager", "load_completely", args[0])
 
 
 def _apply_trust(
@@ -306,6 +306,7 @@ def _fall_back(context: "Any", original: "Function", source: str, named: "Option
     is_permitted = config.bundle is None if source == "bundled" else process.use_environment
     if is_permitted and source in config.adopting(named).sources:
         original(context)
+        mark(context).has_caller_certs = True  # Its directories are searched before those of a store.
         _warn_of_failure("the context has the roots of stock Python", failure)
     else:
         _warn_of_failure("the context has no roots", failure)

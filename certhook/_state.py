@@ -35,6 +35,7 @@ class Process:
     :ivar trust: default trust by the bit of its purpose and the public bundle that is requested, None without one
     :ivar determined: the settings and the purpose of each compiled store that contexts point at, by its path
     :ivar loadable: whether OpenSSL loads the PEM file of a compiled store, by the path of the file
+    :ivar named_files: the files of roots that callers named, by path; see :mod:`certhook._named_files`
     :ivar warnings: the messages that were already issued as warnings
     :ivar security_answers: recent output of macOS' security(1) by its arguments
     """
@@ -50,6 +51,7 @@ class Process:
         self.trust: Dict[Tuple[int, Optional[str]], Any] = {}
         self.determined: Dict[Optional[str], Tuple[Any, int]] = {}
         self.loadable: Dict[str, bool] = {}
+        self.named_files: Dict[str, Any] = {}
         self.warnings: Set[str] = set()
         self.security_answers: Dict[Tuple[str, ...], Tuple[float, Any, Any]] = {}
 

@@ -309,6 +309,8 @@ def recheck(context: "ssl.SSLContext", occasion: str) -> None:
     """
     store = markers_of(context).store
     if store not in process.determined:
+        if store is not None:
+            _restore(store)
         return
     config, purpose = process.determined[store]
     trust = current(config, purpose, occasion)
@@ -316,6 +318,12 @@ def recheck(context: "ssl.SSLContext", occasion: str) -> None:
         _load(context, capath=trust.store)
         markers = mark(context)
         markers.store, markers.resolved = trust.store, trust.resolved
+
+
+def _restore(store: str) -> None:
+    from certhook._store.named import restore
+
+    restore(store)
 
 
 def report(problems: "Sequence[CerthookError]") -> None:

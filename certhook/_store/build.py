@@ -245,7 +245,7 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
     if os.path.lexists(store) and is_complete(store):
         return store
     try:
-        _restore_mode(store, mode)
+        restore_mode(store, mode)
         _files.write_directory(
             store,
             content,
@@ -253,14 +253,14 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
             mode=mode,
             is_obsolete=lambda name: True,
             is_complete=lambda: is_complete(store),
-            is_foreign=lambda: _is_foreign(store),
+            is_foreign=lambda: is_foreign(store),
         )
     except OSError as error:
         raise Unusable(f"{store} cannot be written: {error.strerror}") from None
     return store
 
 
-def _restore_mode(store: str, mode: int) -> None:
+def restore_mode(store: str, mode: int) -> None:
     """Restore the permissions of an existing store, whose files are then replaced."""
     if not os.path.islink(store):
         try:
@@ -269,7 +269,7 @@ def _restore_mode(store: str, mode: int) -> None:
             pass  # It is missing, or belongs to another user.
 
 
-def _is_foreign(store: str) -> bool:
+def is_foreign(store: str) -> bool:
     """Return whether *store* belongs to another user, so that its files cannot be replaced."""
     return sys.platform != "win32" and os.lstat(store).st_uid != os.geteuid()
 

@@ -14,6 +14,8 @@ from time import monotonic, time
 from certhook import _files
 from certhook._state import process
 from certhook._store import Index, Protection, Unusable, read_small
+from certhook._store.verification import MANIFEST
+from certhook._store.verification import last_use
 from certhook._watch import MEMBERS, PATH, exists
 
 TYPE_CHECKING = False
@@ -72,6 +74,11 @@ class _Directory:
         except OSError:
             return ""
 
+    def file_stores(self) -> dict[str, float]:
+        """Return when the stores of named files were used. The modification time of a manifest records it."""
+        names = [name for name in self.names if _is(name, _FILE_STORE)]
+        return {name: _modified(os.path.join(self.path, name, MANIFEST)) for name in names}
+
     def leftovers(self) -> list[str]:
         """Return the temporary files of interrupted processes."""
         return [name for name in self.names if _is_leftover(name, _INDEX, _LINK, _STORE, _FILE_STORE)]
@@ -99,6 +106,13 @@ class _Directory:
         self.remove([name for name in self.names if _is(name, _STORE) and name not in used], is_unused)
 
 
+def _modified(path: str) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return 0
+
+
 def sweep(path: str) -> None:
     """Remove entries of the directory *path* that no running program uses. Errors are ignored."""
     now = time()
@@ -113,7 +127,8 @@ def sweep(path: str) -> None:
         built = directory.times_of_building()
         directory.remove(built, lambda name, used: is_old(name, max(used, built[name])))
         directory.remove([name for name in directory.links if name not in _linked(directory)], is_old)
-        directory.remove([name for name in directory.names if _is(name, _FILE_STORE)], is_old)
+        named = directory.file_stores()
+        directory.remove(named, lambda name, used: is_old(name, max(used, last_use(os.path.join(path, name)))))
         # On Windows, contexts point at the stores themselves.
         directory.remove_stores(is_old if sys.platform == "win32" else lambda _, used: now - used > _GRACE)
     except OSError:
@@ -136,7 +151,7 @@ def prune(path: str) -> list[str]:
     gone = [name for name, index in directory.indexes.items() if index is None or not _inputs_exist(index)]
     directory.remove(gone, always)
     directory.remove([name for name in directory.links if name not in _linked(directory)], always)
-    directory.remove([name for name in directory.names if _is(name, _FILE_STORE)], always)
+    directory.remove(directory.file_stores(), always)
     directory.remove(directory.leftovers(), always)
     directory.remove_stores(always)
     return directory.removed

@@ -50,6 +50,14 @@ def is_complete(store: str, protection: Protection | None = None) -> bool:
     return True
 
 
+def last_use(store: str) -> float:
+    """Return when a process last verified a store without an index in seconds, 0 if the store is missing."""
+    try:
+        return os.stat(os.path.join(store, MANIFEST)).st_mtime
+    except OSError:
+        return 0.0
+
+
 def _sizes(store: str, protection: Protection) -> dict[str, int]:
     """Return the sizes of the files in *store* by name, -1 for anything without *protection*."""
     if os.scandir not in os.supports_fd:

@@ -44,7 +44,7 @@ _COARSE_TICK = 2.0
 _SECOND = 1_000_000_000
 
 
-def _unsettled(seen: Signature) -> float:
+def unsettled(seen: Signature) -> float:
     """Return for how many seconds another change of the path may go unnoticed."""
     if seen is None:
         return 0.0
@@ -54,7 +54,7 @@ def _unsettled(seen: Signature) -> float:
     return tick - age if 0 <= age < tick else 0.0
 
 
-def _is_reliable(path: str, seen: Signature, devices: dict[int, bool]) -> bool:
+def is_reliable(path: str, seen: Signature, devices: dict[int, bool]) -> bool:
     """Return whether every change of *path* alters its timestamps.
 
     Images often have fixed timestamps of whole seconds. Some file systems store only whole seconds.
@@ -110,11 +110,11 @@ class Recorder:
         rows = [
             (PATH, path, "", content_signature(path))
             for path, seen in self._paths.items()
-            if not _is_reliable(path, seen, devices)
+            if not is_reliable(path, seen, devices)
         ]
         for directory, files in self._members.items():
             names = [
-                name for name, seen in files.items() if not _is_reliable(os.path.join(directory, name), seen, devices)
+                name for name, seen in files.items() if not is_reliable(os.path.join(directory, name), seen, devices)
             ]
             if names:
                 detail = "/".join(names)
@@ -184,11 +184,11 @@ class Recorder:
 
         :param seen: its signature
         """
-        left = _unsettled(seen)
+        left = unsettled(seen)
         if 0 < left <= _TICK:
             sleep(left)
             seen = path_signature(path)
-            left = _unsettled(seen)
+            left = unsettled(seen)
         if left > 0:
             self.volatile = True
         return seen

@@ -12,6 +12,8 @@ time        the time in Unix seconds at which OpenSSL judges the chain, or null
 clock       the time in Unix seconds that time.time() returns, or null
 flags       verification flags to add, for all results
 strict      a list: a result for each value of VERIFY_X509_STRICT, null for the default
+cafile      the file of roots that create_default_context() names; each result is then a list: the result, the number
+            of certificates that were loaded before it, and the later results of get_ca_certs() and cert_store_stats()
 keep        reuse the context of an earlier request with this value; null for a new one for each result
 """
 
@@ -33,8 +35,10 @@ def _time():
 # Before certhook is used, which imports the function by name.
 time.time = _time
 
+import _ssl  # noqa: E402
 import base64  # noqa: E402
 import ssl  # noqa: E402
+import zlib  # noqa: E402
 
 _kept: dict = {}
 _servers: dict = {}
@@ -49,11 +53,20 @@ def judge(request):
         else:
             os.environ[name] = value
     _clock = request.get("clock")
-    return [_judge_once(request, strict) for strict in request["strict"]]
+    judge_each = _judge_file if "cafile" in request else _judge_once
+    return [judge_each(request, strict) for strict in request["strict"]]
 
 
-def _judge_once(request, strict):
+def _judge_file(request, strict):
     context = _context(request, strict)
+    loaded = _ssl._SSLContext.cert_store_stats(context)["x509"]
+    result = _judge_once(request, strict, context)
+    roots = [zlib.crc32(each) for each in context.get_ca_certs(binary_form=True)]
+    return [result, loaded, roots, context.cert_store_stats()]
+
+
+def _judge_once(request, strict, context=None):
+    context = context or _context(request, strict)
     moment = request.get("time")
     if moment is not None:
         set_time(context, moment)
@@ -95,7 +108,7 @@ def _context(request, strict):
     key = (keep, timed, request.get("host") is None, flags)
     context = None if keep is None else _kept.get(key)
     if context is None:
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(cafile=request.get("cafile"))
         context.maximum_version = ssl.TLSVersion.TLSv1_2 if "chain" in request else ssl.TLSVersion.TLSv1_3
         context.verify_flags |= flags
         context.check_hostname = request.get("host") is not None
