@@ -14,7 +14,6 @@ from time import monotonic, time
 from certhook import _files
 from certhook._state import process
 from certhook._store import Index, Protection, Unusable, read_small
-from certhook._store.verification import MANIFEST
 from certhook._store.verification import last_use
 from certhook._watch import MEMBERS, PATH, exists
 
@@ -74,10 +73,9 @@ class _Directory:
         except OSError:
             return ""
 
-    def file_stores(self) -> dict[str, float]:
-        """Return when the stores of named files were used. The modification time of a manifest records it."""
-        names = [name for name in self.names if _is(name, _FILE_STORE)]
-        return {name: _modified(os.path.join(self.path, name, MANIFEST)) for name in names}
+    def file_stores(self) -> list[str]:
+        """Return the stores of files that callers named."""
+        return [name for name in self.names if _is(name, _FILE_STORE)]
 
     def leftovers(self) -> list[str]:
         """Return the temporary files of interrupted processes."""
@@ -104,13 +102,6 @@ class _Directory:
         """Remove the stores that nothing references and that are unused."""
         used = {index.digest for index in self.indexes.values() if index is not None} | {*self.links.values()}
         self.remove([name for name in self.names if _is(name, _STORE) and name not in used], is_unused)
-
-
-def _modified(path: str) -> float:
-    try:
-        return os.lstat(path).st_mtime
-    except OSError:
-        return 0
 
 
 def sweep(path: str) -> None:

@@ -15,7 +15,7 @@ from time import monotonic
 from certhook import _files
 from certhook._state import is_privileged, process
 from certhook._watch import path_signature as signature
-from certhook._watch.inputs import Input
+from certhook._watch.base import Input
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False

@@ -22,7 +22,7 @@ from certhook._watch.inputs import Deadline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._types import Row, Rows, Signature
-    from certhook._watch.inputs import Input
+    from certhook._watch.base import Input
 
 # These errors last until the signature of the path changes: it does not exist, or is inaccessible.
 _LASTING_ERRORS = (

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from certhook._watch.inputs import Input
+from certhook._watch.base import Input
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
