@@ -14,7 +14,6 @@ from time import monotonic
 
 from certhook import _files
 from certhook._state import is_privileged, process
-from certhook._watch import path_signature as signature
 from certhook._watch.base import Input
 from certhook.exceptions import SourceError
 
@@ -51,9 +50,17 @@ class TrustSettings(Input):
         arguments = "trust-settings-export", *DOMAINS[self.name], OUTPUT
         process.security_answers.pop(arguments, None)
         try:
-            return settings_signature(run_cached([signature(file) for file in settings_files()], *arguments))
+            return settings_signature(run_cached([_file_signature(file) for file in settings_files()], *arguments))
         except SourceError:
             return None
+
+
+def _file_signature(path: str) -> Signature:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def restore(kind: str, name: str) -> Input:
