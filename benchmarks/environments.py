@@ -43,7 +43,7 @@ class Environment:
     def variables(self, **additional: str) -> dict[str, str]:
         """Return the variables of a process: the inherited ones, a home, a cache directory, and *additional*."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        fixed = {"HOME": str(self.home), "LANG": "C.UTF-8", "PATH": os.defpath, "CERTHOOK_CACHE_DIR": str(self.cache)}
+        fixed = {"HOME": str(self.home), "LANG": "C.UTF-8", "PATH": os.defpath, "CERTHOOK_STORE_DIR": str(self.cache)}
         return {**inherited, **fixed, **additional}
 
     def run(self, *arguments: str, **variables: str) -> str:

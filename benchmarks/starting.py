@@ -100,7 +100,7 @@ def _first(stock: Environment, certhook: Environment, rounds: int) -> list[Figur
     situations: list[tuple[str, Callable[[], None], dict[str, str], float | None]] = [
         (UNUSED, lambda: _age(certhook.cache), {}, 0.15),
         (RECENT, lambda: _refresh(certhook.cache), {}, 0.12),
-        ("prebuilt store", lambda: None, {"CERTHOOK_CACHE_DIR": str(prebuilt)}, None),
+        ("prebuilt store", lambda: None, {"CERTHOOK_STORE_DIR": str(prebuilt)}, None),
         # In last position, because it leaves a store for the first one.
         (NO_STORE, lambda: _empty(certhook.cache), {}, 1.5),
     ]

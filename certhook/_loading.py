@@ -20,14 +20,28 @@ if TYPE_CHECKING:
 _load = _ssl._SSLContext.load_verify_locations
 
 
+def has_store(context: "ssl.SSLContext", store: str, resolved: str) -> bool:
+    """Return whether *context* already trusts every anchor of *store*.
+
+    :param resolved: the path of *store* without links
+    """
+    markers = markers_of(context)
+    if resolved == markers.loaded:
+        return True
+    if resolved != markers.resolved or markers.store is None:
+        return False
+    # The link of another request may lead to the same store.
+    return store == markers.store or os.path.realpath(markers.store) == resolved
+
+
 def load_store(context: "ssl.SSLContext", store: str, resolved: str) -> None:
     """Make *context*, which may contain other certificates, trust every anchor of *store*.
 
     :param resolved: the path of *store* without links
     """
-    markers = mark(context)
-    if resolved == markers.loaded or (store, resolved) == (markers.store, markers.resolved):
+    if has_store(context, store, resolved):
         return  # truststore requests default trust for every connection.
+    markers = mark(context)
     # OpenSSL searches directories only for subjects without a loaded certificate, and stops at the first
     # directory that contains the subject: a certificate of the same name would hide the root.
     load_completely(context)

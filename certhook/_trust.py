@@ -60,7 +60,6 @@ class Trust:
         "_files",
         "_lacks_bundle",
         "_monitor",
-        "_protection",
         "_verified",
         "anchors",
         "built",
@@ -288,6 +287,8 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     """Load the anchors of *trust* into a context that contains certificates, or without a store."""
     from certhook import _loading
 
+    if trust.store is not None and _loading.has_store(context, trust.store, trust.resolved):
+        return trust
     if markers_of(context).store not in (None, trust.store):
         recheck(context, "for a second request")
     if trust.store is not None:

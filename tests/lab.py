@@ -154,7 +154,7 @@ class Lab:
     def trust(self, *roots: Issued, **variables: str) -> None:
         """Trust only *roots*, as the system's store, and set environment variables."""
         path = self.write("roots.pem", b"".join(root.pem for root in roots) or b"none\n")
-        defaults = {"SSL_CERT_FILE": path, "SSL_CERT_DIR": "", "CERTHOOK_CACHE_DIR": support.cache_dir}
+        defaults = {"SSL_CERT_FILE": path, "SSL_CERT_DIR": "", "CERTHOOK_STORE_DIR": support.cache_dir}
         for name, value in {**defaults, **variables}.items():
             self.patch.setenv(name, value)
 

@@ -131,7 +131,7 @@ def run(
     setup = [sys.executable, "-E", "-S", __file__, str(directory / "job")]
     return subprocess.run(
         ["unshare", "-m", "--propagation", "private", *setup],
-        env={**env, "CERTHOOK_CACHE_DIR": str(scratch / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**env, "CERTHOOK_STORE_DIR": str(scratch / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         encoding="utf-8",
         timeout=60,

@@ -88,7 +88,7 @@ def clean_env(**variables: str) -> dict[str, str]:
     """Return the variables that a process needs to run, the cache directory of the tests, and *variables*."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     kept.update(measuring.variables())
-    return {**kept, "LANG": "C.UTF-8", "CERTHOOK_CACHE_DIR": cache_dir, **variables}
+    return {**kept, "LANG": "C.UTF-8", "CERTHOOK_STORE_DIR": cache_dir, **variables}
 
 
 def run(

@@ -46,7 +46,7 @@ class Machine:
         self.env = support.clean_env(
             SSL_CERT_FILE=str(self.file),
             SSL_CERT_DIR=str(directory / "hashed"),
-            CERTHOOK_CACHE_DIR=str(self.cache),
+            CERTHOOK_STORE_DIR=str(self.cache),
             SERVERS=support.server_list(servers),
         )
 
@@ -192,7 +192,7 @@ import json, os, random, shutil, signal, time
 from certhook import _config, _files, _trust
 from certhook._state import process
 from certhook._store.verification import is_complete
-cache = os.environ["CERTHOOK_CACHE_DIR"]
+cache = os.environ["CERTHOOK_STORE_DIR"]
 started_reader, started_writer = os.pipe()
 write_directory = _files.write_directory
 def signal_start(*args, **kwargs):
@@ -282,7 +282,7 @@ def test_on_a_full_disk_roots_are_loaded_into_contexts(machine, root) -> None:
 
 
 # Prints the verdicts, and the names in the cache directory in the same format.
-LIST_CACHE = support.VERDICTS + "print(*(f'{name}:no' for name in os.listdir(os.environ['CERTHOOK_CACHE_DIR'])))"
+LIST_CACHE = support.VERDICTS + "print(*(f'{name}:no' for name in os.listdir(os.environ['CERTHOOK_STORE_DIR'])))"
 
 
 def test_a_disk_that_becomes_full_at_any_file_does_not_change_trust(machine, cas, root) -> None:
@@ -305,7 +305,7 @@ def test_on_a_read_only_disk_roots_are_loaded_into_contexts(machine, root) -> No
     machine.cache.mkdir(mode=0o700)
     missing = str(machine.directory / "missing")
     assert machine.run(*mounted(read_only(machine.cache))) == EAGER
-    assert machine.run(*mounted(read_only(machine.directory)), CERTHOOK_CACHE_DIR=missing) == EAGER
+    assert machine.run(*mounted(read_only(machine.directory)), CERTHOOK_STORE_DIR=missing) == EAGER
     assert list(machine.cache.iterdir()) == []
 
 
@@ -333,7 +333,7 @@ def read_only(directory: Path) -> str:
 
 def test_for_a_user_without_a_home_roots_are_loaded_into_contexts(machine, root) -> None:
     for user in (UNKNOWN_USER, NOBODY):
-        assert machine.run(*as_user(user), CERTHOOK_CACHE_DIR=None) == EAGER
+        assert machine.run(*as_user(user), CERTHOOK_STORE_DIR=None) == EAGER
 
 
 def test_a_user_with_a_home_gets_a_store_in_it(machine, root) -> None:
@@ -341,7 +341,7 @@ def test_a_user_with_a_home_gets_a_store_in_it(machine, root) -> None:
     home.mkdir()
     os.chown(str(home), UNKNOWN_USER, UNKNOWN_USER)
     for _ in range(2):
-        assert machine.run(*as_user(UNKNOWN_USER), CERTHOOK_CACHE_DIR=None, HOME=str(home)) == LAZY
+        assert machine.run(*as_user(UNKNOWN_USER), CERTHOOK_STORE_DIR=None, HOME=str(home)) == LAZY
     assert len(list((home / ".cache" / "certhook").iterdir())) == 2
 
 
@@ -349,12 +349,12 @@ def test_a_home_with_a_colon_in_its_path_gets_no_store(machine, root) -> None:
     home = machine.directory / "a:b"
     home.mkdir()
     os.chown(str(home), UNKNOWN_USER, UNKNOWN_USER)
-    assert machine.run(*as_user(UNKNOWN_USER), CERTHOOK_CACHE_DIR=None, HOME=str(home)) == EAGER
+    assert machine.run(*as_user(UNKNOWN_USER), CERTHOOK_STORE_DIR=None, HOME=str(home)) == EAGER
     assert list(home.iterdir()) == []
 
 
 def test_a_cache_directory_with_a_colon_in_its_path_is_not_used(machine) -> None:
-    assert machine.run(CERTHOOK_CACHE_DIR=str(machine.directory / f"a{os.pathsep}b")) == EAGER
+    assert machine.run(CERTHOOK_STORE_DIR=str(machine.directory / f"a{os.pathsep}b")) == EAGER
 
 
 # Damage.
@@ -517,7 +517,7 @@ def test_a_directory_with_the_mode_of_tmp_is_not_used(warm, locate) -> None:
 
 def test_a_default_directory_with_the_mode_of_tmp_causes_no_warning(machine, root) -> None:
     machine.directory.chmod(0o1777)
-    variables = {"CERTHOOK_CACHE_DIR": None, "HOME": str(machine.directory), "XDG_CACHE_HOME": str(machine.directory)}
+    variables = {"CERTHOOK_STORE_DIR": None, "HOME": str(machine.directory), "XDG_CACHE_HOME": str(machine.directory)}
     assert machine.run(*as_user(UNKNOWN_USER), **variables) == EAGER
 
 
@@ -583,7 +583,7 @@ def test_root_with_the_home_of_another_user_does_not_write_to_it(machine, root) 
     home.mkdir()
     os.chown(str(home), UNKNOWN_USER, UNKNOWN_USER)
     setup = "mount -t tmpfs -o mode=755 tmpfs /var/cache"
-    variables = {"CERTHOOK_CACHE_DIR": None, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    variables = {"CERTHOOK_STORE_DIR": None, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     assert machine.run(*mounted(setup), **variables) == LAZY
     assert list(home.iterdir()) == []
 

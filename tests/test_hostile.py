@@ -66,7 +66,7 @@ def variables(root, public: Path, cas, servers) -> Iterator[dict[str, str]]:
     shutil.chown(cache, ATTACKER, ATTACKER)
     yield {
         "CERTHOOK_BUNDLE": str(roots),
-        "CERTHOOK_CACHE_DIR": cache,
+        "CERTHOOK_STORE_DIR": cache,
         "CERTHOOK_EXTRA_CA_CERTS": str(roots),
         "CERTHOOK_SOURCES": "system,bundled",
         "NIX_SSL_CERT_FILE": str(roots),
@@ -97,7 +97,7 @@ def test_without_additional_privileges_the_variables_apply(interpreter, variable
     """The counterpart of the following tests: the variables are effective."""
     hooked, trusted = verdicts(as_attacker("dac_read_search"), interpreter, variables)
     assert (hooked, trusted["stranger"]) == ("True", True)
-    assert os.listdir(variables["CERTHOOK_CACHE_DIR"])
+    assert os.listdir(variables["CERTHOOK_STORE_DIR"])
     hooked, trusted = verdicts(as_attacker("dac_read_search"), interpreter, {**variables, "CERTHOOK_DISABLED": "1"})
     assert (hooked, trusted["stranger"]) == ("False", True)
 
@@ -123,7 +123,7 @@ def test_a_privileged_program_ignores_the_variables_of_its_caller(
     hooked, trusted = verdicts(as_attacker(), interpreter, {**variables, "CERTHOOK_DISABLED": disabled})
     assert hooked == "True"
     assert not any(trusted.values())
-    assert os.listdir(variables["CERTHOOK_CACHE_DIR"]) == []
+    assert os.listdir(variables["CERTHOOK_STORE_DIR"]) == []
 
 
 #: Keeps root's capabilities when the process changes its user, since only root can read the tests' files.
@@ -156,7 +156,7 @@ COUNT_ROOTS = "import ssl; print(len(ssl.create_default_context().get_ca_certs()
 
 
 def test_a_process_that_becomes_root_does_not_use_the_store_of_its_former_user(installed, variables) -> None:
-    used = {name: variables[name] for name in ("CERTHOOK_CACHE_DIR", "SSL_CERT_FILE")}
+    used = {name: variables[name] for name in ("CERTHOOK_STORE_DIR", "SSL_CERT_FILE")}
     code = """
 import ssl
 as_user = ssl.create_default_context()
@@ -194,7 +194,7 @@ def test_an_attacker_who_swaps_directories_adds_no_root(root, public, installed,
     cache, evil, roots = public / "cache", public / "evil", public / "system.pem"
     roots.write_bytes(cas.pem("system"))
     variables = {
-        "CERTHOOK_CACHE_DIR": str(cache),
+        "CERTHOOK_STORE_DIR": str(cache),
         "CERTHOOK_SOURCES": "system",
         "SERVERS": support.server_list(servers),
         "SSL_CERT_DIR": str(public / "none"),
@@ -203,8 +203,8 @@ def test_an_attacker_who_swaps_directories_adds_no_root(root, public, installed,
     expected = {name: name == "system" for name in support.Authorities.names}
     # If root owned the store, it would be used: this shows that the attacker's store is effective.
     owned_by_root = tmp_path / "cache"
-    build_malicious_store(installed, {**variables, "CERTHOOK_CACHE_DIR": str(owned_by_root)}, owned_by_root, cas)
-    assert verdicts([], installed, {**variables, "CERTHOOK_CACHE_DIR": str(owned_by_root)}) == (
+    build_malicious_store(installed, {**variables, "CERTHOOK_STORE_DIR": str(owned_by_root)}, owned_by_root, cas)
+    assert verdicts([], installed, {**variables, "CERTHOOK_STORE_DIR": str(owned_by_root)}) == (
         "True",
         {name: name == "stranger" for name in expected},
     )
@@ -323,7 +323,7 @@ def test_paths_that_are_not_valid_utf8_work(installed, tmp_path, cas, servers) -
         (directory / name).write_bytes(cas.pem(name))
     env = support.clean_env(
         CERTHOOK_BUNDLE=str(directory / "bundled"),
-        CERTHOOK_CACHE_DIR=str(directory / "cache"),
+        CERTHOOK_STORE_DIR=str(directory / "cache"),
         CERTHOOK_EXTRA_CA_CERTS=str(directory / "extra"),
         CERTHOOK_SOURCES="system,bundled",
         LC_ALL="C",

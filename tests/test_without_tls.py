@@ -110,7 +110,7 @@ def test_a_first_context_needs_no_digest_of_hashlib(installed_unmeasured, cas, s
     env = support.clean_env(
         SERVERS=support.server_list(servers),
         SSL_CERT_FILE=str(tmp_path / "store.pem"),
-        CERTHOOK_CACHE_DIR=str(tmp_path / "cache"),
+        CERTHOOK_STORE_DIR=str(tmp_path / "cache"),
     )
     done = support.run(installed_unmeasured, restriction + support.VERDICTS, env=env)
     assert done.stderr == ""

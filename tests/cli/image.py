@@ -56,7 +56,7 @@ class Image:
             SSL_CERT_DIR=str(self.roots),
             CERTHOOK_SOURCES="system,bundled",
             CERTHOOK_BUNDLE=str(self.roots / "bundled.pem"),
-            CERTHOOK_CACHE_DIR=str(directory / "cache"),
+            CERTHOOK_STORE_DIR=str(directory / "cache"),
             SERVERS=support.server_list(servers),
         )
 

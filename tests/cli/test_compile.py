@@ -57,7 +57,7 @@ def test_the_store_is_built_in_a_named_directory(image) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert not image.beside.exists()
     assert image.run() == PREBUILT
-    assert image.run(CERTHOOK_CACHE_DIR="none") == READ
+    assert image.run(CERTHOOK_STORE_DIR="none") == READ
 
 
 def test_a_relative_directory_is_relative_to_the_working_directory(image) -> None:

@@ -32,16 +32,16 @@ def test_the_store_is_used_on_a_read_only_file_system_without_a_home(compiled, r
     remount = 'mount -o remount,bind,ro /; exec "$@"'
     read_only = ["unshare", "-m", "--propagation", "private", "sh", "-ec", remount, "sh"]
     # Coverage could not write its data.
-    assert compiled.run(*read_only, CERTHOOK_CACHE_DIR=None, HOME=None, **{measuring.CONFIG: None}) == PREBUILT
+    assert compiled.run(*read_only, CERTHOOK_STORE_DIR=None, HOME=None, **{measuring.CONFIG: None}) == PREBUILT
 
 
 def test_the_store_is_used_by_a_user_without_a_home_and_write_permissions(compiled, root) -> None:
     # The capability is needed because the interpreter of the tests may be in root's home.
     user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
     reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-    assert compiled.run(*user, *reading, CERTHOOK_CACHE_DIR=None, HOME=None) == PREBUILT
+    assert compiled.run(*user, *reading, CERTHOOK_STORE_DIR=None, HOME=None) == PREBUILT
     shutil.rmtree(str(compiled.beside))
-    assert compiled.run(*user, *reading, CERTHOOK_CACHE_DIR=None, HOME=None) == READ
+    assert compiled.run(*user, *reading, CERTHOOK_STORE_DIR=None, HOME=None) == READ
 
 
 def test_the_store_remains_valid_after_the_image_is_packed(packed) -> None:

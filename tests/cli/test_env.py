@@ -201,8 +201,8 @@ TWO_STEPS = "name a file: certhook export FILE, then certhook env FILE$"
         ("", {**ONLY_CERT_FILE, "SSL_CERT_FILE": "/missing.pem"}, TWO_STEPS),
         ("", {"SSL_CERT_FILE": "https://user:secret@host/x"}, "already set to https://...@host/x, "),
         ("", ONLY_CERT_FILE, "or use that file: certhook env /.*/system.pem$"),
-        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "none"}, rf"\(CERTHOOK_CACHE_DIR=none\); {TWO_STEPS}"),
-        ("", {"SSL_CERT_FILE": None, "CERTHOOK_CACHE_DIR": "/dev/null/x"}, f"/dev/null.*; or {TWO_STEPS}"),
+        ("", {"SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": "none"}, rf"\(CERTHOOK_STORE_DIR=none\); {TWO_STEPS}"),
+        ("", {"SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": "/dev/null/x"}, f"/dev/null.*; or {TWO_STEPS}"),
         (
             "",
             {"SSL_CERT_FILE": None, "CERTHOOK_SOURCES": "extra", "CERTHOOK_EXTRA_CA_CERTS": None},

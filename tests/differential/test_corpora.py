@@ -217,7 +217,7 @@ class Comparison:
         request = {"chain": case["chain"], "host": case["host"], "time": case["time"], "strict": [None], "clock": clock}
         request["flags"] = case.get("flags", 0)
         if load:
-            variables = {**variables, "CERTHOOK_LOAD": load, "CERTHOOK_CACHE_DIR": str(self.stores)}
+            variables = {**variables, "CERTHOOK_LOAD": load, "CERTHOOK_STORE_DIR": str(self.stores)}
         # A context that has loaded a file does not change; one with a directory does.
         is_lazy = load == "lazy" or not (load or variables["SSL_CERT_FILE"].endswith(".pem"))
         keep = None if is_lazy else f"{load} {variables}"

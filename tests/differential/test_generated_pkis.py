@@ -58,7 +58,7 @@ class Comparison:
         """Return the results with certhook, by the value of CERTHOOK_LOAD."""
         results = {}
         for load in LOADS:
-            variables = {**request["variables"], "CERTHOOK_LOAD": load, "CERTHOOK_CACHE_DIR": str(self.stores)}
+            variables = {**request["variables"], "CERTHOOK_LOAD": load, "CERTHOOK_STORE_DIR": str(self.stores)}
             keep = str(request["variables"]) if load == "eager" else None
             results[load] = self.hooked.ask(**{**request, "variables": variables, "keep": keep})
             if load == "lazy":

@@ -48,7 +48,7 @@ class Comparison:
     def __init__(self, version: str, pythons: tuple[Path, Path], stores: Path) -> None:
         self.version = version
         self.stores = stores
-        self.stock, self.hooked = (judges.Judge(python, CERTHOOK_CACHE_DIR=str(stores)) for python in pythons)
+        self.stock, self.hooked = (judges.Judge(python, CERTHOOK_STORE_DIR=str(stores)) for python in pythons)
         assert self.hooked.is_hooked and not self.stock.is_hooked
 
     def compare(self, request: dict[str, Any]) -> list[int]:

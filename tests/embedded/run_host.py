@@ -57,7 +57,7 @@ def switch_user(user: str, user_base: str) -> None:
     os.environ.update(HOME=str(MOUNTED), TMPDIR=str(MOUNTED))
     if "SSL_CERT_FILE" in os.environ:
         os.environ["SSL_CERT_FILE"] = shutil.copy(os.environ["SSL_CERT_FILE"], f"{MOUNTED}/store.pem")
-    os.environ["CERTHOOK_CACHE_DIR"] = str(MOUNTED / "cache")
+    os.environ["CERTHOOK_STORE_DIR"] = str(MOUNTED / "cache")
     os.setgroups([])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)

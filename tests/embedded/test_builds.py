@@ -183,11 +183,11 @@ def test_certhook_works_in_other_builds_of_python(
     check_trust(command)
 
     # Several threads create their first contexts, and the store, concurrently.
-    assert trusted_by([python, "-c", THREADS], CERTHOOK_CACHE_DIR=str(tmp_path / "threads")) == WITH_CERTHOOK
+    assert trusted_by([python, "-c", THREADS], CERTHOOK_STORE_DIR=str(tmp_path / "threads")) == WITH_CERTHOOK
 
     # If several roots have one subject, certhook determines the one that OpenSSL uses before it builds the store.
     (tmp_path / "old.pem").write_bytes(der.pem(pki.expired_namesake(cas.system, 2)))
-    old = {"CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "old.pem"), "CERTHOOK_CACHE_DIR": str(tmp_path / "old")}
+    old = {"CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "old.pem"), "CERTHOOK_STORE_DIR": str(tmp_path / "old")}
     assert trusted_by(command, **old) == WITH_CERTHOOK
 
     # Python 3.15 supports lazy imports: for statements with the keyword "lazy", or for all imports with an option.

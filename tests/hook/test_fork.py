@@ -47,7 +47,7 @@ def test_a_fork_waits_until_another_thread_has_imported(installed, cas, tmp_path
     env = support.clean_env(
         MODULE=f"certhook/{module}",
         SSL_CERT_FILE=str(tmp_path / "store.pem"),
-        CERTHOOK_CACHE_DIR=str(tmp_path / "cache"),
+        CERTHOOK_STORE_DIR=str(tmp_path / "cache"),
     )
     done = support.run(installed, PROGRAM, "-W", "ignore", env=env)
     assert done.stdout == "0\n", "the child process hung"

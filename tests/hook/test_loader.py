@@ -249,7 +249,7 @@ assert len(certhook.trust_set()) == 1, certhook.trust_set().problems
 (anchor,) = ssl.create_default_context().get_ca_certs()
 assert dict(sum(anchor["subject"], ()))["organizationName"] == "certhook tests extra"
 """
-    env = support.clean_env(CERTHOOK_SOURCES="bundled", CERTHOOK_CACHE_DIR="none")
+    env = support.clean_env(CERTHOOK_SOURCES="bundled", CERTHOOK_STORE_DIR="none")
     # The importer causes deprecation warnings of Python.
     done = support.run(oxidized, PRELUDE + code, "-W", "ignore", env=env)
     assert (done.stdout, done.stderr) == ("", "")

@@ -47,7 +47,7 @@ def test_a_context_at_shutdown_has_the_roots_of_stock_python(installed, cas, tmp
     variables = {
         "SSL_CERT_FILE": str(tmp_path / "store.pem"),
         "SSL_CERT_DIR": str(tmp_path / "hashed"),
-        "CERTHOOK_CACHE_DIR": str(tmp_path / "cache"),
+        "CERTHOOK_STORE_DIR": str(tmp_path / "cache"),
     }
     outputs = []
     # Without certhook; without a compiled store, with it, and with eager loading.

@@ -122,12 +122,12 @@ import sys, ssl
 ssl.create_default_context()
 print(*(name for name in sys.modules if name.partition(".")[0] == "certhook"))
 """
-    env = support.clean_env(CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
+    env = support.clean_env(CERTHOOK_STORE_DIR=str(tmp_path / "cache"))
     # The first process builds the store, and the second one verifies it. The third one does neither, unless it
     # starts ten seconds later.
     imported = [support.run(installed_unmeasured, code, env=env).stdout.split() for _ in range(4)]
     assert any((tmp_path / "cache").iterdir()), "the first process built no store"
-    # The value of CERTHOOK_CACHE_DIR is a path, which one more module parses.
+    # The value of CERTHOOK_STORE_DIR is a path, which one more module parses.
     assert len({*min(imported, key=len)} - {"certhook._path_values"}) <= 8, min(imported, key=len)
 
 
@@ -149,7 +149,7 @@ import certhook, ssl, sys
 certhook.load_default_certs(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 print(*(name for name in sys.modules if name.startswith("certhook._sources")))
 """
-    env = support.clean_env(CERTHOOK_DISABLED="1", CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
+    env = support.clean_env(CERTHOOK_DISABLED="1", CERTHOOK_STORE_DIR=str(tmp_path / "cache"))
     imported = [support.run(installed_unmeasured, code, env=env).stdout for _ in range(2)]
     assert any((tmp_path / "cache").iterdir()), "the first process built no store"
     assert imported[1] == "\n"

@@ -66,7 +66,7 @@ def test_a_greenlet_trusts_both_and_prints_the_same_errors_as_without_certhook(r
 def test_concurrent_greenlets_create_their_first_contexts_with_default_trust(run, library, order, tmp_path) -> None:
     code = "print(*set(call_concurrently(*[lambda: probe.verdicts('default', 'requests')] * 24)), sep='\\n')"
     # A separate cache, so that the concurrent greenlets build the compiled store.
-    cache = {"CERTHOOK_CACHE_DIR": str(tmp_path)}
+    cache = {"CERTHOOK_STORE_DIR": str(tmp_path)}
     result = run(program(library, order) + code, hooked=ORDERS[order][1], **cache)
     assert result.status == 0, result
     assert result.lines == expected_lines("default requests", BOTH)

@@ -77,7 +77,7 @@ TOOLS = {"blockbuster": (BLOCKBUSTER, "stream", 2), "pyfakefs": (PYFAKEFS, "defa
 def test_default_trust_remains_while_a_tool_replaces_functions_of_os(run, tmp_path, tool, state) -> None:
     program, client, count = TOOLS[tool]
     before, has_store = STATES[state]
-    variables = {"CERTHOOK_CACHE_DIR": str(tmp_path)}
+    variables = {"CERTHOOK_STORE_DIR": str(tmp_path)}
     if has_store:
         assert run("import ssl; ssl.create_default_context()", **variables).output == []
     assert run(before + program, **variables).output == expected_lines(client, BOTH) * count

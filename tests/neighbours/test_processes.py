@@ -57,7 +57,7 @@ def program(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_worker_processes_trust_both(run, program, tmp_path, method, function, connected_before) -> None:
     # A separate cache: unless the parent process has connected before, the workers build the store concurrently.
-    result = run(program, method, function, connected_before, CERTHOOK_CACHE_DIR=str(tmp_path))
+    result = run(program, method, function, connected_before, CERTHOOK_STORE_DIR=str(tmp_path))
     assert result.output == expected_lines("default requests", BOTH)
 
 

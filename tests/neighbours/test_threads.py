@@ -25,5 +25,5 @@ print("hooked", probe.hook_counts())
 
 
 def test_threads_that_create_their_first_contexts_concurrently_trust_both(environment, places, tmp_path) -> None:
-    lines = run(environment("neighbours"), PROGRAM, **{**places, "CERTHOOK_CACHE_DIR": str(tmp_path)}).output
+    lines = run(environment("neighbours"), PROGRAM, **{**places, "CERTHOOK_STORE_DIR": str(tmp_path)}).output
     assert lines == [*expected_lines("default urllib", BOTH), f"hooked {HOOKED}"]

@@ -139,7 +139,7 @@ class Codes:
         env = support.clean_env(
             CERTHOOK_SOURCES="system",
             CERTHOOK_LOAD="eager" if mode == "eager" else "lazy",
-            CERTHOOK_CACHE_DIR=str(self._cache / f"{python}-{mode}"),
+            CERTHOOK_STORE_DIR=str(self._cache / f"{python}-{mode}"),
             CERTHOOK_DISABLED="1" if mode == "stock" else "",
         )
         command = [PYTHONS[python], "-W", "ignore", "-I", "-c", _PROGRAM]

@@ -75,4 +75,4 @@ def problems_of(trust: TrustSet) -> list[tuple[str, str]]:
 
 def watched_paths(trust: TrustSet) -> list[str]:
     """Return the names of the inputs that are checked for every context."""
-    return [name for _, name, _, _ in trust.snapshot.direct]
+    return [name for kind, name, _, _ in trust.snapshot.frequent if kind == "path"]

@@ -181,7 +181,7 @@ def test_the_drop_in_reads_the_certifi_next_to_it(no_certifi: Path, tmp_path: Pa
 
 
 def test_two_drop_ins_with_one_cache_use_their_own_bundles(no_certifi, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("CERTHOOK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CERTHOOK_STORE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
     found = []
     for directory, letters in (("one", "ab"), ("two", "c")):

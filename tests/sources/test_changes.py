@@ -52,7 +52,7 @@ def inputs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("CERTHOOK_BUNDLE", str(tmp_path / "bundle.pem"))
     monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", os.pathsep.join(extra))
     monkeypatch.setenv("CERTHOOK_LOAD", request.param)
-    monkeypatch.setenv("CERTHOOK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CERTHOOK_STORE_DIR", str(tmp_path / "cache"))
     warnings.simplefilter("ignore", CerthookWarning)
     assert loaded() == 3
     return tmp_path
@@ -172,7 +172,7 @@ def test_the_topmost_missing_directory_of_a_path_is_watched(tmp_path: Path) -> N
     for path in ("a/b/c", "a/d", "e"):
         recorder.watch(str(tmp_path / path))
     snapshot = recorder.snapshot()
-    assert [name for _, name, _, _ in snapshot.direct] == [str(tmp_path / "a"), str(tmp_path / "e")]
+    assert [name for _, name, _, _ in snapshot.frequent] == [str(tmp_path / "a"), str(tmp_path / "e")]
     (tmp_path / "a").mkdir()
     assert not snapshot.is_current(thorough=False)
 
@@ -183,7 +183,7 @@ def test_the_recorder_waits_until_another_change_would_alter_the_signature(tmp_p
     now, changed = 1_700_000_000_000_000_000, [0]
     monkeypatch.setattr("certhook._watch.recorder.time_ns", lambda: now + int(sum(slept) * 1e9))
     monkeypatch.setattr("certhook._watch.recorder.sleep", slept.append)
-    monkeypatch.setattr("certhook._watch.recorder.signature", lambda path: (changed[0], 1, 1, 1))
+    monkeypatch.setattr("certhook._watch.recorder.path_signature", lambda path: (changed[0], 1, 1, 1))
     cases = [
         (now - 5_000_001, [0.014999999], False),  # 5 ms ago
         (now - 1_000_000_001, [], False),  # one second ago
@@ -200,12 +200,12 @@ def test_the_recorder_waits_until_another_change_would_alter_the_signature(tmp_p
 
 def test_an_input_that_is_recorded_twice_is_checked_once_with_its_earlier_signature() -> None:
     class Thing:
-        kind, name, detail = "thing", "name", ""
+        kind, name = "thing", "name"
 
     for frequently in (True, False):
         recorder = Recorder()
         for number in (1, 2):
             recorder.watch_input(Thing(), (number, 0, 0, 0), frequently)
         snapshot = recorder.snapshot()
-        ((*_, seen),) = snapshot.direct if frequently else snapshot.members
+        ((*_, seen),) = snapshot.frequent if frequently else snapshot.rare
         assert seen == (1, 0, 0, 0)

@@ -245,7 +245,7 @@ def trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(distrust.sys, "platform", "freebsd14")
     monkeypatch.setattr(distrust, "UNTRUSTED", (str(tmp_path / "untrusted"),))
     monkeypatch.setenv("CERTHOOK_SOURCES", "bundled")
-    monkeypatch.setenv("CERTHOOK_CACHE_DIR", str(tmp_path / "stores"))
+    monkeypatch.setenv("CERTHOOK_STORE_DIR", str(tmp_path / "stores"))
     (tmp_path / "untrusted").mkdir()
 
     def read(root: bytes, *distrusted: bytes):

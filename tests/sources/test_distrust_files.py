@@ -36,7 +36,6 @@ class Recorder:
         self.watched: list[str] = []
         self.members: list[str] = []
         self.failures: list[object] = []
-        self.unreadable: list[str] = []
         self.limits: list[int] = []
 
     def watch(self, path: str) -> None:
@@ -555,7 +554,6 @@ def test_an_unreadable_file_leaves_the_block_list_incomplete(linux, collector, r
     assert problems(collector) == [path]
     assert not collector.blocklist.is_complete
     assert collector.recorder.failures == [error]
-    assert collector.recorder.unreadable == [path] * isinstance(error, PermissionError)
     assert lists(collector) == {other}
 
 
@@ -578,7 +576,6 @@ def test_unreadable_anchors_are_ignored(linux, collector, refuse, debug_lines, n
     assert [line for line in debug_lines() if f"{path} is ignored: it cannot be read: " in line]
     # A process that may read them has another result.
     assert collector.recorder.failures == [error]
-    assert collector.recorder.unreadable == [path] * isinstance(error, PermissionError)
     assert path in collector.recorder.watched
     assert lists(collector) == {other}
 
@@ -603,7 +600,7 @@ def test_a_path_that_is_not_a_regular_file_is_ignored(
     assert (
         len([line for line in debug_lines() if f"{linux / directory / 'a'} is ignored: it is not a file" in line]) == 1
     )
-    assert collector.recorder.failures == collector.recorder.unreadable == []
+    assert collector.recorder.failures == []
     assert str(linux / directory / "a") in collector.recorder.watched
     assert lists(collector) == {other}
 

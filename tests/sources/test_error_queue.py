@@ -61,7 +61,7 @@ class Machine:
             SSL_CERT_FILE=str(self._directory / "roots.pem"),
             SSL_CERT_DIR=str(self._directory / "hashed"),
             CERTHOOK_SOURCES="system",
-            CERTHOOK_CACHE_DIR=str(self._directory / f"cache-{python}"),
+            CERTHOOK_STORE_DIR=str(self._directory / f"cache-{python}"),
             **variables,
         )
         if is_affected:

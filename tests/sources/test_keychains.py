@@ -89,7 +89,7 @@ def mac(tmp_path: Path, monkeypatch) -> Mac:
     monkeypatch.setattr(watch_macos, "home", lambda: str(tmp_path))
     monkeypatch.setattr(watch_macos, "run", mac.run)
     monkeypatch.setenv("CERTHOOK_SOURCES", "system")
-    monkeypatch.setenv("CERTHOOK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CERTHOOK_STORE_DIR", str(tmp_path / "cache"))
     return mac
 
 
@@ -117,7 +117,7 @@ def test_windows_and_macos_have_modules_for_their_native_stores(monkeypatch) -> 
 
 def test_other_platforms_do_not_import_the_module_for_macos(installed: Path) -> None:
     # Without a store, the sources are read.
-    env = support.clean_env(CERTHOOK_CACHE_DIR="none")
+    env = support.clean_env(CERTHOOK_STORE_DIR="none")
     names = ("certhook._sources.system", "certhook._sources.macos", "certhook._watch.macos")
     code = f"import ssl, sys; ssl.create_default_context(); print(*(name in sys.modules for name in {names}))"
     is_mac = sys.platform == "darwin"
@@ -317,7 +317,7 @@ def test_the_next_context_detects_a_change(mac, changed: str) -> None:
     create_context()
     after = _trust.current(_config.current(), SERVER_AUTH)
     assert after is not before
-    assert (after.store != before.store) == ("settings" in changed)
+    assert (after.resolved != before.resolved) == ("settings" in changed)
 
 
 def test_settings_that_trustd_hides_are_read_again_after_some_seconds(mac, monkeypatch) -> None:
@@ -335,7 +335,7 @@ def test_settings_that_trustd_hides_are_read_again_after_some_seconds(mac, monke
     assert len(mac.calls) == calls
     now[0] += 11
     after = _trust.current(_config.current(), SERVER_AUTH)
-    assert after.store != before.store
+    assert after.resolved != before.resolved
     assert trusted() == [OTHER_ROOT]
 
 

@@ -133,7 +133,7 @@ def test_contexts_trust_the_same_servers_with_and_without_certhook(
 def test_ssl_cert_file_may_be_a_pipe_which_each_context_reads(stores, plain, installed, tmp_path) -> None:
     """A shell replaces ``<(command)`` by the path of a pipe."""
     code = "import ssl; print([len(ssl.create_default_context().get_ca_certs()) for _ in range(2)])"
-    env = support.clean_env(SSL_CERT_DIR="", CERTHOOK_CACHE_DIR=str(tmp_path / "cache"))
+    env = support.clean_env(SSL_CERT_DIR="", CERTHOOK_STORE_DIR=str(tmp_path / "cache"))
     counts = []
     for python in (plain, installed):
         read_end, write_end = os.pipe()

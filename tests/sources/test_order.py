@@ -212,7 +212,7 @@ def test_the_note_of_a_location_with_only_expired_certificates_states_the_reason
 def test_the_trust_set_is_read_again_when_the_first_certificate_expires_unless_all_are_self_issued(machine) -> None:
     def deadlines(*issued: Issued) -> list[str]:
         (machine / "first.pem").write_bytes(pem(*issued))
-        return [name for kind, name, *_ in read(CERTHOOK_SOURCES="system").snapshot.members if kind == "deadline"]
+        return [name for kind, name, *_ in read(CERTHOOK_SOURCES="system").snapshot.rare if kind == "deadline"]
 
     def end(issued: Issued) -> str:
         return str(int(issued.certificate.not_valid_after_utc.timestamp()))

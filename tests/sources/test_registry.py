@@ -127,8 +127,8 @@ def test_the_windows_source_watches_the_keys_and_content_of_each_store(registry,
     snapshot = collector.recorder.snapshot()
     stores = ("ROOT", "CA", "Disallowed")
     keys = {("registry key", key.name) for store in stores for key in watch_windows.registry_keys(store)}
-    assert {(kind, name) for kind, name, _, _ in snapshot.direct} == keys
-    assert {(kind, name) for kind, name, _, _ in snapshot.members} == {("certificate store", name) for name in stores}
+    assert {(kind, name) for kind, name, _, _ in snapshot.frequent} == keys
+    assert {(kind, name) for kind, name, _, _ in snapshot.rare} == {("certificate store", name) for name in stores}
     assert not collector.recorder.volatile
     registry[rf"{MACHINE}\CA\PhysicalStores"] = Key(1, [])
     windows.read(collector)

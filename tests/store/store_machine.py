@@ -95,7 +95,7 @@ class Machine:
             SSL_CERT_DIR=str(self.directory),
             CERTHOOK_SOURCES="system,bundled",
             CERTHOOK_BUNDLE=str(self.roots / "bundled.pem"),
-            CERTHOOK_CACHE_DIR=str(self.cache),
+            CERTHOOK_STORE_DIR=str(self.cache),
             SERVERS=support.server_list(servers),
         )
 

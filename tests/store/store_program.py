@@ -269,15 +269,15 @@ def preload() -> None:
     from certhook._state import process
 
     with tempfile.TemporaryDirectory(dir="/var/lib") as directory:
-        kept = {name: os.environ.pop(name, None) for name in ("CERTHOOK_STORE_DIR", "CERTHOOK_CACHE_DIR")}
-        os.environ["CERTHOOK_CACHE_DIR"] = directory
+        kept = {name: os.environ.pop(name, None) for name in ("CERTHOOK_STORE_DIR", "CERTHOOK_STORE_DIR")}
+        os.environ["CERTHOOK_STORE_DIR"] = directory
         for _ in range(2):
             trusted()
             certhook("status", "--json")
             at_secure = process.at_secure  # A process that has changed its user cannot determine it.
             process.reset()
             process.at_secure = at_secure
-        del os.environ["CERTHOOK_CACHE_DIR"]
+        del os.environ["CERTHOOK_STORE_DIR"]
         os.environ.update({name: value for name, value in kept.items() if value is not None})
 
 

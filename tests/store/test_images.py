@@ -96,7 +96,7 @@ class Images(NamedTuple):
         point.mkdir(exist_ok=True)
         (self.directory / "stores").mkdir(mode=0o700, exist_ok=True)
         env = support.clean_env(SERVERS=support.server_list(self.servers), CERTHOOK_BUNDLE="/etc/bundle.pem")
-        env.pop("CERTHOOK_CACHE_DIR", None)
+        env.pop("CERTHOOK_STORE_DIR", None)
         env["CERTHOOK_STORE_DIR"] = str(self.directory / "stores")
         if stock:
             env["SSL_CERT_FILE"], env["SSL_CERT_DIR"] = "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs"

@@ -295,7 +295,7 @@ def test_lazy_is_the_default(machine, value) -> None:
     assert machine.store.is_dir()
 
 
-@pytest.mark.parametrize("variables", [{"CERTHOOK_LOAD": "EAGER "}, {"CERTHOOK_CACHE_DIR": "None"}])
+@pytest.mark.parametrize("variables", [{"CERTHOOK_LOAD": "EAGER "}, {"CERTHOOK_STORE_DIR": "None"}])
 def test_without_a_store_roots_are_loaded_and_nothing_is_written(machine, variables) -> None:
     assert machine.ask(LOADED_BY_NEW, **variables) == 3
     assert not machine.cache.exists()
@@ -323,7 +323,7 @@ print(*daemon())
 
 def daemon(machine: Machine, variables: dict[str, str]) -> set[str]:
     """Return the authorities that a daemon trusts, on a machine with an empty /var/cache."""
-    env = {name: value for name, value in machine.env.items() if name != "CERTHOOK_CACHE_DIR"}
+    env = {name: value for name, value in machine.env.items() if name != "CERTHOOK_STORE_DIR"}
     setup = 'mount -t tmpfs -o mode=755 tmpfs /var/cache; exec "$@"'
     command = ["unshare", "-m", "--propagation", "private", "sh", "-ec", setup, "sh", str(machine.python), "-c"]
     done = subprocess.run(
@@ -342,11 +342,11 @@ def test_a_daemon_without_privileges_reads_the_store_of_root(machine, root) -> N
 
 
 def test_a_daemon_without_privileges_reads_a_store_in_the_directory_that_root_chose(machine, root) -> None:
-    assert daemon(machine, {"CERTHOOK_CACHE_DIR": "/var/cache/daemon"}) == DEFAULT
+    assert daemon(machine, {"CERTHOOK_STORE_DIR": "/var/cache/daemon"}) == DEFAULT
 
 
 def test_a_daemon_that_cannot_reach_the_store_needs_loaded_contexts(machine, root) -> None:
     machine.roots.chmod(0o700)
-    private = {"CERTHOOK_CACHE_DIR": str(machine.roots / "cache")}
+    private = {"CERTHOOK_STORE_DIR": str(machine.roots / "cache")}
     assert daemon(machine, private) == set()
     assert daemon(machine, {**private, "CERTHOOK_LOAD": "eager"}) == DEFAULT

@@ -305,7 +305,7 @@ def test_a_failed_verification_restores_a_deleted_store(pair) -> None:
 
 
 @pytest.mark.parametrize(
-    "variables", [{"CERTHOOK_NAMED_FILES": "0"}, {"CERTHOOK_LOAD": "eager"}, {"CERTHOOK_CACHE_DIR": "none"}]
+    "variables", [{"CERTHOOK_NAMED_FILES": "0"}, {"CERTHOOK_LOAD": "eager"}, {"CERTHOOK_STORE_DIR": "none"}]
 )
 def test_settings_disable_the_stores_of_named_files(pair, variables) -> None:
     with pair.machine.start(**variables) as program:

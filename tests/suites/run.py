@@ -56,7 +56,7 @@ class Side(NamedTuple):
     @property
     def env(self) -> dict[str, str]:
         """The environment variables of the processes."""
-        return support.clean_env(HOME=str(self.home), CERTHOOK_CACHE_DIR=str(self.cache))
+        return support.clean_env(HOME=str(self.home), CERTHOOK_STORE_DIR=str(self.cache))
 
     def run(self, *command: object, cwd: Path, log: Path, report: Path) -> str:
         """Run *command* with any exit status, write its output to *log*, and return its *report*."""

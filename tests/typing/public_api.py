@@ -58,7 +58,6 @@ def a_trust_set_is_read() -> None:
     assert_type(trust.rejected, Tuple[certhook.Anchor, ...])
     assert_type(trust.locations, Tuple[certhook.Location, ...])
     assert_type(trust.problems, Tuple[certhook.CerthookError, ...])
-    assert_type(trust.unreadable, Tuple[str, ...])
     assert_type(trust.distrust_is_known, bool)
     assert_type(trust.volatile, bool)
     for anchor in trust.anchors:

@@ -58,7 +58,7 @@ def test_the_settings_determine_the_roots_that_a_default_context_trusts(windows,
         ({"CERTHOOK_SOURCES": "bundled"}, "bundled both"),
         ({"CERTHOOK_MODE": "fallback"}, "system both"),
         ({"CERTHOOK_LOAD": "eager"}, "system bundled both"),
-        ({"CERTHOOK_CACHE_DIR": "none"}, "system bundled both"),
+        ({"CERTHOOK_STORE_DIR": "none"}, "system bundled both"),
         ({"CERTHOOK_EXTRA_CA_CERTS": both}, "system bundled both extra stranger"),
         ({"CERTHOOK_BUNDLE": windows.path(file)}, "system both extra"),
         ({"SSL_CERT_FILE": windows.path(file)}, "system both extra"),
@@ -147,7 +147,7 @@ def test_a_prebuilt_store_is_used(windows) -> None:
 from certhook._state import markers_of
 print(json.dumps([trusted(), markers_of(ssl.create_default_context()).store, "certhook._sources" in sys.modules]))
 """
-    trusted, store, has_read = windows.run(code, CERTHOOK_CACHE_DIR=directory)
+    trusted, store, has_read = windows.run(code, CERTHOOK_STORE_DIR=directory)
     assert (trusted, has_read) == (["system", "bundled", "both"], False)
     assert store.startswith(directory)
 

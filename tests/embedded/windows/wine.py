@@ -81,8 +81,8 @@ def wine_env(prefix: Path, **variables: str) -> dict[str, str]:
         WINEDLLOVERRIDES="mscoree,mshtml,winemenubuilder.exe=",
         **variables,
     )
-    if "CERTHOOK_CACHE_DIR" not in variables:
-        del environment["CERTHOOK_CACHE_DIR"]  # The default directory of stores is in the prefix.
+    if "CERTHOOK_STORE_DIR" not in variables:
+        del environment["CERTHOOK_STORE_DIR"]  # The default directory of stores is in the prefix.
     return environment
 
 

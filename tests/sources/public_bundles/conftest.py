@@ -24,7 +24,7 @@ def machine(
     monkeypatch.setenv("SSL_CERT_DIR", str(machine.system_hashed))
     monkeypatch.setenv("CERTHOOK_SOURCES", "system,bundled")
     monkeypatch.setenv("CERTHOOK_BUNDLE", str(machine.bundle))
-    monkeypatch.setenv("CERTHOOK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CERTHOOK_STORE_DIR", str(tmp_path / "cache"))
     if sys.version_info < (3, 11):
         # It is installed in the same directory as certifi, which is removed from the path.
         importlib.import_module("importlib_resources.readers")

@@ -180,7 +180,7 @@ def test_an_invalid_value_of_certhook_adopt_adopts_nothing_and_is_reported(machi
         ({"CERTHOOK_EXTRA_CA_CERTS": "{own}"}, DEFAULT | OWN),
         ({"CERTHOOK_BUNDLE": ""}, {"system", "both"} | BUNDLE),
         ({"CERTHOOK_LOAD": "eager"}, DEFAULT),
-        ({"CERTHOOK_CACHE_DIR": "none"}, DEFAULT),
+        ({"CERTHOOK_STORE_DIR": "none"}, DEFAULT),
     ],
 )
 def test_the_settings_of_default_trust_apply(machine, monkeypatch, variables, trusted) -> None:
@@ -188,7 +188,7 @@ def test_the_settings_of_default_trust_apply(machine, monkeypatch, variables, tr
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(own=machine.own))
     context = loaded(bundle)
-    is_loaded = variables.keys() & {"CERTHOOK_LOAD", "CERTHOOK_CACHE_DIR"}
+    is_loaded = variables.keys() & {"CERTHOOK_LOAD", "CERTHOOK_STORE_DIR"}
     assert count(context) == (3 if is_loaded else 0)
     assert machine.trusted(context) == trusted
 

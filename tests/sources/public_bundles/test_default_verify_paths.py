@@ -80,7 +80,7 @@ def test_the_paths_are_those_of_openssl_if_its_directory_contains_a_root(machine
         {"SSL_CERT_FILE": "/no/such/file"},
         {"SSL_CERT_DIR": "/no/such/directory"},
         {"SSL_CERT_FILE": ""},
-        {"CERTHOOK_CACHE_DIR": "none"},
+        {"CERTHOOK_STORE_DIR": "none"},
         {"CERTHOOK_LOAD": "eager"},
     ],
 )
