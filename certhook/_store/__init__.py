@@ -53,7 +53,7 @@ SUPERUSER_DIRECTORY = "/var/lib/certhook"
 # The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
 _MAX_SIZE = 1 << 26
 # O_NONBLOCK: opening a FIFO must not block.
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 # The owner of files of users outside the user namespace, user_namespaces(7). A process with this user ID
 # cannot distinguish its own files from theirs.
@@ -336,9 +336,10 @@ def _home_in_passwd() -> str:
         return ""
 
 
-def resolve_protected(directory: str) -> str:
+def resolve_protected(directory: str, is_beside_package: bool = False) -> str:
     """Verify that no other user can modify *directory*, which may not exist, or its parents.
 
+    :param is_beside_package: whether it is next to the package, and therefore as trustworthy as the package
     :returns: its path without symbolic links
     :raises Unusable: if another user can
     """
@@ -349,7 +350,7 @@ def resolve_protected(directory: str) -> str:
     # abspath() would remove a link that precedes "..".
     current = directory if os.path.isabs(directory) else path
     parent = ""
-    while parent != current:
+    while parent != current and not is_beside_package:
         try:
             status = os.lstat(current)
         except FileNotFoundError:

@@ -43,7 +43,13 @@ _BUNDLE_KEY = 6
 
 
 def compile_store(
-    directory: str, trust_set: TrustSet, settings: tuple[str, ...], shared: bool, reason: str, portable: bool = False
+    directory: str,
+    trust_set: TrustSet,
+    settings: tuple[str, ...],
+    shared: bool,
+    reason: str,
+    portable: bool = False,
+    is_beside_package: bool = False,
 ) -> str:
     """Build the store of *trust_set* in *directory*, with a link and an index.
 
@@ -51,13 +57,15 @@ def compile_store(
     :param shared: whether other users may read it
     :param reason: why it is built
     :param portable: whether it remains valid after the file system was packed into a container image
+    :param is_beside_package: whether *directory* is next to the package, and as trustworthy
     :returns: the path that contexts point at: a link to the store if possible
     :raises Unusable: if it cannot be written
     """
     mode = _SHARED if shared else _PRIVATE
-    resolve_protected(directory)  # before creating anything in a directory that another user can modify
+    # Before creating anything in a directory that another user can modify.
+    resolve_protected(directory, is_beside_package)
     make_directories(directory, shared)
-    directory = resolve_protected(directory)
+    directory = resolve_protected(directory, is_beside_package)
     store = build(directory, trust_set.stored, mode)
     snapshot = trust_set.snapshot
     readable, unreadable = _limited_access(snapshot)
@@ -172,6 +180,8 @@ def _replace_link(directory: str, name: str, target: str) -> str:
     except OSError:
         pass  # It does not exist, or is not a link.
     try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            _files.remove(path)
         _files.replace_link(path, target)
     except OSError:
         return ""

@@ -99,7 +99,7 @@ def _prune(directory: str, config: Config) -> list[str]:
     for path in dict.fromkeys([directory, own or directory]):
         if os.path.isdir(path):
             try:
-                removed += prune(resolve_protected(path))
+                removed += prune(resolve_protected(path, path == directory_beside_package()))
             except (OSError, Unusable) as error:
                 raise CommandError(f"{path} was not pruned: {error}") from None
     return removed
@@ -113,7 +113,8 @@ def _compile(directory: str, config: Config, purpose: int, trust_set: TrustSet) 
             "relative; use absolute paths"
         )
     settings = index_settings(config, purpose)
+    is_beside = directory == directory_beside_package()
     try:
-        return compile_store(directory, trust_set, settings, shared=True, reason="'certhook compile'", portable=True)
+        return compile_store(directory, trust_set, settings, True, "'certhook compile'", True, is_beside)
     except Unusable as failure:
         raise CommandError(f"the store was not built: {failure}") from None
