@@ -45,9 +45,6 @@ def distrust_in_directory(host: Host) -> str:
 
 distrusts = pytest.mark.parametrize("distrust", [distrust_in_file, distrust_in_directory])
 
-#: An expression that makes a program verify checksums after every failure, not once per second.
-CHECK_EVERY_FAILURE = "vars(__import__('certhook._trust')._trust).update(_CHECKSUM_INTERVAL=0)"
-
 # Updates of the system's store.
 
 
@@ -223,7 +220,6 @@ def _file_of_system(host: Host):
 @pytest.mark.parametrize("damage", [fill_with_zeros, truncate, exchange, replace_by_directory, flip_bit])
 def test_a_failed_verification_repairs_a_damaged_file(host, damage) -> None:
     with host.program() as program:
-        program(CHECK_EVERY_FAILURE)
         for number, client in enumerate(CLIENTS):
             program("make()")
             file = _file_of_system(host)
