@@ -170,12 +170,18 @@ def _determine_again(trust: Trust, purpose: int, occasion: str) -> Trust:
     """Return default trust after a change, or *trust* if the new state cannot be read."""
     is_usable = trust.store is None or exists(trust.store)
     try:
-        new = _determine(trust.config, purpose, occasion)
+        new: Trust = _determine(trust.config, purpose, occasion)
     except Exception:
         if is_usable:
             return trust
         raise
-    return trust if is_usable and new.is_provisional and not trust.is_provisional else new
+    if is_usable and new.is_provisional and not trust.is_provisional:
+        return trust
+    if trust.store is not None and new.store is not None and trust.store != new.store:
+        from certhook._store import prune
+
+        prune.follow(trust.store, new.store)
+    return new
 
 
 # In memory (frozen into C, PyOxidizer), a module has no __file__.

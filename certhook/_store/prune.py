@@ -148,6 +148,22 @@ def prune(path: str) -> list[str]:
     return directory.removed
 
 
+def follow(former: str, link: str) -> None:
+    """Let contexts that point at the link *former* follow *link*, unless an index references it.
+
+    The name of a link depends on the bundle, so that an update of certifi creates another one. Later changes,
+    such as a distrusted root, concern the contexts from before the update as well.
+    """
+    path, name = os.path.split(link)
+    if os.path.dirname(former) != path or not (os.path.islink(former) and os.path.islink(link)):
+        return
+    try:
+        if os.path.basename(former) not in _linked(_Directory(path)):
+            _files.replace_link(former, name)
+    except OSError:
+        pass  # The directory was deleted, or is not writable.
+
+
 def _linked(directory: _Directory) -> set[str]:
     return {index.link for index in directory.indexes.values() if index is not None}
 

@@ -74,3 +74,14 @@ class Host(Machine):
             else:
                 found[name] = path.stat().st_mode
         return found
+
+
+def copy_certifi(directory: Path, bundle: bytes) -> str:
+    """Create the package certifi in *directory*, and return the directory."""
+    package = directory / "certifi"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "import os\ndef where():\n    return os.path.join(os.path.dirname(__file__), 'cacert.pem')\n"
+    )
+    (package / "cacert.pem").write_bytes(bundle)
+    return str(directory)

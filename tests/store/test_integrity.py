@@ -12,7 +12,6 @@ from typing import Callable, Iterator
 
 import pytest
 from store_host import LINK, Host
-from store_machine import DEFAULT
 from store_program import DAMAGES, Program
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs fork")
@@ -52,21 +51,21 @@ class Damaged(Host):
         """Delete everything, and build the store again."""
         for path in sorted(self.location.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-        assert self.in_new_process("found()") == [sorted_names(), True]
+        assert self.in_new_process("found()") == [TRUSTED, True]
 
 
-def sorted_names() -> list[str]:
-    """The trusted authorities in the order of SERVERS."""
-    return [name for name in ("system", "bundled", "both") if name in DEFAULT]
+#: The trusted authorities whose servers the programs contact.
+TRUSTED = ["system", "both"]
 
 
 @pytest.fixture
 def damaged(tmp_path, cas, servers) -> Iterator[Damaged]:
     # The current environment, because "check" requires another package.
     host = Damaged(Path(sys.executable), tmp_path, cas, servers)
+    host.env["SERVERS"] = " ".join(f"{name}:{servers.port(name)}" for name in ("system", "both", "extra", "stranger"))
     with host.program() as program:
         host.program_ = program
-        assert host.in_new_process("found()") == [sorted_names(), True]
+        assert host.in_new_process("found()") == [TRUSTED, True]
         host.intact = host.content()
         yield host
         assert program.errors == ""
@@ -90,7 +89,7 @@ def test_damage_is_repaired_by_the_first_process_after_a_boot(damaged, kind) -> 
     for damage in APPLICABLE[kind]:
         damaged.damage(kind, damage)
         damaged.start_again()
-        assert damaged.in_new_process("found()") == [sorted_names(), True], damage
+        assert damaged.in_new_process("found()") == [TRUSTED, True], damage
         damaged.assert_intact(damage)
 
 
@@ -100,7 +99,7 @@ def test_damage_is_repaired_by_the_first_process_after_a_boot_if_the_clock_is_wr
     for damage in ("fill with zeros", "flip bit") if kind != "link" else ("remove",):
         damaged.damage(kind, damage)
         os.utime(damaged.only_index, (time.time() + 9999,) * 2)
-        assert damaged.in_new_process("found()") == [sorted_names(), True], damage
+        assert damaged.in_new_process("found()") == [TRUSTED, True], damage
         damaged.assert_intact(damage)
 
 
@@ -120,7 +119,7 @@ def test_a_command_detects_damage_that_other_processes_have_not_noticed(damaged,
         damaged.damage(kind, damage)
         path = repr(str(damaged.roots / "exported"))
         status, output = damaged.in_new_process(COMMANDS[command].replace("OUT", path))
-        assert damaged.in_new_process("found()") == [sorted_names(), True], damage
+        assert damaged.in_new_process("found()") == [TRUSTED, True], damage
         damaged.assert_intact(damage)
         assert status in (0, 1)
         if command == "status":
@@ -143,7 +142,7 @@ def test_damage_is_repaired_by_a_failed_verification(damaged, kind) -> None:
             assert program(f"attempt({number}, 'stranger')") is False
             program(f"attempt({number}, 'system')")
             assert program(f"attempt({number}, 'system')") is True, damage
-            assert set(program(f"trusted(contexts[{number}])")) == DEFAULT, damage
+            assert program(f"trusted(contexts[{number}])") == TRUSTED, damage
             assert program(f"roots({number})") == 3, damage
             damaged.assert_intact(damage)
         assert program.errors == ""
@@ -178,7 +177,7 @@ def test_a_link_to_a_store_of_other_roots_is_corrected(damaged, tmp_path) -> Non
     link.unlink()
     link.symlink_to(os.readlink(other))
     damaged.start_again()
-    assert damaged.in_new_process("found()") == [sorted_names(), True]
+    assert damaged.in_new_process("found()") == [TRUSTED, True]
     assert os.readlink(link) == expected
 
 
@@ -189,7 +188,7 @@ def test_a_link_to_a_directory_elsewhere_is_corrected(damaged, tmp_path, cas) ->
     link = damaged.link
     link.unlink()
     link.symlink_to(elsewhere)
-    assert damaged.in_new_process("found()") == [sorted_names(), True]
+    assert damaged.in_new_process("found()") == [TRUSTED, True]
     damaged.assert_intact()
 
 
@@ -198,7 +197,7 @@ def test_a_directory_instead_of_the_link_is_replaced(damaged, cas) -> None:
     link.unlink()
     link.mkdir()
     damaged.hashed("stranger", link).write_bytes(cas.pem("stranger"))
-    assert damaged.in_new_process("found()") == [sorted_names(), True]
+    assert damaged.in_new_process("found()") == [TRUSTED, True]
     damaged.assert_intact()
 
 
@@ -231,8 +230,7 @@ def prepare_damage(host: Damaged) -> None:
 
 
 def expected_trust(host: Damaged) -> list[str]:
-    names = sorted_names()
-    return [*names, "extra"] if host.cas.pem("extra") in host.file.read_bytes() else names
+    return [*TRUSTED, "extra"] if host.cas.pem("extra") in host.file.read_bytes() else TRUSTED
 
 
 @pytest.mark.parametrize("prepare", [prepare_nothing, prepare_update, prepare_damage])
@@ -276,7 +274,7 @@ def test_a_repair_in_a_failed_verification_may_be_interrupted(damaged) -> None:
         file = damaged.hashed("system", damaged.current_store)
         result = damaged.in_new_process(make.format(str(file), point))
         kills += result == {"signal": signal.SIGKILL}
-        assert damaged.in_new_process("found()") == [sorted_names(), True]
+        assert damaged.in_new_process("found()") == [TRUSTED, True]
         damaged.assert_intact()
         if result is None:
             break

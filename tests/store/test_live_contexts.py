@@ -15,7 +15,7 @@ import pki
 import pytest
 import support
 from linux_machine import OPENSSL, Hashed, LinuxMachine, Pem
-from store_host import LINK, Host
+from store_host import LINK, Host, copy_certifi
 from store_machine import DEFAULT
 from store_program import CLIENTS, exchange, fill_with_zeros, flip_bit, replace_by_directory, truncate
 
@@ -125,6 +125,22 @@ def test_a_context_rejects_an_authority_if_another_process_noticed_that_it_was_d
         name = distrust(host)
         assert host.trusted() == DEFAULT - {name}
         assert program(f"attempts(0, {name!r})") == [False, False]
+
+
+def test_contexts_from_before_an_update_of_certifi_follow_a_later_distrust(host, tmp_path) -> None:
+    path = copy_certifi(tmp_path / "environment", host.cas.pem("bundled"))
+    with host.program(CERTHOOK_BUNDLE=None, PYTHONPATH=path) as program:
+        program("[make(), make()]")
+        for names in (("bundled", "extra"), ("bundled", "extra", "stranger")):
+            (tmp_path / "environment/certifi/cacert.pem").write_bytes(host.cas.pem(*names))
+            program("__import__('time').sleep(0.15)")
+            program("make()")
+            assert program("attempt(0, 'extra')") is True
+        distrust_in_directory(host)
+        program("__import__('time').sleep(0.15)")
+        program("make()")
+        assert program("attempts(1, 'both')") == [False, False]
+        assert program("attempt(1, 'system')") is True
 
 
 def test_a_failed_verification_of_another_server_applies_a_distrust(host) -> None:

@@ -10,7 +10,7 @@ from typing import Iterator
 
 import pki
 import pytest
-from store_host import DIGEST, INDEX, LINK, Host
+from store_host import DIGEST, INDEX, LINK, Host, copy_certifi
 from store_machine import DEFAULT
 from store_program import Program
 
@@ -272,17 +272,6 @@ def test_stores_of_older_versions_in_the_cache_directory_are_removed(host, tmp_p
 
 
 # Sharing.
-
-
-def copy_certifi(directory: Path, bundle: bytes) -> str:
-    """Create the package certifi in *directory*, and return the directory."""
-    package = directory / "certifi"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(
-        "import os\ndef where():\n    return os.path.join(os.path.dirname(__file__), 'cacert.pem')\n"
-    )
-    (package / "cacert.pem").write_bytes(bundle)
-    return str(directory)
 
 
 def test_a_hundred_environments_with_equal_trust_share_one_store_and_one_link(host, tmp_path) -> None:
