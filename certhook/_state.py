@@ -119,7 +119,7 @@ def at_shutdown(load_completely: "Function", load_verify_locations: "Function") 
 
     :param load_verify_locations: the real method of contexts
     """
-    is_finalizing, listdir, markers_name = sys.is_finalizing, os.listdir, MARKERS
+    is_finalizing, listdir, markers_name, bundle = sys.is_finalizing, os.listdir, MARKERS, BUNDLE
 
     def load(args: "Tuple[Any, ...]") -> None:
         if not is_finalizing():
@@ -130,7 +130,7 @@ def at_shutdown(load_completely: "Function", load_verify_locations: "Function") 
         if store is None or markers.address != id(args[0]):
             return
         try:
-            load_verify_locations(args[0], cafile=f"{store}/cert.pem")
+            load_verify_locations(args[0], cafile=f"{store}/{bundle}")
         except OSError:
             for name in listdir(store):
                 try:
