@@ -13,12 +13,13 @@ which identifies it on a second activation, after a reload, in a second copy of 
 a foreign wrapper. (A flag in the module would survive ``importlib.reload(ssl)``, unlike the wrappers.)
 
 At the end of the interpreter's shutdown, the global variables of this module are None. The wrappers then
-use only their own variables.
+use only their own variables. They do not refer to the module ``ssl``, whose variables would be None as well.
 """
 
 import _ssl
 import sys
 from _thread import _local
+from _weakref import ref
 
 from certhook import _config, _state
 from certhook._config import SERVER_AUTH, purpose_bit
@@ -87,9 +88,10 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
 
 def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
     inner = context_class_of(ssl).set_default_verify_paths
+    purpose_class, module = ssl._ASN1Object, ref(ssl)
 
     def load_default_certs(self: "Any", purpose: "Any" = ssl.Purpose.SERVER_AUTH) -> None:
-        if _config is None or not wrapper.__certhook_active__ or not isinstance(purpose, ssl._ASN1Object):
+        if _config is None or not wrapper.__certhook_active__ or not isinstance(purpose, purpose_class):
             original(self, purpose)
             return
         bit = purpose_bit(purpose.oid)
@@ -104,14 +106,14 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
             finally:
                 purposes.pop(id(self), None)
         if not _config.last().x509_strict:
-            _clear_strict(ssl, self)
+            _clear_strict(module, self)
 
     wrapper = marked(load_default_certs, original)
     return wrapper
 
 
 def wrap_create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
-    client_auth = ssl.Purpose.CLIENT_AUTH.oid
+    client_auth, strict = ssl.Purpose.CLIENT_AUTH.oid, ssl.VERIFY_X509_STRICT
 
     def create_default_context(*args: "Any", **kwargs: "Any") -> "Any":
         if _config is None:
@@ -123,7 +125,7 @@ def wrap_create_default_context(ssl: "ModuleType", original: "Function") -> "Fun
         else:
             context = original(*args, **kwargs)
         if wrapper.__certhook_active__ and not _config.last().x509_strict:
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            context.verify_flags &= ~strict
         return context
 
     wrapper = marked(create_default_context, original)
@@ -156,7 +158,7 @@ def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
 
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
-    context_class = context_class_of(ssl)
+    context_class, module = context_class_of(ssl), ref(ssl)
     load = _state.at_shutdown(load_completely, _ssl._SSLContext.load_verify_locations)
 
     def load_verify_locations(*args: "Any", **kwargs: "Any") -> "Any":
@@ -168,7 +170,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         if wrapper.__certhook_active__:
             config = _config.current()
             if not config.x509_strict:
-                _clear_strict(ssl, context)
+                _clear_strict(module, context)
             request = _public_bundle_request(context, args, kwargs, config)
             if request is not None:
                 bundle, others = request
@@ -198,10 +200,10 @@ def _public_bundle_request(context: "Any", args: "Tuple[Any, ...]", kwargs: "dic
     return _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
 
 
-def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
+def _clear_strict(module: "ref[ModuleType]", context: "Any") -> None:
     # The frame is None if C code or a thread calls the wrapper directly.
     caller = sys._getframe(1).f_back
-    _attempt("CERTHOOK_X509_STRICT has no effect", "_strict", "clear_strict_of_urllib3", ssl, context, caller)
+    _attempt("CERTHOOK_X509_STRICT has no effect", "_strict", "clear_strict_of_urllib3", module(), context, caller)
 
 
 METHODS: "Dict[str, Factory]" = {  # In this order, because the second wrapper depends on the first.
