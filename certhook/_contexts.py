@@ -9,9 +9,10 @@ print it.
 from __future__ import annotations
 
 import ssl
+import sys
 from types import FunctionType, ModuleType
 
-from certhook import _patch
+from certhook import _failure, _patch
 from certhook._config import purpose_bit
 from certhook._state import context_class_of, is_hooked, markers_of
 
@@ -109,8 +110,27 @@ def _copy_of_ssl(context_class: type) -> ModuleType:
         attributes: dict[str, Any] = {"__slots__": (), "__module__": "ssl", "__doc__": context_class.__doc__}
         # CERTHOOK_X509_STRICT wraps the property in the first class that has it.
         attributes["verify_flags"] = context_class.verify_flags  # type: ignore[attr-defined]
+        for name in ("sslsocket_class", "sslobject_class"):
+            attributes[name] = _repairing(getattr(context_class, name))
         copy.SSLContext = subclass = type("SSLContext", (context_class,), attributes)  # type: ignore[attr-defined]
         for name, make in _patch.METHODS.items():
             setattr(subclass, name, make(copy, getattr(context_class, name)))
         copy = _modules.setdefault(context_class, copy)
     return copy
+
+
+def _repairing(connection_class: Any) -> type:
+    """Return a subclass of ``SSLSocket`` or ``SSLObject`` that repairs the store after a failed verification."""
+
+    def do_handshake(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            connection_class.do_handshake(self, *args, **kwargs)
+        except ssl.SSLCertVerificationError:
+            try:
+                _failure.repair(sys._getframe())
+            except Exception:
+                pass  # The exception of the program is more important.
+            raise
+
+    attributes = {"__module__": "ssl", "__doc__": connection_class.__doc__, "do_handshake": do_handshake}
+    return type(connection_class.__name__, (connection_class,), attributes)

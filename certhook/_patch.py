@@ -11,13 +11,17 @@ verification (``SSLCertVerificationError``) repairs the compiled store of its co
 The class ``SSLContext`` is not replaced. Each wrapper carries the real function as ``__certhook__``,
 which identifies it on a second activation, after a reload, in a second copy of certhook, and inside
 a foreign wrapper. (A flag in the module would survive ``importlib.reload(ssl)``, unlike the wrappers.)
+
+At the end of the interpreter's shutdown, the global variables of this module are None. The wrappers then
+use only their own variables. They do not refer to the module ``ssl``, whose variables would be None as well.
 """
 
 import _ssl
 import sys
 from _thread import _local
+from _weakref import ref
 
-from certhook import _config
+from certhook import _config, _state
 from certhook._config import SERVER_AUTH, purpose_bit
 from certhook._finder import undisturbed
 from certhook._state import context_class_of, incomplete, is_wrapped, mark, marked, markers_of, process, wrap
@@ -63,17 +67,16 @@ def apply(ssl: "ModuleType") -> None:
         wrap(ssl, "_create_default_https_context", ssl.create_default_context)
     # At interpreter shutdown, settings could not be parsed, because nothing can be imported.
     if not _config.current().x509_strict:
-        from certhook._strict import watch_urllib3
-
-        watch_urllib3(ssl)
+        _call("_strict", "watch_urllib3", ssl)
 
 
 def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Function":
     context_class = context_class_of(ssl)
 
     def set_default_verify_paths(*args: "Any", **kwargs: "Any") -> None:
-        # The real function reports invalid arguments.
-        if not wrapper.__certhook_active__ or kwargs or len(args) != 1 or not isinstance(args[0], context_class):
+        is_valid = not kwargs and len(args) == 1 and isinstance(args[0], context_class)
+        if _config is None or not wrapper.__certhook_active__ or not is_valid:
+            # The real function reports invalid arguments.
             original(*args, **kwargs)
             return
         purposes = getattr(_thread_state, "purposes", {})
@@ -85,9 +88,10 @@ def _set_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
 
 def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
     inner = context_class_of(ssl).set_default_verify_paths
+    purpose_class, module = ssl._ASN1Object, ref(ssl)
 
     def load_default_certs(self: "Any", purpose: "Any" = ssl.Purpose.SERVER_AUTH) -> None:
-        if not wrapper.__certhook_active__ or not isinstance(purpose, ssl._ASN1Object):
+        if _config is None or not wrapper.__certhook_active__ or not isinstance(purpose, purpose_class):
             original(self, purpose)
             return
         bit = purpose_bit(purpose.oid)
@@ -102,16 +106,18 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
             finally:
                 purposes.pop(id(self), None)
         if not _config.last().x509_strict:
-            _clear_strict(ssl, self)
+            _clear_strict(module, self)
 
     wrapper = marked(load_default_certs, original)
     return wrapper
 
 
 def wrap_create_default_context(ssl: "ModuleType", original: "Function") -> "Function":
-    client_auth = ssl.Purpose.CLIENT_AUTH.oid
+    client_auth, strict = ssl.Purpose.CLIENT_AUTH.oid, ssl.VERIFY_X509_STRICT
 
     def create_default_context(*args: "Any", **kwargs: "Any") -> "Any":
+        if _config is None:
+            return original(*args, **kwargs)
         purpose = args[0] if args else kwargs.get("purpose")
         # Compared by object identifier: other objects may equal CLIENT_AUTH.
         if purpose is not None and getattr(purpose, "oid", None) == client_auth:
@@ -119,7 +125,7 @@ def wrap_create_default_context(ssl: "ModuleType", original: "Function") -> "Fun
         else:
             context = original(*args, **kwargs)
         if wrapper.__certhook_active__ and not _config.last().x509_strict:
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            context.verify_flags &= ~strict
         return context
 
     wrapper = marked(create_default_context, original)
@@ -141,25 +147,30 @@ def _create_for_server(original: "Function", args: "Tuple[Any, ...]", kwargs: "d
 
 
 def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
+    load = _state.at_shutdown(load_completely, _ssl._SSLContext.load_verify_locations)
+
     def query_roots(*args: "Any", **kwargs: "Any") -> "Any":
         # Even after uninstall(), a context that points at a store must be loaded before it is queried.
-        load_completely(args)
+        load(args)
         return original(*args, **kwargs)
 
     return marked(query_roots, original)
 
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
-    context_class = context_class_of(ssl)
+    context_class, module = context_class_of(ssl), ref(ssl)
+    load = _state.at_shutdown(load_completely, _ssl._SSLContext.load_verify_locations)
 
     def load_verify_locations(*args: "Any", **kwargs: "Any") -> "Any":
-        if not args or not isinstance(args[0], context_class):
+        if _config is None:
+            load(args)
+        if _config is None or not args or not isinstance(args[0], context_class):
             return original(*args, **kwargs)
         context, file = args[0], None
         if wrapper.__certhook_active__:
             config = _config.current()
             if not config.x509_strict:
-                _clear_strict(ssl, context)
+                _clear_strict(module, context)
             request = _public_bundle_request(context, args, kwargs, config)
             if request is not None:
                 bundle, others = request
@@ -170,7 +181,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
             file = _attempt("", "_named_files", "attach", context, args[1:], kwargs, config)
             if file is not None and file.store is not None:
                 return None
-        load_completely(args)
+        load(args)
         mark(context).has_caller_certs = True
         result = original(*args, **kwargs)
         if file is not None:
@@ -189,10 +200,10 @@ def _public_bundle_request(context: "Any", args: "Tuple[Any, ...]", kwargs: "dic
     return _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
 
 
-def _clear_strict(ssl: "ModuleType", context: "Any") -> None:
+def _clear_strict(module: "ref[ModuleType]", context: "Any") -> None:
     # The frame is None if C code or a thread calls the wrapper directly.
     caller = sys._getframe(1).f_back
-    _attempt("CERTHOOK_X509_STRICT has no effect", "_strict", "clear_strict_of_urllib3", ssl, context, caller)
+    _attempt("CERTHOOK_X509_STRICT has no effect", "_strict", "clear_strict_of_urllib3", module(), context, caller)
 
 
 METHODS: "Dict[str, Factory]" = {  # In this order, because the second wrapper depends on the first.

@@ -64,7 +64,10 @@ class Markers(ref):  # type: ignore[type-arg]
 
     Programs copy the attributes of one context to another, which has no roots yet. Markers are
     therefore valid only for the context that they refer to. The modules pickle and copy replace
-    them by False.
+    them by False. The garbage collector clears the reference before it finalizes the objects that it
+    found, and these may use the context once more. The address remains valid then.
+
+    :ivar address: the address of the context, 0 after it was deleted
 
     :ivar store: the compiled store, or the link to it, from which OpenSSL reads the context's roots on demand, or None
     :ivar resolved: the compiled store to which *store* led when the context was pointed at it
@@ -73,6 +76,7 @@ class Markers(ref):  # type: ignore[type-arg]
     :ivar is_for_server: whether create_default_context() created the context for a server
     """
 
+    address = 0
     store: "Optional[str]" = None
     resolved: "Optional[str]" = None
     loaded: "Optional[str]" = None
@@ -87,18 +91,55 @@ class Markers(ref):  # type: ignore[type-arg]
 NO_MARKERS = Markers(Process)
 
 
+def _forget_address(markers: "Any") -> None:
+    markers.address = 0
+
+
 def markers_of(context: "Any") -> Markers:
     """Return the markers of *context*, which may be any object. They must not be modified."""
     found = getattr(context, "__dict__", {}).get(MARKERS)
-    return found if isinstance(found, ref) and found() is context else NO_MARKERS  # type: ignore[return-value]
+    is_own = isinstance(found, ref) and getattr(found, "address", 0) == id(context)
+    return found if is_own else NO_MARKERS  # type: ignore[return-value]
 
 
 def mark(context: "Any") -> Markers:
     """Return the markers of *context* for modification."""
     found = markers_of(context)
     if found is NO_MARKERS:
-        found = context.__dict__[MARKERS] = Markers(context)
+        found = context.__dict__[MARKERS] = Markers(context, _forget_address)
+        found.address = id(context)
     return found
+
+
+def at_shutdown(load_completely: "Function", load_verify_locations: "Function") -> "Function":
+    """Return *load_completely*, which loads the compiled store of a context, in a version that also works at shutdown.
+
+    While the interpreter shuts down, nothing can be imported, and the global variables of certhook's modules are
+    None in the end. The version uses only variables of its own.
+
+    :param load_verify_locations: the real method of contexts
+    """
+    is_finalizing, listdir, markers_name, bundle = sys.is_finalizing, os.listdir, MARKERS, BUNDLE
+
+    def load(args: "Tuple[Any, ...]") -> None:
+        if not is_finalizing():
+            load_completely(args)
+            return
+        markers: Any = getattr(args[0], "__dict__", {}).get(markers_name) if args else None
+        store = getattr(markers, "store", None)
+        if store is None or markers.address != id(args[0]):
+            return
+        try:
+            load_verify_locations(args[0], cafile=f"{store}/{bundle}")
+        except OSError:
+            for name in listdir(store):
+                try:
+                    load_verify_locations(args[0], cafile=f"{store}/{name}")
+                except OSError:
+                    pass  # It is not a certificate, or OpenSSL rejects it.
+        markers.store = None
+
+    return load
 
 
 def is_privileged() -> bool:

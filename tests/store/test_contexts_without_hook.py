@@ -6,6 +6,7 @@ stock Python into which the same roots are loaded. ``ssl`` remains unchanged.
 
 from __future__ import annotations
 
+import shutil
 from typing import Iterator
 
 import der
@@ -98,6 +99,15 @@ def test_the_class_looks_like_that_of_the_standard_library(library, new) -> None
     assert library(f"type({new}) is type({new})")
     for name in "__name__", "__qualname__", "__module__", "__doc__":
         assert library(f"type({new}).{name} == ssl.SSLContext.{name}")
+
+
+@both_ways
+def test_a_deleted_store_is_restored_after_a_failed_connection(machine, library, new) -> None:
+    library(f"contexts.append({for_library(new)})")
+    for path in machine.cache.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    library("trusted(contexts[0])")
+    assert set(library("trusted(contexts[0])")) == DEFAULT
 
 
 def test_a_context_of_another_class_gets_all_roots_at_once(machine, library) -> None:
