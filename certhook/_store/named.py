@@ -146,7 +146,6 @@ def build(store: str, data: bytes, loaded: int) -> str:
         is_foreign=lambda: is_foreign(store),
     )
     sweep(parent)
-    check(store)
     return store
 
 
