@@ -40,14 +40,14 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK
 
 #: The sizes of files that are compiled, in bytes. The smallest certificates have about 400 bytes as PEM.
 _SMALLEST, _LARGEST = 8192, 1 << 26
-# The number of files that are remembered. A program that names more has temporary ones.
-_MOST_FILES = 64
+# The number of paths and stores that are remembered. A program that names more has temporary ones.
+_MOST_FILES = 128
 
 
 class NamedFile:
     """A file of roots, as it was when it was read.
 
-    :ivar path: the path that the caller named
+    :ivar path: its absolute path
     :ivar signature: its signature before it was read
     :ivar config: the settings
     :ivar user: the effective user
@@ -137,9 +137,10 @@ def compile_file(file: NamedFile, context: "ssl.SSLContext") -> None:
             store = os.path.join(parent, named.store_name(data))
             file.use(named.build(store, data, _stats(context)["x509"]))
     except (OSError, ValueError, Unusable) as failure:
-        _remember(store, file)
         if file.config.debug:
             _debug(f"OpenSSL loads {file.path} into every context: {failure}")
+    if store:  # Also if the signature is unreliable, so that the path is not remembered.
+        _remember(store, file)
 
 
 def _only_file(args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Optional[str]":
@@ -165,7 +166,7 @@ def _has_content(context: "ssl.SSLContext") -> bool:
 
 def _look_up(path: str, seen: "Signature", config: "Config") -> NamedFile:
     """Read the file *path*, and find its store."""
-    file = NamedFile(path, seen, config)
+    file = NamedFile(path if os.path.isabs(path) else os.path.join(os.getcwd(), path), seen, config)
     try:
         directory = named.directory(config)
         data = named.read(path)
@@ -175,7 +176,8 @@ def _look_up(path: str, seen: "Signature", config: "Config") -> NamedFile:
         failed = process.named_files.get(store)
         if named.is_usable(store):
             file.use(store)
-        elif failed is None or failed.config is not config or failed.user != file.user:
+            _remember(store, file)
+        elif failed is None or failed.store or failed.config is not config or failed.user != file.user:
             file.directory = directory
     except (OSError, ValueError, Unusable) as failure:
         if config.debug:

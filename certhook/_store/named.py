@@ -146,7 +146,6 @@ def build(store: str, data: bytes, loaded: int) -> str:
         is_foreign=lambda: is_foreign(store),
     )
     sweep(parent)
-    check(store)
     return store
 
 
@@ -178,14 +177,14 @@ def _content(data: bytes, loaded: int) -> dict[str, bytes]:
 
 def restore(store: str) -> None:
     """Build *store* again if it is damaged, and this process knows a file with the content from which it was built."""
-    if not os.path.basename(store).startswith(PREFIX) or is_complete(store):
+    if not os.path.basename(store).startswith(PREFIX) or is_usable(store):
         return
-    for path, file in list(process.named_files.items()):
+    for file in list(process.named_files.values()):
         if file.store == store:
             try:
-                data = read(path)
+                data = read(file.path)
                 if store_name(data) == os.path.basename(store):
-                    build(store, data, _count(path))
+                    build(store, data, _count(file.path))
             except (OSError, ValueError, Unusable):
                 pass  # The file has changed as well.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import client_table
+import der
 import pytest
 from client_table import CLIENTS, VARIABLES
 
@@ -30,6 +31,15 @@ def private_bundle(cas, tmp_path) -> Path:
 
 
 @pytest.fixture
+def many_roots(private_bundle, tmp_path) -> Path:
+    """A bundle that also contains so many other roots that certhook compiles a store for its second use."""
+    file = tmp_path / "many.pem"
+    roots = b"".join(der.pem(der.root(f"other {number}", number + 1)) for number in range(40))
+    file.write_bytes(roots + private_bundle.read_bytes())
+    return file
+
+
+@pytest.fixture
 def certifi_copy(machine, tmp_path) -> Path:
     """A copy of certifi's bundle with the same file name. A caller that names it chooses exactly these roots."""
     file = tmp_path / "certifi" / "cacert.pem"
@@ -40,7 +50,9 @@ def certifi_copy(machine, tmp_path) -> Path:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CLIENTS)
-def test_the_choices_of_a_caller_are_respected(trusted_servers, private_bundle, certifi_copy, name, mode) -> None:
+def test_the_choices_of_a_caller_are_respected(
+    trusted_servers, private_bundle, many_roots, certifi_copy, name, mode
+) -> None:
     client = CLIENTS[name]
     variables, context_roots, default_roots = MODES[mode]
     added = context_roots if client.adds_system_roots else set()
@@ -49,6 +61,7 @@ def test_the_choices_of_a_caller_are_respected(trusted_servers, private_bundle, 
         (client_table.UNVERIFIED, "", "stranger", {"stranger"}),
         (client_table.STOCK, "", "stranger", {"stranger"}),
         (client_table.FILE, str(private_bundle), ALL_SERVERS, {"extra"} | added),
+        (client_table.FILE, str(many_roots), ALL_SERVERS, {"extra"} | added),
         (client_table.FILE, str(certifi_copy), "system bundled", {"bundled"} | added),
         (client_table.CERTIFICATE, "", "demanding", {"demanding"} if "system" in default_roots(client) else set()),
         (client_table.NO_ROOTS, "", "system bundled", set()),
@@ -61,12 +74,13 @@ def test_the_choices_of_a_caller_are_respected(trusted_servers, private_bundle, 
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("bundle", ["private_bundle", "many_roots"])
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_a_variable_that_names_a_bundle_is_respected(trusted_servers, private_bundle, variable, mode) -> None:
+def test_a_variable_that_names_a_bundle_is_respected(trusted_servers, request, variable, bundle, mode) -> None:
     client = CLIENTS[VARIABLES[variable]]
     variables, context_roots, _ = MODES[mode]
     expected = {"extra"} | (context_roots if client.adds_system_roots else set())
-    variables = {variable: str(private_bundle), **variables}
+    variables = {variable: str(request.getfixturevalue(bundle)), **variables}
     assert trusted_servers(client, ("", "", ALL_SERVERS), **variables) == [expected]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Iterator
 
 import der
+import pki
 import pytest
 import support
 from cryptography import x509
@@ -112,10 +113,13 @@ def test_roots_and_results_are_those_of_stock_python(pair, afterwards) -> None:
         "c.load_verify_locations(capath=os.environ['SSL_CERT_DIR'])",
         "c.load_default_certs()",
         "c.load_verify_locations(os.environ['NAMED'])",
+        "c.load_verify_locations(os.environ['ROOTS'] + '/old.pem')",
     ],
 )
 def test_a_context_with_other_content_loads_the_file(pair, before) -> None:
+    """A loaded root, even an expired one, would hide a root of the same name in a directory."""
     pair.compile()
+    (pair.machine.roots / "old.pem").write_bytes(der.pem(pki.expired_namesake(pair.machine.cas.system, 2)))
     new = "c := ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"
     expression = (
         f"[{new}, {before}, c.load_verify_locations(os.environ['NAMED']), trusted(c), c.cert_store_stats()][3:]"
@@ -292,10 +296,14 @@ def test_a_damaged_store_is_repaired(pair, damage) -> None:
     assert pair.hooked(f"[c := {NEW}, {LAZY}, trusted(c)][1:]") == [[True, 0], ["system", "both"]]
 
 
+RELATIVE = "[os.chdir(os.environ['ROOTS']), ssl.create_default_context(cafile='named.pem')][1]"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="files of a running program")
-def test_a_failed_verification_restores_a_deleted_store(pair) -> None:
-    pair.compile()
-    pair.hooked(f"[contexts.append({NEW}), 1][1]")
+@pytest.mark.parametrize("new", [NEW, RELATIVE], ids=["absolute path", "relative path"])
+def test_a_failed_verification_restores_a_deleted_store(pair, new) -> None:
+    pair.hooked(f"[{new}, 1][1]")
+    pair.hooked(f"[contexts.append({new}), os.chdir('/')][1]")
     shutil.rmtree(named_stores(pair.machine)[0])
     pair.hooked("trusted(contexts[0])")
     assert pair.hooked("trusted(contexts[0])") == ["system", "both"]
