@@ -18,6 +18,7 @@ import pytest
 import support
 
 from certhook import _config
+from certhook._state import BUNDLE
 from certhook._store import verification
 from certhook._text import presentable
 
@@ -164,7 +165,7 @@ os.setresuid(0, 0, 0), os.setresgid(0, 0, 0)
 as_root = ssl.create_default_context()
 print(*("_certhook" in vars(context) for context in (as_user, as_root)))
 """
-    done = run(*KEEP_CAPABILITIES, installed, "-c", BECOME_ATTACKER + code, **used)
+    done = run(*KEEP_CAPABILITIES, installed, "-c", BECOME_ATTACKER + code, **used, CERTHOOK_DEBUG="1")
     assert (done.returncode, done.stdout) == (0, "True False\n")
     assert f"belongs to user {ATTACKER}" in done.stderr
 
@@ -227,14 +228,14 @@ def test_an_attacker_who_swaps_directories_adds_no_root(root, public, installed,
 def build_malicious_store(python: Path, variables: dict[str, str], cache: Path, cas) -> None:
     """Build the victim's cache directory, and replace the roots in its store with *stranger*."""
     verdicts([], python, variables)
-    (store,) = (path for path in cache.iterdir() if path.is_dir())
+    (store,) = (path for path in cache.iterdir() if path.is_dir() and not path.is_symlink())
     for path in store.glob("*.0"):
         path.unlink()
     name = support.hashed_name(cas.der("stranger"))
     (store / name).write_bytes(cas.pem("stranger"))
-    (store / verification.BUNDLE).write_bytes(cas.pem("stranger"))
-    sizes = {path.name: path.stat().st_size for path in store.iterdir() if path.name != verification.MANIFEST}
-    (store / verification.MANIFEST).write_bytes(verification.manifest(sizes))
+    (store / BUNDLE).write_bytes(cas.pem("stranger"))
+    content = {path.name: path.read_bytes() for path in store.iterdir() if path.name != verification.MANIFEST}
+    (store / verification.MANIFEST).write_bytes(verification.manifest(content))
 
 
 # Secrets in messages.
@@ -273,7 +274,7 @@ CONCATENATED = " + ".join(f"'{line}\\n'" for line in KEY.splitlines())
 @pytest.mark.parametrize("setting", sorted({*_config.VARIABLES} - {"CERTHOOK_DEBUG", "CERTHOOK_DISABLED"}))
 def test_messages_contain_no_secrets_from_variables(installed, setting, value) -> None:
     """The value is a URL with a password, or a private key, instead of a path."""
-    env = {**support.clean_env(CERTHOOK_DEBUG="1", SSL_CERT_FILE="/dev/null"), setting: value}
+    env = {**support.clean_env(CERTHOOK_DEBUG="1", SSL_CERT_FILE="/dev/null", CERTHOOK_STORE_DIR=""), setting: value}
     done = support.run(installed, "import ssl; ssl.create_default_context()", env=env)
     assert setting in done.stderr
     output = (done.stdout + done.stderr).lower()

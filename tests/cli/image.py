@@ -90,4 +90,4 @@ class Image:
 
 def stores(directory: Path) -> list[str]:
     """Return the names of the stores in *directory*."""
-    return sorted(path.name for path in directory.iterdir() if path.is_dir())
+    return sorted(path.name for path in directory.iterdir() if path.is_dir() and not path.is_symlink())

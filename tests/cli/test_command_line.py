@@ -105,7 +105,7 @@ def test_an_unknown_argument_is_refused(arguments, certhook) -> None:
 @pytest.mark.parametrize(
     "arguments, keys",
     [
-        ("compile --directory {}/store", {"roots", "store"}),
+        ("compile --directory {}/store", {"removed", "roots", "store"}),
         ("env bundle.pem", set(env.VARIABLES)),
         ("env --unset", set(env.VARIABLES)),
         ("export {}/roots.pem", {"path", "roots"}),
