@@ -127,9 +127,9 @@ class Trust:
         if self.store is None:
             return True
         try:
-            files: Signature = files_signature(self.store)
+            files = files_signature(self.resolved)
         except OSError:
-            files = None
+            return False
         # Damage of the disk leaves the signature unchanged. A server that a program polls may fail very often.
         second = monotonic() // _CHECKSUM_INTERVAL if is_suspect else self._verified
         if (files, second) == (self._files, self._verified):
@@ -138,7 +138,7 @@ class Trust:
         from certhook._store.verification import is_complete
 
         is_beside = os.path.dirname(self.store) == directory_beside_package()
-        return is_complete(self.store, _store.Protection(_PACKAGE if is_beside else None))
+        return is_complete(self.resolved, _store.Protection(_PACKAGE if is_beside else None))
 
 
 @undisturbed

@@ -210,11 +210,16 @@ def lookup(
         # Tested first, because most directories contain no store.
         if directory is not None and exists(index_path(directory, settings)):
             try:
+                protection = Protection(package)
                 if package is None:
                     directory = resolve_protected(directory)
-                index = find(directory, settings, Protection(package), verify, is_suspect)
+                else:
+                    protection.check_directory(directory, os.lstat(directory))
+                index = find(directory, settings, protection, verify, is_suspect)
             except Unusable as failure:
                 rejected.append(failure)
+            except OSError as error:  # The directory was removed meanwhile.
+                rejected.append(Unusable(f"{directory} is inaccessible: {error.strerror}"))
             else:
                 return os.path.join(directory, index.target), index, rejected
     return None, None, rejected

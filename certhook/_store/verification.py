@@ -26,7 +26,6 @@ def check(store: str, protection: Protection | None = None) -> None:
     :raises Unusable: if it does not
     """
     protection = protection or Protection()
-    store = os.path.realpath(store)
     try:
         protection.check_directory(store, os.lstat(store))
         expected, _ = read_small(os.path.join(store, MANIFEST), protection)
