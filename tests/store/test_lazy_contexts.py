@@ -184,6 +184,12 @@ def test_a_warm_process_opens_only_the_index(machine) -> None:
     assert len([name for name in imported if name.partition(".")[0] == "certhook"]) <= 8
 
 
+def test_building_a_store_imports_no_module_that_takes_longer_than_writing_its_files(machine) -> None:
+    imported, _ = first_context(machine)
+    assert "certhook._store.build" in imported
+    assert not imported & {"bz2", "csv", "hashlib", "lzma", "shutil", "tempfile"}
+
+
 # Problems.
 
 
