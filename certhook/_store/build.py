@@ -9,7 +9,6 @@ Files are not synced to the disk, which would take longer than loading the roots
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from binascii import crc32
 from time import time
@@ -18,21 +17,21 @@ from certhook import _digest, _files, _store
 from certhook._certificates import openssl
 from certhook._path_values import may_be_paths
 from certhook._state import BUNDLE
-from certhook._store import INDEX, Index, Unusable, is_readable, resolve_protected
+from certhook._store import INDEX, Index, Unusable, resolve_protected
+from certhook._store.permissions import limited_access
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
-from certhook._watch import MEMBERS, PATH, files_signature, path_signature
+from certhook._watch import files_signature, path_signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator, Mapping, Sequence
+    from typing import Iterable, Mapping, Sequence
 
     from certhook._certificates.anchor import Anchor
     from certhook._config import Config
     from certhook._sources.trust_set import TrustSet
     from certhook._types import Rows, Signature
-    from certhook._watch import Snapshot
 
 _VERSION = b"certhook store 4\0"
 
@@ -68,7 +67,7 @@ def compile_store(
     directory = resolve_protected(directory, is_beside_package)
     store = build(directory, trust_set.stored, mode)
     snapshot = trust_set.snapshot
-    readable, unreadable = _limited_access(snapshot)
+    readable, unreadable = limited_access(snapshot)
     link = ""
     # A link must not replace trust by less or older trust.
     if not snapshot.is_provisional and snapshot.is_current(thorough=False):
@@ -102,43 +101,6 @@ def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
         elif isinstance(problem, ConfigurationError) and problem not in trust_set.config.problems:
             problems.append((problem.setting, problem.message))
     return problems
-
-
-def _limited_access(snapshot: Snapshot) -> tuple[list[str], list[str]]:
-    """Return the inputs that this process can read but not every process, and those that it cannot read."""
-    readable, unreadable = [], []
-    if sys.platform != "win32":
-        parents: dict[str, bool] = {}
-        for path in _existing_paths(snapshot):
-            if not is_readable(path):
-                unreadable.append(path)
-            elif not _is_public(path, stat.S_IROTH) or not _is_reachable(os.path.dirname(path), parents):
-                readable.append(path)
-    return readable, unreadable
-
-
-def _existing_paths(snapshot: Snapshot) -> Iterator[str]:
-    for kind, name, detail, seen in snapshot.frequent:
-        if kind == PATH and seen is not None:
-            yield name
-        elif kind == MEMBERS:
-            yield from [path for path in (os.path.join(name, one) for one in detail.split("/")) if os.path.exists(path)]
-
-
-def _is_public(path: str, permission: int) -> bool:
-    try:
-        return bool(os.stat(path).st_mode & permission)
-    except OSError:
-        return False
-
-
-def _is_reachable(directory: str, known: dict[str, bool]) -> bool:
-    """Return whether every user may access the files in *directory*, as far as permissions show."""
-    if directory not in known:
-        parent = os.path.dirname(directory)
-        is_public = _is_public(directory, stat.S_IXOTH)
-        known[directory] = is_public and (parent == directory or _is_reachable(parent, known))
-    return known[directory]
 
 
 def _link_name(trust_set: TrustSet, settings: tuple[str, ...], unreadable: list[str], portable: bool) -> str:
