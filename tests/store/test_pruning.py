@@ -333,7 +333,7 @@ def test_a_running_program_survives_the_removal_of_its_index(host) -> None:
 def test_pruning_by_many_processes_at_the_same_time_breaks_no_context(host) -> None:
     with host.program() as live:
         live("make()")
-        for _ in range(5):
+        for _ in range(2):
             age(host, max(DAY * AGE, time.monotonic()) + 2 * HOUR)
             starters = [host.program(**extra(host, f"racer{number}")) for number in range(4)]
             for racer in starters:
