@@ -194,6 +194,15 @@ def test_a_link_to_a_directory_elsewhere_is_corrected(damaged, tmp_path, cas) ->
     damaged.assert_intact()
 
 
+def test_a_link_to_a_directory_elsewhere_instead_of_a_store_is_replaced(damaged, tmp_path) -> None:
+    """Its parents may be writable by other users."""
+    store = damaged.current_store
+    store.rename(tmp_path / "moved")
+    store.symlink_to(tmp_path / "moved")
+    assert damaged.in_new_process("found()") == [TRUSTED, True]
+    damaged.assert_intact()
+
+
 def test_a_directory_instead_of_the_link_is_replaced(damaged, cas) -> None:
     link = damaged.link
     link.unlink()
