@@ -353,6 +353,13 @@ def flip_bit(path: Path) -> None:
     _overwrite(path, bytes(data))
 
 
+def flip_high_bit(path: Path) -> None:
+    """Change one bit in the middle so that OpenSSL reads no certificate; one with the same name would remain loaded."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x80
+    _overwrite(path, bytes(data))
+
+
 def exchange(path: Path) -> None:
     """Replace the content by other data of equal size: in PEM, by another certificate."""
     data = path.read_bytes()

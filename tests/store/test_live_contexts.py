@@ -17,7 +17,7 @@ import support
 from linux_machine import OPENSSL, Hashed, LinuxMachine, Pem
 from store_host import LINK, Host, copy_certifi
 from store_machine import DEFAULT
-from store_program import CLIENTS, exchange, fill_with_zeros, flip_bit, replace_by_directory, truncate
+from store_program import CLIENTS, exchange, fill_with_zeros, flip_high_bit, replace_by_directory, truncate
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="contexts do not follow updates on Windows")
 
@@ -233,7 +233,7 @@ def _file_of_system(host: Host):
     return host.hashed("system", host.current_store)
 
 
-@pytest.mark.parametrize("damage", [fill_with_zeros, truncate, exchange, replace_by_directory, flip_bit])
+@pytest.mark.parametrize("damage", [fill_with_zeros, truncate, exchange, replace_by_directory, flip_high_bit])
 def test_a_failed_verification_repairs_a_damaged_file(host, damage) -> None:
     with host.program() as program:
         for number, client in enumerate(CLIENTS):
