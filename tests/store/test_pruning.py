@@ -55,7 +55,7 @@ def extra(host: Host, name: str) -> dict[str, str]:
 
 
 def build(program: Program, environ: dict[str, str] | None = None) -> None:
-    assert program.child("found()", environ=environ or {}, is_strict=True)[1]
+    assert program.child("loaded()", environ=environ or {}, is_strict=True) == 0
 
 
 def names(host: Host) -> list[str]:
@@ -337,10 +337,10 @@ def test_pruning_by_many_processes_at_the_same_time_breaks_no_context(host) -> N
             age(host, max(DAY * AGE, time.monotonic()) + 2 * HOUR)
             starters = [host.program(**extra(host, f"racer{number}")) for number in range(4)]
             for racer in starters:
-                racer._process.stdin.write(json.dumps("found()") + "\n")
+                racer._process.stdin.write(json.dumps("loaded()") + "\n")
                 racer._process.stdin.flush()
             for racer in starters:
-                assert json.loads(racer._process.stdout.readline())[1]
+                assert json.loads(racer._process.stdout.readline()) == 0
                 with racer:
                     pass
             live("attempt(0, 'both')")
