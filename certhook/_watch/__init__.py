@@ -26,7 +26,7 @@ from certhook._finder import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Set, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
     from certhook._config import Config
     from certhook._types import Rows, Signature
@@ -45,7 +45,7 @@ INTERVAL = 0.1
 #: The same for inputs that are expensive to check, and for the files of a compiled store.
 RARE_INTERVAL = 10
 
-# From this number of files on, scanning the directory is cheaper than examining each file by its path.
+# From this number of files on, opening the directory is cheaper than examining each file by its path.
 _SCAN_FROM = 8
 # The part of a file that a portable signature covers, in bytes.
 _MAX_SIZE = 1 << 26
@@ -286,9 +286,9 @@ def content_signature(path: str) -> "Signature":
 
 
 def _members_signature(directory: str, names: "List[str]") -> "Signature":
-    if len(names) >= _SCAN_FROM and os.scandir in os.supports_fd:
+    if len(names) >= _SCAN_FROM:
         try:
-            return files_signature(directory, set(names))
+            return files_signature(directory, names)
         except OSError:
             pass  # A file cannot be examined; it may have been removed.
     return total([path_signature(os.path.join(directory, name)) for name in names])
@@ -304,27 +304,28 @@ def total(signatures: "List[Signature]") -> "Signature":
     return changed, sizes, inodes, len(found)
 
 
-def files_signature(directory: str, names: "Optional[Set[str]]" = None) -> "Signature":
+def files_signature(directory: str, names: "Optional[List[str]]" = None) -> "Signature":
     """Return the signature of the files *names* in *directory*, or of all entries without following links.
 
     :raises OSError: if the directory cannot be read, or a file cannot be examined
     """
+    if os.stat not in os.supports_dir_fd:  # Windows
+        names = _system.listdir(directory) if names is None else names
+        return total([path_signature(os.path.join(directory, name)) for name in names])
     changed = sizes = inodes = count = 0
-    follows = names is not None
     # Relative to an open directory, the kernel resolves its path once instead of once per file.
-    descriptor = _system.open(directory, os.O_RDONLY) if os.scandir in os.supports_fd else None
+    descriptor = _system.open(directory, os.O_RDONLY)
     try:
-        with _system.scandir(directory if descriptor is None else descriptor) as entries:
-            for entry in entries:
-                if names is None or entry.name in names:
-                    status = entry.stat(follow_symlinks=follows)
-                    changed += status.st_ctime_ns if _HAS_FAST_PATHS else status.st_mtime_ns
-                    sizes += status.st_size
-                    inodes += status.st_ino
-                    count += 1
+        follows = names is not None
+        stat = _system.stat
+        for name in _system.listdir(descriptor) if names is None else names:
+            status = stat(name, dir_fd=descriptor, follow_symlinks=follows)
+            changed += status.st_ctime_ns
+            sizes += status.st_size
+            inodes += status.st_ino
+            count += 1
     finally:
-        if descriptor is not None:
-            _system.close(descriptor)
+        _system.close(descriptor)
     return changed, sizes, inodes, count
 
 
