@@ -290,7 +290,7 @@ def _members_signature(directory: str, names: "List[str]") -> "Signature":
         try:
             return files_signature(directory, names)
         except OSError:
-            pass  # A file cannot be examined; it may have been removed.
+            pass  # The directory is not readable, only its files are.
     return total([path_signature(os.path.join(directory, name)) for name in names])
 
 
@@ -307,7 +307,7 @@ def total(signatures: "List[Signature]") -> "Signature":
 def files_signature(directory: str, names: "Optional[List[str]]" = None) -> "Signature":
     """Return the signature of the files *names* in *directory*, or of all entries without following links.
 
-    :raises OSError: if the directory cannot be read, or a file cannot be examined
+    :raises OSError: if the directory cannot be read
     """
     if os.stat not in os.supports_dir_fd:  # Windows
         names = _system.listdir(directory) if names is None else names
@@ -319,7 +319,10 @@ def files_signature(directory: str, names: "Optional[List[str]]" = None) -> "Sig
         follows = names is not None
         stat = _system.stat
         for name in _system.listdir(descriptor) if names is None else names:
-            status = stat(name, dir_fd=descriptor, follow_symlinks=follows)
+            try:
+                status = stat(name, dir_fd=descriptor, follow_symlinks=follows)
+            except OSError:
+                continue  # It was removed, as total() assumes.
             changed += status.st_ctime_ns
             sizes += status.st_size
             inodes += status.st_ino

@@ -147,8 +147,10 @@ class Recorder:
                     seen = status_signature(status)
                     break
                 path = os.path.join(directory, os.readlink(path))
+            except FileNotFoundError:
+                return  # Its creation changes the directory.
             except (OSError, ValueError):
-                break  # It does not exist.
+                break
         self._members.setdefault(directory, {})[name] = self._settled(path, seen)
 
     def watch_input(self, item: Input, seen: Signature, frequently: bool) -> None:
