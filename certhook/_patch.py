@@ -147,7 +147,7 @@ def _create_for_server(original: "Function", args: "Tuple[Any, ...]", kwargs: "d
 
 
 def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
-    load = _state.at_shutdown(load_completely, _ssl._SSLContext.load_verify_locations)
+    load = _state.without_imports(load_completely, _ssl._SSLContext.load_verify_locations)
 
     def query_roots(*args: "Any", **kwargs: "Any") -> "Any":
         # Even after uninstall(), a context that points at a store must be loaded before it is queried.
@@ -159,7 +159,7 @@ def _roots_query(ssl: "ModuleType", original: "Function") -> "Function":
 
 def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function":
     context_class, module = context_class_of(ssl), ref(ssl)
-    load = _state.at_shutdown(load_completely, _ssl._SSLContext.load_verify_locations)
+    load = _state.without_imports(load_completely, _ssl._SSLContext.load_verify_locations)
 
     def load_verify_locations(*args: "Any", **kwargs: "Any") -> "Any":
         if _config is None:
@@ -263,7 +263,7 @@ def _attempt(consequence: str, module: str, function: str, *args: "Any") -> "Any
 def load_completely(args: "tuple[Any, ...]") -> None:
     """Load the compiled store that the first of *args* points at, if that is a context that points at one."""
     if args and markers_of(args[0]).store is not None:
-        _attempt("the roots could not be loaded", "_eager", "load_completely", args[0])
+        _attempt("", "_eager", "load_completely", args[0])
 
 
 def _apply_trust(

@@ -111,11 +111,12 @@ def mark(context: "Any") -> Markers:
     return found
 
 
-def at_shutdown(load_completely: "Function", load_verify_locations: "Function") -> "Function":
-    """Return *load_completely*, which loads the compiled store of a context, in a version that also works at shutdown.
+def without_imports(load_completely: "Function", load_verify_locations: "Function") -> "Function":
+    """Return a version of *load_completely*, which loads the compiled store of a context, that needs no import.
 
     While the interpreter shuts down, nothing can be imported, and the global variables of certhook's modules are
-    None in the end. The version uses only variables of its own.
+    None in the end. A signal handler may interrupt the import that it needs. The version then loads the store
+    itself, with variables of its own.
 
     :param load_verify_locations: the real method of contexts
     """
@@ -124,7 +125,6 @@ def at_shutdown(load_completely: "Function", load_verify_locations: "Function") 
     def load(args: "Tuple[Any, ...]") -> None:
         if not is_finalizing():
             load_completely(args)
-            return
         markers: Any = getattr(args[0], "__dict__", {}).get(markers_name) if args else None
         store = getattr(markers, "store", None)
         if store is None or markers.address != id(args[0]):
@@ -132,7 +132,11 @@ def at_shutdown(load_completely: "Function", load_verify_locations: "Function") 
         try:
             load_verify_locations(args[0], cafile=f"{store}/{bundle}")
         except OSError:
-            for name in listdir(store):
+            try:
+                names = listdir(store)
+            except OSError:
+                return  # It was deleted.
+            for name in names:
                 try:
                     load_verify_locations(args[0], cafile=f"{store}/{name}")
                 except OSError:
