@@ -90,9 +90,10 @@ class _Directory:
         for name in names:
             path = os.path.join(self.path, name)
             try:
-                if is_unused(name, os.lstat(path).st_mtime):
-                    _files.remove(path)
-                    self.removed.append(path)
+                if not is_unused(name, os.lstat(path).st_mtime):
+                    continue
+                _files.remove(path)
+                self.removed.append(path)
             except OSError:
                 continue  # It was removed meanwhile, or cannot be removed.
             self.indexes.pop(name, None)
