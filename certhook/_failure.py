@@ -15,18 +15,26 @@ if TYPE_CHECKING:
 
 # The number of callers among which the socket or the SSLObject is searched: gevent and PyPy add frames.
 _DEPTH = 4
+# Their methods that verify a certificate; the latter after a handshake, if the server requests it (TLS 1.3).
+_METHODS = ("do_handshake", "read")
 
 
 def repair(frame: FrameType | None) -> None:
     """Repair the compiled store of the context whose handshake failed.
+
+    Programs raise the exception as well. Their frames and objects are not examined: a property may take long,
+    and ``f_locals`` keeps local variables alive.
 
     :param frame: the caller of the exception, a method of ``SSLSocket`` or ``SSLObject``
     """
     for _ in range(_DEPTH):
         if frame is None:
             return
-        context = getattr(frame.f_locals.get("self"), "context", None)
-        if markers_of(context).store is not None:
-            _trust.recheck(context, "after a failed verification")  # type: ignore[arg-type]
-            return
+        if frame.f_code.co_name in _METHODS:
+            connection = frame.f_locals.get("self")
+            if hasattr(type(connection), "do_handshake"):
+                context = getattr(connection, "context", None)
+                if markers_of(context).store is not None:
+                    _trust.recheck(context, "after a failed verification")
+                    return
         frame = frame.f_back
