@@ -197,6 +197,9 @@ FOREIGN = [
     "mine/file",
     "0123456789abcdef/file",
     "manifest",
+    f"{'a' * 40}",
+    f"{'c' * 40}/model.bin",
+    f"file-{'d' * 40}/0123abcd.0.txt",
 ]
 
 
@@ -379,3 +382,18 @@ def test_a_link_that_was_used_since_the_boot_is_kept_although_another_link_repla
     host.start_again()
     build(program)
     assert link.lstat().st_mtime > boot()
+
+
+def test_on_a_file_system_without_links_a_store_that_was_replaced_is_kept(host) -> None:
+    """As on CIFS: contexts point at the store itself."""
+    with host.program() as first, host.program() as second:
+        for program in (first, second):
+            program("setattr(os, 'symlink', lambda *args, **kwargs: os.link('/missing', '/missing'))")
+        first("make()")
+        (store,) = host.named(DIGEST)
+        age(host, 2 * HOUR)
+        host.write_file(host.cas.pem("system", "extra"))
+        second("make()")
+        assert not host.named(LINK)
+        assert len(host.named(DIGEST)) == 2
+        assert store.is_dir()
