@@ -310,14 +310,16 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
 def recheck(context: "ssl.SSLContext", occasion: str) -> None:
     """Check at once whether the compiled store of *context* is complete and current, and rebuild it if not.
 
-    If default trust has another link or store now, the context points at both.
+    If default trust has another link or store now, the context points at both. If the store is missing and
+    cannot be built, for example because the disk is full, the context loads its roots.
 
     :param occasion: why, as ``status`` reports it
     """
     store = markers_of(context).store
+    if store is None:
+        return
     if store not in process.determined:
-        if store is not None:
-            _restore(store)
+        _restore(context, store)
         return
     config, purpose = process.determined[store]
     trust = current(config, purpose, occasion)
@@ -325,12 +327,22 @@ def recheck(context: "ssl.SSLContext", occasion: str) -> None:
         _load(context, capath=trust.store)
         markers = mark(context)
         markers.store, markers.resolved = trust.store, trust.resolved
+    elif trust.store is None and not exists(store):
+        from certhook import _loading
+
+        _loading.load_anchors(context, trust.anchors, [])
+        mark(context).store = None
 
 
-def _restore(store: str) -> None:
+def _restore(context: "ssl.SSLContext", store: str) -> None:
     from certhook._store.named import restore
 
-    restore(store)
+    path = restore(store)
+    if path is not None:
+        from certhook._certificates.openssl import load_file
+
+        load_file(context, path)
+        mark(context).store = None
 
 
 def report(problems: "Sequence[CerthookError]") -> None:

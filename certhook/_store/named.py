@@ -14,6 +14,7 @@ from certhook import _digest
 from certhook._state import BUNDLE, process
 from certhook._store import Protection, Unusable, resolve_protected, store_directory
 from certhook._store.verification import MANIFEST, check, is_complete, manifest
+from certhook._watch import exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,18 +176,29 @@ def _content(data: bytes, loaded: int) -> dict[str, bytes]:
     return content
 
 
-def restore(store: str) -> None:
-    """Build *store* again if it is damaged, and this process knows a file with the content from which it was built."""
+def restore(store: str) -> str | None:
+    """Build *store* again if it is damaged, and this process knows a file with the content from which it was built.
+
+    :returns: the path of that file if the store is missing, and cannot be built
+    """
     if not os.path.basename(store).startswith(PREFIX) or is_usable(store):
-        return
+        return None
     for file in list(process.named_files.values()):
-        if file.store == store:
-            try:
-                data = read(file.path)
-                if store_name(data) == os.path.basename(store):
-                    build(store, data, _count(file.path))
-            except (OSError, ValueError, Unusable):
-                pass  # The file has changed as well.
+        if file.store != store:
+            continue
+        try:
+            data = read(file.path)
+            if store_name(data) != os.path.basename(store):
+                continue
+            count = _count(file.path)
+        except (OSError, ValueError, Unusable):
+            continue  # The file has changed as well.
+        try:
+            build(store, data, count)
+        except (OSError, ValueError, Unusable):
+            return None if exists(store) else file.path
+        return None
+    return None
 
 
 def _count(path: str) -> int:
