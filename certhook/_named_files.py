@@ -15,6 +15,7 @@ This module is imported for the first context with a file of roots that is not a
 import _ssl
 import os
 import stat
+from _thread import allocate_lock
 from time import monotonic
 
 from certhook._state import mark, markers_of, process
@@ -37,6 +38,9 @@ _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+# Two threads may name different files for one context.
+_attaching = allocate_lock()
 
 #: The sizes of files that are compiled, in bytes. The smallest certificates have about 400 bytes as PEM.
 _SMALLEST, _LARGEST = 8192, 1 << 26
@@ -104,7 +108,12 @@ def attach(
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode) or not _SMALLEST <= status.st_size <= _LARGEST:
             return None
-        os.close(os.open(path, _READ_FLAGS))  # The process may have lost the permission to read it.
+        # The process may have lost the permission to read it. NFS updates cached attributes when a file is opened.
+        descriptor = os.open(path, _READ_FLAGS)
+        try:
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError):
         return None
     seen = status_signature(status)
@@ -113,10 +122,18 @@ def attach(
         file = _look_up(path, seen, config)
     if file.store is None:
         return file if file.directory else None
-    _load(context, capath=file.store)
-    markers = mark(context)
-    markers.store = markers.resolved = file.store
-    markers.has_caller_certs = True
+    if not _attaching.acquire(False):
+        return None  # In a child process, a lock that another thread held during the fork has the same effect.
+    try:
+        if _has_content(context):  # Another thread loads a file into it.
+            return None
+        # Marked first, so that other threads load the store before they load anything else.
+        markers = mark(context)
+        markers.store = markers.resolved = file.store
+        markers.has_caller_certs = True
+        _load(context, capath=file.store)
+    finally:
+        _attaching.release()
     if config.debug:
         _debug(f"{context!r} has {file.store}, compiled from {path}")
     return file
