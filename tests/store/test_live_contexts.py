@@ -510,3 +510,19 @@ def test_machines_with_the_same_directory_have_links_and_indexes_of_their_own(ho
         assert host.only_index.read_bytes() != content
         assert link in host.named(LINK)
         assert len(host.named(LINK)) == 2
+
+
+# File systems without links, where requests with equal roots share a store.
+
+
+def test_contexts_for_servers_and_for_clients_do_not_get_the_roots_of_each_other(host) -> None:
+    bundle = host.roots / "bundle.pem"
+    bundle.write_bytes(host.cas.pem("system"))
+    with host.program(CERTHOOK_BUNDLE=str(bundle)) as program:
+        program("setattr(os, 'symlink', lambda *args, **kwargs: os.link('/missing', '/missing'))")
+        program("contexts.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))")
+        program("contexts[0].load_default_certs(ssl.Purpose.CLIENT_AUTH)")
+        program("make()")
+        bundle.write_bytes(host.cas.pem("system", "bundled"))
+        assert program("roots(1)") == 3
+        assert program("roots(0)") == 2
