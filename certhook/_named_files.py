@@ -56,12 +56,14 @@ class NamedFile:
     :ivar config: the settings
     :ivar user: the effective user
     :ivar store: the compiled store with its roots, None if there is none
+    :ivar data: the text from which the store was built, to build it again after the file has changed
     :ivar directory: the directory in which a store is to be built from it, empty if it is not
     """
 
     def __init__(self, path: str, seen: "Signature", config: "Config") -> None:
         self.path = path
         self.store: Optional[str] = None
+        self.data = b""
         self.directory = ""
         self.signature = seen
         self.config = config
@@ -69,8 +71,9 @@ class NamedFile:
         self._store_signature: Signature = None
         self._verified = 0.0
 
-    def use(self, store: str) -> None:
-        """Set the store, which is complete."""
+    def use(self, store: str, data: bytes) -> None:
+        """Set the store, which is complete, and the text from which it was built."""
+        self.data = data
         self.store, self._store_signature, self._verified = store, path_signature(store), monotonic()
 
     def is_current(self, seen: "Signature", config: "Config") -> bool:
@@ -152,7 +155,7 @@ def compile_file(file: NamedFile, context: "ssl.SSLContext") -> None:
         data = named.read(file.path)
         if path_signature(file.path) == file.signature:
             store = os.path.join(parent, named.store_name(data))
-            file.use(named.build(store, data, _stats(context)["x509"]))
+            file.use(named.build(store, data, _stats(context)["x509"]), data)
     except (OSError, ValueError, Unusable) as failure:
         if file.config.debug:
             _debug(f"OpenSSL loads {file.path} into every context: {failure}")
@@ -192,7 +195,7 @@ def _look_up(path: str, seen: "Signature", config: "Config") -> NamedFile:
         store = os.path.join(directory, named.store_name(data))
         failed = process.named_files.get(store)
         if named.is_usable(store):
-            file.use(store)
+            file.use(store, data)
             _remember(store, file)
         elif failed is None or failed.store or failed.config is not config or failed.user != file.user:
             file.directory = directory

@@ -337,11 +337,11 @@ def recheck(context: "ssl.SSLContext", occasion: str) -> None:
 def _restore(context: "ssl.SSLContext", store: str) -> None:
     from certhook._store.named import restore
 
-    path = restore(store)
-    if path is not None:
-        from certhook._certificates.openssl import load_file
+    anchors = restore(store)
+    if anchors:
+        from certhook import _loading
 
-        load_file(context, path)
+        _loading.load_anchors(context, anchors, [])
         mark(context).store = None
 
 

@@ -391,3 +391,14 @@ def test_threads_that_load_different_files_into_one_context_lose_no_root(pair) -
     pair.hooked(f"exec({THREADS!r}, globals())")
     files = f"os.environ['NAMED'], {str(other)!r}"
     assert pair.hooked(f"sorted({{both_at_once({files}) for _ in range(60)}})") == [83]
+
+
+def test_a_deleted_store_is_built_again_although_the_file_has_changed(pair) -> None:
+    """As after 'compile --prune': stock Python's contexts keep the roots that they have loaded."""
+    pair.compile()
+    pair.hooked(f"contexts.append({NEW})")
+    assert pair.hooked("loaded(contexts[0])") == 0
+    pair.named.write_bytes(pair.machine.cas.pem("extra"))
+    shutil.rmtree(pair.machine.cache)
+    assert set(pair.hooked("[trusted(contexts[0]), trusted(contexts[0])][1]")) == {"system", "both"}
+    assert len(named_stores(pair.machine)) == 1
