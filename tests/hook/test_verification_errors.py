@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import support
 
+from certhook import _failure
+
 RAISE = """
 import ssl
 
@@ -63,3 +65,22 @@ def test_local_variables_of_the_program_are_not_kept(request, kind, cas, tmp_pat
     cas.stranger.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
     python = request.getfixturevalue(kind)
     assert support.run(python, KEEP.replace("CERTIFICATE", repr(str(certificate)))).stdout == "True\n"
+
+
+def test_checks_take_a_limited_share_of_the_time(monkeypatch) -> None:
+    """Anybody can cause failures: by a client certificate of an unknown authority."""
+    now, checks = [100.0], []
+
+    def recheck(context: object, occasion: str) -> None:
+        checks.append(now[0])
+        now[0] += 0.05
+
+    monkeypatch.setattr(_failure, "monotonic", lambda: now[0])
+    monkeypatch.setattr(_failure, "_excess", 0.0)
+    monkeypatch.setattr(_failure, "_determined", 0.0)
+    monkeypatch.setattr(_failure._trust, "recheck", recheck)
+    while now[0] < 200:
+        _failure._recheck(object())
+        now[0] += 0.002
+    assert 0.05 * len(checks) < 0.12 * 100 + 2.1
+    assert max(later - earlier for earlier, later in zip(checks, checks[1:])) < 1
