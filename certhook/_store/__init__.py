@@ -219,6 +219,7 @@ def lookup(
                 if package is None:
                     directory = resolve_protected(directory)
                 else:
+                    _check_for_openssl(directory)
                     protection.check_directory(directory, os.lstat(directory))
                 index = find(directory, settings, protection, verify, is_suspect)
             except Unusable as failure:
@@ -387,6 +388,10 @@ def resolve_protected(directory: str, is_beside_package: bool = False) -> str:
                 return resolve_protected(os.path.realpath(directory))
             protection.check_directory(current, status)
         parent, current = current, os.path.dirname(current)
+    _check_for_openssl(path)
+    return path
+
+
+def _check_for_openssl(path: str) -> None:
     if os.pathsep in path:
         raise Unusable(f"{path} contains {os.pathsep!r}, which separates directories for OpenSSL; {_REMEDY}")
-    return path

@@ -38,6 +38,9 @@ _VERSION = b"certhook store 4\0"
 
 _SHARED, _PRIVATE = 0o644, 0o600
 
+# The age in seconds from which on the time of an existing store is set; changing it causes a verification elsewhere.
+_RECENT = 1800
+
 # The position of the text that identifies the public bundle in certhook._watch.index_settings().
 _BUNDLE_KEY = 6
 
@@ -236,6 +239,8 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
     content = store_content(tuple(anchors))
     store = os.path.join(directory, digest(content))
     if os.path.lexists(store) and is_complete(store):
+        if time() - os.lstat(store).st_mtime > _RECENT:
+            mark_used(store)  # Otherwise another process might remove it before a link refers to it.
         return store
     try:
         restore_mode(store, mode)
