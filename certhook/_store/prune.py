@@ -131,7 +131,8 @@ def sweep(path: str) -> None:
             return used < boot and now - used > _MAX_AGE
 
         # On Windows, and on file systems without links, contexts point at the stores themselves.
-        has_links = sys.platform != "win32" and all([index.link for index in directory.indexes.values() if index is not None])
+        valid = [index for index in directory.indexes.values() if index is not None]
+        has_links = sys.platform != "win32" and all(index.link for index in valid)
         built = directory.times_of_building()
         directory.remove(built, lambda name, used: is_old(name, max(used, built[name])))
         directory.remove([name for name in directory.links if name not in _linked(directory)], is_old)
