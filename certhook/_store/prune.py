@@ -47,8 +47,10 @@ def _is_own(path: str) -> bool:
 
     Git, and caches of programs, name files and directories by 40 hexadecimal digits as well.
     """
+    if os.path.basename(path)[:1] == ".":
+        return True
     if os.path.islink(path) or not os.path.isdir(path):
-        return os.path.basename(path)[:1] == "."
+        return False
     for name in os.listdir(path):
         is_certificate = name[8:9] == "." and _HEXADECIMAL.issuperset(name[:8]) and name[9:].isdigit()
         if not is_certificate and name not in (BUNDLE, MANIFEST):
