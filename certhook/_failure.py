@@ -2,9 +2,14 @@
 
 A program may keep a context for hours. Meanwhile an administrator may have added a root, or a user may
 have deleted the store. The failed connection cannot be saved, but the next one succeeds.
+
+Clients of a server can cause any number of failures, each of which takes longer with a check of all files.
+The checks therefore take a limited share of the time.
 """
 
 from __future__ import annotations
+
+from time import monotonic
 
 from certhook import _trust
 from certhook._state import markers_of
@@ -12,21 +17,48 @@ from certhook._state import markers_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Any
 
 # The number of callers among which the socket or the SSLObject is searched: gevent and PyPy add frames.
 _DEPTH = 4
+# Their methods that verify a certificate; the latter after a handshake, if the server requests it (TLS 1.3).
+_METHODS = ("do_handshake", "read")
+
+# The share of time that checks may take, and the seconds that they may take before it is limited.
+_SHARE, _BURST = 0.1, 2.0
+# The seconds that checks have taken beyond their share, and when this was determined.
+_excess, _determined = 0.0, 0.0
 
 
 def repair(frame: FrameType | None) -> None:
     """Repair the compiled store of the context whose handshake failed.
+
+    Programs raise the exception as well. Their frames and objects are not examined: a property may take long,
+    and ``f_locals`` keeps local variables alive.
 
     :param frame: the caller of the exception, a method of ``SSLSocket`` or ``SSLObject``
     """
     for _ in range(_DEPTH):
         if frame is None:
             return
-        context = getattr(frame.f_locals.get("self"), "context", None)
-        if markers_of(context).store is not None:
-            _trust.recheck(context, "after a failed verification")  # type: ignore[arg-type]
-            return
+        if frame.f_code.co_name in _METHODS:
+            connection = frame.f_locals.get("self")
+            if hasattr(type(connection), "do_handshake"):
+                context = getattr(connection, "context", None)
+                if markers_of(context).store is not None:
+                    _recheck(context)
+                    return
         frame = frame.f_back
+
+
+def _recheck(context: Any) -> None:
+    global _excess, _determined
+    start = monotonic()
+    _excess = max(0.0, _excess - _SHARE * (start - _determined))
+    _determined = start
+    if _excess > _BURST:
+        return
+    try:
+        _trust.recheck(context, "after a failed verification")
+    finally:
+        _excess += monotonic() - start

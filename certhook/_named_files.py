@@ -15,6 +15,7 @@ This module is imported for the first context with a file of roots that is not a
 import _ssl
 import os
 import stat
+from _thread import allocate_lock
 from time import monotonic
 
 from certhook._state import mark, markers_of, process
@@ -38,6 +39,9 @@ _stats = _ssl._SSLContext.cert_store_stats
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
+# Two threads may name different files for one context.
+_attaching = allocate_lock()
+
 #: The sizes of files that are compiled, in bytes. The smallest certificates have about 400 bytes as PEM.
 _SMALLEST, _LARGEST = 8192, 1 << 26
 # The number of paths and stores that are remembered. A program that names more has temporary ones.
@@ -52,12 +56,14 @@ class NamedFile:
     :ivar config: the settings
     :ivar user: the effective user
     :ivar store: the compiled store with its roots, None if there is none
+    :ivar data: the text from which the store was built, to build it again after the file has changed
     :ivar directory: the directory in which a store is to be built from it, empty if it is not
     """
 
     def __init__(self, path: str, seen: "Signature", config: "Config") -> None:
         self.path = path
         self.store: Optional[str] = None
+        self.data = b""
         self.directory = ""
         self.signature = seen
         self.config = config
@@ -65,8 +71,9 @@ class NamedFile:
         self._store_signature: Signature = None
         self._verified = 0.0
 
-    def use(self, store: str) -> None:
-        """Set the store, which is complete."""
+    def use(self, store: str, data: bytes) -> None:
+        """Set the store, which is complete, and the text from which it was built."""
+        self.data = data
         self.store, self._store_signature, self._verified = store, path_signature(store), monotonic()
 
     def is_current(self, seen: "Signature", config: "Config") -> bool:
@@ -104,7 +111,12 @@ def attach(
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode) or not _SMALLEST <= status.st_size <= _LARGEST:
             return None
-        os.close(os.open(path, _READ_FLAGS))  # The process may have lost the permission to read it.
+        # The process may have lost the permission to read it. NFS updates cached attributes when a file is opened.
+        descriptor = os.open(path, _READ_FLAGS)
+        try:
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError):
         return None
     seen = status_signature(status)
@@ -113,10 +125,18 @@ def attach(
         file = _look_up(path, seen, config)
     if file.store is None:
         return file if file.directory else None
-    _load(context, capath=file.store)
-    markers = mark(context)
-    markers.store = markers.resolved = file.store
-    markers.has_caller_certs = True
+    if not _attaching.acquire(False):
+        return None  # In a child process, a lock that another thread held during the fork has the same effect.
+    try:
+        if _has_content(context):  # Another thread loads a file into it.
+            return None
+        # Marked first, so that other threads load the store before they load anything else.
+        markers = mark(context)
+        markers.store = markers.resolved = file.store
+        markers.has_caller_certs = True
+        _load(context, capath=file.store)
+    finally:
+        _attaching.release()
     if config.debug:
         _debug(f"{context!r} has {file.store}, compiled from {path}")
     return file
@@ -135,7 +155,7 @@ def compile_file(file: NamedFile, context: "ssl.SSLContext") -> None:
         data = named.read(file.path)
         if path_signature(file.path) == file.signature:
             store = os.path.join(parent, named.store_name(data))
-            file.use(named.build(store, data, _stats(context)["x509"]))
+            file.use(named.build(store, data, _stats(context)["x509"]), data)
     except (OSError, ValueError, Unusable) as failure:
         if file.config.debug:
             _debug(f"OpenSSL loads {file.path} into every context: {failure}")
@@ -175,7 +195,7 @@ def _look_up(path: str, seen: "Signature", config: "Config") -> NamedFile:
         store = os.path.join(directory, named.store_name(data))
         failed = process.named_files.get(store)
         if named.is_usable(store):
-            file.use(store)
+            file.use(store, data)
             _remember(store, file)
         elif failed is None or failed.store or failed.config is not config or failed.user != file.user:
             file.directory = directory

@@ -33,7 +33,6 @@ class Process:
     :ivar at_secure: the cached result of :func:`_query_at_secure`, empty if it is not known
     :ivar config: the latest values of the variables, and the settings parsed from them
     :ivar trust: default trust by the bit of its purpose and the public bundle that is requested, None without one
-    :ivar determined: the settings and the purpose of each compiled store that contexts point at, by its path
     :ivar loadable: whether OpenSSL loads the PEM file of a compiled store, by the path of the file
     :ivar named_files: the files of roots that callers named, by path; see :mod:`certhook._named_files`
     :ivar warnings: the messages that were already issued as warnings
@@ -49,7 +48,6 @@ class Process:
         self.at_secure = ""
         self.config: Optional[Tuple[List[Any], Any]] = None
         self.trust: Dict[Tuple[int, Optional[str]], Any] = {}
-        self.determined: Dict[Optional[str], Tuple[Any, int]] = {}
         self.loadable: Dict[str, bool] = {}
         self.named_files: Dict[str, Any] = {}
         self.warnings: Set[str] = set()
@@ -71,6 +69,8 @@ class Markers(ref):  # type: ignore[type-arg]
 
     :ivar store: the compiled store, or the link to it, from which OpenSSL reads the context's roots on demand, or None
     :ivar resolved: the compiled store to which *store* led when the context was pointed at it
+    :ivar request: the settings and the purpose of default trust that *store* contains, None for a file of the caller.
+        Not kept by store: where there are no links, requests with equal roots share a store.
     :ivar loaded: the path without links of the compiled store from which every root was loaded into the context
     :ivar has_caller_certs: whether the caller loaded certificates other than default trust
     :ivar is_for_server: whether create_default_context() created the context for a server
@@ -79,6 +79,7 @@ class Markers(ref):  # type: ignore[type-arg]
     address = 0
     store: "Optional[str]" = None
     resolved: "Optional[str]" = None
+    request: "Optional[Tuple[Any, int]]" = None
     loaded: "Optional[str]" = None
     has_caller_certs = False
     is_for_server = False
@@ -106,8 +107,13 @@ def mark(context: "Any") -> Markers:
     """Return the markers of *context* for modification."""
     found = markers_of(context)
     if found is NO_MARKERS:
-        found = context.__dict__[MARKERS] = Markers(context, _forget_address)
-        found.address = id(context)
+        new = Markers(context, _forget_address)
+        new.address = id(context)
+        # Another thread may mark the context at the same time.
+        context.__dict__.setdefault(MARKERS, new)
+        found = markers_of(context)
+        if found is NO_MARKERS:  # The markers were copied from another context.
+            found = context.__dict__[MARKERS] = new
     return found
 
 

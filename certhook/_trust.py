@@ -207,7 +207,6 @@ def _determine(config: "Config", purpose: int, occasion: str) -> Trust:
     if store is None or index is None:
         because = str(rejected[-1]) if rejected else "there was no store"
         return _read(config, purpose, own, settings, reason, f"{because} ({occasion})" if occasion else because)
-    process.determined[store] = config, purpose
     problems = [*config.problems, *(_problems("restore", index.problems) if index.problems else ())]
     resolved = os.path.join(os.path.dirname(store), index.digest)
     signatures = index.store_signature, index.files_signature
@@ -233,8 +232,6 @@ def _read(
 
     start = ColdStart(config, purpose, directory, settings, eager_reason, reason)
     trust_set = start.trust_set
-    if start.store is not None:
-        process.determined[start.store] = config, purpose
     return Trust(
         config,
         trust_set.snapshot,
@@ -278,9 +275,12 @@ def apply(
     if store is not None and not has_certificates:
         _load(context, capath=store)
         markers = mark(context)
+        markers.request = config, purpose
         markers.store, markers.resolved = store, trust.resolved
     else:
         trust = _load_into(context, trust, purpose)
+        if trust.store is not None and markers_of(context).store == trust.store:
+            mark(context).request = config, purpose
     if config.debug:
         from certhook import _warnings
 
@@ -310,27 +310,39 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
 def recheck(context: "ssl.SSLContext", occasion: str) -> None:
     """Check at once whether the compiled store of *context* is complete and current, and rebuild it if not.
 
-    If default trust has another link or store now, the context points at both.
+    If default trust has another link or store now, the context points at both. If the store is missing and
+    cannot be built, for example because the disk is full, the context loads its roots.
 
     :param occasion: why, as ``status`` reports it
     """
-    store = markers_of(context).store
-    if store not in process.determined:
-        if store is not None:
-            _restore(store)
+    store, request = markers_of(context).store, markers_of(context).request
+    if store is None:
         return
-    config, purpose = process.determined[store]
+    if request is None:
+        _restore(context, store)
+        return
+    config, purpose = request
     trust = current(config, purpose, occasion)
     if trust.store not in (None, store):
         _load(context, capath=trust.store)
         markers = mark(context)
         markers.store, markers.resolved = trust.store, trust.resolved
+    elif trust.store is None and not exists(store):
+        from certhook import _loading
+
+        _loading.load_anchors(context, trust.anchors, [])
+        mark(context).store = None
 
 
-def _restore(store: str) -> None:
+def _restore(context: "ssl.SSLContext", store: str) -> None:
     from certhook._store.named import restore
 
-    restore(store)
+    anchors = restore(store)
+    if anchors:
+        from certhook import _loading
+
+        _loading.load_anchors(context, anchors, [])
+        mark(context).store = None
 
 
 def report(problems: "Sequence[CerthookError]") -> None:

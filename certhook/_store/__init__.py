@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Verify = Callable[[str, "Protection"], None]
 
 #: The first field of every index.
-INDEX = b"certhook index 10"
+INDEX = b"certhook index 11"
 
 NO_DATA_DIRECTORY = "the user has no data directory"
 #: The directory of the superuser's stores, which a daemon can still read after it has dropped privileges.
@@ -130,6 +130,8 @@ class Index:
         valid only for processes that can read them as well
     :ivar unreadable: inputs that this process cannot read; the index is valid only for processes that cannot either
     :ivar built: when the store was built, in seconds since the epoch, and why
+    :ivar host: the machine that wrote the index. Machines that were cloned, and share a directory of stores, have
+        inputs with equal signatures, until those of one machine change
     """
 
     def __init__(
@@ -144,7 +146,9 @@ class Index:
         readable: "List[str]",
         unreadable: "List[str]",
         built: "Tuple[int, str]",
+        host: str = "",
     ) -> None:
+        self.host = host
         self.settings, self.digest, self.link = settings, digest, link
         self.store_signature, self.files_signature = store_signature, files_signature
         self.snapshot, self.problems, self.built = snapshot, problems, built
@@ -172,7 +176,7 @@ class Index:
             parts.append(fields[start + 1 : end])
             start = end
         settings, header, frequent, rare, content, problems, readable, unreadable = parts
-        digest, link, seen, files, portable, built, reason = header
+        digest, link, host, seen, files, portable, built, reason = header
         if not digest or digest.strip("0123456789abcdef") or (link and (link[:6] != "trust-" or os.sep in link)):
             raise ValueError("an index without a digest")
         snapshot = Snapshot(decode_rows(frequent), decode_rows(rare), decode_rows(content), portable == "1")
@@ -189,6 +193,7 @@ class Index:
             readable,
             unreadable,
             since,
+            host,
         )
 
 
@@ -214,6 +219,7 @@ def lookup(
                 if package is None:
                     directory = resolve_protected(directory)
                 else:
+                    _check_for_openssl(directory)
                     protection.check_directory(directory, os.lstat(directory))
                 index = find(directory, settings, protection, verify, is_suspect)
             except Unusable as failure:
@@ -247,6 +253,8 @@ def find(
         index = Index.from_bytes(data)
     except (OSError, ValueError) as error:
         raise Unusable(f"{path} is damaged: {error}") from None
+    if not index.snapshot.portable and index.host not in ("", host_name()):
+        raise Unusable(f"{path} belongs to the machine {index.host}")
     if index.settings != settings or not _has_same_permissions(index):
         raise Unusable(f"{path} belongs to a process with other settings or permissions")
     age = time() - checked
@@ -273,11 +281,23 @@ def find(
     except OSError as error:
         raise Unusable(f"{store} is missing or inaccessible: {error.strerror}") from None
     if thorough:
-        try:
-            os.utime(path)
-        except OSError:
-            pass  # The index belongs to another user, or the file system is read-only.
+        mark_used(path)
+        if index.link:
+            mark_used(os.path.join(directory, index.link))
     return index
+
+
+def mark_used(path: str) -> None:
+    """Record that the index or link *path* is used now, as its modification time."""
+    try:
+        os.utime(path, follow_symlinks=os.utime not in os.supports_follow_symlinks)
+    except OSError:
+        pass  # It belongs to another user, or the file system is read-only.
+
+
+def host_name() -> str:
+    """Return the name of this machine or container."""
+    return os.uname().nodename if hasattr(os, "uname") else ""
 
 
 def _has_same_permissions(index: Index) -> bool:
@@ -368,6 +388,10 @@ def resolve_protected(directory: str, is_beside_package: bool = False) -> str:
                 return resolve_protected(os.path.realpath(directory))
             protection.check_directory(current, status)
         parent, current = current, os.path.dirname(current)
+    _check_for_openssl(path)
+    return path
+
+
+def _check_for_openssl(path: str) -> None:
     if os.pathsep in path:
         raise Unusable(f"{path} contains {os.pathsep!r}, which separates directories for OpenSSL; {_REMEDY}")
-    return path

@@ -17,11 +17,11 @@ from certhook import _digest, _files, _store
 from certhook._certificates import openssl
 from certhook._path_values import may_be_paths
 from certhook._state import BUNDLE
-from certhook._store import INDEX, Index, Unusable, resolve_protected
+from certhook._store import INDEX, Index, Unusable, host_name, mark_used, resolve_protected
 from certhook._store.permissions import limited_access
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
-from certhook._watch import files_signature, path_signature
+from certhook._watch import MEMBERS, PATH, files_signature, path_signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
@@ -32,10 +32,14 @@ if TYPE_CHECKING:
     from certhook._config import Config
     from certhook._sources.trust_set import TrustSet
     from certhook._types import Rows, Signature
+    from certhook._watch import Snapshot
 
 _VERSION = b"certhook store 4\0"
 
 _SHARED, _PRIVATE = 0o644, 0o600
+
+# The age in seconds from which on the time of an existing store is set; changing it causes a verification elsewhere.
+_RECENT = 1800
 
 # The position of the text that identifies the public bundle in certhook._watch.index_settings().
 _BUNDLE_KEY = 6
@@ -69,9 +73,10 @@ def compile_store(
     snapshot = trust_set.snapshot
     readable, unreadable = limited_access(snapshot)
     link = ""
+    link_name = _link_name(trust_set, settings, unreadable, portable)
     # A link must not replace trust by less or older trust.
     if not snapshot.is_provisional and snapshot.is_current(thorough=False):
-        link = _replace_link(directory, _link_name(trust_set, settings, unreadable, portable), os.path.basename(store))
+        link = _replace_link(directory, link_name, os.path.basename(store))
     if portable:
         snapshot = snapshot.retaken(portable=True)
     # A change since the sources were read would not be detected by signatures that were taken afterwards.
@@ -80,7 +85,7 @@ def compile_store(
         name, seen, problems = os.path.basename(store), path_signature(store), _index_problems(trust_set)
         built = int(time()), reason
         files = files_signature(store)
-        index = Index(settings, name, link, seen, files, snapshot, problems, readable, unreadable, built)
+        index = Index(settings, name, link, seen, files, snapshot, problems, readable, unreadable, built, host_name())
         _write_index(directory, index, mode)
     sweep(directory)
     return os.path.join(directory, link) if link else store
@@ -113,19 +118,37 @@ def _link_name(trust_set: TrustSet, settings: tuple[str, ...], unreadable: list[
     bundled = {der for location in trust_set.locations if location.source == "bundled" for der in location.listed}
     content = [_digest.hexdigest("sha256", der) for der in bundled]
     shared = [part for position, part in enumerate(settings) if position != _BUNDLE_KEY]
-    machine = [] if portable else _machine()
+    machine = [] if portable else [*_machine(), *_mounts(trust_set.snapshot)]
     parts = repr((shared, sorted(content), unreadable, machine))
     return f"trust-{_digest.hexdigest('sha256', os.fsencode(parts))[:16]}"
 
 
-def _machine() -> list[int]:
-    """Return facts that distinguish the file system of a container from that of its host.
+def _machine() -> list[object]:
+    """Return facts that distinguish this machine from others with the same directory of stores, and from containers.
 
     They must not change while contexts point at a link. In an overlay, a file has another device after it was
     modified, but a directory has not.
     """
     root = os.stat(os.sep)
-    return [root.st_ino, *(os.stat(path).st_dev for path in (os.sep, "/etc", "/usr") if os.path.exists(path))]
+    devices = [os.stat(path).st_dev for path in (os.sep, "/etc", "/usr") if os.path.exists(path)]
+    return [host_name(), root.st_ino, *devices]
+
+
+def _mounts(snapshot: Snapshot) -> list[str]:
+    """Return the mounts from which the inputs are read: in a sandbox, the same paths may be other files."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return []  # Other systems have no namespaces of mounts.
+    inputs = {name.rstrip(os.sep) + os.sep for kind, name, _, _ in snapshot.frequent if kind in (PATH, MEMBERS)}
+    # A space is encoded.
+    mounts = {fields[4].replace("\\040", " ").rstrip(os.sep) + os.sep: fields[2:5] for fields in lines}
+    return [
+        " ".join(mount)
+        for point, mount in sorted(mounts.items())
+        if any(name.startswith(point) or (point.startswith(name) and name != os.sep) for name in inputs)
+    ]
 
 
 def _replace_link(directory: str, name: str, target: str) -> str:
@@ -138,6 +161,7 @@ def _replace_link(directory: str, name: str, target: str) -> str:
     path = os.path.join(directory, name)
     try:
         if os.readlink(path) == target:
+            mark_used(path)
             return name
     except OSError:
         pass  # It does not exist, or is not a link.
@@ -215,6 +239,8 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
     content = store_content(tuple(anchors))
     store = os.path.join(directory, digest(content))
     if os.path.lexists(store) and is_complete(store):
+        if time() - os.lstat(store).st_mtime > _RECENT:
+            mark_used(store)  # Otherwise another process might remove it before a link refers to it.
         return store
     try:
         restore_mode(store, mode)
@@ -251,7 +277,7 @@ def encode(index: Index) -> bytes:
     snapshot = index.snapshot
     signatures = map(_encode_signature, (index.store_signature, index.files_signature))
     since, reason = index.built
-    header = [index.digest, index.link, *signatures, str(int(snapshot.portable)), str(since), reason]
+    header = [index.digest, index.link, index.host, *signatures, str(int(snapshot.portable)), str(since), reason]
     groups = [_encode_rows(rows) for rows in (snapshot.frequent, snapshot.rare, snapshot.content)]
     problems = [field for problem in index.problems for field in problem]
     fields: list[str] = []

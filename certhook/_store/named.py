@@ -14,6 +14,7 @@ from certhook import _digest
 from certhook._state import BUNDLE, process
 from certhook._store import Protection, Unusable, resolve_protected, store_directory
 from certhook._store.verification import MANIFEST, check, is_complete, manifest
+from certhook._watch import exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK
 # The granularity of the times of changes, in nanoseconds.
 _TICK = 20_000_000
 _BEGIN = b"-----BEGIN "
-_stats = _ssl._SSLContext.cert_store_stats
 
 
 def directory(config: Config) -> str:
@@ -115,10 +115,10 @@ def _change(status: os.stat_result) -> int:
     return max(status.st_ctime_ns, status.st_mtime_ns)
 
 
-def build(store: str, data: bytes, loaded: int) -> str:
+def build(store: str, data: bytes, loaded: int | None = None) -> str:
     """Build *store* from a file with the content *data*.
 
-    :param loaded: the number of certificates that OpenSSL loads from the file
+    :param loaded: the number of certificates that OpenSSL loads from the file, None if the store existed before
     :returns: *store*
     :raises Unusable: if the file contains anything besides certificates, or the store cannot be written
     """
@@ -149,7 +149,7 @@ def build(store: str, data: bytes, loaded: int) -> str:
     return store
 
 
-def _content(data: bytes, loaded: int) -> dict[str, bytes]:
+def _content(data: bytes, loaded: int | None) -> dict[str, bytes]:
     """Return the files of the store, by name.
 
     :raises Unusable: if the store could differ from the file
@@ -164,7 +164,7 @@ def _content(data: bytes, loaded: int) -> dict[str, bytes]:
     for entry in entries:
         distinct.setdefault(entry.der, entry)
     _require(len(distinct) >= FEWEST_ROOTS, f"it contains fewer than {FEWEST_ROOTS} certificates")
-    _require(len(distinct) == loaded, f"OpenSSL loads {loaded} of {len(distinct)} certificates")
+    _require(loaded in (None, len(distinct)), f"OpenSSL loads {loaded} of {len(distinct)} certificates")
     settings = {der: entry.auxiliary for der, entry in distinct.items()}
     names = openssl.hashed_names([entry.certificate for entry in distinct.values()])
     _require(len(names) == len(distinct), "OpenSSL finds some certificates only in a loaded file")
@@ -175,27 +175,27 @@ def _content(data: bytes, loaded: int) -> dict[str, bytes]:
     return content
 
 
-def restore(store: str) -> None:
-    """Build *store* again if it is damaged, and this process knows a file with the content from which it was built."""
+def restore(store: str) -> tuple[bytes, ...]:
+    """Build *store* again if it is damaged, from the text that this process read.
+
+    The file may have changed since then, or may have been deleted.
+
+    :returns: the certificates to load as DER, each followed by its trust settings, if the store is missing and
+        cannot be built
+    """
     if not os.path.basename(store).startswith(PREFIX) or is_usable(store):
-        return
+        return ()
     for file in list(process.named_files.values()):
         if file.store == store:
             try:
-                data = read(file.path)
-                if store_name(data) == os.path.basename(store):
-                    build(store, data, _count(file.path))
+                build(store, file.data)
             except (OSError, ValueError, Unusable):
-                pass  # The file has changed as well.
+                if not exists(store):
+                    from certhook._certificates import pem
 
-
-def _count(path: str) -> int:
-    """Return the number of certificates that OpenSSL loads from the file *path*."""
-    from certhook._certificates.openssl import load_file, new_context
-
-    context = new_context()
-    load_file(context, path)
-    return _stats(context)["x509"]
+                    return tuple([entry.der + entry.auxiliary for entry in pem.parse(file.data)[0]])
+            break
+    return ()
 
 
 def has_reliable_signature(path: str, seen: Signature) -> bool:

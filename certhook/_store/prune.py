@@ -12,9 +12,9 @@ import sys
 from time import monotonic, time
 
 from certhook import _files
-from certhook._state import process
+from certhook._state import BUNDLE, process
 from certhook._store import Index, Protection, Unusable, read_small
-from certhook._store.verification import last_use
+from certhook._store.verification import MANIFEST, last_use
 from certhook._watch import MEMBERS, PATH, exists
 
 TYPE_CHECKING = False
@@ -40,6 +40,22 @@ def _is_leftover(name: str, *kinds: tuple[str, int]) -> bool:
     """Return whether :func:`certhook._files.temporary_path` generated *name*."""
     hidden, _, random = name.rpartition(".")
     return hidden[:1] == "." and _is(random, ("", 16)) and _is(hidden[1:], *kinds)
+
+
+def _is_own(path: str) -> bool:
+    """Return whether *path* is a temporary file, or a directory that contains only files of a store.
+
+    Git, and caches of programs, name files and directories by 40 hexadecimal digits as well.
+    """
+    if os.path.basename(path)[:1] == ".":
+        return True
+    if os.path.islink(path) or not os.path.isdir(path):
+        return False
+    for name in os.listdir(path):
+        is_certificate = name[8:9] == "." and _HEXADECIMAL.issuperset(name[:8]) and name[9:].isdigit()
+        if not is_certificate and name not in (BUNDLE, MANIFEST):
+            return False
+    return True
 
 
 # The age in seconds at which no process uses a temporary file any more, or reads a store that it found through a link.
@@ -90,9 +106,10 @@ class _Directory:
         for name in names:
             path = os.path.join(self.path, name)
             try:
-                if is_unused(name, os.lstat(path).st_mtime):
-                    _files.remove(path)
-                    self.removed.append(path)
+                if not is_unused(name, os.lstat(path).st_mtime) or not (_is(name, _INDEX, _LINK) or _is_own(path)):
+                    continue
+                _files.remove(path)
+                self.removed.append(path)
             except OSError:
                 continue  # It was removed meanwhile, or cannot be removed.
             self.indexes.pop(name, None)
@@ -115,13 +132,15 @@ def sweep(path: str) -> None:
         def is_old(_: str, used: float) -> bool:
             return used < boot and now - used > _MAX_AGE
 
+        # On Windows, and on file systems without links, contexts point at the stores themselves.
+        valid = [index for index in directory.indexes.values() if index is not None]
+        has_links = sys.platform != "win32" and all(index.link for index in valid)
         built = directory.times_of_building()
         directory.remove(built, lambda name, used: is_old(name, max(used, built[name])))
         directory.remove([name for name in directory.links if name not in _linked(directory)], is_old)
         named = directory.file_stores()
         directory.remove(named, lambda name, used: is_old(name, max(used, last_use(os.path.join(path, name)))))
-        # On Windows, contexts point at the stores themselves.
-        directory.remove_stores(is_old if sys.platform == "win32" else lambda _, used: now - used > _GRACE)
+        directory.remove_stores((lambda _, used: now - used > _GRACE) if has_links else is_old)
     except OSError:
         pass  # The directory was deleted.
 

@@ -455,3 +455,74 @@ def test_a_context_rejects_an_authority_that_the_administrator_distrusts_later(l
     hooked = run_scenario(linux, tmp_path, change, False, "both", "system")
     assert "both" not in hooked["new"]
     assert hooked["later"] == [["both", False, False], ["system", True, True]]
+
+
+# Directories that cannot be built again.
+
+
+def test_a_context_loads_its_roots_if_the_deleted_directory_cannot_be_built_again(host) -> None:
+    """For example because the disk is full, which is why the directory was deleted."""
+    with host.program() as program:
+        program("make()")
+        shutil.rmtree(host.location)
+        host.location.write_bytes(b"")
+        assert program("attempts(0, 'system')") == [False, True]
+        assert set(program("trusted(contexts[0])")) == DEFAULT
+        assert program("roots(0)") == len(DEFAULT)
+        assert program.errors == ""
+
+
+def test_a_query_loads_the_roots_if_the_deleted_directory_cannot_be_built_again(host) -> None:
+    with host.program() as program:
+        program("make()")
+        shutil.rmtree(host.location)
+        host.location.write_bytes(b"")
+        assert program("roots(0)") == len(DEFAULT)
+        assert set(program("trusted(contexts[0])")) == DEFAULT
+
+
+# Other machines and sandboxes with the same directory of stores.
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux")
+def test_contexts_do_not_follow_a_sandbox_with_other_files_at_the_same_paths(host) -> None:
+    other = host.roots / "sandbox.pem"
+    other.write_bytes(host.cas.pem("system", "extra"))
+    mount = f'mount --bind {other} {host.roots / "system.pem"}; exec "$@"'
+    sandbox = ("unshare", "-m", "--propagation", "private", "sh", "-ec", mount, "sh")
+    with host.program() as program, host.program(prefix=sandbox) as inside:
+        program("make()")
+        inside("make()")
+        assert inside("attempt(0, 'extra')") is True
+        assert program("attempts(0, 'extra')") == [False, False]
+        assert set(program("trusted(contexts[0])")) == DEFAULT
+
+
+@pytest.mark.skipif(not hasattr(os, "uname"), reason="Windows has no links")
+def test_machines_with_the_same_directory_have_links_and_indexes_of_their_own(host) -> None:
+    """As after cloning a virtual machine: paths, inodes, devices and times are equal."""
+    with host.program() as program, host.program() as clone:
+        clone("setattr(os, 'uname', lambda: type('', (), {'nodename': 'clone'}))")
+        program("make()")
+        link, content = host.link, host.only_index.read_bytes()
+        clone("make()")
+        assert host.only_index.read_bytes() != content
+        assert link in host.named(LINK)
+        assert len(host.named(LINK)) == 2
+
+
+# File systems without links, where requests with equal roots share a store.
+
+
+def test_contexts_for_servers_and_for_clients_do_not_get_the_roots_of_each_other(host) -> None:
+    bundle = host.roots / "bundle.pem"
+    bundle.write_bytes(host.cas.pem("system"))
+    with host.program(CERTHOOK_BUNDLE=str(bundle)) as program:
+        program("setattr(os, 'symlink', lambda *args, **kwargs: os.link('/missing', '/missing'))")
+        program("contexts.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))")
+        program("contexts[0].load_default_certs(ssl.Purpose.CLIENT_AUTH)")
+        program("make()")
+        bundle.write_bytes(host.cas.pem("system", "bundled"))
+        assert program("roots(1)") == 3
+        assert program("roots(0)") == 2

@@ -362,3 +362,43 @@ def test_another_process_uses_the_store(pair) -> None:
     with pair.machine.start() as program:
         assert program(f"[c := {NEW}, {LAZY}, trusted(c)][1:]") == [[True, 0], ["system", "both"]]
     assert store.stat().st_ino == before.st_ino
+
+
+THREADS = """
+import threading
+def both_at_once(*files):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    barrier = threading.Barrier(len(files))
+    def load(file):
+        barrier.wait()
+        context.load_verify_locations(file)
+    threads = [threading.Thread(target=load, args=(file,)) for file in files]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return context.cert_store_stats()["x509"]
+sys.setswitchinterval(1e-6)
+"""
+
+
+def test_threads_that_load_different_files_into_one_context_lose_no_root(pair) -> None:
+    other = pair.machine.roots / "other.pem"
+    other.write_bytes(pair.machine.cas.pem("extra") + b"".join(der.pem(der.root(f"o{n}", n + 1)) for n in range(40)))
+    pair.compile()
+    pair.hooked(f"[ssl.create_default_context(cafile={str(other)!r}), 1][1]")
+    assert len(named_stores(pair.machine)) == 2
+    pair.hooked(f"exec({THREADS!r}, globals())")
+    files = f"os.environ['NAMED'], {str(other)!r}"
+    assert pair.hooked(f"sorted({{both_at_once({files}) for _ in range(60)}})") == [83]
+
+
+def test_a_deleted_store_is_built_again_although_the_file_has_changed(pair) -> None:
+    """As after 'compile --prune': stock Python's contexts keep the roots that they have loaded."""
+    pair.compile()
+    pair.hooked(f"contexts.append({NEW})")
+    assert pair.hooked("loaded(contexts[0])") == 0
+    pair.named.write_bytes(pair.machine.cas.pem("extra"))
+    shutil.rmtree(pair.machine.cache)
+    assert set(pair.hooked("[trusted(contexts[0]), trusted(contexts[0])][1]")) == {"system", "both"}
+    assert len(named_stores(pair.machine)) == 1

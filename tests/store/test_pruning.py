@@ -197,6 +197,9 @@ FOREIGN = [
     "mine/file",
     "0123456789abcdef/file",
     "manifest",
+    f"{'a' * 40}",
+    f"{'c' * 40}/model.bin",
+    f"file-{'d' * 40}/0123abcd.0.txt",
 ]
 
 
@@ -347,3 +350,50 @@ def test_pruning_by_many_processes_at_the_same_time_breaks_no_context(host) -> N
             assert live("attempt(0, 'both')") is True
             live("make()")
             live("contexts.__delitem__(0)")
+
+
+def test_stores_of_other_settings_are_kept_although_they_are_older_than_an_hour(host, program) -> None:
+    build(program, extra(host, "used"))
+    store = host.current_store
+    age(host, 2 * HOUR)
+    build(program, extra(host, "another"))
+    assert store.is_dir()
+
+
+def test_a_store_with_the_same_content_as_an_old_one_is_kept(host, program) -> None:
+    """Its directory exists already, and is therefore older than its link and its index."""
+    first = extra(host, "first")
+    build(program, first)
+    age(host, 2 * HOUR)
+    second = host.roots / "second.pem"
+    second.write_bytes((host.roots / "first.pem").read_bytes())
+    build(program, {"CERTHOOK_EXTRA_CA_CERTS": str(second)})
+    assert len(host.named(LINK)) == 2
+    assert host.named(LINK)[0].is_dir()
+    assert host.named(LINK)[1].is_dir()
+
+
+def test_a_link_that_was_used_since_the_boot_is_kept_although_another_link_replaced_it(host, program) -> None:
+    """A program that runs since then may have contexts that point at it, and create no other."""
+    build(program)
+    (link,) = host.named(LINK)
+    before = time.time() - max(DAY * AGE, time.monotonic()) - 2 * HOUR
+    os.utime(link, (before, before), follow_symlinks=False)
+    host.start_again()
+    build(program)
+    assert link.lstat().st_mtime > boot()
+
+
+def test_on_a_file_system_without_links_a_store_that_was_replaced_is_kept(host) -> None:
+    """As on CIFS: contexts point at the store itself."""
+    with host.program() as first, host.program() as second:
+        for program in (first, second):
+            program("setattr(os, 'symlink', lambda *args, **kwargs: os.link('/missing', '/missing'))")
+        first("make()")
+        (store,) = host.named(DIGEST)
+        age(host, 2 * HOUR)
+        host.write_file(host.cas.pem("system", "extra"))
+        second("make()")
+        assert not host.named(LINK)
+        assert len(host.named(DIGEST)) == 2
+        assert store.is_dir()
