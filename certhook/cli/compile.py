@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     count = len(trust_set)
     sentence = f"{_roots_table.counted(count)} compiled into {store}"
     if options.prune:
-        sentence += f"; {len(removed)} unused files and directories removed"
+        sentence += f"; unused files and directories removed: {len(removed)}"
     _terminal.show_result(options, sentence, store=store, roots=count, removed=removed)
     return 0
 
