@@ -78,8 +78,8 @@ class Blocklist:
             self._exempt = find()
         return self._exempt
 
-    def exempt_those_of(self, find: Callable[[], Collection[object]]) -> None:
-        """Let *find* determine :attr:`exempt` when it is needed: it reads hundreds of files."""
+    def find_exempt_with(self, find: Callable[[], Collection[object]]) -> None:
+        """Set the function that returns :attr:`exempt`. It reads hundreds of files, so it is called only if needed."""
         self._find_exempt = find
 
     def add(self, entry: BlocklistEntry, path: str) -> None:
@@ -109,7 +109,7 @@ class Blocklist:
         """Distrust each root in *bundle* with a label in :attr:`removed_labels`.
 
         :param bundle: PEM text in which a comment before each root contains its label, as in certifi's bundle
-        :returns: whether it distrusts any
+        :returns: whether it distrusts a root
         """
         if not self.removed_labels or _LABEL not in bundle:
             return False

@@ -56,7 +56,7 @@ def read_deselected(collector: Collector) -> None:
     # The versions disagree about a line with a backslash, so it does not exempt a CA.
     selected = b"".join(line for line in lines if not line.startswith((b"#", b"!", b"\n")) and b"\\" not in line)
     blocklist = collector.blocklist
-    blocklist.exempt_those_of(lambda: _selected_identities(collector, _names(selected, strip=b" \t")))
+    blocklist.find_exempt_with(lambda: _selected_identities(collector, _names(selected, strip=b" \t")))
     for name in names:
         path = _path(name)
         collector.recorder.watch_member(path)

@@ -162,7 +162,7 @@ def labelled(bundle: bytes, *file_names: str, exempt: frozenset[object] = frozen
     """Return the certificates in *bundle* that are distrusted if Debian's *file_names* are deselected."""
     blocklist = Blocklist()
     blocklist.removed_labels = {name.encode(): f"/{number}" for number, name in enumerate(file_names)}
-    blocklist.exempt_those_of(lambda: exempt)
+    blocklist.find_exempt_with(lambda: exempt)
     assert blocklist.add_labelled(bundle) is bool(blocklist.certificates)
     return list(blocklist.certificates)
 
