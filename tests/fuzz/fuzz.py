@@ -166,7 +166,20 @@ _SETTINGS = {
 _SNAPSHOT = _watch.Snapshot(
     [("path", "/a", "", (1, 2, 3, 4))], [("path", "/c", "", None)], [("members", "/", "b", (5, 1, 0, 0))]
 )
-_INDEX = _store.Index(("a",), "ab" * 20, (5, 6, 7, 8), _SNAPSHOT, [("/c", "d")], ["/e"])
+_SIGNATURE = (5, 6, 7, 8)
+_LINK = f"trust-{'cd' * 8}"
+_INDEX = _store.Index(
+    ("a",),
+    "ab" * 20,
+    _LINK,
+    _SIGNATURE,
+    _SIGNATURE,
+    _SNAPSHOT,
+    [("/c", "d")],
+    ["/e"],
+    ["/g"],
+    (1, "there was no store"),
+)
 SEEDS: dict[str, list[bytes]] = {
     "pem": [
         der.pem(ROOT),
@@ -185,7 +198,9 @@ SEEDS: dict[str, list[bytes]] = {
     ],
     "trust_settings": [plistlib.dumps(_SETTINGS), plistlib.dumps(_SETTINGS, fmt=plistlib.FMT_BINARY)],
     "index": [encode(_INDEX), encode(_INDEX).split(b"\0", 2)[2]],
-    "config": [b"/a\0/b\0/c\0\0system,bundled\0chain\0/d:/e\0/f\0certifi,none\0eager\0none\x000\0raise\x001"],
+    "config": [
+        b"/a\0/b\0/c\0\0system,bundled\0chain\0/d:/e\0/f\0certifi,none\0drop\0eager\x000\0none\x000\0raise\x001"
+    ],
 }
 
 
