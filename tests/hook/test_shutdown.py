@@ -98,7 +98,7 @@ def test_an_existing_context_has_its_roots_until_the_end(installed, cas, tmp_pat
     variables = {
         "SSL_CERT_FILE": str(tmp_path / "store.pem"),
         "SSL_CERT_DIR": str(tmp_path / "hashed"),
-        "CERTHOOK_CACHE_DIR": str(tmp_path / "cache"),
+        "CERTHOOK_STORE_DIR": str(tmp_path / "cache"),
         "CERTHOOK_SOURCES": "system",
         "SERVER": str(tmp_path / "server.pem"),
         "OWN": str(tmp_path / "own.pem"),

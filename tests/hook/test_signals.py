@@ -40,7 +40,7 @@ def test_both_contexts_have_all_roots(installed, cas, tmp_path, load) -> None:
     }
     for number, delay in enumerate(DELAYS):
         directory = str(tmp_path / (load if load == "warm" else f"{load}{number}"))
-        env = support.clean_env(**variables, CERTHOOK_CACHE_DIR=directory, DELAY=str(delay))
+        env = support.clean_env(**variables, CERTHOOK_STORE_DIR=directory, DELAY=str(delay))
         if load == "warm" and not number:
             support.run(installed, "import ssl; ssl.create_default_context()", "-W", "ignore", env=env)
         done = support.run(installed, PROGRAM, "-W", "ignore", env=env)

@@ -24,7 +24,6 @@ class Host(Machine):
     def __init__(self, python: Path, directory: Path, cas: support.Authorities, servers: support.Servers) -> None:
         super().__init__(python, directory, cas, servers)
         self.location = directory / "stores"
-        self.env.pop("CERTHOOK_STORE_DIR", None)
         self.env["CERTHOOK_STORE_DIR"] = str(self.location)
         # Shorter than the others, so that it can replace each of them.
         (directory / "other.pem").write_bytes(pki.issue("o", ca=True, organization="o").pem)

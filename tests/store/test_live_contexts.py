@@ -321,7 +321,7 @@ def test_two_processes_that_both_failed_are_both_repaired(host) -> None:
         # Without the repair, so that only OpenSSL notices the file.
         two("globals().update(trust=__import__('certhook._trust')._trust)")
         two("globals().update(real=trust.recheck)")
-        two("vars(trust).update(recheck=lambda context: None)")
+        two("vars(trust).update(recheck=lambda *arguments: None)")
         assert two("attempt(0, 'system')") is False
         two("vars(trust).update(recheck=real)")
         assert one("attempts(0, 'system')") == [False, True]
