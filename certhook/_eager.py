@@ -18,7 +18,7 @@ _HEXADECIMAL = "0123456789abcdef"
 def load_completely(context: ssl.SSLContext) -> None:
     """Load every root of the compiled store that *context* points at, if it points at one."""
     if markers_of(context).store is not None:
-        _trust.recheck(context, "for a query")
+        _trust.recheck(context, "noticed by a query of the roots")
     _loading.load_completely(context)
 
 

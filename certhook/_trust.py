@@ -296,7 +296,7 @@ def _load_into(context: "ssl.SSLContext", trust: Trust, purpose: int) -> Trust:
     if trust.store is not None and _loading.has_store(context, trust.store, trust.resolved):
         return trust
     if markers_of(context).store not in (None, trust.store):
-        recheck(context, "for a second request")
+        recheck(context, "noticed by a second request")
     if trust.store is not None:
         _loading.load_store(context, trust.store, trust.resolved)
         return trust

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from certhook._certificates.anchor import Anchor
+    from certhook._trust import Trust
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,7 +69,6 @@ def _read_status() -> dict[str, Any]:
 
     config = _config.current()
     trust = _stores.verify(config, "status")
-    since, reason = trust.built
     trust_set = certhook.trust_set()
     anchors, problems = _roots_table.accepted_by_openssl(trust_set)
     return {
@@ -94,13 +94,22 @@ def _read_status() -> dict[str, Any]:
             {"source": one.source, "path": presentable(one.path), "anchors": one.count, "note": one.note}
             for one in trust_set.locations
         ],
-        "store": trust.store,
-        "built": None if trust.store is None else strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(since)),
-        "built_because": "" if trust.store is None else reason,
-        "eager_because": trust.eager_reason,
+        **_describe_store(trust),
         "neighbours": _libraries.other_software(ssl),
         "libraries": _libraries.unreached_libraries(),
         "problems": list(dict.fromkeys(map(str, [*problems, *trust.problems]))),
+    }
+
+
+def _describe_store(trust: Trust) -> dict[str, Any]:
+    """Return the compiled store, when and why it was built, and why there is none."""
+    since, reason = trust.built
+    has_store = trust.store is not None
+    return {
+        "store": trust.store,
+        "built": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(since)) if has_store else None,
+        "built_because": reason if has_store else "",
+        "eager_because": trust.eager_reason,
     }
 
 
