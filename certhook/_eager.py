@@ -1,4 +1,4 @@
-"""Default trust for callers that need the roots at once, instead of a directory that OpenSSL reads on demand."""
+"""Default trust for callers that need all roots at once, or paths of them."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def compile_file(file: NamedFile, context: "ssl.SSLContext") -> None:
     except (OSError, ValueError, Unusable) as failure:
         if file.config.debug:
             _debug(f"OpenSSL loads {file.path} into every context: {failure}")
-    if store:  # Also if the signature is unreliable, so that the path is not remembered.
+    if store:  # The path of the file is not remembered if its signature is unreliable.
         _remember(store, file)
 
 

@@ -63,10 +63,9 @@ class Markers(ref):  # type: ignore[type-arg]
     Programs copy the attributes of one context to another, which has no roots yet. Markers are
     therefore valid only for the context that they refer to. The modules pickle and copy replace
     them by False. The garbage collector clears the reference before it finalizes the objects that it
-    found, and these may use the context once more. The address remains valid then.
+    found, and these may use the context once more. The address is still valid then.
 
     :ivar address: the address of the context, 0 after it was deleted
-
     :ivar store: the compiled store, or the link to it, from which OpenSSL reads the context's roots on demand, or None
     :ivar resolved: the compiled store to which *store* led when the context was pointed at it
     :ivar request: the settings and the purpose of default trust that *store* contains, None for a file of the caller.

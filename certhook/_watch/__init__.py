@@ -42,7 +42,7 @@ PARTIAL_CHAINS = sys.version_info >= (3, 13)
 
 #: The time after which the inputs are checked again, in seconds.
 INTERVAL = 0.1
-#: The same for inputs that are expensive to check, and for the files of a compiled store.
+#: The time after which expensive inputs and the files of a compiled store are checked again, in seconds.
 RARE_INTERVAL = 10
 
 # From this number of files on, opening the directory is cheaper than examining each file by its path.
@@ -120,7 +120,7 @@ class Monitor:
     def __init__(self, snapshot: Snapshot, also: "Rows", verify: "Callable[[bool], bool]") -> None:
         self._verify = verify
         self._checked = self._checked_rare = monotonic()
-        self._paths, self._others = _separated([*also, *snapshot.frequent])
+        self._paths, self._others = _split_paths([*also, *snapshot.frequent])
         self._rare = snapshot.rare
 
     def is_current(self) -> bool:
@@ -214,7 +214,7 @@ def decode_signature(field: str) -> "Signature":
     return changed, size, inode, device
 
 
-def _separated(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":
+def _split_paths(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":
     """Return the paths in *rows*, encoded in advance, and the rows of other inputs."""
     paths = [(os.fsencode(name), seen) for kind, name, _, seen in rows if _HAS_FAST_PATHS and kind == PATH]
     return paths, [row for row in rows if not (_HAS_FAST_PATHS and row[0] == PATH)]
@@ -223,7 +223,7 @@ def _separated(rows: "Rows") -> "Tuple[List[Tuple[bytes, Signature]], Rows]":
 def are_unchanged(rows: "Rows", portable: bool) -> bool:
     """Return whether each input has its signature."""
     if not portable:
-        paths, rows = _separated(rows)
+        paths, rows = _split_paths(rows)
         if not _paths_unchanged(paths):
             return False
     return all(current_signature(kind, name, detail, portable) == seen for kind, name, detail, seen in rows)
@@ -290,12 +290,12 @@ def _members_signature(directory: str, names: "List[str]") -> "Signature":
         try:
             return files_signature(directory, names)
         except OSError:
-            pass  # The directory is not readable, only its files are.
-    return total([path_signature(os.path.join(directory, name)) for name in names])
+            pass  # Only the files are readable, not the directory.
+    return sum_signatures([path_signature(os.path.join(directory, name)) for name in names])
 
 
-def total(signatures: "List[Signature]") -> "Signature":
-    """Return the signature of the files in a directory that have these signatures: the sums, and the number of files.
+def sum_signatures(signatures: "List[Signature]") -> "Signature":
+    """Return the signature of files in one directory from their own signatures: the sums, and the number of files.
 
     A change of a file increases its change time, and a replaced file changes the directory itself.
     """
@@ -311,7 +311,7 @@ def files_signature(directory: str, names: "Optional[List[str]]" = None) -> "Sig
     """
     if os.stat not in os.supports_dir_fd:  # Windows
         names = _system.listdir(directory) if names is None else names
-        return total([path_signature(os.path.join(directory, name)) for name in names])
+        return sum_signatures([path_signature(os.path.join(directory, name)) for name in names])
     changed = sizes = inodes = count = 0
     # Relative to an open directory, the kernel resolves its path once instead of once per file.
     descriptor = _system.open(directory, os.O_RDONLY)
@@ -322,7 +322,7 @@ def files_signature(directory: str, names: "Optional[List[str]]" = None) -> "Sig
             try:
                 status = stat(name, dir_fd=descriptor, follow_symlinks=follows)
             except OSError:
-                continue  # It was removed, as total() assumes.
+                continue  # It was removed, as sum_signatures() assumes.
             changed += status.st_ctime_ns
             sizes += status.st_size
             inodes += status.st_ino
@@ -333,7 +333,7 @@ def files_signature(directory: str, names: "Optional[List[str]]" = None) -> "Sig
 
 
 def _paths_unchanged(paths: "List[Tuple[bytes, Signature]]") -> bool:
-    """Return whether each of *paths* has its signature. This runs for every context, so it calls no function."""
+    """Return whether each of *paths* has its signature. This runs for many contexts, so it calls only ``os``."""
     access, stat = _system.access, _system.stat
     try:
         for path, seen in paths:

@@ -15,7 +15,7 @@ from certhook._watch import (
     current_signature,
     path_signature,
     status_signature,
-    total,
+    sum_signatures,
 )
 from certhook._watch.inputs import Deadline
 
@@ -97,7 +97,7 @@ class Recorder:
         """Return everything that was recorded."""
         paths = [(PATH, path, "", seen) for path, seen in self._paths.items()]
         members = [
-            (MEMBERS, directory, "/".join(files), total(list(files.values())))
+            (MEMBERS, directory, "/".join(files), sum_signatures(list(files.values())))
             for directory, files in self._members.items()
         ]
         frequent = [*paths, *self._frequent.values(), *members]

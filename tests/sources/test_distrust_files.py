@@ -294,7 +294,7 @@ def test_every_file_of_debian_is_watched(linux, collector) -> None:
 
 
 def test_other_files_are_read_only_if_a_bundle_contains_a_deselected_root_without_a_file(linux, collector) -> None:
-    """They are hundreds, and every release of Debian deselects roots that it removed."""
+    """There are hundreds of them, and every release of Debian deselects roots that it removed."""
     write(linux / "local" / "own.crt", der.pem(BAD.der))
     write(linux / "deselected", b"!mozilla/Bad.crt\nselected.crt\n")
     debian.read_deselected(collector)

@@ -115,7 +115,7 @@ def test_checksums_are_verified_on_the_first_use_after_the_start_of_the_machine(
     assert find(checked_store.parent) is None
 
 
-def test_checksums_are_verified_if_the_store_is_suspect(checked_store) -> None:
+def test_checksums_are_verified_on_request(checked_store) -> None:
     file = next(checked_store.glob("*.0"))
     file.write_bytes(bytes(file.stat().st_size))
     directories = [(str(checked_store.parent), None)]

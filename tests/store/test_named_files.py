@@ -220,7 +220,7 @@ def attempts(pair: Pair, path: str = "os.environ['NAMED']") -> object:
 
 
 @pytest.mark.parametrize("content", CONTENTS)
-def test_a_file_that_is_not_just_many_roots_is_loaded_as_it_is(pair, content) -> None:
+def test_a_file_with_few_roots_or_other_content_is_loaded_by_openssl(pair, content) -> None:
     pair.named.write_bytes(CONTENTS[content](pair.named.read_bytes(), pair.machine))
     attempts(pair)
     assert named_stores(pair.machine) == []

@@ -173,7 +173,7 @@ def test_contexts_are_repaired_after_compile_prune(host) -> None:
         assert set(live("trusted(contexts[0])")) == DEFAULT
 
 
-def test_compile_prune_reports_what_it_removed(host, program) -> None:
+def test_compile_prune_reports_the_removed_paths(host, program) -> None:
     build(program, extra(host, "fresh"))
     build(program, extra(host, "fresh"))
     (host.roots / "fresh.pem").unlink()

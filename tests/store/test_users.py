@@ -1,4 +1,4 @@
-"""Users and their permissions: who uses which store, and what a store reveals to others."""
+"""Users and their permissions: the stores that a user's processes use, and the data that other users can read."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_users_have_their_stores_in_their_data_directories(host, program) -> Non
     assert list((home / "data/certhook").glob("trust-*"))
 
 
-def test_root_has_its_stores_in_var_lib_whoever_owns_the_home(host, program) -> None:
+def test_the_stores_of_root_are_in_var_lib_regardless_of_the_home(host, program) -> None:
     """As with sudo -E."""
     environ = {"CERTHOOK_STORE_DIR": None, "HOME": owned(host, "home", USER), "XDG_DATA_HOME": "/mnt/home/data"}
     for user in (None, 0):
