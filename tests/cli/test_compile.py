@@ -139,3 +139,40 @@ def test_a_package_that_is_not_in_a_directory_requires_a_named_one(monkeypatch, 
     monkeypatch.setattr(_trust, "_PACKAGE", None)  # as for a module that is frozen into the interpreter
     assert main(["compile"]) == 2
     assert capsys.readouterr().err == "certhook: the package certhook is not in a directory; use --directory\n"
+
+
+@pytest.fixture
+def directories(monkeypatch, tmp_path, cas) -> tuple[Path, Path]:
+    """The directory to compile into, and the user's directory, each with an unused store of a named file."""
+    (tmp_path / "system.pem").write_bytes(cas.pem("system"))
+    found = tmp_path / "compiled", tmp_path / "own"
+    for directory in found:
+        (directory / f"file-{'0' * 40}").mkdir(parents=True)
+        directory.chmod(0o755)
+    variables = {
+        "CERTHOOK_SOURCES": "system",
+        "CERTHOOK_STORE_DIR": str(found[1]),
+        "SSL_CERT_DIR": str(tmp_path / "none"),
+        "SSL_CERT_FILE": str(tmp_path / "system.pem"),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+def test_prune_removes_unused_stores_from_both_directories(directories, capsys) -> None:
+    from certhook.cli import main
+
+    assert main(["compile", "--prune", "--directory", str(directories[0])]) == 0
+    assert not any(path.name[:5] == "file-" for directory in directories for path in directory.iterdir())
+    assert capsys.readouterr().out.endswith("; unused files and directories removed: 2\n")
+
+
+@posix
+def test_a_directory_that_other_users_can_modify_is_not_pruned(directories, capsys) -> None:
+    from certhook.cli import main
+
+    directories[1].chmod(0o777)
+    assert main(["compile", "--prune", "--directory", str(directories[0])]) == 1
+    assert f"{directories[1]} was not pruned: {directories[1]} is writable by other users" in capsys.readouterr().err
+    assert [path.name[:5] for path in directories[1].iterdir()] == ["file-"]
