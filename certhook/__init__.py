@@ -15,7 +15,7 @@ import sys
 
 __version__ = "0.1.0"
 
-__all__ = [
+__all__ = (
     "Anchor",
     "CerthookError",
     "CerthookWarning",
@@ -30,7 +30,7 @@ __all__ = [
     "load_default_certs",
     "trust_set",
     "uninstall",
-]
+)
 
 _MODULES = {
     "install": "certhook._install",
@@ -124,16 +124,12 @@ def _hook(caller: str) -> None:
         sys.meta_path.insert(0, Finder())
         enabled_by = caller
     if "ssl" in sys.modules:
-        _activate_imported()
-
-
-def _activate_imported() -> None:
-    # Imported instead of read from sys.modules, to wait for a thread that is still importing it.
-    try:
-        import ssl
-    except ImportError:
-        return  # sys.modules contains None, so that importing ssl fails.
-    _activate(ssl)
+        # Imported instead of read from sys.modules, to wait for a thread that is still importing it.
+        try:
+            import ssl
+        except ImportError:
+            return  # sys.modules contains None, so that importing ssl fails.
+        _activate(ssl)
 
 
 def _activate(module: "ModuleType") -> None:
