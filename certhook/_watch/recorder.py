@@ -40,6 +40,8 @@ _MAX_LINKS = 40
 # The granularity of file system timestamps, in seconds: usually 10 ms, at most 2 s.
 _TICK = 0.02
 _COARSE_TICK = 2.0
+# The clock of sleep() may be faster than that of the file system.
+_SLACK = 0.001
 # In nanoseconds.
 _SECOND = 1_000_000_000
 
@@ -188,7 +190,7 @@ class Recorder:
         """
         left = unsettled(seen)
         if 0 < left <= _TICK:
-            sleep(left)
+            sleep(left + _SLACK)
             seen = path_signature(path)
             left = unsettled(seen)
         if left > 0:

@@ -185,7 +185,7 @@ def test_the_recorder_waits_until_another_change_would_alter_the_signature(tmp_p
     monkeypatch.setattr("certhook._watch.recorder.sleep", slept.append)
     monkeypatch.setattr("certhook._watch.recorder.path_signature", lambda path: (changed[0], 1, 1, 1))
     cases = [
-        (now - 5_000_001, [0.014999999], False),  # 5 ms ago
+        (now - 5_000_001, [0.015999999], False),  # 5 ms ago
         (now - 1_000_000_001, [], False),  # one second ago
         (now - 1_000_000_000, [], True),  # one second ago, on a clock of whole seconds
         (now - 3_000_000_000, [], False),
