@@ -88,12 +88,13 @@ def test_the_deletion_of_a_file_from_the_real_file_system_is_detected(run, cas, 
     store = tmp_path / "store.pem"
     store.write_bytes(cas.pem("system"))
     code = """
-import os, posix
+import os, posix, time
 import probe
 from pyfakefs.fake_filesystem_unittest import Patcher
 probe.print_verdicts("default")
 with Patcher():
     posix.unlink(os.environ["SSL_CERT_FILE"])
+    time.sleep(0.2)  # Inputs are checked every 0.1 s.
     probe.print_verdicts("default")
 """
     lines = run(code, SSL_CERT_FILE=str(store), PYTHONWARNINGS="ignore").output
