@@ -42,6 +42,8 @@ _TICK = 0.02
 _COARSE_TICK = 2.0
 # The clock of sleep() may be faster than that of the file system.
 _SLACK = 0.001
+# Of statvfs(); PyPy does not define it.
+_READ_ONLY = getattr(os, "ST_RDONLY", 1)
 # In nanoseconds.
 _SECOND = 1_000_000_000
 
@@ -68,7 +70,7 @@ def is_reliable(path: str, seen: Signature, devices: dict[int, bool]) -> bool:
     device = seen[3]
     if device not in devices:
         try:
-            devices[device] = hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+            devices[device] = hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & _READ_ONLY)
         except OSError:
             devices[device] = False  # It was removed.
     return not devices[device] and seen[0] % _SECOND != 0
