@@ -73,9 +73,10 @@ def compile_store(
     snapshot = trust_set.snapshot
     readable, unreadable = limited_access(snapshot)
     link = ""
-    link_name = _link_name(trust_set, settings, unreadable, portable)
+    # On Windows, links need a privilege.
+    link_name = "" if sys.platform == "win32" else _link_name(trust_set, settings, unreadable, portable)
     # A link must not replace trust by less or older trust.
-    if not snapshot.is_provisional and snapshot.is_current(thorough=False):
+    if link_name and not snapshot.is_provisional and snapshot.is_current(thorough=False):
         link = _replace_link(directory, link_name, os.path.basename(store))
     if portable:
         snapshot = snapshot.retaken(portable=True)
@@ -154,10 +155,8 @@ def _mounts(snapshot: Snapshot) -> list[str]:
 def _replace_link(directory: str, name: str, target: str) -> str:
     """Make *name* in *directory* a symbolic link to *target*.
 
-    :returns: *name*; empty if the file system or the platform has no symbolic links for users
+    :returns: *name*; empty if the file system has no symbolic links
     """
-    if sys.platform == "win32":
-        return ""
     path = os.path.join(directory, name)
     try:
         if os.readlink(path) == target:

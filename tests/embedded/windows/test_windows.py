@@ -82,6 +82,8 @@ print(json.dumps(results))
 
 def test_the_next_context_uses_the_changed_store(windows) -> None:
     code = """
+from certhook import _watch
+_watch.INTERVAL = 0
 results = [trusted()]
 add("ROOT", "system")
 results.append(trusted())
