@@ -21,7 +21,7 @@ from certhook._store import INDEX, Index, Unusable, host_name, mark_used, resolv
 from certhook._store.permissions import limited_access
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
-from certhook._watch import MEMBERS, PATH, files_signature, path_signature
+from certhook._watch import MEMBERS, PATH, are_unchanged, files_signature, path_signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ def compile_store(
     if portable:
         snapshot = snapshot.retaken(portable=True)
     # A change since the sources were read would not be detected by signatures that were taken afterwards.
-    is_current = snapshot is trust_set.snapshot or trust_set.snapshot.is_current(thorough=True)
+    is_current = snapshot is trust_set.snapshot or _are_files_unchanged(trust_set.snapshot)
     if is_current and not trust_set.volatile and not _has_credentials(trust_set.config):
         name, seen, problems = os.path.basename(store), path_signature(store), _index_problems(trust_set)
         built = int(time()), reason
@@ -90,6 +90,11 @@ def compile_store(
         _write_index(directory, index, mode)
     sweep(directory)
     return os.path.join(directory, link) if link else store
+
+
+def _are_files_unchanged(snapshot: Snapshot) -> bool:
+    """Return whether the files and directories among the inputs are unchanged. Wine changes the registry permanently."""
+    return are_unchanged([row for row in snapshot.frequent if row[0] in (PATH, MEMBERS)], portable=False)
 
 
 def _has_credentials(config: Config) -> bool:
