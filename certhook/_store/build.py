@@ -93,7 +93,7 @@ def compile_store(
 
 
 def _are_files_unchanged(snapshot: Snapshot) -> bool:
-    """Return whether the files and directories among the inputs are unchanged. Wine changes the registry permanently."""
+    """Return whether the files and directories among the inputs are unchanged. Wine always changes the registry."""
     return are_unchanged([row for row in snapshot.frequent if row[0] in (PATH, MEMBERS)], portable=False)
 
 
