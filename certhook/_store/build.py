@@ -18,6 +18,7 @@ from certhook._certificates import openssl
 from certhook._path_values import may_be_paths
 from certhook._state import BUNDLE
 from certhook._store import INDEX, Index, Unusable, host_name, mark_used, resolve_protected
+from certhook._store.links import link_name, replace_link
 from certhook._store.permissions import limited_access
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
@@ -41,9 +42,6 @@ _SHARED, _PRIVATE = 0o644, 0o600
 # The age in seconds from which on the time of an existing store is set; changing it causes a verification elsewhere.
 _RECENT = 1800
 
-# The position of the text that identifies the public bundle in certhook._watch.index_settings().
-_BUNDLE_KEY = 6
-
 
 def compile_store(
     directory: str,
@@ -64,7 +62,7 @@ def compile_store(
     :returns: the path that contexts point at: a link to the store if possible
     :raises Unusable: if it cannot be written
     """
-    mode = _SHARED if shared else _PRIVATE
+    mode = file_mode(shared)
     # Before creating anything in a directory that another user can modify.
     resolve_protected(directory, is_beside_package)
     make_directories(directory, shared)
@@ -74,15 +72,16 @@ def compile_store(
     readable, unreadable = limited_access(snapshot)
     link = ""
     # On Windows, links need a privilege.
-    link_name = "" if sys.platform == "win32" else _link_name(trust_set, settings, unreadable, portable)
+    name_of_link = "" if sys.platform == "win32" else link_name(trust_set, settings, unreadable, portable)
     # A link must not replace trust by less or older trust.
-    if link_name and not snapshot.is_provisional and snapshot.is_current(thorough=False):
-        link = _replace_link(directory, link_name, os.path.basename(store))
+    if name_of_link and not snapshot.is_provisional and snapshot.is_current(thorough=False):
+        link = replace_link(directory, name_of_link, os.path.basename(store))
     if portable:
         snapshot = snapshot.retaken(portable=True)
-    # A change since the sources were read would not be detected by signatures that were taken afterwards.
-    is_current = snapshot is trust_set.snapshot or _are_files_unchanged(trust_set.snapshot)
-    if is_current and not trust_set.volatile and not _has_credentials(trust_set.config):
+        # These signatures would not reveal a change since the sources were read.
+        if not _are_files_unchanged(trust_set.snapshot):
+            raise Unusable("a file or directory that roots are read from has just changed; run the command again")
+    if not trust_set.volatile and not _has_credentials(trust_set.config):
         name, seen, problems = os.path.basename(store), path_signature(store), _index_problems(trust_set)
         built = int(time()), reason
         files = files_signature(store)
@@ -112,70 +111,6 @@ def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
         elif isinstance(problem, ConfigurationError) and problem not in trust_set.config.problems:
             problems.append((problem.setting, problem.message))
     return problems
-
-
-def _link_name(trust_set: TrustSet, settings: tuple[str, ...], unreadable: list[str], portable: bool) -> str:
-    """Return the name of the link that follows *trust_set*.
-
-    Environments with their own copies of the same public bundle share a link. Other containers, in which the
-    same paths are other files, do not, nor do processes that cannot read the same files.
-    """
-    # Contexts must follow a link although a root of the bundle expires or is distrusted later.
-    bundled = {der for location in trust_set.locations if location.source == "bundled" for der in location.listed}
-    content = [_digest.hexdigest("sha256", der) for der in bundled]
-    shared = [part for position, part in enumerate(settings) if position != _BUNDLE_KEY]
-    machine = [] if portable else [*_machine(), *_mounts(trust_set.snapshot)]
-    parts = repr((shared, sorted(content), unreadable, machine))
-    return f"trust-{_digest.hexdigest('sha256', os.fsencode(parts))[:16]}"
-
-
-def _machine() -> list[object]:
-    """Return facts that distinguish this machine from others with the same directory of stores, and from containers.
-
-    They must not change while contexts point at a link. In an overlay, a file has another device after it was
-    modified, but a directory has not.
-    """
-    root = os.stat(os.sep)
-    devices = [os.stat(path).st_dev for path in (os.sep, "/etc", "/usr") if os.path.exists(path)]
-    return [host_name(), root.st_ino, *devices]
-
-
-def _mounts(snapshot: Snapshot) -> list[str]:
-    """Return the mounts from which the inputs are read: in a sandbox, the same paths may be other files."""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            lines = [line.split() for line in file]
-    except OSError:
-        return []  # Other systems have no namespaces of mounts.
-    inputs = {name.rstrip(os.sep) + os.sep for kind, name, _, _ in snapshot.frequent if kind in (PATH, MEMBERS)}
-    # A space is encoded.
-    mounts = {fields[4].replace("\\040", " ").rstrip(os.sep) + os.sep: fields[2:5] for fields in lines}
-    return [
-        " ".join(mount)
-        for point, mount in sorted(mounts.items())
-        if any(name.startswith(point) or (point.startswith(name) and name != os.sep) for name in inputs)
-    ]
-
-
-def _replace_link(directory: str, name: str, target: str) -> str:
-    """Make *name* in *directory* a symbolic link to *target*.
-
-    :returns: *name*; empty if the file system has no symbolic links
-    """
-    path = os.path.join(directory, name)
-    try:
-        if os.readlink(path) == target:
-            mark_used(path)
-            return name
-    except OSError:
-        pass  # It does not exist, or is not a link.
-    try:
-        if os.path.isdir(path) and not os.path.islink(path):
-            _files.remove(path)
-        _files.replace_link(path, target)
-    except OSError:
-        return ""
-    return name
 
 
 def digest(content: Mapping[str, bytes]) -> str:
@@ -208,6 +143,11 @@ def is_shared() -> bool:
     return sys.platform != "win32" and os.geteuid() == 0
 
 
+def file_mode(shared: bool) -> int:
+    """Return the permissions of the files of a store."""
+    return _SHARED if shared else _PRIVATE
+
+
 def make_directories(directory: str, shared: bool) -> None:
     """Create *directory* and its missing parents.
 
@@ -222,7 +162,7 @@ def make_directories(directory: str, shared: bool) -> None:
         if parent == current:
             raise Unusable(f"{directory} cannot be created: the drive {current} does not exist")
         current = parent
-    mode = _files.directory_mode(_SHARED if shared else _PRIVATE)
+    mode = _files.directory_mode(file_mode(shared))
     try:
         for current in reversed(missing):
             try:
@@ -246,8 +186,19 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
         if time() - os.lstat(store).st_mtime > _RECENT:
             mark_used(store)  # Otherwise another process might remove it before a link refers to it.
         return store
+    write(store, content, mode)
+    return store
+
+
+def write(store: str, content: dict[str, bytes], mode: int) -> None:
+    """Write the files of *store*, or replace those of a damaged store.
+
+    :param content: the files by name
+    :param mode: the permissions of the files
+    :raises Unusable: if they cannot be written
+    """
     try:
-        restore_mode(store, mode)
+        _restore_mode(store, mode)
         _files.write_directory(
             store,
             content,
@@ -255,14 +206,13 @@ def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
             mode=mode,
             is_obsolete=lambda name: True,
             is_complete=lambda: is_complete(store),
-            is_foreign=lambda: is_foreign(store),
+            is_foreign=lambda: _is_foreign(store),
         )
     except OSError as error:
         raise Unusable(f"{store} cannot be written: {error.strerror}") from None
-    return store
 
 
-def restore_mode(store: str, mode: int) -> None:
+def _restore_mode(store: str, mode: int) -> None:
     """Restore the permissions of an existing store, whose files are then replaced."""
     if not os.path.islink(store):
         try:
@@ -271,7 +221,7 @@ def restore_mode(store: str, mode: int) -> None:
             pass  # It is missing, or belongs to another user.
 
 
-def is_foreign(store: str) -> bool:
+def _is_foreign(store: str) -> bool:
     """Return whether *store* belongs to another user, so that its files cannot be replaced."""
     return sys.platform != "win32" and os.lstat(store).st_uid != os.geteuid()
 

@@ -13,7 +13,7 @@ from time import monotonic, time, time_ns
 from certhook import _digest
 from certhook._state import BUNDLE, process
 from certhook._store import Protection, Unusable, resolve_protected, store_directory
-from certhook._store.verification import MANIFEST, check, is_complete, manifest
+from certhook._store.verification import MANIFEST, check, manifest
 from certhook._watch import exists
 
 TYPE_CHECKING = False
@@ -122,8 +122,7 @@ def build(store: str, data: bytes, loaded: int | None = None) -> str:
     :returns: *store*
     :raises Unusable: if the file contains anything besides certificates, or the store cannot be written
     """
-    from certhook import _files
-    from certhook._store.build import is_foreign, is_shared, make_directories, restore_mode
+    from certhook._store.build import file_mode, is_shared, make_directories, write
     from certhook._store.prune import sweep
 
     content = _content(data, loaded)
@@ -132,19 +131,9 @@ def build(store: str, data: bytes, loaded: int | None = None) -> str:
     resolve_protected(parent)  # before creating anything in a directory that another user can modify
     make_directories(parent, shared)
     resolve_protected(parent)
-    mode = 0o644 if shared else 0o600
     names = [name for name in os.listdir(parent) if name.startswith(PREFIX)]
     _require(len(names) < MOST_STORES or os.path.basename(store) in names, f"{parent} contains {MOST_STORES} others")
-    restore_mode(store, mode)
-    _files.write_directory(
-        store,
-        content,
-        last=MANIFEST,
-        mode=mode,
-        is_obsolete=lambda name: True,
-        is_complete=lambda: is_complete(store),
-        is_foreign=lambda: is_foreign(store),
-    )
+    write(store, content, file_mode(shared))
     sweep(parent)
     return store
 

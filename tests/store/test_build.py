@@ -247,3 +247,14 @@ def test_leftovers_of_killed_builders_are_removed_after_an_hour(tmp_path, cas) -
         *(one.name for one in tmp_path.glob("index-*")),
     }
     assert {path.name for path in tmp_path.iterdir()} - created == {recent, *others}
+
+
+def test_a_store_for_images_is_refused_if_an_input_changed_while_it_was_read(tmp_path, cas) -> None:
+    """Its index would contain the signature of content that the store does not reflect."""
+    (tmp_path / "system.pem").write_bytes(cas.pem("system"))
+    config = Config({"SSL_CERT_FILE": str(tmp_path / "system.pem"), "SSL_CERT_DIR": ""})
+    trust_set = read_trust_set(config, SERVER_AUTH)
+    (tmp_path / "system.pem").write_bytes(cas.pem("system", "extra"))
+    with pytest.raises(Unusable, match="has just changed; run the command again"):
+        build.compile_store(str(tmp_path / "stores"), trust_set, ("setting",), False, "a test", portable=True)
+    assert not list((tmp_path / "stores").glob("index-*"))
