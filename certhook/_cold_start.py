@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from time import time
 
-from certhook._sources import read_trust_set
+# Modules that the functions below need later are imported here as well, where no signal handler interrupts the import.
+from certhook import _warnings
+from certhook._sources import installed, read_trust_set, removed_roots  # noqa: F401
 from certhook._store import Unusable
+from certhook._store.build import compile_store, is_shared
+from certhook._store.prune import remove_former
 from certhook._watch import files_signature, path_signature
 
 TYPE_CHECKING = False
@@ -52,8 +56,6 @@ class ColdStart:
         elif directory is not None:
             self._compile(config, directory, settings, reason)
         if config.debug:
-            from certhook import _warnings
-
             found = f"no compiled store: {self.eager_reason}" if self.eager_reason else f"built {self.store}: {reason}"
             _warnings.debug(found)
 
@@ -64,9 +66,6 @@ class ColdStart:
         return tuple([anchor.der + anchor.auxiliary for anchor in stored])
 
     def _compile(self, config: Config, directory: str, settings: tuple[str, ...], reason: str) -> None:
-        from certhook._store.build import compile_store, is_shared
-        from certhook._store.prune import remove_former
-
         try:
             self.store = compile_store(directory, self.trust_set, settings, is_shared(), reason)
             self.store_signature = path_signature(self.store)

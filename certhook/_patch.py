@@ -24,7 +24,17 @@ from _weakref import ref
 from certhook import _config, _state
 from certhook._config import SERVER_AUTH, purpose_bit
 from certhook._finder import undisturbed
-from certhook._state import context_class_of, incomplete, is_wrapped, mark, marked, markers_of, process, wrap
+from certhook._state import (
+    context_class_of,
+    incomplete,
+    is_wrapped,
+    load_module,
+    mark,
+    marked,
+    markers_of,
+    process,
+    wrap,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -247,7 +257,7 @@ def _verification_error(ssl: "ModuleType", original: "Function") -> "Function":
 @undisturbed
 def _call(module: str, function: str, *args: "Any") -> "Any":
     """Call a function of one of certhook's modules, which is imported first."""
-    return getattr(__import__(f"certhook.{module}", fromlist=[function]), function)(*args)
+    return getattr(load_module(module), function)(*args)
 
 
 def _attempt(consequence: str, module: str, function: str, *args: "Any") -> "Any":
@@ -288,9 +298,9 @@ def _apply_trust(
     try:
         problems = trust.apply(context, purpose, named)
     except Exception as failure:
-        # Not imported here: the failure may be that nothing can be imported.
-        exceptions = sys.modules.get("certhook.exceptions")
-        if exceptions is not None and isinstance(failure, exceptions.CerthookError):
+        # Not imported here: the failure may be that nothing can be imported. A signal handler may interrupt the import.
+        error = getattr(sys.modules.get("certhook.exceptions"), "CerthookError", ())
+        if isinstance(failure, error):
             raise  # CERTHOOK_ON_ERROR=raise
         _fall_back(context, original, source, named, failure)
         return True
@@ -302,8 +312,7 @@ def _apply_trust(
 @undisturbed
 def _import_trust() -> "Any":
     global _trust
-    from certhook import _trust
-
+    _trust = load_module("_trust")
     return _trust
 
 
@@ -325,7 +334,7 @@ def _fall_back(context: "Any", original: "Function", source: str, named: "Option
 
 def _warn_of_failure(consequence: str, failure: Exception) -> None:
     try:
-        from certhook import _warnings
+        from certhook._warnings import warn
     except Exception:
         return  # The warning is less important than the context.
-    _warnings.warn(f"internal error, {consequence}: {failure!r}")
+    warn(f"internal error, {consequence}: {failure!r}")

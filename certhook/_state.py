@@ -253,6 +253,28 @@ def marked(wrapper: "Function", original: "Function") -> "Function":
     return wrapper
 
 
+def load_module(name: str) -> "Any":
+    """Return certhook's module *name*, and import it before Python runs the handler of a signal.
+
+    A handler that interrupted the import and created a context would find incomplete modules.
+    """
+    name = f"certhook.{name}"
+    module = sys.modules.get(name)
+    if module is not None and not getattr(module.__spec__, "_initializing", False):
+        return module
+    import _signal  # Built-in: the module signal imports enum.
+
+    # Windows has no signals that could be blocked.
+    mask = getattr(_signal, "pthread_sigmask", None)
+    blocked = mask(_signal.SIG_BLOCK, _signal.valid_signals()) if mask else ()
+    try:
+        __import__(name)
+        return sys.modules[name]
+    finally:
+        if mask:
+            mask(_signal.SIG_SETMASK, blocked)
+
+
 def require_tls() -> None:
     """Raise :exc:`certhook.CerthookError` if this Python has no TLS."""
     try:

@@ -16,7 +16,7 @@ from time import monotonic
 from certhook import _config, _store
 from certhook._config import CLIENT_AUTH
 from certhook._finder import undisturbed
-from certhook._state import is_server, mark, markers_of, process
+from certhook._state import is_server, load_module, mark, markers_of, process
 from certhook._watch import Monitor, Snapshot, exists, files_signature, index_settings
 
 TYPE_CHECKING = False
@@ -135,17 +135,14 @@ class Trust:
         if (files, second) == (self._files, self._verified):
             return True
         self._files, self._verified = files, second
-        from certhook._store.verification import is_complete
-
         is_beside = os.path.dirname(self.store) == directory_beside_package()
-        return is_complete(self.resolved, _store.Protection(_PACKAGE if is_beside else None))
+        protection = _store.Protection(_PACKAGE if is_beside else None)
+        return load_module("_store.verification").is_complete(self.resolved, protection)  # type: ignore[no-any-return]
 
 
 @undisturbed
 def _problems(function: str, *args: "Any") -> "Any":
-    from certhook import _problems
-
-    return getattr(_problems, function)(*args)
+    return getattr(load_module("_problems"), function)(*args)
 
 
 def current(config: "Config", purpose: int, occasion: str = "") -> Trust:
@@ -214,9 +211,7 @@ def _determine(config: "Config", purpose: int, occasion: str) -> Trust:
 
 
 def _verify(store: str, protection: "Protection") -> None:
-    from certhook._store.verification import check
-
-    check(store, protection)
+    load_module("_store.verification").check(store, protection)
 
 
 def _read(
@@ -228,9 +223,7 @@ def _read(
     reason: str = "",
 ) -> Trust:
     """Read the sources, and build a store in *directory*, unless it is None because of *eager_reason*."""
-    from certhook._cold_start import ColdStart
-
-    start = ColdStart(config, purpose, directory, settings, eager_reason, reason)
+    start = load_module("_cold_start").ColdStart(config, purpose, directory, settings, eager_reason, reason)
     trust_set = start.trust_set
     return Trust(
         config,
