@@ -262,7 +262,7 @@ def load_module(name: str) -> "Any":
     module = sys.modules.get(name)
     if module is not None and not getattr(module.__spec__, "_initializing", False):
         return module
-    import _signal  # Built-in: the module signal imports enum.
+    import _signal  # type: ignore[import-not-found]  # Built-in: the module signal imports enum.
 
     # Windows has no signals that could be blocked.
     mask = getattr(_signal, "pthread_sigmask", None)
