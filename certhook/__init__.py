@@ -63,8 +63,12 @@ _REAL_OS = (os,)
 enabled_by = None  # type: Optional[str]
 
 
+#: The modules that the import hook patches: ``ssl``, and one of each client in :mod:`certhook._clients`.
+_HOOKED = frozenset(("ssl", "httpcore2._ssl", "OpenSSL.SSL", "grpc", "wassima"))
+
+
 class Finder:
-    """A meta-path finder for ``ssl``; :mod:`certhook._finder` does the work."""
+    """A meta-path finder for ``_HOOKED``; :mod:`certhook._finder` does the work."""
 
     # Tested instead of isinstance(), because a second copy of certhook has its own class.
     __certhook__ = True
@@ -72,16 +76,16 @@ class Finder:
     def find_spec(
         self, fullname: str, path: "Optional[Sequence[str]]" = None, target: "Optional[ModuleType]" = None
     ) -> "Optional[ModuleSpec]":
-        """Return the spec of ``ssl`` with a proxy for its loader, and None for any other name."""
-        if fullname != "ssl":
+        """Return the spec of a module in ``_HOOKED`` with a proxy for its loader, and None for any other name."""
+        if fullname not in _HOOKED:
             return None
         try:
             from certhook._finder import find
         except Exception as error:
             # certhook was uninstalled while the program runs, or is damaged; ssl must still be importable.
-            _print_error(f"cannot patch ssl, so it remains unchanged: {error!r}")
+            _print_error(f"cannot patch {fullname}, so it remains unchanged: {error!r}")
             return None
-        return find(self, path, target, _activate)
+        return find(self, fullname, path, target, _activate)
 
 
 def start(caller: str = "site-packages") -> None:
@@ -112,7 +116,7 @@ def _print_error(message: str) -> None:
 
 
 def _hook(caller: str) -> None:
-    """Insert a finder at the start of ``sys.meta_path``, unless there is one, and patch ``ssl`` if it is imported."""
+    """Insert a finder at the start of ``sys.meta_path``, unless there is one, and patch what is already imported."""
     global enabled_by
     for finder in sys.meta_path:
         try:
@@ -123,23 +127,28 @@ def _hook(caller: str) -> None:
     else:
         sys.meta_path.insert(0, Finder())
         enabled_by = caller
-    if "ssl" in sys.modules:
-        # Imported instead of read from sys.modules, to wait for a thread that is still importing it.
-        try:
-            import ssl
-        except ImportError:
-            return  # sys.modules contains None, so that importing ssl fails.
-        _activate(ssl)
+    for name in _HOOKED:
+        if name in sys.modules:
+            # Imported instead of read from sys.modules, to wait for a thread that is still importing it.
+            try:
+                __import__(name)
+                module = sys.modules[name]
+            except (ImportError, KeyError):
+                continue  # sys.modules contains None, so that importing it fails; or the import failed meanwhile.
+            _activate(module)
 
 
 def _activate(module: "ModuleType") -> None:
-    """Patch *module*, an executed ``ssl``. Never raises, so that ``import ssl`` always works."""
+    """Patch *module*, an executed module in ``_HOOKED``. Never raises, so that importing it always works."""
+    name = getattr(module, "__name__", None)
     try:
-        from certhook._patch import apply
-
+        if name == "ssl":
+            from certhook._patch import apply
+        else:
+            from certhook._clients import apply
         apply(module)
     except Exception as error:
-        _print_error(f"cannot patch ssl, so it remains unchanged: {error!r}")
+        _print_error(f"cannot patch {name}, so it remains unchanged: {error!r}")
 
 
 if not TYPE_CHECKING:  # Type checkers see the names above, and reject all others.

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from time import time
 
-# Modules that the functions below need later are imported here as well, where no signal handler interrupts the import.
-from certhook import _warnings
-from certhook._sources import installed, read_trust_set, removed_roots  # noqa: F401
+from certhook._sources import read_trust_set
+from certhook._state import load_module
 from certhook._store import Unusable
-from certhook._store.build import compile_store, is_shared
-from certhook._store.prune import remove_former
 from certhook._watch import files_signature, path_signature
 
 TYPE_CHECKING = False
@@ -57,7 +54,7 @@ class ColdStart:
             self._compile(config, directory, settings, reason)
         if config.debug:
             found = f"no compiled store: {self.eager_reason}" if self.eager_reason else f"built {self.store}: {reason}"
-            _warnings.debug(found)
+            load_module("_warnings").debug(found)
 
     @property
     def ders(self) -> tuple[bytes, ...]:
@@ -66,8 +63,9 @@ class ColdStart:
         return tuple([anchor.der + anchor.auxiliary for anchor in stored])
 
     def _compile(self, config: Config, directory: str, settings: tuple[str, ...], reason: str) -> None:
+        build, prune = load_module("_store.build"), load_module("_store.prune")
         try:
-            self.store = compile_store(directory, self.trust_set, settings, is_shared(), reason)
+            self.store = build.compile_store(directory, self.trust_set, settings, build.is_shared(), reason)
             self.store_signature = path_signature(self.store)
             self.files_signature = files_signature(self.store)
         except Unusable as failure:
@@ -75,4 +73,4 @@ class ColdStart:
         except OSError:
             pass  # It was removed meanwhile, which the next check detects.
         if config.store_dir is None:
-            remove_former()
+            prune.remove_former()

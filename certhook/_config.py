@@ -34,6 +34,8 @@ SOURCES = ("system", "bundled")
 EXTRA = "extra"
 MODES = ("chain", "fallback")
 REMOVED = ("adopted", "drop", "keep")
+#: The client hooks.
+CLIENTS = ("httpcore2", "pyopenssl", "grpc", "wassima")
 LOADS = ("lazy", "eager")
 ON_ERROR = ("warn", "raise")
 _YES = ("1", "true", "yes", "on")
@@ -81,17 +83,19 @@ def _is_disabled(value: str, refuse: "Refuse") -> bool:
     return bool(word) and word not in _NO
 
 
-def _names(allowed: "Tuple[str, ...]") -> "Parser":
+def _names(allowed: "Tuple[str, ...]", may_be_none: bool = False) -> "Parser":
+    expected = (*allowed, "none") if may_be_none else allowed
+
     def parse(value: str, refuse: "Refuse") -> "Optional[Tuple[str, ...]]":
         names = tuple(dict.fromkeys([name.strip().lower() for name in value.split(",") if name.strip()]))
-        unknown = [name for name in names if name not in allowed]
+        unknown = [name for name in names if name not in expected]
         if not names and value.strip():
             unknown = [""]  # Only commas: both variables in "$A,$B" were unset.
+        known = () if "none" in names else tuple([name for name in names if name in allowed])
         if not unknown:
-            return names or None
-        known = tuple([name for name in names if name in allowed])
+            return known if names else None
         refuse(
-            f"{value!r} contains {unknown[0]!r} (expected {' or '.join(allowed)}, separated by commas); "
+            f"{value!r} contains {unknown[0]!r} (expected {' or '.join(expected)}, separated by commas); "
             f"using {','.join(known) or 'none'}"
         )
         return known
@@ -157,6 +161,8 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "selects the public bundles to adopt, as names of packages or package/path; none disables adoption"),
     ("CERTHOOK_REMOVED", "removed", _choice(REMOVED, "drop"), "adopted", True,
      "excludes roots that certifi removed: from adopted requests (adopted), everywhere (drop) or nowhere (keep)"),
+    ("CERTHOOK_CLIENTS", "clients", _names(CLIENTS, may_be_none=True), CLIENTS, False,
+     "selects the client hooks; none disables them"),
     ("CERTHOOK_LOAD", "load", _choice(LOADS, "lazy"), "lazy", False,
      "loads roots on demand from a compiled store (lazy) or into every context (eager)"),
     ("CERTHOOK_NAMED_FILES", "named_files", _flag(True), True, False,
@@ -202,6 +208,7 @@ class Config:
         bundle: "Optional[str]"
         adopt: "Optional[Tuple[str, ...]]"
         removed: str
+        clients: "Tuple[str, ...]"
         load: str
         named_files: bool
         store_dir: "Optional[str]"

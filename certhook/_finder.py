@@ -1,9 +1,9 @@
-"""Finding ``ssl`` on behalf of :class:`certhook.Finder`, and the loader proxy.
+"""Finding a module on behalf of :class:`certhook.Finder`, and the loader proxy.
 
-The finders after certhook's are asked for ``ssl``, as the import system would ask them, and
+The finders after certhook's are asked for the module, as the import system would ask them, and
 the loader of the spec that they return is replaced by a proxy. The proxy lets the real
 loader execute the module and then calls a function that patches it. The finder stays
-installed, so that ``importlib.reload(ssl)`` and a second import work. :func:`find_package`
+installed, so that ``importlib.reload()`` and a second import work. :func:`find_package`
 locates certifi for the first context.
 
 :func:`undisturbed` decorates the functions that import modules or read files for a context.
@@ -27,35 +27,42 @@ if TYPE_CHECKING:
     #: Patches an executed module.
     Activate = Callable[[ModuleType], None]
 
-# Per thread: the finders that a search in progress has not asked yet (remaining), and whether it searches a
-# package (searches). Thread identifiers would not do: a thread of a forked child may reuse one.
+# Per thread: the finders that a search in progress has not asked yet, by module (remaining), and whether it searches
+# a package (searches). Thread identifiers would not do: a thread of a forked child may reuse one.
 _thread_state = _local()
 
 
 def find(
-    finder: object, path: "Optional[Sequence[str]]", target: "Optional[ModuleType]", activate: "Activate"
+    finder: object,
+    name: str,
+    path: "Optional[Sequence[str]]",
+    target: "Optional[ModuleType]",
+    activate: "Activate",
 ) -> "Optional[ModuleSpec]":
-    """Find ``ssl`` for *finder*, and replace its loader by a proxy.
+    """Find the module *name* for *finder*, and replace its loader by a proxy.
 
     Does not call importlib.util.find_spec(), which deadlocks across threads inside a finder
-    (DataDog/dd-trace-py#17742). A finder after this one may call it, or import ssl, and re-enter
+    (DataDog/dd-trace-py#17742). A finder after this one may call it, or import the module, and re-enter
     this function. Only the finders that remain are asked then, so that two such finders do not
     call each other indefinitely.
 
     :param activate: called with the executed module
     """
-    outer = getattr(_thread_state, "remaining", None)  # type: Optional[list[Any]]
+    searches = getattr(_thread_state, "remaining", None)  # type: Optional[Dict[str, Optional[list[Any]]]]
+    if searches is None:
+        searches = _thread_state.remaining = {}
+    outer = searches.get(name)
     remaining = _finders_after(finder) if outer is None else outer[:]
     try:
         while remaining:
             other = remaining.pop(0)
-            _thread_state.remaining = remaining
-            spec = ask(other, "ssl", path, target)
+            searches[name] = remaining
+            spec = ask(other, name, path, target)
             if spec is not None:
-                return _hooked(_effective(spec, target), activate)
+                return _hooked(_effective(spec, name, target), activate)
         return None
     finally:
-        _thread_state.remaining = outer
+        searches[name] = outer
 
 
 class Loader:
@@ -156,12 +163,12 @@ def is_ours(hook: object) -> bool:
         return False  # A foreign one that raises for unknown attributes.
 
 
-def _effective(spec: "ModuleSpec", target: "Optional[ModuleType]") -> "ModuleSpec":
-    """Return the spec that the import system will use after it received *spec*.
+def _effective(spec: "ModuleSpec", name: str, target: "Optional[ModuleType]") -> "ModuleSpec":
+    """Return the spec that the import system will use after it received *spec* for the module *name*.
 
-    If a finder imported ssl while it was asked for it, this is the imported module's own spec.
+    If a finder imported the module while it was asked for it, this is the imported module's own spec.
     """
-    imported = None if target is not None else sys.modules.get("ssl")
+    imported = None if target is not None else sys.modules.get(name)
     return getattr(imported, "__spec__", None) or spec
 
 
@@ -180,7 +187,7 @@ def _hooked(spec: "ModuleSpec", activate: "Activate") -> "ModuleSpec":
         if spec.loader is not None and not is_ours(spec.loader):
             spec.loader = Loader(spec, spec.loader, activate)  # type: ignore[assignment]
     except Exception:
-        pass  # A foreign spec that cannot be changed; ssl must still be importable.
+        pass  # A foreign spec that cannot be changed; the module must still be importable.
     return spec
 
 

@@ -35,6 +35,7 @@ class Process:
     :ivar trust: default trust by the bit of its purpose and the public bundle that is requested, None without one
     :ivar loadable: whether OpenSSL loads the PEM file of a compiled store, by the path of the file
     :ivar named_files: the files of roots that callers named, by path; see :mod:`certhook._named_files`
+    :ivar clients: the client hooks whose library is imported: empty if active, or else the reason why not
     :ivar warnings: the messages that were already issued as warnings
     :ivar security_answers: recent output of macOS' security(1) by its arguments
     """
@@ -50,6 +51,7 @@ class Process:
         self.trust: Dict[Tuple[int, Optional[str]], Any] = {}
         self.loadable: Dict[str, bool] = {}
         self.named_files: Dict[str, Any] = {}
+        self.clients: Dict[str, str] = {}
         self.warnings: Set[str] = set()
         self.security_answers: Dict[Tuple[str, ...], Tuple[float, Any, Any]] = {}
 
@@ -220,7 +222,8 @@ def is_wrapped(owner: "Any", name: str) -> bool:
         _reactivate(owner, name, current)
         return True
     # A foreign wrapper around ours? After a reload, the functions are ssl's own again.
-    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None)
+    own = getattr(owner, "__module__", getattr(owner, "__name__", None))
+    is_foreign = getattr(current, "__module__", None) not in ("ssl", "_ssl", None, own)
     return is_foreign and any(owner is known() and name == known_name for known, known_name, _, _ in wrapped)
 
 
@@ -240,13 +243,13 @@ def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     setattr(owner, name, wrapper)
 
 
-def marked(wrapper: "Function", original: "Function") -> "Function":
-    """Return *wrapper* with the metadata of the real function *original*, and marked as certhook's."""
+def marked(wrapper: "Function", original: "Function", module: str = "ssl") -> "Function":
+    """Return *wrapper* with the metadata of *original*, a function of *module*, and marked as certhook's."""
     import functools  # Settings are read in processes that import little else.
 
     functools.update_wrapper(wrapper, original)
     # Methods of the C class have no module; pickle looks them up in ssl.
-    wrapper.__module__ = "ssl"
+    wrapper.__module__ = module
     wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
     wrapper.__certhook__ = original
     wrapper.__certhook_active__ = True

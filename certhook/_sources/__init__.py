@@ -10,6 +10,7 @@ from certhook._config import SERVER_AUTH
 from certhook._sources import bundled, distrust, extra, removed, system
 from certhook._sources.collector import Collector
 from certhook._sources.trust_set import TrustSet
+from certhook._state import load_module
 from certhook.exceptions import CerthookError, SourceError
 
 TYPE_CHECKING = False
@@ -53,9 +54,7 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
     """
     collector = Collector(config, purpose)
     if config.named is not None:
-        from certhook._sources import installed
-
-        _read(installed, "installed bundle", collector)
+        _read(load_module("_sources.installed"), "installed bundle", collector)
         if collector.is_reduced:
             return collector
     _read(distrust, "distrust", collector)

@@ -15,6 +15,7 @@ from certhook import _files
 from certhook._certificates import pem
 from certhook._sources import debian, distrust
 from certhook._sources.blocklist import identity
+from certhook._state import load_module
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -40,9 +41,7 @@ def read(collector: Collector) -> None:
 
 def release(anchor: Anchor) -> str | None:
     """Return the release of certifi that removed *anchor*, None if no release did."""
-    from certhook._sources.removed_roots import REMOVED_ROOTS
-
-    entry = REMOVED_ROOTS.get(anchor.sha256)
+    entry = load_module("_sources.removed_roots").REMOVED_ROOTS.get(anchor.sha256)
     return None if entry is None else entry[0]
 
 
