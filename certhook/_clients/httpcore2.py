@@ -56,7 +56,11 @@ def _variables_select_roots(trust_env: bool) -> bool:
 
 
 def _importers(module: ModuleType, original: Any) -> list[ModuleType]:
-    """Return *module* and the imported modules of the package that refer to *original*."""
+    """Return *module* and the imported modules of the package that refer to *original*, or to a former wrapper."""
     package = module.__name__.partition(".")[0]
-    modules = [other for name, other in list(sys.modules.items()) if name.partition(".")[0] == package]
-    return [other for other in modules if getattr(other, _NAME, None) is original]
+    importers = []
+    for name, other in list(sys.modules.items()):
+        function = getattr(other, _NAME, None) if name.partition(".")[0] == package else None
+        if function is original or getattr(function, "__certhook__", None) is original:
+            importers.append(other)
+    return importers
