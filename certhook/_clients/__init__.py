@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: The hook of each module.
 MODULES = {"httpcore2._ssl": "httpcore2", "OpenSSL.SSL": "pyopenssl", "grpc": "grpc", "wassima": "wassima"}
 
+#: The start of the reason if a hook does not support the installed version of its library.
+UNSUPPORTED = "this version is not supported"
+
 
 @undisturbed
 def apply(module: ModuleType) -> None:
@@ -32,7 +35,7 @@ def apply(module: ModuleType) -> None:
         load_module(f"_clients.{client}").apply(module)
         process.clients[client] = ""
     except Exception as failure:
-        process.clients[client] = f"it is not supported: {failure}"
+        process.clients[client] = f"{UNSUPPORTED}: {failure}"
     if config.debug:
         reason = process.clients[client]
         state = f"remains unchanged: {reason}" if reason else "uses default trust"

@@ -12,7 +12,7 @@ import certhook
 from certhook import _config
 from certhook._public_bundles import BUNDLES
 from certhook._text import presentable
-from certhook.cli import _libraries, _roots_table, _terminal, _variables
+from certhook.cli import _client_hooks, _libraries, _roots_table, _terminal, _variables
 from certhook.cli._roots_table import detail_lines, indented
 from certhook.cli._terminal import wrapped
 
@@ -71,6 +71,7 @@ def _read_status() -> dict[str, Any]:
     trust = _stores.verify(config, "status")
     trust_set = certhook.trust_set()
     anchors, problems = _roots_table.accepted_by_openssl(trust_set)
+    clients = _client_hooks.client_hooks()
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
@@ -95,9 +96,10 @@ def _read_status() -> dict[str, Any]:
             for one in trust_set.locations
         ],
         **_describe_store(trust),
+        "clients": clients,
         "neighbours": _libraries.other_software(ssl),
         "libraries": _libraries.unreached_libraries(),
-        "problems": list(dict.fromkeys(map(str, [*problems, *trust.problems]))),
+        "problems": list(dict.fromkeys(map(str, [*problems, *trust.problems, *_client_hooks.problems(clients)]))),
     }
 
 
@@ -171,6 +173,7 @@ _MARKS = {
     "Distrusted root certificates:": _terminal.BOLD,
     "Locations:": _terminal.BOLD,
     "Variables:": _terminal.BOLD,
+    "Client hooks:": _terminal.BOLD,
     "Other software:": _terminal.BOLD,
     "Libraries that certhook does not reach:": _terminal.BOLD,
 }
@@ -181,7 +184,7 @@ def _report(found: dict[str, Any], shows_roots: bool) -> list[str]:
     if shows_roots:
         parts.append(["Root certificates:", *(line for root in found["roots"] for line in detail_lines(root))])
     parts += [_distrusted(found), _locations(found), _store(found), _environment(found)]
-    parts += [_software(found), _unreached(found), _problems(found)]
+    parts += [_clients(found), _software(found), _unreached(found), _problems(found)]
     lines = wrapped(f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}")
     lines += wrapped(found["executable"] or "(an interpreter with an unknown path)", "  ", "    ")
     for part in filter(None, parts):
@@ -257,6 +260,15 @@ def _environment(found: dict[str, Any]) -> list[str]:
     for variable in found["variables"]:
         lines += [*wrapped(f"{variable['name']}={variable['value']}", "  ", "    "), *indented(variable["effect"])]
     return ["Variables:", *lines] if lines else []
+
+
+def _clients(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for client in found["clients"]:
+        state = client["inactive_because"]
+        effect = f"does not use default trust: {state}" if state else "uses default trust"
+        lines += [f"  {_name_and_version(client)}", *indented(effect)]
+    return ["Client hooks:", *lines] if lines else []
 
 
 def _software(found: dict[str, Any]) -> list[str]:

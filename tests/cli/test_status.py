@@ -39,6 +39,7 @@ KEYS = {
     "built": (str, type(None)),
     "built_because": str,
     "eager_because": str,
+    "clients": list,
     "neighbours": list,
     "libraries": list,
     "problems": list,

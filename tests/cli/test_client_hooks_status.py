@@ -1,0 +1,73 @@
+"""The report of ``status`` about client hooks, with a stand-in for httpcore2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+LIBRARY = "import ssl\ndef default_ssl_context(*, _trust_env=True):\n    return ssl.SSLContext()\n"
+
+
+@pytest.fixture
+def library(metadata, tmp_path) -> Path:
+    """The module of a stand-in for httpcore2 that is installed in a directory."""
+    module = Path(metadata(httpcore2="2.16.2")) / "httpcore2" / "_ssl.py"
+    module.parent.mkdir()
+    (module.parent / "__init__.py").touch()
+    module.write_text(LIBRARY)
+    return module
+
+
+def path_of(library: Path) -> str:
+    return str(library.parent.parent)
+
+
+def test_an_active_hook_is_reported(certhook, status, library) -> None:
+    found = status(PYTHONPATH=path_of(library))
+    expected = {"name": "httpcore2", "version": "2.16.2", "client": "httpcore2", "inactive_because": ""}
+    assert found["clients"] == [expected]
+    done = certhook("status", PYTHONPATH=path_of(library))
+    assert "Client hooks:\n  httpcore2 2.16.2\n       uses default trust\n" in done.stdout
+    assert done.returncode == 0, done.stdout
+
+
+def test_libraries_that_are_not_installed_are_not_reported(certhook, status) -> None:
+    assert status()["clients"] == []
+    assert "Client hooks" not in certhook("status").stdout
+
+
+def test_a_library_with_other_internals_is_a_problem(certhook, status, library) -> None:
+    library.write_text("import ssl")
+    found = status(PYTHONPATH=path_of(library))
+    reason = found["clients"][0]["inactive_because"]
+    assert reason.startswith("this version is not supported") and "default_ssl_context" in reason
+    assert found["problems"] == [f"httpcore2 2.16.2: {reason}"]
+    assert certhook("status", PYTHONPATH=path_of(library)).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"CERTHOOK_CLIENTS": "none"}, "CERTHOOK_CLIENTS excludes it"),
+        ({"CERTHOOK_DISABLED": "1"}, "certhook is not active in this interpreter"),
+    ],
+    ids=["excluded", "disabled"],
+)
+def test_a_hook_that_is_disabled_is_no_problem(status, library, variables, reason) -> None:
+    found = status(PYTHONPATH=path_of(library), **variables)
+    assert found["clients"][0]["inactive_because"] == reason
+    assert not found["problems"]
+
+
+def test_a_library_that_cannot_be_imported_is_reported(status, library) -> None:
+    library.write_text("raise RuntimeError('broken')")
+    assert "RuntimeError('broken')" in status(PYTHONPATH=path_of(library))["clients"][0]["inactive_because"]
+
+
+def test_a_library_in_the_working_directory_is_not_imported(certhook, library, tmp_path) -> None:
+    library.write_text("import sys; sys.exit('the working directory was imported')")
+    for entry in list(library.parent.parent.iterdir()):
+        entry.rename(tmp_path / entry.name)  # The working directory of the command.
+    done = certhook("status")
+    assert (done.returncode, "Client hooks" in done.stdout) == (0, False), done.stdout + done.stderr
