@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The bundle of certifi.
 CERTIFI = "certifi/cacert.pem"
+#: The bundle of grpcio, which passes it to its own TLS stack.
+GRPC = "grpc/_cython/_credentials/roots.pem"
 
 #: The public bundles: a package, and the path of the file in it, always with slashes. Each file contains most of
 #: Mozilla's roots of its time, and the package passes it to Python's ssl. A file with a few roots that a vendor
@@ -33,6 +35,7 @@ BUNDLES = (
     "botocore/cacert.pem",
     "botocore/vendored/requests/cacert.pem",  # in old releases such as 1.8.50
     "httplib2/cacerts.txt",
+    GRPC,
     "aliyunsdkcore/vendored/requests/packages/certifi/cacert.pem",
     "algoliasearch/resources/ca-bundle.crt",  # in old releases such as 1.6.6
     "awscli/botocore/cacert.pem",
