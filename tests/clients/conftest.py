@@ -25,6 +25,7 @@ from linux_machine import LinuxMachine
 REQUIREMENTS = {
     "clients": ["--requirement", Path(__file__).with_name("requirements.txt")],
     "niquests": ["niquests"],
+    "grpc": ["grpcio", "opentelemetry-exporter-otlp-proto-grpc"],
 }
 
 #: Code that runs after the code of a client. For each of CASES, it prints the result for each server: true if the
@@ -150,6 +151,7 @@ def trusted_servers(machine: LinuxMachine, environments, bundles, ports, client_
     A case consists of the keyword arguments of ``fetch``, the value of FILE in these arguments, and the
     names of the servers, separated by spaces. There is one result per case. Output from certhook fails
     the test, and so does every failure of the client except that it does not trust a server.
+    The files in *over* replace existing ones, in addition to certifi's bundle.
     """
 
     def connect(
@@ -157,6 +159,7 @@ def trusted_servers(machine: LinuxMachine, environments, bundles, ports, client_
         *cases: tuple[str, str, str],
         tree=DEBIAN_OPENSSL,
         environment: str = "clients",
+        over: dict[str, bytes] | None = None,
         **variables: str,
     ) -> list[set[str]]:
         all_ports = ports(client.server)
@@ -168,7 +171,7 @@ def trusted_servers(machine: LinuxMachine, environments, bundles, ports, client_
             client.code + HARNESS,
             tree,
             tmp_path,
-            over={bundles[environment]: machine.bundle},
+            over={bundles[environment]: machine.bundle, **(over or {})},
             **variables,
             PIP_CONFIG_FILE=os.devnull,
             PIP_DISABLE_PIP_VERSION_CHECK="1",
