@@ -13,7 +13,7 @@ from typing import Callable, Iterator
 import pytest
 import support
 from client_table import Client
-from layouts import BLOCKLIST, DEBIAN_OPENSSL, FEDORA_43
+from layouts import BLOCKLIST, DEBIAN, DEBIAN_OPENSSL, FEDORA_43
 from linux_machine import OPENSSL, Pem, Trusted
 from test_clients import LAYOUTS
 
@@ -56,6 +56,19 @@ SYNC = Client(
     + """
 def fetch(port, **options):
     return fetch_with(port, grpc.ssl_channel_credentials(**options))
+""",
+    "grpc",
+)
+#: A client that does not distinguish rejected roots from unknown ones.
+REJECTING = Client(
+    SYNC.code
+    + """
+fetch_any = fetch
+def fetch(port):
+    try:
+        return fetch_any(port)
+    except grpc.RpcError as error:
+        raise RuntimeError(error.details().replace("certificate rejected", "unable to get local issuer certificate"))
 """,
     "grpc",
 )
@@ -176,9 +189,9 @@ def test_certhook_sources_applies(trusted) -> None:
     assert trusted(CERTHOOK_SOURCES="system") == [{"system"}]
 
 
-def test_ssl_cert_file_adds_roots_to_the_bundle(trusted, machine) -> None:
+def test_ssl_cert_file_adds_roots_to_the_bundle(trusted) -> None:
     """grpcio ignores the variable, so its own roots remain."""
-    tree = {**DEBIAN_OPENSSL, "/etc/company.pem": Pem("stranger")}
+    tree = {**DEBIAN, "/etc/company.pem": Pem("stranger")}
     variables = {"SSL_CERT_FILE": "/etc/company.pem"}
     assert trusted(tree=tree, CERTHOOK_DISABLED="1", **variables) == [{"extra"}]
     assert trusted(tree=tree, **variables) == [{"extra", "stranger"}]
@@ -219,7 +232,7 @@ def test_distrusted_roots_are_removed_from_every_bundle(trusted, files) -> None:
 )
 def test_trust_settings_of_a_root_apply(trusted, settings, expected, load) -> None:
     tree = {f"{OPENSSL}/cert.pem": Trusted("system", settings)}
-    assert trusted(tree=tree, CERTHOOK_LOAD=load) == [{"bundled", "extra"} | expected]
+    assert trusted(REJECTING, tree=tree, CERTHOOK_LOAD=load) == [{"bundled", "extra"} | expected]
 
 
 #: Definitions for programs that change default trust. A file in the environment variable TARGET is an extra source.
@@ -319,18 +332,27 @@ assert trusts("system") and isinstance(cygrpc.SSLChannelCredentials(None, None, 
 """)
 
 
-def test_a_second_copy_and_a_reload_wrap_nothing_twice(run) -> None:
+def test_a_second_copy_wraps_nothing_twice(run) -> None:
     run("""
-import importlib
 from grpc._cython import cygrpc
 replaced = cygrpc.SSLChannelCredentials
-importlib.reload(grpc)
 copies = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "certhook"}
 import certhook
 certhook.install()
 assert certhook is not copies["certhook"] and cygrpc.SSLChannelCredentials is replaced
 assert not hasattr(replaced.__certhook__, "__certhook__") and not hasattr(cygrpc.pkgutil.__certhook__, "__certhook__")
 assert trusts("system")
+""")
+
+
+def test_a_reload_changes_nothing(run) -> None:
+    """The reloaded library has other classes of exceptions than its modules, so it makes no requests."""
+    run("""
+import importlib
+from grpc._cython import cygrpc
+before = cygrpc.SSLChannelCredentials, cygrpc.pkgutil
+importlib.reload(grpc)
+assert (cygrpc.SSLChannelCredentials, cygrpc.pkgutil) == before and hasattr(before[0], "__certhook__")
 """)
 
 
