@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from certhook._config import Config
 
 _DER, _PEM = "root_der_certificates", "root_pem_certificates"
-_TO_PEM = "DER_cert_to_PEM_cert"
 
 
 class _Answer:
@@ -36,12 +35,9 @@ def apply(module: ModuleType) -> None:
 
     :raises CerthookError: if *module* has no such functions
     """
-    for name in (_DER, _PEM, _TO_PEM):
+    for name in (_DER, _PEM):
         if not callable(getattr(module, name, None)):
             raise incomplete(module, name)
-    for name in (_DER, _PEM):
-        if not callable(getattr(getattr(module, name), "cache_clear", None)):
-            raise incomplete(module, f"{name}.cache_clear")
     for name, make in ((_DER, _der_certificates), (_PEM, _pem_certificates)):
         if not is_wrapped(module, name):
             wrap(module, name, make(module, getattr(module, name)))
@@ -61,7 +57,7 @@ def _der_certificates(module: ModuleType, original: Any) -> Any:
             certificates = load_module("_clients.certificates")
             found = certificates.current(config, answer and answer.found)
             if answer is None or answer.found is not found or answer.own != own:
-                if answer is not None and answer.found is not found:
+                if answer is not None and answer.found is not found and hasattr(original, "cache_clear"):
                     original.cache_clear()  # wassima keeps its list for hours.
                     own = original(*args, **kwargs)
                 answers[key] = answer = _Answer(own, found, _merge(module, config, own, found))
@@ -87,7 +83,9 @@ def _pem_certificates(module: ModuleType, original: Any) -> Any:
         key = args, tuple(kwargs.items())
         answer = answers.get(key)
         if answer is None or answer[0] is not ders:
-            answers[key] = answer = ders, list(map(getattr(module, _TO_PEM), ders))
+            from certhook._certificates.openssl import to_pem
+
+            answers[key] = answer = ders, [to_pem(der).decode() for der in ders]
         return answer[1]
 
     wrapper = _marked(root_pem_certificates, original, module)

@@ -417,16 +417,6 @@ def fetch(port, **options):
     ),
 }
 
-#: Collects roots from the files of the system and passes them to OpenSSL as a string. It requires a fork of urllib3,
-#: so it has its own environment.
-NIQUESTS = Client(
-    """
-import niquests
-def fetch(port):
-    return niquests.get(f"https://localhost:{port}/hello", timeout=60).text
-"""
-)
-
 #: The variables that name a bundle, and a client that respects each.
 VARIABLES = {
     "AWS_CA_BUNDLE": "botocore",

@@ -7,7 +7,7 @@ The CA "system" is only in the operating system's store, "bundled" is only in ce
 from __future__ import annotations
 
 import pytest
-from client_table import CLIENTS, NIQUESTS
+from client_table import CLIENTS
 from layouts import DEBIAN_OPENSSL, FEDORA_43
 
 #: The files of the operating system's store, and the roots of the default trust with these files.
@@ -43,12 +43,3 @@ def test_the_roots_depend_on_the_client_without_certhook(trusted_servers, name) 
 def test_a_client_trusts_only_its_own_bundle_if_certhook_adopts_no_bundle(trusted_servers, name) -> None:
     expected = set(CLIENTS[name].stock_roots.split())
     assert trusted_servers(CLIENTS[name], default_trust(name), CERTHOOK_ADOPT="none") == [expected]
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_client_that_collects_roots_itself_uses_only_these(trusted_servers, layout) -> None:
-    """niquests reads the files of the system. It has its own bundle, which it uses only if there are no such files."""
-    tree, expected = LAYOUTS[layout]
-    case = ("", "", "system bundled stranger")
-    results = trusted_servers(NIQUESTS, case, tree=tree, environment="niquests")
-    assert results == [expected - {"bundled"}]

@@ -166,8 +166,8 @@ def has_system():
     der = ssl.PEM_cert_to_DER_cert(system)
     answers = {
         der in wassima.root_der_certificates(),
-        wassima.DER_cert_to_PEM_cert(der) in wassima.root_pem_certificates(),
-        wassima.DER_cert_to_PEM_cert(der) in wassima.generate_ca_bundle(),
+        ssl.DER_cert_to_PEM_cert(der) in wassima.root_pem_certificates(),
+        ssl.DER_cert_to_PEM_cert(der) in wassima.generate_ca_bundle(),
         der in wassima.create_default_ssl_context().get_ca_certs(binary_form=True),
     }
     (answer,) = answers
@@ -286,8 +286,7 @@ assert results == [(True, len(ders()))] * 8
     "change",
     [
         "del wassima.root_pem_certificates",
-        "wassima.root_der_certificates = lambda: []",
-        "wassima.DER_cert_to_PEM_cert = 0",
+        "wassima.root_der_certificates = None",
     ],
 )
 def test_a_library_with_other_internals_remains_unchanged(run, change) -> None:

@@ -19,6 +19,7 @@ REQUIREMENTS = {
     "aliyunsdkcore/vendored/requests/packages/certifi/cacert.pem": "aliyun-python-sdk-core",
     "algoliasearch/resources/ca-bundle.crt": "algoliasearch == 1.6.6",
     "conekta/ssl_data/ca_bundle.crt": "conekta == 2.6.1",
+    "grpc/_cython/_credentials/roots.pem": "grpcio",
     "ibm_botocore/cacert.pem": "ibm-cos-sdk-core >= 2.10",
     "openai/data/ca-certificates.crt": "openai == 0.6.0",
     "requests/cacert.pem": "requests < 2.16",
