@@ -12,6 +12,7 @@ from typing import Callable, Iterator
 
 import pytest
 import support
+import trustme
 from client_table import Client
 from layouts import BLOCKLIST, DEBIAN, DEBIAN_OPENSSL, FEDORA_43
 from linux_machine import OPENSSL, Pem, Trusted
@@ -286,6 +287,42 @@ os.environ["CERTHOOK_ADOPT"] = "none"
 os.environ["CERTHOOK_EXTRA_CA_CERTS"] = os.environ["STRANGER"]
 assert not trusts("stranger") and not trusts("system")
 """)
+
+
+@pytest.mark.parametrize("settings", ["", "-addreject serverAuth"])
+def test_a_rejected_intermediate_that_the_server_sends_remains_rejected(run, tmp_path, settings) -> None:
+    root = trustme.CA()
+    intermediate = root.create_child_ca()
+    leaf = intermediate.issue_cert("localhost")
+    (tmp_path / "key.pem").write_bytes(leaf.private_key_pem.bytes())
+    (tmp_path / "chain.pem").write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
+    restricted = intermediate.cert_pem.bytes()
+    if settings:
+        command = ["openssl", "x509", "-trustout", *settings.split()]
+        restricted = subprocess.run(command, input=restricted, stdout=subprocess.PIPE, check=True).stdout
+    (tmp_path / "company.pem").write_bytes(root.cert_pem.bytes() + restricted)
+    run(
+        f"""
+from concurrent import futures
+key, chain = (open(os.environ[name], "rb").read() for name in ("KEY", "CHAIN"))
+class Handler(grpc.GenericRpcHandler):
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"hello")
+server = grpc.server(futures.ThreadPoolExecutor(1))
+server.add_generic_rpc_handlers((Handler(),))
+port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
+server.start()
+try:
+    answer = fetch_with(port, grpc.ssl_channel_credentials())
+except grpc.RpcError as error:
+    answer = error.details()
+server.stop(0)
+assert {"certificate rejected" if settings else "hello"!r} in str(answer), answer
+""",
+        CERTHOOK_EXTRA_CA_CERTS=str(tmp_path / "company.pem"),
+        KEY=str(tmp_path / "key.pem"),
+        CHAIN=str(tmp_path / "chain.pem"),
+    )
 
 
 def test_the_environment_remains_unchanged(run) -> None:
