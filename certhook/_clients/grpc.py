@@ -108,7 +108,10 @@ class _Roots:
         from certhook._clients.certificates import decode
 
         # gRPC ignores everything after a certificate that BoringSSL cannot parse. It can parse those of the bundle.
-        bundle = set(decode(self._bundle()))
+        try:
+            bundle = set(decode(self._bundle()))
+        except Exception:
+            bundle = set()  # A distribution removed or replaced it.
         trusted = sorted(found.trusted, key=lambda der: der not in bundle)
         blocks = [*map(to_pem, trusted), *(to_pem(der, _REJECTED) for der in found.rejected)]
         return b"".join(blocks) or _NO_ROOTS

@@ -84,6 +84,15 @@ def fetch(port):
 """,
         "grpc",
     ),
+    "credentials created by C code": Client(
+        DEFINITIONS
+        + """
+def fetch(port):
+    token = grpc.access_token_call_credentials("token")
+    return fetch_with(port, grpc.compute_engine_channel_credentials(token))
+""",
+        "grpc",
+    ),
     "a function imported by name": Client(
         DEFINITIONS
         + """
@@ -150,8 +159,9 @@ def own_bundle(environments) -> Path:
 def trusted(trusted_servers, own_bundle, cas):
     """Connect a client to the servers of all CAs for each of *cases*, and return the names of those it trusts."""
 
-    def trusted(client: Client = SYNC, *cases: tuple[str, str], **options) -> list[set[str]]:
-        over = {str(own_bundle): own_bundle.read_bytes() + b"\n" + cas.pem("extra")}
+    def trusted(client: Client = SYNC, *cases: tuple[str, str], is_reduced: bool = False, **options) -> list[set[str]]:
+        kept = b"" if is_reduced else own_bundle.read_bytes() + b"\n"
+        over = {str(own_bundle): kept + cas.pem("extra")}
         resolved = [(arguments, file, ALL) for arguments, file in cases or [("", "")]]
         return trusted_servers(client, *resolved, environment="grpc", over=over, **options)
 
@@ -184,6 +194,21 @@ def test_no_store_is_needed(trusted, variables) -> None:
 )
 def test_settings_exclude_the_request(trusted, variables) -> None:
     assert trusted(**variables) == [{"extra"}]
+
+
+def test_a_bundle_that_the_user_replaced_is_a_choice_of_roots(trusted) -> None:
+    assert trusted(is_reduced=True) == [{"extra"}]
+
+
+def test_roots_of_the_bundle_come_first(run) -> None:
+    """gRPC ignores everything after a certificate that BoringSSL cannot parse."""
+    run("""
+from grpc._cython import cygrpc
+from certhook._clients.certificates import decode
+arguments = "grpc._cython", "_credentials/roots.pem"
+own, answer = (decode(reader.get_data(*arguments)) for reader in (cygrpc.pkgutil.__certhook__, cygrpc.pkgutil))
+assert len(answer) > len(own) > 80 and set(answer[:len(own)]) == set(own)
+""")
 
 
 def test_certhook_sources_applies(trusted) -> None:
