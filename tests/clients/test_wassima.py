@@ -204,6 +204,22 @@ assert not has_system()
 """)
 
 
+def test_the_library_collects_certificates_again_after_a_change(run) -> None:
+    """Otherwise it keeps those that an administrator removed for hours."""
+    run("""
+import ssl
+with open(os.environ["STRANGER"]) as file:
+    der = ssl.PEM_cert_to_DER_cert(file.read())
+wassima._root_der_certificates = lambda: [der]
+wassima.root_der_certificates.cache_clear()
+assert der in ders()
+wassima._root_der_certificates = lambda: []
+assert der in ders()
+del os.environ["CERTHOOK_EXTRA_CA_CERTS"]
+assert der not in ders()
+""")
+
+
 def test_the_answer_remains_the_same_object(run) -> None:
     run("""
 first, texts = wassima.root_der_certificates(), wassima.root_pem_certificates()
