@@ -38,6 +38,9 @@ REMOVED = ("adopted", "drop", "keep")
 CLIENTS = ("httpcore2", "pyopenssl", "grpc", "wassima")
 LOADS = ("lazy", "eager")
 ON_ERROR = ("warn", "raise")
+NATIVE = "native"
+#: The values of sys.platform on which CERTHOOK_VERIFY=native has an effect.
+NATIVE_PLATFORMS = ("win32", "darwin")
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 
@@ -63,6 +66,14 @@ def _choice(allowed: "Tuple[str, ...]", otherwise: str) -> "Parser":
         return otherwise
 
     return parse
+
+
+def _native_or_unset(value: str, refuse: "Refuse") -> "Optional[str]":
+    word = value.strip().lower()
+    if word in ("", NATIVE):
+        return word or None
+    refuse(f"invalid value {value!r} (expected {NATIVE}); OpenSSL verifies servers")
+    return None
 
 
 def _flag(default: bool) -> "Parser":
@@ -171,6 +182,8 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "sets the directory of compiled stores; none disables them"),
     ("CERTHOOK_X509_STRICT", "x509_strict", _flag(True), True, False,
      "0 disables the strict checks of Python 3.13 and later"),
+    ("CERTHOOK_VERIFY", "verify", _native_or_unset, None, False,
+     "makes Windows and macOS verify servers (native), through truststore, which 'pip install certhook[native]' adds"),
     ("CERTHOOK_ON_ERROR", "on_error", _choice(ON_ERROR, "warn"), "warn", False,
      "reports invalid settings and sources as warnings (warn) or exceptions (raise)"),
     ("CERTHOOK_DEBUG", "debug", _flag(False), False, False,
@@ -213,6 +226,7 @@ class Config:
         named_files: bool
         store_dir: "Optional[str]"
         x509_strict: bool
+        verify: "Optional[str]"
         on_error: str
         debug: bool
 

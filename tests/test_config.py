@@ -52,6 +52,7 @@ DEFAULTS = {
     "CERTHOOK_NAMED_FILES": ("named_files", True),
     "CERTHOOK_STORE_DIR": ("store_dir", None),
     "CERTHOOK_X509_STRICT": ("x509_strict", True),
+    "CERTHOOK_VERIFY": ("verify", None),
     "CERTHOOK_ON_ERROR": ("on_error", "warn"),
     "CERTHOOK_DEBUG": ("debug", False),
 }
@@ -139,6 +140,8 @@ VALID = [
     *[("CERTHOOK_REMOVED", word, word.lower()) for word in ("adopted", "Drop", "KEEP")],
     ("CERTHOOK_LOAD", "Eager", "eager"),
     ("CERTHOOK_LOAD", "lazy", "lazy"),
+    *[("CERTHOOK_VERIFY", word, "native") for word in ("native", " Native ")],
+    ("CERTHOOK_VERIFY", " ", None),
     ("CERTHOOK_ON_ERROR", "Raise", "raise"),
     ("CERTHOOK_ON_ERROR", "warn", "warn"),
     *[("CERTHOOK_DEBUG", word, True) for word in ("1", "true", " YES ", "on")],
@@ -245,6 +248,7 @@ def test_literal_variables_replace_the_system_store(settings, conda) -> None:
 INVALID = [
     ("CERTHOOK_MODE", "Chained", "fallback", ["'Chained'", "chain or fallback", "using fallback"]),
     ("CERTHOOK_LOAD", "1", "lazy", ["'1'", "lazy or eager", "using lazy"]),
+    ("CERTHOOK_VERIFY", "1", None, ["'1'", "native", "OpenSSL verifies"]),
     ("CERTHOOK_ON_ERROR", "ignore", "warn", ["'ignore'", "warn or raise", "using warn"]),
     ("CERTHOOK_DEBUG", "2", False, ["'2'", "0 or 1", "using 0"]),
     ("CERTHOOK_X509_STRICT", "maybe", True, ["'maybe'", "0 or 1", "using 1"]),
