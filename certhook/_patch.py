@@ -192,7 +192,10 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
             if file is not None and file.store is not None:
                 return None
         load(args)
-        mark(context).has_caller_certs = True
+        markers = mark(context)
+        markers.has_caller_certs = True
+        if kwargs.get("capath") is not None or len(args) > 2 and args[2] is not None:
+            markers.has_caller_directory = True
         result = original(*args, **kwargs)
         if file is not None:
             _attempt("", "_named_files", "compile_file", file, context)
@@ -304,9 +307,24 @@ def _apply_trust(
             raise  # CERTHOOK_ON_ERROR=raise
         _fall_back(context, original, source, named, failure)
         return True
+    if problems is not None and _config.last().verify is not None:
+        problems = [*problems, *_verify_natively(context, purpose, named)]
     if problems:
         trust.report(problems)
     return problems is not None
+
+
+def _verify_natively(context: "Any", purpose: int, named: "Optional[str]") -> "List[Any]":
+    """Make the operating system verify the servers of *context*, which has default trust.
+
+    :returns: the problem to report, if there is one; OpenSSL verifies servers then
+    """
+    if sys.platform not in _config.NATIVE_PLATFORMS:
+        return []
+    problem = _attempt("OpenSSL verifies servers", "_native", "attach", context, purpose, named)
+    if problem is not None and _config.last().on_error == "raise":
+        raise problem.with_traceback(None)
+    return [] if problem is None else [problem]
 
 
 @undisturbed

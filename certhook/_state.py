@@ -74,6 +74,8 @@ class Markers(ref):  # type: ignore[type-arg]
         Not kept by store: where there are no links, requests with equal roots share a store.
     :ivar loaded: the path without links of the compiled store from which every root was loaded into the context
     :ivar has_caller_certs: whether the caller loaded certificates other than default trust
+    :ivar has_caller_directory: whether the caller named a directory of certificates
+    :ivar native: the settings of default trust, if the operating system verifies servers; see :mod:`certhook._native`
     :ivar is_for_server: whether create_default_context() created the context for a server
     """
 
@@ -83,6 +85,8 @@ class Markers(ref):  # type: ignore[type-arg]
     request: "Optional[Tuple[Any, int]]" = None
     loaded: "Optional[str]" = None
     has_caller_certs = False
+    has_caller_directory = False
+    native: "Optional[Any]" = None
     is_for_server = False
 
     def __reduce__(self) -> "Tuple[Any, ...]":

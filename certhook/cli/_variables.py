@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import sys
 
 from certhook import _config
-from certhook._config import ALIASES, SETTINGS, VARIABLES
+from certhook._config import ALIASES, NATIVE_PLATFORMS, SETTINGS, VARIABLES
 from certhook._state import is_privileged
 from certhook._text import presentable
 
@@ -51,7 +52,31 @@ def _effect(name: str, value: str, config: Config) -> str:
         return "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
     if name == "SSL_CERT_FILE" and config.named is not None:
         return "names a copy of Mozilla's roots, and therefore excludes no other roots"
+    if name == "CERTHOOK_VERIFY":
+        return _native_obstacle(config) or _EFFECTS[name]
     return _EFFECTS[name]
+
+
+def native_problem(config: Config) -> list[str]:
+    """Return the problem because of which truststore does not verify servers, if there is one."""
+    if config.verify is None or sys.platform not in NATIVE_PLATFORMS:
+        return []
+    from certhook import _native
+
+    problem = "" if _native.obstacle(config) else _native.problem()
+    return [f"CERTHOOK_VERIFY: {problem}"] if problem else []
+
+
+def _native_obstacle(config: Config) -> str:
+    """Return why ``CERTHOOK_VERIFY`` has no effect, empty if it has one."""
+    if config.verify is None:
+        return "has no effect: it is empty"
+    if sys.platform not in NATIVE_PLATFORMS:
+        return "has no effect on this system: only Windows and macOS verify servers for programs"
+    from certhook import _native
+
+    obstacle = _native.obstacle(config)
+    return f"has no effect: {obstacle}" if obstacle else _native.problem()
 
 
 def unknown_variables(environ: Iterable[str]) -> dict[str, str]:

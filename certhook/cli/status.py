@@ -70,8 +70,9 @@ def _read_status() -> dict[str, Any]:
     config = _config.current()
     trust = _stores.verify(config, "status")
     trust_set = certhook.trust_set()
-    anchors, problems = _roots_table.accepted_by_openssl(trust_set)
+    anchors, rejected = _roots_table.accepted_by_openssl(trust_set)
     clients = _client_hooks.client_hooks()
+    problems = [*rejected, *trust.problems, *_client_hooks.problems(clients), *_variables.native_problem(config)]
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
@@ -99,7 +100,7 @@ def _read_status() -> dict[str, Any]:
         "clients": clients,
         "neighbours": _libraries.other_software(ssl),
         "libraries": _libraries.unreached_libraries(),
-        "problems": list(dict.fromkeys(map(str, [*problems, *trust.problems, *_client_hooks.problems(clients)]))),
+        "problems": list(dict.fromkeys(map(str, problems))),
     }
 
 

@@ -1,0 +1,300 @@
+"""``CERTHOOK_VERIFY=native``: Windows or macOS verifies the servers of contexts with default trust, through truststore.
+
+The contexts remain contexts of ``ssl``. In a context with default trust or an adopted request, ``_wrap_socket()`` and
+``_wrap_bio()``, through which Python creates every connection (sockets, asyncio, gevent, urllib3), return an
+object that verifies the server at the end of the handshake, before any data is read or written, and whose
+methods raise ``SSLCertVerificationError`` after that failed.
+
+OpenSSL must complete the handshake although it may know neither the root nor an intermediate. Python has no
+interface to disable its verification for one connection, so ``verify_mode`` of the context is CERT_NONE while the
+connection is created. The lock protects this, and everything that the context requests is determined under it. A
+signal handler, a fork or an exception may interrupt it; the next connection restores the context first.
+
+Unchanged are contexts without default trust, connections with CERT_NONE, servers, contexts into which the caller
+loaded CRLs or a directory, and contexts of an injected truststore.
+
+This module is imported on Windows and macOS only. It has been tested under wine, whose crypt32 downloads and checks
+less than that of Windows, and with simulated results; it has not been tested on macOS.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import os
+import ssl
+import sys
+from importlib import import_module
+from threading import RLock
+
+from certhook import _config, _native_chain
+from certhook._config import SERVER_AUTH
+from certhook._state import is_server, is_wrapped, mark, marked, markers_of, wrap
+from certhook.exceptions import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from certhook._config import Config
+    from certhook._native_chain import Policy, Verifier
+    from certhook._state import Function
+
+_MINIMUM_PYTHON = (3, 10)
+_PARAMETERS = ("ssl_context", "cert_chain", "server_hostname")
+
+# Not the properties of a subclass, which may be overridden.
+_verify_mode: Any = vars(_ssl._SSLContext)["verify_mode"]
+_check_hostname: Any = vars(_ssl._SSLContext)["check_hostname"]
+
+_lock = RLock()
+# truststore's function, and why it cannot be used; None before it is imported.
+_truststore: tuple[Verifier | None, str] | None = None
+# The contexts whose verification is disabled at the moment, with their own values of verify_mode and check_hostname.
+_disabled: list[tuple[Any, int, bool]] = []
+
+
+def attach(context: Any, purpose: int, named: str | None) -> ConfigurationError | None:
+    """Make the operating system verify the servers of *context*, if it has default trust for that.
+
+    :param purpose: the bit of the purpose for which *context* has default trust
+    :param named: the public bundle that the caller named, None if it requested default trust
+    :returns: the problem because of which OpenSSL verifies them
+    """
+    config = _config.current().adopting(named)
+    if purpose != SERVER_AUTH or is_server(context) or markers_of(context).is_for_server or obstacle(config):
+        return None
+    with _lock:
+        verifier, problem = _import_truststore()
+        if verifier is None:
+            return ConfigurationError("CERTHOOK_VERIFY", problem) if problem else None
+        if _wrap_class(context):
+            mark(context).native = config
+    return None
+
+
+def obstacle(config: Config) -> str:
+    """Return the setting because of which OpenSSL verifies servers, empty if there is none.
+
+    The operating system trusts all of its roots. It must not verify servers if a setting excludes any of them.
+    """
+    if config.overrides_system:
+        return "SSL_CERT_FILE or SSL_CERT_DIR replaces the operating system's roots"
+    if "system" not in config.sources:
+        return "CERTHOOK_SOURCES excludes the operating system's roots"
+    if config.mode == "fallback" and config.sources[0] != "system":
+        return "CERTHOOK_MODE=fallback prefers another source to the operating system's roots"
+    if config.removed == "drop":
+        return "CERTHOOK_REMOVED=drop excludes roots of the operating system"
+    return ""
+
+
+def problem() -> str:
+    """Return why truststore cannot be used, empty if it can."""
+    with _lock:
+        return _import_truststore()[1]
+
+
+def _import_truststore() -> tuple[Verifier | None, str]:
+    """Return truststore's function that verifies a chain, or why it cannot be used."""
+    global _truststore
+    if _truststore is None:
+        _truststore = None, ""  # On PyPy, truststore creates a context while it is imported.
+        try:
+            _truststore = _find_verifier()
+        except BaseException:  # A signal handler raised it.
+            _truststore = None
+            raise
+    return _truststore
+
+
+def _find_verifier() -> tuple[Verifier | None, str]:
+    if sys.version_info < _MINIMUM_PYTHON:
+        return None, "has no effect: truststore needs Python 3.10 or later; OpenSSL verifies servers"
+    try:
+        verifier: Any = import_module("truststore._api")._verify_peercerts_impl
+        code = verifier.__code__
+        is_known = code.co_varnames[: code.co_argcount] == _PARAMETERS
+        is_secure = is_known and _native_chain.rejects_untrusted(verifier)
+    except ModuleNotFoundError as error:
+        if error.name == "truststore":
+            return None, "has no effect: truststore is missing; run 'pip install certhook[native]'"
+        return None, f"has no effect: truststore cannot be imported: {error}"
+    except Exception as error:  # Its library of the operating system is missing.
+        return None, f"has no effect: truststore cannot be used: {error!r}"
+    if not is_known:
+        return None, "has no effect: this version of truststore is unknown; run 'pip install certhook[native]'"
+    if not is_secure:
+        return None, "has no effect: this system accepts servers whose certificates have no trusted root"
+    return verifier, ""
+
+
+def _wrap_class(context: Any) -> bool:
+    """Wrap the methods that create the connections of *context*, and return whether certhook's wrappers are in use."""
+    for owner in type(context).__mro__:
+        query = vars(owner).get("get_ca_certs")
+        if getattr(query, "__certhook_active__", False):
+            break
+    else:
+        return False
+    for name, parameters in {"_wrap_socket": ("sock",), "_wrap_bio": ("incoming", "outgoing")}.items():
+        if not is_wrapped(owner, name):
+            wrap(owner, name, _wrapper(getattr(owner, name), (*parameters, "server_side", "server_hostname")))
+    return True
+
+
+def _wrapper(original: Function, parameters: tuple[str, ...]) -> Function:
+    def create(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if markers_of is None:  # The interpreter shuts down.
+            return original(self, *args, **kwargs)
+        config = markers_of(self).native
+        if config is None or not wrapper.__certhook_active__:
+            if _disabled:
+                with _lock:
+                    _restore()
+            return original(self, *args, **kwargs)
+        given = {**dict(zip(parameters, args)), **kwargs}
+        with _lock:
+            _restore()
+            mode, check_hostname = _verify_mode.__get__(self), bool(_check_hostname.__get__(self))
+            if mode == ssl.CERT_NONE or given.get("server_side") or _has_other_content(self):
+                return original(self, *args, **kwargs)
+            host = given.get("server_hostname")
+            host = host.decode("ascii") if isinstance(host, (bytes, bytearray)) else host
+            if check_hostname and not host and parameters[0] == "sock":
+                # Checked by the caller, but another thread may have created a connection at that time.
+                raise ValueError("check_hostname requires server_hostname")
+            policy = _native_chain.Policy(self, config, check_hostname, host or None)
+            _disabled.append((self, int(mode), check_hostname))
+            try:
+                _check_hostname.__set__(self, False)
+                _verify_mode.__set__(self, ssl.CERT_NONE)
+                connection = original(self, *args, **kwargs)
+            finally:
+                _restore()
+        verifier = _import_truststore()[0]
+        return Connection(connection, policy, verifier)
+
+    wrapper = marked(create, original)
+    return wrapper
+
+
+def _has_other_content(context: Any) -> bool:
+    """Return whether *context* has CRLs or a directory of the caller, which only OpenSSL can apply."""
+    return bool(markers_of(context).has_caller_directory or _ssl._SSLContext.cert_store_stats(context)["crl"])
+
+
+def _restore() -> None:
+    """Restore the verification of contexts, also if creating a connection was interrupted."""
+    while _disabled:
+        context, mode, check_hostname = _disabled[-1]
+        # Another thread may have changed them; the stricter values apply.
+        if _verify_mode.__get__(context) == ssl.CERT_NONE:
+            _verify_mode.__set__(context, mode)
+        if check_hostname:
+            _check_hostname.__set__(context, True)
+        _disabled.pop()
+
+
+def _restore_in_child() -> None:
+    """Restore the contexts after a fork, during which another thread may have held the lock."""
+    global _lock
+    _lock = RLock()
+    _restore()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_restore_in_child)
+
+
+# Methods and attributes that exchange no data of the program.
+_HARMLESS = frozenset(
+    {
+        *("cipher", "client_random", "compression", "context", "get_channel_binding", "get_unverified_chain"),
+        *("get_verified_chain", "getpeercert", "group", "owner", "pending", "selected_alpn_protocol"),
+        *("selected_npn_protocol", "server_hostname", "server_side", "session_reused", "shared_ciphers"),
+        *("shutdown", "version"),
+    }
+)
+
+
+class Connection:
+    """A connection whose server the operating system verifies, in place of an ``_ssl._SSLSocket``.
+
+    :param connection: OpenSSL's connection
+    """
+
+    __slots__ = ("__weakref__", "_connection", "_failure", "_leaf", "_policy", "_verifier", "read", "write")
+
+    def __init__(self, connection: Any, policy: Policy, verifier: Verifier | None) -> None:
+        set_own = object.__setattr__
+        set_own(self, "_connection", connection)
+        set_own(self, "_policy", policy)
+        set_own(self, "_verifier", verifier)
+        set_own(self, "_failure", None)
+        set_own(self, "_leaf", None)
+        set_own(self, "read", self._after_verification("read"))
+        set_own(self, "write", self._after_verification("write"))
+
+    def do_handshake(self) -> None:
+        """Perform the handshake, and verify the server."""
+        self._raise_failure()
+        self._connection.do_handshake()
+        self._verify_once()
+
+    def __getattr__(self, name: str) -> Any:
+        is_verified = self._leaf is not None and self._failure is None
+        if name == "session" and not is_verified:
+            return None  # A session that is resumed without certhook must not be that of an unverified server.
+        value = getattr(self._connection, name)
+        return value if is_verified or name in _HARMLESS or not callable(value) else self._after_verification(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._connection, name, value)
+
+    def _after_verification(self, name: str) -> Any:
+        """Return the method *name* of the connection, which OpenSSL would allow before the end of the handshake."""
+        method = getattr(self._connection, name)
+
+        def call(*args: Any) -> Any:
+            if self._leaf is None or self._failure is not None:
+                self.do_handshake()
+            result = method(*args)
+            # TLS 1.2 servers may renegotiate, with another certificate.
+            self._verify_once()
+            return result
+
+        return call
+
+    def _verify_once(self) -> None:
+        """Verify the server, unless its certificate has been verified."""
+        connection = self._connection
+        try:
+            leaf = connection.getpeercert(True)
+        except ValueError:
+            if self._leaf is None:
+                raise
+            return  # The server has started to renegotiate.
+        if leaf is not None and leaf == self._leaf:
+            return
+        set_own = object.__setattr__
+        try:
+            if self._verifier is None:
+                raise ssl.SSLCertVerificationError("truststore is missing")
+            _native_chain.verify(self._verifier, self._policy, _sent_chain(connection))
+        except ssl.SSLCertVerificationError as error:
+            set_own(self, "_failure", error.args)
+            raise
+        set_own(self, "_leaf", leaf)
+        if connection.version() == "TLSv1.3":  # It has no renegotiation.
+            set_own(self, "read", connection.read)
+            set_own(self, "write", connection.write)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise ssl.SSLCertVerificationError(*self._failure)
+
+
+def _sent_chain(connection: Any) -> list[bytes]:
+    """Return the certificates that the server sent as DER, its own first."""
+    chain = connection.get_unverified_chain() or ()
+    return [one if isinstance(one, bytes) else one.public_bytes(_ssl.ENCODING_DER) for one in chain]
