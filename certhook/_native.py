@@ -28,6 +28,7 @@ from threading import RLock
 
 from certhook import _config, _native_chain
 from certhook._config import SERVER_AUTH
+from certhook._native_connection import Connection
 from certhook._state import is_server, is_wrapped, mark, marked, markers_of, wrap
 from certhook.exceptions import ConfigurationError
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from certhook._config import Config
-    from certhook._native_chain import Policy, Verifier
+    from certhook._native_chain import Verifier
     from certhook._state import Function
 
 _MINIMUM_PYTHON = (3, 10)
@@ -204,97 +205,3 @@ def _restore_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_restore_in_child)
-
-
-# Methods and attributes that exchange no data of the program.
-_HARMLESS = frozenset(
-    {
-        *("cipher", "client_random", "compression", "context", "get_channel_binding", "get_unverified_chain"),
-        *("get_verified_chain", "getpeercert", "group", "owner", "pending", "selected_alpn_protocol"),
-        *("selected_npn_protocol", "server_hostname", "server_side", "session_reused", "shared_ciphers"),
-        *("shutdown", "version"),
-    }
-)
-
-
-class Connection:
-    """A connection whose server the operating system verifies, in place of an ``_ssl._SSLSocket``.
-
-    :param connection: OpenSSL's connection
-    """
-
-    __slots__ = ("__weakref__", "_connection", "_failure", "_leaf", "_policy", "_verifier", "read", "write")
-
-    def __init__(self, connection: Any, policy: Policy, verifier: Verifier | None) -> None:
-        set_own = object.__setattr__
-        set_own(self, "_connection", connection)
-        set_own(self, "_policy", policy)
-        set_own(self, "_verifier", verifier)
-        set_own(self, "_failure", None)
-        set_own(self, "_leaf", None)
-        set_own(self, "read", self._after_verification("read"))
-        set_own(self, "write", self._after_verification("write"))
-
-    def do_handshake(self) -> None:
-        """Perform the handshake, and verify the server."""
-        self._raise_failure()
-        self._connection.do_handshake()
-        self._verify_once()
-
-    def __getattr__(self, name: str) -> Any:
-        is_verified = self._leaf is not None and self._failure is None
-        if name == "session" and not is_verified:
-            return None  # A session that is resumed without certhook must not be that of an unverified server.
-        value = getattr(self._connection, name)
-        return value if is_verified or name in _HARMLESS or not callable(value) else self._after_verification(name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._connection, name, value)
-
-    def _after_verification(self, name: str) -> Any:
-        """Return the method *name* of the connection, which OpenSSL would allow before the end of the handshake."""
-        method = getattr(self._connection, name)
-
-        def call(*args: Any) -> Any:
-            if self._leaf is None or self._failure is not None:
-                self.do_handshake()
-            result = method(*args)
-            # TLS 1.2 servers may renegotiate, with another certificate.
-            self._verify_once()
-            return result
-
-        return call
-
-    def _verify_once(self) -> None:
-        """Verify the server, unless its certificate has been verified."""
-        connection = self._connection
-        try:
-            leaf = connection.getpeercert(True)
-        except ValueError:
-            if self._leaf is None:
-                raise
-            return  # The server has started to renegotiate.
-        if leaf is not None and leaf == self._leaf:
-            return
-        set_own = object.__setattr__
-        try:
-            if self._verifier is None:
-                raise ssl.SSLCertVerificationError("truststore is missing")
-            _native_chain.verify(self._verifier, self._policy, _sent_chain(connection))
-        except ssl.SSLCertVerificationError as error:
-            set_own(self, "_failure", error.args)
-            raise
-        set_own(self, "_leaf", leaf)
-        if connection.version() == "TLSv1.3":  # It has no renegotiation.
-            set_own(self, "read", connection.read)
-            set_own(self, "write", connection.write)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise ssl.SSLCertVerificationError(*self._failure)
-
-
-def _sent_chain(connection: Any) -> list[bytes]:
-    """Return the certificates that the server sent as DER, its own first."""
-    chain = connection.get_unverified_chain() or ()
-    return [one if isinstance(one, bytes) else one.public_bytes(_ssl.ENCODING_DER) for one in chain]

@@ -173,6 +173,8 @@ def _code(error: ssl.SSLCertVerificationError, policy: Policy) -> int:
 def _verification_error(error: Exception) -> ssl.SSLCertVerificationError:
     """Return the error that a program expects of OpenSSL."""
     message = getattr(error, "verify_message", "") or str(error)
+    if len(error.args) == 1 and isinstance(error, ssl.SSLError):
+        message = str(error.args[0])  # Its str() would be that of a tuple.
     text = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} (verified by the operating system)"
     found = ssl.SSLCertVerificationError(1, text)
     found.library, found.reason = "SSL", "CERTIFICATE_VERIFY_FAILED"
