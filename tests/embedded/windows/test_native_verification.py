@@ -26,12 +26,12 @@ NATIVE = {"CERTHOOK_VERIFY": "native"}
 
 #: Uses wine's crypt32 although it accepts a certificate whose issuer is missing, and counts its calls.
 USE_CRYPT32 = """
-import certhook._native, truststore._api
+import certhook._native, truststore
 from certhook._native_connection import Connection
 calls = []
 def verify(ssl_context, cert_chain, server_hostname=None):
     calls.append(server_hostname)
-    truststore._api._verify_peercerts_impl(ssl_context, cert_chain, server_hostname)
+    sys.modules["truststore._api"]._verify_peercerts_impl(ssl_context, cert_chain, server_hostname)
 certhook._native._truststore = verify, ""
 """
 
@@ -62,6 +62,11 @@ def complete_servers(cas, tmp_path) -> str:
             context.load_cert_chain(file)
             ports[name] = stack.enter_context(support.serving(context))
         yield " ".join(f"{name}:{port}" for name, port in ports.items())
+
+
+def status(machine: Windows) -> dict:
+    """Return the parsed output of ``python -m certhook --json``, whose exit status reports a problem."""
+    return json.loads(machine.communicate(machine.start("-m", "certhook", "--json", **NATIVE))[0])
 
 
 @with_truststore
@@ -152,17 +157,16 @@ print(json.dumps([found, [str(one.message) for one in caught]]))
     found, (warning,) = native.run(code, **NATIVE)
     assert found == ["system", "bundled", "both"]
     assert "accepts servers whose certificates have no trusted root" in warning
-    (problem,) = native.status(**NATIVE)["problems"]
+    (problem,) = status(native)["problems"]
     assert "accepts servers whose certificates have no trusted root" in problem
 
 
 def test_without_truststore_status_contains_the_remedy(windows) -> None:
-    done = windows.start("-m", "certhook", "--json", **NATIVE)
-    output, _ = windows.communicate(done)
-    (problem,) = json.loads(output)["problems"]
-    is_old = windows.python.glob("python38._pth") and any(windows.python.glob("python38._pth"))
+    found = status(windows)
+    (problem,) = found["problems"]
+    is_old = any(windows.python.glob("python38._pth"))
     assert ("needs Python 3.10" if is_old else "pip install certhook[native]") in problem
-    variables = {variable["name"]: variable["effect"] for variable in json.loads(output)["variables"]}
+    variables = {variable["name"]: variable["effect"] for variable in found["variables"]}
     assert variables["CERTHOOK_VERIFY"] in problem
     assert windows.run("add('ROOT', 'system'); print(json.dumps(trusted()))", **NATIVE, PYTHONWARNINGS="ignore") == [
         "system",
