@@ -7,12 +7,13 @@ The connections are real.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import os
 import ssl
 import sys
 import threading
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import trustme
@@ -130,11 +131,17 @@ def subclass_context() -> ssl.SSLContext:
 
 @pytest.mark.parametrize(
     "create",
-    [ssl.create_default_context, plain_context, certifi_context, subclass_context, certhook.create_default_context],
+    [
+        lambda: ssl.create_default_context(),
+        plain_context,
+        certifi_context,
+        subclass_context,
+        certhook.create_default_context,
+    ],
     ids=["create_default_context", "load_default_certs", "certifi", "subclass", "certhook"],
 )
 def test_the_operating_system_verifies_servers_of_default_trust_and_adopted_requests(system, servers, create) -> None:
-    context = create() if create is not ssl.create_default_context else ssl.create_default_context()
+    context = create()
     assert isinstance(context, ssl.SSLContext)
     assert [accepts(context, servers[name]) for name in ("system", "extra", "stranger")] == [True, True, False]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
@@ -164,7 +171,6 @@ def test_an_intermediate_is_an_anchor_only_with_partial_chains(system, authoriti
     context.load_verify_locations(cadata=intermediate.cert_pem.bytes().decode())
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf = intermediate.issue_cert("localhost")
-    leaf.private_key_pem  # noqa: B018
     with leaf.private_key_pem.tempfile() as key, leaf.cert_chain_pems[0].tempfile() as certificate:
         server.load_cert_chain(certificate, key)
     assert accepts(context, server) is is_partial
@@ -213,6 +219,28 @@ def test_a_certificate_with_an_unknown_status_is_rejected_only_if_the_caller_req
     assert not accepts(context, servers[name])
 
 
+@pytest.mark.parametrize("code", [-67843, -25318, -67818, -67602, -67820])
+def test_on_macos_the_system_decides_about_revocation_and_unknown_roots_are_tried_with_other_anchors(
+    system, monkeypatch, code
+) -> None:
+    """With the error codes of macOS; the code has not been tested on macOS."""
+    calls = []
+
+    def verify(ssl_context, cert_chain, server_hostname=None) -> None:
+        calls.append((bool(ssl_context.verify_flags & ssl.VERIFY_CRL_CHECK_CHAIN), bool(ssl_context.anchors)))
+        if not ssl_context.anchors:
+            error = ssl.SSLCertVerificationError("rejected")
+            error.verify_code = code
+            raise error
+
+    monkeypatch.setattr(_native_chain, "sys", SimpleNamespace(platform="darwin"))
+    policy = _native_chain.Policy(ssl.create_default_context(), _config.current(), True, "localhost")
+    is_unknown = code in (-67843, -25318, -67818)
+    with contextlib.nullcontext() if is_unknown else pytest.raises(ssl.SSLCertVerificationError):
+        _native_chain._verify_with_system(verify, policy, [b"a certificate"])
+    assert calls == [(False, False), (False, True)][: 1 + is_unknown]
+
+
 # Choices of the caller.
 
 
@@ -253,6 +281,9 @@ def test_clients_are_verified_by_openssl(system, authorities) -> None:
     authorities["extra"].issue_cert("localhost").configure_cert(server)
     server.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     server.verify_mode = ssl.CERT_REQUIRED
+    other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    other.load_default_certs()
+    assert [_state.markers_of(one).native for one in (server, other)] == [None, None]
     client = ssl.create_default_context()
     for name, is_accepted in (("extra", True), ("system", False)):
         authorities[name].issue_cert("client").configure_cert(client)
@@ -365,7 +396,7 @@ def test_each_method_verifies_the_server_first(system, authorities, version, fir
     pair = Pair(ssl.create_default_context(), server_context(authorities["system"], version))
     pair.complete(attempts(pair)[first])
     assert [call[0] for call in system.calls] == ["localhost"]
-    assert pair.client.version() == version.name.replace("_", ".").replace("v1", "v1")
+    assert pair.client.version() == version.name.replace("_", ".")
     assert pair.client.getpeercert()["subject"]
     pair.client.write(b"request")
     assert len(system.calls) == 1
@@ -719,10 +750,6 @@ def test_without_a_usable_truststore_openssl_verifies_servers_and_a_warning_cont
         function, module = module, ModuleType("truststore._api")
         module._verify_peercerts_impl = function
     if module is None:
-        import builtins
-
-        real = builtins.__import__
-        monkeypatch.setattr(_native, "import_module", lambda name: real("truststore" if False else "no_such"))
 
         def missing(name: str) -> None:
             raise ModuleNotFoundError("No module named 'truststore'", name="truststore")
