@@ -27,6 +27,7 @@ from certhook._certificates import names
 from certhook._certificates.openssl import new_context
 from certhook._certificates.x509 import Certificate, read
 from certhook._config import SERVER_AUTH
+from certhook._finder import undisturbed
 from certhook._state import BUNDLE
 
 TYPE_CHECKING = False
@@ -83,7 +84,8 @@ class Policy:
 
     :param context: the context, whose certificates are added to the anchors
     :param config: the settings of default trust
-    :param server_hostname: the host name of the server in ASCII, None if it is not verified
+    :param server_hostname: the host name of the server in ASCII. None if there is none: like OpenSSL, wrap_bio()
+        then verifies no name, even with *check_hostname*.
     """
 
     def __init__(self, context: Any, config: Config, check_hostname: bool, server_hostname: str | None) -> None:
@@ -185,6 +187,7 @@ def _verification_error(error: Exception) -> ssl.SSLCertVerificationError:
 # Anchors.
 
 
+@undisturbed
 def _additional_anchors(policy: Policy) -> list[bytes]:
     """Return the anchors of default trust and the certificates that the caller loaded, without distrusted ones.
 
@@ -253,6 +256,7 @@ def _is_distrusted(blocklist: Blocklist, certificate: Certificate | None) -> boo
     return certificate is None or bool(blocklist.match(certificate)[0] & SERVER_AUTH)
 
 
+@undisturbed
 def _reject_distrusted(policy: Policy, chain: list[bytes]) -> None:
     """Reject a chain that leads to a distrusted certificate, and to no trusted anchor before it."""
     blocklist = _read_blocklist(policy.config)

@@ -572,6 +572,16 @@ def test_after_uninstallation_openssl_verifies_servers(system, servers) -> None:
     assert system.calls == []
 
 
+def test_the_public_function_verifies_natively_without_the_hook(system, servers) -> None:
+    certhook.uninstall()
+    try:
+        context = certhook.create_default_context()
+        assert "_wrap_bio" not in vars(ssl.SSLContext)
+        assert [accepts(context, servers[name]) for name in ("system", "extra", "stranger")] == [True, True, False]
+    finally:
+        certhook.install()
+
+
 # The time during which OpenSSL's verification is disabled.
 
 
