@@ -17,6 +17,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from native_system import Pair, SocketServer, System, server_context
 
 import certhook
@@ -349,6 +351,9 @@ def test_a_root_that_the_caller_loads_is_rejected_if_it_is_distrusted(
     context = ssl.create_default_context()
     context.load_verify_locations(cadata=pem.decode())
     assert not accepts(context, servers["stranger"])
+    # The server may omit the certificate that its root issued, and the system may download it.
+    policy = _native_chain.Policy(context, _config.current(), True, "localhost")
+    assert ssl.PEM_cert_to_DER_cert(pem.decode()) not in _native_chain._additional_anchors(policy)
 
 
 def test_a_distrusted_server_certificate_is_rejected(system, authorities, monkeypatch) -> None:
@@ -359,6 +364,30 @@ def test_a_distrusted_server_certificate_is_rejected(system, authorities, monkey
     assert accepts(context, server)
     distrust(monkeypatch, leaf.cert_chain_pems[0].bytes())
     assert not accepts(context, server)
+
+
+@pytest.mark.parametrize(("name", "is_accepted"), [("extra", True), ("system", False)])
+def test_a_ca_that_a_distrusted_one_also_certified_is_accepted_if_it_is_an_anchor_itself(
+    system, authorities, monkeypatch, name, is_accepted
+) -> None:
+    distrust(monkeypatch, authorities["stranger"].cert_pem.bytes())
+    leaf = authorities[name].issue_cert("localhost").cert_chain_pems[0].bytes()
+    ders = [ssl.PEM_cert_to_DER_cert(pem.decode()) for pem in (leaf, cross_certificate(authorities, name))]
+    policy = _native_chain.Policy(ssl.create_default_context(), _config.current(), True, "localhost")
+    with contextlib.nullcontext() if is_accepted else pytest.raises(ssl.SSLCertVerificationError, match="distrusts"):
+        _native_chain._reject_distrusted(policy, ders)
+
+
+def cross_certificate(authorities: dict[str, trustme.CA], name: str) -> bytes:
+    """Return a certificate for the CA *name* that the CA "stranger" issued, as PEM."""
+    subject, issuer = (x509.load_pem_x509_certificate(authorities[one].cert_pem.bytes()) for one in (name, "stranger"))
+    builder = x509.CertificateBuilder(
+        issuer_name=issuer.subject, subject_name=subject.subject, public_key=subject.public_key()
+    )
+    builder = builder.serial_number(1).not_valid_before(subject.not_valid_before_utc)
+    key = serialization.load_pem_private_key(authorities["stranger"].private_key_pem.bytes(), None)
+    signed = builder.not_valid_after(subject.not_valid_after_utc).sign(key, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM)
 
 
 # Ways around the verification.

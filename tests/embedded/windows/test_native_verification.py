@@ -94,7 +94,7 @@ context.check_hostname = False
 results.append(connect("other.example"))
 context.verify_mode = ssl.CERT_NONE
 results.append(connect("other.example"))
-results.append(list(calls))
+results.append(sorted(set(calls)))
 import truststore
 calls.clear()
 context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -110,7 +110,7 @@ print(json.dumps(results))
         "0x800b010f",
         True,
         False,
-        ["localhost", "other.example", "other.example"],
+        ["localhost", "other.example"],
         False,
         [],
     ]
