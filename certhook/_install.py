@@ -37,7 +37,7 @@ def uninstall() -> None:
         if _finder.is_ours(finder):
             sys.meta_path.remove(finder)
     certhook.enabled_by = None
-    if "certhook._patch" in sys.modules:
+    if wrapped:
         _unwrap()
 
 
@@ -53,6 +53,8 @@ def _unwrap() -> None:
     for context in _contexts_with_store():
         # Without the wrappers, nothing would load the store when the context is asked for its roots.
         load_completely((context,))
+    if "certhook._clients.pyopenssl" in sys.modules:
+        sys.modules["certhook._clients.pyopenssl"].settle()
     while wrapped:
         owner_reference, name, wrapper_reference, is_own = wrapped.pop()
         owner, wrapper = owner_reference(), wrapper_reference()

@@ -1,0 +1,127 @@
+"""OpenSSL's ``X509_STORE`` of a context of pyOpenSSL, through the functions that the package ``cryptography`` exports.
+
+The methods of pyOpenSSL's contexts cannot be used, because a context that has been used for a connection rejects
+changes. OpenSSL itself allows them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from certhook._certificates import x509
+from certhook._certificates.openssl import to_pem, without_settings
+from certhook._state import BUNDLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable
+
+    from certhook.exceptions import CerthookError
+
+#: The functions of OpenSSL that this module and :mod:`certhook._clients.pyopenssl` call. cryptography before 39 does
+#: not export all of them.
+FUNCTIONS = (
+    "BIO_free",
+    "BIO_new_mem_buf",
+    "ERR_clear_error",
+    "SSL_CTX_get_cert_store",
+    "SSL_CTX_get_verify_mode",
+    "SSL_CTX_set_cert_store",
+    "SSL_get_certificate",
+    "X509_STORE_add_cert",
+    "X509_STORE_free",
+    "X509_STORE_load_locations",
+    "X509_STORE_new",
+    "X509_STORE_up_ref",
+    "X509_free",
+    "d2i_X509_bio",
+)
+
+
+class X509Store:
+    """The store of the ``SSL_CTX`` *context*, or a new one that replaces it later.
+
+    :param lib: the functions of OpenSSL
+    :param ffi: the functions of cffi
+    """
+
+    def __init__(self, lib: Any, ffi: Any, context: Any, is_new: bool = False) -> None:
+        self._lib = lib
+        self._ffi = ffi
+        self._context = context
+        self._handle = lib.X509_STORE_new() if is_new else lib.SSL_CTX_get_cert_store(context)
+        if self._handle == ffi.NULL:
+            raise MemoryError("OpenSSL has no X509_STORE")
+
+    def install(self) -> Any:
+        """Replace the store of the context by this one, which is new, and return the previous one.
+
+        The previous one is freed with the returned object. Connections in other threads may still read it.
+        """
+        previous = self._lib.SSL_CTX_get_cert_store(self._context)
+        self._lib.X509_STORE_up_ref(previous)
+        self._lib.SSL_CTX_set_cert_store(self._context, self._handle)
+        return self._ffi.gc(previous, self._lib.X509_STORE_free)
+
+    def load_locations(self, file: Any, directory: Any = None) -> bool:
+        """Load a file and add a hashed directory, each of which may be None. Return whether OpenSSL accepts them."""
+        paths = [self._ffi.NULL if path is None else os.fsencode(path) for path in (file, directory)]
+        is_accepted: bool = self._lib.X509_STORE_load_locations(self._handle, *paths) == 1
+        if not is_accepted:
+            self._lib.ERR_clear_error()
+        return is_accepted
+
+    def load_compiled_store(self, store: str) -> None:
+        """Load every certificate of a compiled store.
+
+        :raises OSError: if it does not exist
+        """
+        if self.load_locations(os.path.join(store, BUNDLE)):
+            return
+        # A certificate that OpenSSL rejects prevents the following ones from being loaded.
+        for name in sorted(os.listdir(store), key=lambda name: (len(name), name)):
+            if name[8:9] == "." and name[9:].isdigit():
+                self.load_locations(os.path.join(store, name))
+
+    def load_anchors(self, anchors: Iterable[bytes], problems: list[CerthookError]) -> None:
+        """Load certificates, each followed by OpenSSL's trust settings if it has any.
+
+        :param problems: a problem is appended if the settings cannot be loaded
+        """
+        parts = []
+        for data in anchors:
+            _, _, end = x509.read(data, 0, len(data))
+            parts.append((data[:end], data[end:]))
+        ders = tuple([der for der, _ in parts])
+        settings = b"".join([to_pem(*part) for part in parts if part[1]])
+        if settings:
+            try:
+                self._load_text(settings)
+                ders = tuple([der for der, auxiliary in parts if not auxiliary])
+            except OSError as error:
+                ders = without_settings([der + auxiliary for der, auxiliary in parts], error, problems)
+        for der in ders:
+            self._add(der)
+
+    def _load_text(self, text: bytes) -> None:
+        """Load PEM text through a file: OpenSSL reads trust settings only from a file."""
+        from tempfile import mkstemp
+
+        descriptor, path = mkstemp()
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(text)
+            if not self.load_locations(path):
+                raise OSError(f"OpenSSL does not load {path}")
+        finally:
+            os.unlink(path)
+
+    def _add(self, der: bytes) -> None:
+        lib = self._lib
+        source = lib.BIO_new_mem_buf(der, len(der))
+        certificate = lib.d2i_X509_bio(source, self._ffi.NULL)
+        if certificate != self._ffi.NULL:
+            lib.X509_STORE_add_cert(self._handle, certificate)
+            lib.X509_free(certificate)
+        lib.BIO_free(source)
+        lib.ERR_clear_error()

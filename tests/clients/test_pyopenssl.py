@@ -1,0 +1,367 @@
+"""Clients and servers that use pyOpenSSL: Twisted's Agent, treq, pymongo[ocsp], and requests over pyOpenSSL.
+
+The CA "system" is only in the operating system's store, "bundled" is only in certifi's bundle, "extra" is an additional
+root, and "stranger" is in none of them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+import support
+from layouts import DEBIAN, DEBIAN_OPENSSL, FEDORA_43, FEDORA_44
+from linux_machine import Hashed, Pem
+
+#: Other versions of pyOpenSSL and cryptography, and whether the hook supports them.
+VERSIONS = {
+    "26.4": (["pyopenssl == 26.4.*"], True),
+    "25.0": (["pyopenssl == 25.0.*"], True),
+    "24.1": (["pyopenssl == 24.1.*"], True),
+    "23.3": (["pyopenssl == 23.3.*", "cryptography == 41.*"], True),
+    "23.0": (["pyopenssl == 23.0.*", "cryptography == 38.*"], False),
+}
+
+#: The code of functions that fetch "hello" from a server.
+PLAIN = """
+import socket
+from OpenSSL import SSL
+def fetch(port, context=None):
+    if context is None:
+        context = SSL.Context(SSL.TLS_METHOD)
+        context.set_default_verify_paths()
+    return converse(context, port)
+def converse(context, port, mode=SSL.VERIFY_PEER):
+    context.set_verify(mode, lambda *args: bool(args[-1]) or mode == SSL.VERIFY_NONE)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+        raw.settimeout(None)
+        connection = SSL.Connection(context, raw)
+        connection.set_tlsext_host_name(b"localhost")
+        connection.set_connect_state()
+        connection.do_handshake()
+        connection.sendall(b"GET /hello HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+        data = b""
+        while not data.endswith(b"hello"):
+            data += connection.recv(4096)
+        return b"hello"
+"""
+REACTOR = """
+import threading
+from twisted.internet import {name}
+{name}.install()
+from twisted.internet import reactor, threads
+threading.Thread(target=reactor.run, kwargs=dict(installSignalHandlers=False), daemon=True).start()
+"""
+CLIENTS = {
+    "pyOpenSSL": PLAIN,
+    "pyOpenSSL, TLS_CLIENT_METHOD": f"""{PLAIN}
+def fetch(port):
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_default_verify_paths()
+    return converse(context, port)
+""",
+    "pyOpenSSL, connect()": f"""{PLAIN}
+def fetch(port):
+    context = SSL.Context(method=SSL.SSLv23_METHOD)
+    context.set_default_verify_paths()
+    context.set_verify(SSL.VERIFY_PEER, lambda *args: args[-1] == 1)
+    connection = SSL.Connection(context, socket.socket())
+    connection.connect(("127.0.0.1", port))
+    connection.do_handshake()
+    connection.sendall(b"GET /hello HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+    data = b""
+    while not data.endswith(b"hello"):
+        data += connection.recv(4096)
+    return b"hello"
+""",
+    "Twisted": f"""{REACTOR.format(name="selectreactor")}
+from twisted.web.client import Agent, readBody
+agent = Agent(reactor)
+def fetch(port):
+    url = b"https://localhost:%d/hello" % port
+    return threads.blockingCallFromThread(reactor, lambda: agent.request(b"GET", url).addCallback(readBody))
+""",
+    "treq": f"""{REACTOR.format(name="asyncioreactor")}
+import treq
+def fetch(port):
+    request = lambda: treq.get("https://localhost:%d/hello" % port, persistent=False).addCallback(treq.text_content)
+    return threads.blockingCallFromThread(reactor, request)
+""",
+    "pymongo": """
+import pymongo, pymongo.pyopenssl_context
+def fetch(port, **options):
+    options.setdefault("serverSelectionTimeoutMS", 3000)
+    with pymongo.MongoClient("localhost", port, tls=True, directConnection=True, **options) as client:
+        return client.admin.command("hello")["text"]
+""",
+    "pymongo, asynchronous": """
+import pymongo, pymongo.pyopenssl_context
+async def fetch(port, **options):
+    options.setdefault("serverSelectionTimeoutMS", 3000)
+    async with pymongo.AsyncMongoClient("localhost", port, tls=True, directConnection=True, **options) as client:
+        return (await client.admin.command("hello"))["text"]
+""",
+    "requests": """
+import requests, urllib3.contrib.pyopenssl
+urllib3.contrib.pyopenssl.inject_into_urllib3()
+def fetch(port, **options):
+    return requests.get("https://localhost:%d/hello" % port, timeout=20, **options).text
+""",
+}
+#: The CAs that clients trust on stock Python.
+STOCK = {name: {"bundled"} if name == "requests" else {"system"} for name in CLIENTS}
+
+HARNESS = """
+import asyncio, inspect, json, os, traceback
+def result(port):
+    try:
+        reply = fetch(port)
+        if inspect.iscoroutine(reply):
+            reply = asyncio.run(reply)
+    except Exception:
+        text = traceback.format_exc()
+        return False if "certificate verify failed" in text.lower() else text
+    assert reply in ("hello", b"hello"), reply
+    return True
+print(json.dumps({name: result(port) for name, port in json.loads(os.environ["PORTS"]).items()}))
+"""
+
+LAYOUTS = {
+    "Debian": (DEBIAN_OPENSSL, {"system"}),
+    "Debian, another OpenSSL": (DEBIAN, {"system"}),
+    "Fedora 43, another OpenSSL": (FEDORA_43, {"system"}),
+    "Fedora 44, another OpenSSL": (FEDORA_44, {"system"}),
+    "empty container": ({}, set()),
+}
+
+#: The CAs of the servers and of the clients.
+NAMES = ("system", "bundled", "extra", "stranger")
+
+
+def environment_of(once, pip_install, wheel, name: str, requirements: list[str]) -> Path:
+    with once(name) as (directory, is_first):
+        python = support.interpreter_of(directory / "venv")
+        if is_first:
+            support.make_environment(directory / "venv")
+            pip_install(python, wheel, *requirements)
+            support.byte_compile(python)
+    return python
+
+
+@pytest.fixture(scope="session")
+def pyopenssl_python(once, pip_install, wheel) -> Path:
+    """The interpreter of an environment with certhook and the clients."""
+    requirements = ["pyopenssl", "twisted[tls]", "treq", "pymongo[ocsp] >= 4.9", "requests", "scrapy"]
+    return environment_of(once, pip_install, wheel, "pyopenssl", requirements)
+
+
+@pytest.fixture
+def run_client(machine, pyopenssl_python, ports, cas, tmp_path) -> Callable[..., Any]:
+    """Run a program on a machine with the given files, and return what it prints as JSON."""
+
+    def run(code: str, tree=DEBIAN, protocol="https", harness=HARNESS, **variables) -> Any:
+        all_ports = ports(protocol)
+        bundle = str(support.purelib(pyopenssl_python) / "certifi" / "cacert.pem")
+        private = tmp_path / "private"
+        private.mkdir()
+        (private / "extra.pem").write_bytes(cas.pem("extra"))
+        (private / support.hashed_name(cas.der("extra"))).write_bytes(cas.pem("extra"))
+        (private / "cacert.pem").write_bytes(machine.bundle)
+        for name in cas.names:
+            issued = getattr(cas, name).issue_cert("localhost")
+            (private / f"{name}-leaf.pem").write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+        done = machine.run(
+            pyopenssl_python,
+            code + harness,
+            tree,
+            tmp_path,
+            over={bundle: machine.bundle},
+            PORTS=json.dumps({name: all_ports[name] for name in NAMES}),
+            PRIVATE=str(private),
+            CERTIFI=bundle,
+            **variables,
+        )
+        assert "certhook" not in done.stderr.lower().replace("certhook-tests", ""), done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def trusted(run_client) -> Callable[..., set[str]]:
+    """Return the names of the servers that a client trusts."""
+
+    def run(*args, **kwargs) -> set[str]:
+        results = run_client(*args, **kwargs)
+        failures = [f"{name}: {value}" for name, value in results.items() if not isinstance(value, bool)]
+        assert not failures, "\n".join(failures)
+        return {name for name, is_trusted in results.items() if is_trusted}
+
+    return run
+
+
+def protocol_of(name: str) -> str:
+    return "mongodb" if name.startswith("pymongo") else "https"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_trusts_the_roots_of_the_system_and_of_the_bundle(trusted, name, layout) -> None:
+    tree, system = LAYOUTS[layout]
+    assert trusted(CLIENTS[name], tree, protocol=protocol_of(name)) == {"bundled"} | system
+
+
+@pytest.mark.parametrize("layout", ["Debian, another OpenSSL", "empty container"])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_trusts_fewer_roots_without_certhook(trusted, name, layout) -> None:
+    tree, system = LAYOUTS[layout]
+    expected = STOCK[name] - ({"system"} - system)
+    assert trusted(CLIENTS[name], tree, protocol=protocol_of(name), CERTHOOK_DISABLED="1") == expected
+
+
+#: A program that prints which of the servers each of CONTEXTS trusts, a dictionary of functions.
+TRUSTED_BY_EACH = f"""{PLAIN}
+import certifi, json, os
+from OpenSSL import crypto
+PRIVATE = os.environ["PRIVATE"]
+EXTRA = os.path.join(PRIVATE, "extra.pem")
+def new(method=SSL.TLS_METHOD):
+    return SSL.Context(method)
+def with_certificate(context, name="stranger"):
+    context.use_certificate_chain_file(os.path.join(PRIVATE, name + "-leaf.pem"))
+    context.use_privatekey_file(os.path.join(PRIVATE, name + "-leaf.pem"))
+    return context
+def add_extra(context):
+    with open(EXTRA, "rb") as file:
+        context.get_cert_store().add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, file.read()))
+def is_trusted(make, port):
+    context = make()
+    try:
+        return converse(context, port, SSL.VERIFY_NONE if make.__name__ == "unverified" else SSL.VERIFY_PEER) == b"hello"
+    except SSL.Error as error:
+        assert "certificate verify failed" in str(error), error
+        return False
+"""
+PRINT_EACH = """
+ports = json.loads(os.environ["PORTS"])
+functions = [value for name, value in list(vars().items()) if name not in before and callable(value)]
+print(json.dumps({make.__name__: " ".join(name for name in ports if is_trusted(make, ports[name])) for make in functions}))
+"""
+
+#: Functions that create a context with choices of the caller, and what it trusts without and with certhook.
+CHOICES = {
+    "no_roots": ("", "", ""),
+    "unverified": ("", "system bundled extra stranger", "system bundled extra stranger"),
+    "private_file": ("context.load_verify_locations(EXTRA)", "extra", "extra"),
+    "private_directory": ("context.load_verify_locations(None, PRIVATE)", "extra", "extra"),
+    "copy_of_certifi": ("context.load_verify_locations(os.path.join(PRIVATE, 'cacert.pem'))", "bundled", "bundled"),
+    "own_store": ("add_extra(context)", "extra", "extra"),
+    "default": ("context.set_default_verify_paths()", "system", "system bundled"),
+    "certifi_file": ("context.load_verify_locations(certifi.where())", "bundled", "system bundled"),
+    "certifi_bytes": ("context.load_verify_locations(certifi.where().encode())", "bundled", "system bundled"),
+    "certifi_and_directory": (
+        "context.load_verify_locations(certifi.where(), PRIVATE)",
+        "bundled extra",
+        "system bundled extra",
+    ),
+    "certifi_and_default": (
+        "context.load_verify_locations(certifi.where()); context.set_default_verify_paths()",
+        "system bundled",
+        "system bundled",
+    ),
+    "file_then_default": (
+        "context.load_verify_locations(EXTRA); context.set_default_verify_paths()",
+        "system extra",
+        "system bundled extra",
+    ),
+    "default_then_file": (
+        "context.set_default_verify_paths(); context.load_verify_locations(EXTRA)",
+        "system extra",
+        "system bundled extra",
+    ),
+    "client_method_then_file": (
+        "context = new(SSL.TLS_CLIENT_METHOD); context.set_default_verify_paths(); context.load_verify_locations(EXTRA)",
+        "system extra",
+        "system bundled extra",
+    ),
+    "store_then_default": (
+        "add_extra(context); context.set_default_verify_paths()",
+        "system extra",
+        "system bundled extra",
+    ),
+    "default_then_store": (
+        "context.set_default_verify_paths(); add_extra(context)",
+        "system extra",
+        "system bundled extra",
+    ),
+    "store_with_certificate": (
+        "with_certificate(context); add_extra(context); context.set_default_verify_paths()",
+        "system extra",
+        "system extra",
+    ),
+    "certificate": ("with_certificate(context); context.set_default_verify_paths()", "system", "system bundled"),
+    "flags": (
+        "context.set_default_verify_paths(); context.get_cert_store().set_flags(crypto.X509StoreFlags.CRL_CHECK)",
+        "",
+        "",
+    ),
+}
+CHOICES_CODE = (
+    TRUSTED_BY_EACH
+    + "before = {*vars(), 'before'}\n"
+    + "".join(
+        f"def {name}():\n    context = new()\n    {code}\n    return context\n"
+        for name, (code, _, _) in CHOICES.items()
+    )
+)
+
+
+def test_the_choices_of_the_caller_are_respected(run_client) -> None:
+    expected = {name: trusted for name, (_, _, trusted) in CHOICES.items()}
+    assert run_client(CHOICES_CODE, harness=PRINT_EACH) == expected
+
+
+def test_the_same_choices_without_certhook(run_client) -> None:
+    expected = {name: trusted for name, (_, trusted, _) in CHOICES.items()}
+    assert run_client(CHOICES_CODE, harness=PRINT_EACH, CERTHOOK_DISABLED="1") == expected
+
+
+#: What default trust and certifi's file are with these variables.
+VARIABLES = {
+    "SSL_CERT_FILE": ({"SSL_CERT_FILE": "/company.pem"}, "extra", "bundled extra"),
+    "SSL_CERT_DIR": ({"SSL_CERT_DIR": "/company"}, "extra", "bundled extra"),
+    "a missing SSL_CERT_FILE": ({"SSL_CERT_FILE": "/company.pem", "SSL_CERT_DIR": "/none"}, "extra", "bundled extra"),
+    "CERTHOOK_ADOPT": ({"CERTHOOK_ADOPT": "none"}, "system bundled", "bundled"),
+    "CERTHOOK_CLIENTS": ({"CERTHOOK_CLIENTS": "none"}, "system", "bundled"),
+    "CERTHOOK_LOAD": ({"CERTHOOK_LOAD": "eager"}, "system bundled", "system bundled"),
+    "CERTHOOK_STORE_DIR": ({"CERTHOOK_STORE_DIR": "none"}, "system bundled", "system bundled"),
+    "CERTHOOK_SOURCES": ({"CERTHOOK_SOURCES": "system"}, "system", "system"),
+    "CERTHOOK_EXTRA_CA_CERTS": (
+        {"CERTHOOK_EXTRA_CA_CERTS": "/company.pem"},
+        "system bundled extra",
+        "system bundled extra",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_variables_apply(run_client, name) -> None:
+    variables, default, certifi = VARIABLES[name]
+    code = (
+        TRUSTED_BY_EACH
+        + """
+before = {*vars(), 'before'}
+def default():
+    context = new()
+    context.set_default_verify_paths()
+    return context
+def certifi_file():
+    context = new()
+    context.load_verify_locations(certifi.where())
+    return context
+"""
+    )
+    tree = {**DEBIAN, "/company.pem": Pem("extra"), "/company": Hashed("extra")}
+    assert run_client(code, tree, harness=PRINT_EACH, **variables) == {"default": default, "certifi_file": certifi}
