@@ -145,17 +145,16 @@ class Roots:
         first = self._answered
         if purpose == CLIENT_AUTH:
             first = max(first, self._answered_for_servers)
-        requests = self._requests[first:]
-        self._answered = len(self._requests)
-        for request in requests:
+        for request in self._requests[first:]:
             self._fulfil(request, purpose, self._x509_store())
+        # Last, because other threads compare it without the lock.
+        self._answered = len(self._requests)
 
     def _answer_for_servers(self) -> None:
         first = max(self._answered, self._answered_for_servers)
-        requests = self._requests[first:]
-        self._answered_for_servers = len(self._requests)
-        for request in requests:
+        for request in self._requests[first:]:
             self._fulfil(request, CLIENT_AUTH, self._x509_store())
+        self._answered_for_servers = len(self._requests)
 
     def _retract(self) -> None:
         """Replace the store of certificates by one for servers, without a public bundle."""

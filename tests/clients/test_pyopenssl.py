@@ -13,7 +13,7 @@ from typing import Any, Callable
 import pytest
 import support
 from layouts import DEBIAN, DEBIAN_OPENSSL, FEDORA_43, FEDORA_44
-from linux_machine import Hashed, Pem
+from linux_machine import Hashed, LinuxMachine, Pem
 
 #: Other versions of pyOpenSSL and cryptography, and whether the hook supports them.
 VERSIONS = {
@@ -110,8 +110,8 @@ def fetch(port, **options):
     return requests.get("https://localhost:%d/hello" % port, timeout=20, **options).text
 """,
 }
-#: The CAs that clients trust on stock Python.
-STOCK = {name: {"bundled"} if name == "requests" else {"system"} for name in CLIENTS}
+#: The CAs that clients trust on stock Python with another OpenSSL. pymongo's asynchronous client uses ssl.
+STOCK = {**dict.fromkeys(CLIENTS, {"system"}), "requests": {"bundled"}, "pymongo, asynchronous": set()}
 
 HARNESS = """
 import asyncio, inspect, json, os, traceback
@@ -155,6 +155,12 @@ def pyopenssl_python(once, pip_install, wheel) -> Path:
     """The interpreter of an environment with certhook and the clients."""
     requirements = ["pyopenssl", "twisted[tls]", "treq", "pymongo[ocsp] >= 4.9", "requests", "scrapy"]
     return environment_of(once, pip_install, wheel, "pyopenssl", requirements)
+
+
+@pytest.fixture(scope="module")
+def machine(root, cas, servers, pyopenssl_python, tmp_path_factory) -> LinuxMachine:
+    """A machine on which each test defines the files at the paths of the system's store."""
+    return LinuxMachine(cas, servers, pyopenssl_python, pyopenssl_python, tmp_path_factory.mktemp("pyopenssl"))
 
 
 @pytest.fixture
@@ -239,7 +245,8 @@ def add_extra(context):
 def is_trusted(make, port):
     context = make()
     try:
-        return converse(context, port, SSL.VERIFY_NONE if make.__name__ == "unverified" else SSL.VERIFY_PEER) == b"hello"
+        mode = SSL.VERIFY_NONE if make.__name__ == "unverified" else SSL.VERIFY_PEER
+        return converse(context, port, mode) == b"hello"
     except SSL.Error as error:
         assert "certificate verify failed" in str(error), error
         return False
@@ -247,7 +254,8 @@ def is_trusted(make, port):
 PRINT_EACH = """
 ports = json.loads(os.environ["PORTS"])
 functions = [value for name, value in list(vars().items()) if name not in before and callable(value)]
-print(json.dumps({make.__name__: " ".join(name for name in ports if is_trusted(make, ports[name])) for make in functions}))
+results = {make: " ".join(name for name in ports if is_trusted(make, ports[name])) for make in functions}
+print(json.dumps({make.__name__: trusted for make, trusted in results.items()}))
 """
 
 #: Functions that create a context with choices of the caller, and what it trusts without and with certhook.
@@ -282,7 +290,8 @@ CHOICES = {
         "system bundled extra",
     ),
     "client_method_then_file": (
-        "context = new(SSL.TLS_CLIENT_METHOD); context.set_default_verify_paths(); context.load_verify_locations(EXTRA)",
+        "context = new(SSL.TLS_CLIENT_METHOD)\n    context.set_default_verify_paths()\n"
+        "    context.load_verify_locations(EXTRA)",
         "system extra",
         "system bundled extra",
     ),
@@ -330,16 +339,15 @@ def test_the_same_choices_without_certhook(run_client) -> None:
 
 #: What default trust and certifi's file are with these variables.
 VARIABLES = {
-    "SSL_CERT_FILE": ({"SSL_CERT_FILE": "/company.pem"}, "extra", "bundled extra"),
-    "SSL_CERT_DIR": ({"SSL_CERT_DIR": "/company"}, "extra", "bundled extra"),
-    "a missing SSL_CERT_FILE": ({"SSL_CERT_FILE": "/company.pem", "SSL_CERT_DIR": "/none"}, "extra", "bundled extra"),
+    "SSL_CERT_FILE": ({"SSL_CERT_FILE": "/etc/company.pem"}, "extra", "bundled extra"),
+    "SSL_CERT_DIR": ({"SSL_CERT_DIR": "/etc/company"}, "extra", "bundled extra"),
     "CERTHOOK_ADOPT": ({"CERTHOOK_ADOPT": "none"}, "system bundled", "bundled"),
     "CERTHOOK_CLIENTS": ({"CERTHOOK_CLIENTS": "none"}, "system", "bundled"),
     "CERTHOOK_LOAD": ({"CERTHOOK_LOAD": "eager"}, "system bundled", "system bundled"),
     "CERTHOOK_STORE_DIR": ({"CERTHOOK_STORE_DIR": "none"}, "system bundled", "system bundled"),
     "CERTHOOK_SOURCES": ({"CERTHOOK_SOURCES": "system"}, "system", "system"),
     "CERTHOOK_EXTRA_CA_CERTS": (
-        {"CERTHOOK_EXTRA_CA_CERTS": "/company.pem"},
+        {"CERTHOOK_EXTRA_CA_CERTS": "/etc/company.pem"},
         "system bundled extra",
         "system bundled extra",
     ),
@@ -363,5 +371,375 @@ def certifi_file():
     return context
 """
     )
-    tree = {**DEBIAN, "/company.pem": Pem("extra"), "/company": Hashed("extra")}
+    tree = {**DEBIAN, "/etc/company.pem": Pem("extra"), "/etc/company": Hashed("extra")}
     assert run_client(code, tree, harness=PRINT_EACH, **variables) == {"default": default, "certifi_file": certifi}
+
+
+#: A program that prints from which CAs each of a dictionary of contexts accepts clients.
+SERVERS = (
+    TRUSTED_BY_EACH
+    + """
+def pump(*connections):
+    done = set()
+    for _ in range(8):
+        for connection, peer in (connections, connections[::-1]):
+            try:
+                connection.do_handshake()
+                done.add(connection)
+            except SSL.WantReadError:
+                pass
+            try:
+                peer.bio_write(connection.bio_read(65536))
+            except SSL.WantReadError:
+                pass
+    return len(done) == len(connections)
+def accepts(context, name, select=None):
+    accepting = with_certificate(new()) if select else context
+    for each in (accepting, context):
+        with suppress(ValueError):  # It was used for a client.
+            each.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *args: bool(args[-1]))
+    if select:
+        accepting.set_tlsext_servername_callback(lambda connection: connection.set_context(context))
+    client_context = with_certificate(new(), name)
+    client, server = SSL.Connection(client_context, None), SSL.Connection(accepting, None)
+    client.set_tlsext_host_name(b"localhost")
+    client.set_connect_state()
+    server.set_accept_state()
+    try:
+        assert pump(client, server)
+    except SSL.Error as error:
+        assert "certificate verify failed" in str(error) or "unknown ca" in str(error), error
+        return False
+    assert server.get_peer_certificate()
+    return True
+def use_for_a_client(context):
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *args: bool(args[-1]))
+    return trusted(context)
+def trusted(context):
+    names = []
+    for name, port in json.loads(os.environ["PORTS"]).items():
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+            raw.settimeout(None)
+            connection = SSL.Connection(context, raw)
+            connection.set_connect_state()
+            try:
+                connection.do_handshake()
+                names.append(name)
+            except SSL.Error as error:
+                assert "certificate verify failed" in str(error), error
+    return " ".join(names)
+from contextlib import suppress
+"""
+)
+PRINT_ACCEPTED = """
+names = list(json.loads(os.environ["PORTS"]))
+functions = [value for name, value in list(vars().items()) if name not in before and callable(value)]
+results = {}
+for make in functions:
+    context = make()
+    accepted = [name for name in names if accepts(context, name, make.__name__.startswith("selected"))]
+    results[make.__name__] = " ".join(accepted)
+print(json.dumps(results))
+"""
+#: Functions that create a server's context, and the CAs whose clients it accepts without and with certhook.
+SERVER_CONTEXTS = {
+    "default": ("context = with_certificate(new()); context.set_default_verify_paths()", "system", "system"),
+    "server_method": (
+        "context = with_certificate(new(SSL.TLS_SERVER_METHOD)); context.set_default_verify_paths()",
+        "system",
+        "system",
+    ),
+    "selected_by_name": ("context = with_certificate(new()); context.set_default_verify_paths()", "system", "system"),
+    "with_private_file": (
+        "context = with_certificate(new()); context.set_default_verify_paths(); context.load_verify_locations(EXTRA)",
+        "system extra",
+        "system extra",
+    ),
+    "certifi_file": (
+        "context = with_certificate(new()); context.load_verify_locations(certifi.where())",
+        "bundled",
+        "bundled",
+    ),
+    "certifi_file_with_server_method": (
+        "context = with_certificate(new(SSL.TLS_SERVER_METHOD)); context.load_verify_locations(certifi.where())",
+        "bundled",
+        "bundled",
+    ),
+    "after_a_client": (
+        "context = with_certificate(new()); context.set_default_verify_paths(); use_for_a_client(context)",
+        "system",
+        "system",
+    ),
+    "private_file_after_a_client": (
+        "context = with_certificate(new()); context.load_verify_locations(EXTRA)\n"
+        "    context.set_default_verify_paths(); use_for_a_client(context)",
+        "system extra",
+        "system extra",
+    ),
+    "store_after_a_client": (
+        "context = with_certificate(new()); context.set_default_verify_paths(); add_extra(context)\n"
+        "    use_for_a_client(context)",
+        "system extra",
+        "system extra",
+    ),
+    "private_file": ("context = with_certificate(new()); context.load_verify_locations(EXTRA)", "extra", "extra"),
+    "twisted": (
+        "from twisted.internet.ssl import CertificateOptions, PrivateCertificate, platformTrust\n"
+        "    with open(os.path.join(PRIVATE, 'stranger-leaf.pem'), 'rb') as file:\n"
+        "        leaf = PrivateCertificate.loadPEM(file.read())\n"
+        "    key = leaf.privateKey.original\n"
+        "    context = CertificateOptions(key, leaf.original, trustRoot=platformTrust()).getContext()",
+        "system",
+        "system",
+    ),
+}
+SERVERS_CODE = (
+    SERVERS
+    + "before = {*vars(), 'before'}\n"
+    + "".join(f"def {name}():\n    {code}\n    return context\n" for name, (code, _, _) in SERVER_CONTEXTS.items())
+)
+
+
+def test_a_server_never_accepts_clients_with_roots_of_the_bundle(run_client) -> None:
+    expected = {name: accepted for name, (_, _, accepted) in SERVER_CONTEXTS.items()}
+    assert run_client(SERVERS_CODE, harness=PRINT_ACCEPTED) == expected
+
+
+def test_the_same_servers_without_certhook(run_client) -> None:
+    expected = {name: accepted for name, (_, accepted, _) in SERVER_CONTEXTS.items()}
+    assert run_client(SERVERS_CODE, harness=PRINT_ACCEPTED, CERTHOOK_DISABLED="1") == expected
+
+
+def test_a_server_accepts_clients_with_an_additional_root(run_client) -> None:
+    code = (
+        SERVERS
+        + """
+before = {*vars(), "before"}
+def default():
+    context = with_certificate(new())
+    context.set_default_verify_paths()
+    return context
+"""
+    )
+    tree = {**DEBIAN, "/etc/company.pem": Pem("extra")}
+    variables = {"CERTHOOK_EXTRA_CA_CERTS": "/etc/company.pem"}
+    assert run_client(code, tree, harness=PRINT_ACCEPTED, **variables) == {"default": "system extra"}
+
+
+#: Programs that print the results of the function trusted() as JSON, and the results.
+PROGRAMS = {
+    "a context for a server, then for a client": (
+        """
+context = with_certificate(new())
+context.set_default_verify_paths()
+results = [accepts(context, "system"), accepts(context, "bundled"), trusted(context)]
+""",
+        [True, False, "system"],
+    ),
+    "a client after the server has replaced the store": (
+        """
+context = with_certificate(new())
+context.set_default_verify_paths()
+results = [use_for_a_client(context), accepts(context, "system"), accepts(context, "bundled"), trusted(context)]
+""",
+        ["system bundled", True, False, "system"],
+    ),
+    "a modified store": (
+        """
+context = with_certificate(new())
+context.set_default_verify_paths()
+results = [use_for_a_client(context)]
+context.get_cert_store()
+try:
+    accepts(context, "bundled")
+except Exception as error:
+    results.append(type(error).__name__)
+""",
+        ["system bundled", "CerthookError"],
+    ),
+    "threads": (
+        """
+import threading
+context = new()
+context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+context.set_default_verify_paths()
+results, barrier = [], threading.Barrier(8)
+def connect():
+    barrier.wait()
+    results.append(trusted(context))
+threads = [threading.Thread(target=connect) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+""",
+        ["system bundled"] * 8,
+    ),
+    "uninstall": (
+        """
+import certhook
+contexts = [new() for _ in range(2)]
+for context in contexts:
+    context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+    context.set_default_verify_paths()
+results = [trusted(contexts[0])]
+certhook.uninstall()
+results += [trusted(contexts[0]), trusted(contexts[1]), hasattr(SSL.Context.set_default_verify_paths, "__certhook__")]
+""",
+        ["system bundled", "system bundled", "system", False],
+    ),
+    "reload": (
+        """
+import importlib
+importlib.reload(SSL)
+context = SSL.Context(SSL.TLS_METHOD)
+context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+context.set_default_verify_paths()
+results = [trusted(context)]
+""",
+        ["system bundled"],
+    ),
+    "two copies": (
+        """
+import sys
+import certhook
+before = SSL.Context.set_default_verify_paths
+for name in [name for name in sys.modules if name.partition(".")[0] == "certhook"]:
+    del sys.modules[name]
+import certhook
+certhook.install()
+context = new()
+context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+context.set_default_verify_paths()
+results = [trusted(context), SSL.Context.set_default_verify_paths is before]
+""",
+        ["system bundled", True],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program(run_client, name) -> None:
+    code, expected = PROGRAMS[name]
+    assert run_client(SERVERS + code, harness="\nprint(json.dumps(results))") == expected
+
+
+def test_install_applies_to_a_module_and_to_contexts_that_exist(run_client) -> None:
+    code = (
+        SERVERS
+        + """
+context, used = new(), new()
+used.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+used.set_default_verify_paths()
+results = [trusted(used)]
+del os.environ["CERTHOOK_DISABLED"]
+import certhook
+certhook.install()
+context.set_default_verify_paths()
+results += [trusted(used), trusted(context)]
+"""
+    )
+    results = run_client(code, harness="\nprint(json.dumps(results))", CERTHOOK_DISABLED="1")
+    assert results == ["system", "system", "system bundled"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_versions_of_pyopenssl(once, pip_install, wheel, cas, servers, ports, tmp_path, root, version) -> None:
+    """The hook is active, or it changes nothing and status reports the reason."""
+    requirements, is_supported = VERSIONS[version]
+    python = environment_of(once, pip_install, wheel, f"pyopenssl {version}", requirements)
+    machine = LinuxMachine(cas, servers, python, python, tmp_path / "machine")
+    (tmp_path / "machine").mkdir()
+    all_ports = {name: ports("https")[name] for name in NAMES}
+    code = (
+        PLAIN
+        + HARNESS
+        + """
+from certhook._state import process
+print(process.clients["OpenSSL.SSL" if "OpenSSL.SSL" in process.clients else "pyopenssl"])
+print(hasattr(SSL.Context.set_default_verify_paths, "__certhook__"))
+"""
+    )
+    done = machine.run(python, code, DEBIAN, tmp_path, PORTS=json.dumps(all_ports))
+    results, reason, is_wrapped = done.stdout.splitlines()
+    trusted = {name for name, is_trusted in json.loads(results).items() if is_trusted}
+    if is_supported:
+        assert (trusted, reason, is_wrapped) == ({"system", "bundled"}, "", "True")
+    else:
+        assert (trusted, is_wrapped) == ({"system"}, "False")
+        assert "cryptography does not export X509_STORE_up_ref of OpenSSL" in reason
+
+
+#: Programs that damage certhook, and the servers that a context with default trust trusts.
+FAULTS = {
+    "an internal error": ("certhook._trust.current = None", "system"),
+    "an internal error and CERTHOOK_SOURCES": (
+        "certhook._trust.current = None; os.environ['CERTHOOK_SOURCES'] = 'bundled'",
+        "",
+    ),
+    "adoption fails": ("certhook._adoption.find_file = None", "system bundled"),
+    "the roots are not recorded": ("certhook._clients.pyopenssl.Roots = None", "system"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_an_internal_error_never_breaks_the_library(run_client, name) -> None:
+    code, expected = FAULTS[name]
+    code = f"""{SERVERS}
+import sys, warnings
+import certhook, certhook._trust, certhook._adoption
+import certhook._clients.pyopenssl
+warnings.simplefilter("ignore")
+{code}
+context = new()
+context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+context.set_default_verify_paths()
+context.load_verify_locations(EXTRA)
+results = trusted(context)
+"""
+    expected = " ".join(name for name in NAMES if name in expected.split() or name == "extra")
+    assert run_client(code, harness="\nprint(json.dumps(results))") == expected
+
+
+def test_a_wrong_setting_raises_where_the_roots_are_requested(run_client) -> None:
+    code = f"""{SERVERS}
+context = new()
+try:
+    context.set_default_verify_paths()
+except Exception as error:
+    results = type(error).__name__
+"""
+    variables = {"CERTHOOK_ON_ERROR": "raise", "CERTHOOK_EXTRA_CA_CERTS": "/etc/missing.pem"}
+    assert run_client(code, harness="\nprint(json.dumps(results))", **variables) == "ConfigurationError"
+
+
+def test_a_wrong_setting_causes_one_warning(run_client) -> None:
+    code = f"""{SERVERS}
+import warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    context = new()
+    context.set_default_verify_paths()
+    results = [trusted(context), ["missing.pem" in str(warning.message) for warning in caught]]
+"""
+    variables = {"CERTHOOK_EXTRA_CA_CERTS": "/etc/missing.pem"}
+    results = run_client(code, harness="\nprint(json.dumps(results))", **variables)
+    assert results[1] == [True]
+
+
+@pytest.mark.parametrize(
+    "make", ["context.set_default_verify_paths()", "context.load_verify_locations(certifi.where())"]
+)
+def test_eager_contexts_work_after_chroot(run_client, make) -> None:
+    code = f"""{SERVERS}
+context = new()
+context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+context.{request_roots}
+"localhost".encode("idna")
+os.chroot(PRIVATE)
+os.chdir("/")
+results = trusted(context)
+"""
+    harness = "\nprint(json.dumps(results))"
+    assert run_client(code, harness=harness, CERTHOOK_LOAD="eager") == "system bundled"
