@@ -12,8 +12,13 @@ from typing import Any, Callable
 
 import pytest
 import support
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from layouts import DEBIAN, DEBIAN_OPENSSL, FEDORA_43, FEDORA_44
 from linux_machine import Hashed, LinuxMachine, Pem
+from pki import DAY, NOW
 
 #: Other versions of pyOpenSSL and cryptography, and whether the hook supports them.
 VERSIONS = {
@@ -150,6 +155,16 @@ def environment_of(once, pip_install, wheel, name: str, requirements: list[str])
     return python
 
 
+def namesake(pem: bytes) -> bytes:
+    """Return a root with the subject of another one, and another key."""
+    subject = x509.load_pem_x509_certificate(pem).subject
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
 @pytest.fixture(scope="session")
 def pyopenssl_python(once, pip_install, wheel) -> Path:
     """The interpreter of an environment with certhook and the clients."""
@@ -175,6 +190,7 @@ def run_client(machine, pyopenssl_python, ports, cas, tmp_path) -> Callable[...,
         (private / "extra.pem").write_bytes(cas.pem("extra"))
         (private / support.hashed_name(cas.der("extra"))).write_bytes(cas.pem("extra"))
         (private / "cacert.pem").write_bytes(machine.bundle)
+        (private / "namesake.pem").write_bytes(namesake(cas.pem("system")))
         for name in cas.names:
             issued = getattr(cas, name).issue_cert("localhost")
             (private / f"{name}-leaf.pem").write_bytes(issued.private_key_and_cert_chain_pem.bytes())
@@ -233,6 +249,8 @@ import certifi, json, os
 from OpenSSL import crypto
 PRIVATE = os.environ["PRIVATE"]
 EXTRA = os.path.join(PRIVATE, "extra.pem")
+# Its subject equals that of "system".
+NAMESAKE = os.path.join(PRIVATE, "namesake.pem")
 def new(method=SSL.TLS_METHOD):
     return SSL.Context(method)
 def with_certificate(context, name="stranger"):
@@ -309,6 +327,22 @@ CHOICES = {
         "with_certificate(context); add_extra(context); context.set_default_verify_paths()",
         "system extra",
         "system extra",
+    ),
+    "default_then_namesake": (
+        "context.set_default_verify_paths(); context.load_verify_locations(NAMESAKE)",
+        "system",
+        "system bundled",
+    ),
+    "namesake_then_default": (
+        "context.load_verify_locations(NAMESAKE); context.set_default_verify_paths()",
+        "system",
+        "system bundled",
+    ),
+    "client_method_then_namesake": (
+        "context = new(SSL.TLS_CLIENT_METHOD)\n    context.set_default_verify_paths()\n"
+        "    context.load_verify_locations(NAMESAKE)",
+        "system",
+        "system bundled",
     ),
     "certificate": ("with_certificate(context); context.set_default_verify_paths()", "system", "system bundled"),
     "flags": (
@@ -728,10 +762,8 @@ with warnings.catch_warnings(record=True) as caught:
     assert results[1] == [True]
 
 
-@pytest.mark.parametrize(
-    "make", ["context.set_default_verify_paths()", "context.load_verify_locations(certifi.where())"]
-)
-def test_eager_contexts_work_after_chroot(run_client, make) -> None:
+@pytest.mark.parametrize("request_roots", ["set_default_verify_paths()", "load_verify_locations(certifi.where())"])
+def test_eager_contexts_work_after_chroot(run_client, request_roots) -> None:
     code = f"""{SERVERS}
 context = new()
 context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
