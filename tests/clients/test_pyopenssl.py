@@ -162,6 +162,8 @@ def namesake(pem: bytes) -> bytes:
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    # Otherwise, OpenSSL takes it for the issuer of the other root's certificates.
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
