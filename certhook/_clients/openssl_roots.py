@@ -90,8 +90,16 @@ class Roots:
         self._files: list[tuple[Any, Any]] = []
         self._previous: Any = None
 
-    def request(self, request: Request) -> None:
-        """Answer *request*, now or as soon as the purpose is known."""
+    def request(
+        self, config: Config, load_stock: Callable[[], object], file: Any = None, bundle: str | None = None
+    ) -> None:
+        """Answer a request for default trust or a public bundle, now or as soon as the purpose is known.
+
+        :param load_stock: loads the roots of stock pyOpenSSL
+        :param file: the public bundle that the caller names, None if it requests default trust
+        :param bundle: the name of this bundle
+        """
+        request = Request(config, load_stock, file, bundle)
         with self._lock:
             if self.purpose is None:
                 self._prepare(request)

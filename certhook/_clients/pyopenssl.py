@@ -8,12 +8,10 @@ first of five known files. ``Context.set_default_verify_paths()`` requests defau
 
 from __future__ import annotations
 
-from certhook import _adoption, _config
-from certhook._clients.openssl_roots import Request, Roots
-from certhook._clients.x509_store import FUNCTIONS
+from certhook import _config
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._finder import undisturbed
-from certhook._state import incomplete, is_wrapped, mark, marked, markers_of, wrap
+from certhook._state import incomplete, is_wrapped, load_module, mark, marked, markers_of, wrap
 from certhook.exceptions import CerthookError
 
 TYPE_CHECKING = False
@@ -21,9 +19,29 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Callable
 
+    from certhook._clients.openssl_roots import Roots
+
     #: A function with any signature, and with attributes of certhook.
     Function = Any
     Factory = Callable[[ModuleType, Function], Function]
+
+# The functions of OpenSSL that the hook calls. cryptography does not export all of them before release 41.
+_FUNCTIONS = (
+    "BIO_free",
+    "BIO_new_mem_buf",
+    "ERR_clear_error",
+    "SSL_CTX_get_cert_store",
+    "SSL_CTX_get_verify_mode",
+    "SSL_CTX_set_cert_store",
+    "SSL_get_certificate",
+    "X509_STORE_add_cert",
+    "X509_STORE_free",
+    "X509_STORE_load_locations",
+    "X509_STORE_new",
+    "X509_STORE_up_ref",
+    "X509_free",
+    "d2i_X509_bio",
+)
 
 _PURPOSES = {
     "TLS_CLIENT_METHOD": SERVER_AUTH,
@@ -52,7 +70,7 @@ def apply(module: ModuleType) -> None:
     for name in ("_ffi", "VERIFY_PEER"):
         if not hasattr(module, name):
             raise incomplete(module, name)
-    for name in FUNCTIONS:
+    for name in _FUNCTIONS:
         if not hasattr(library, name):
             raise CerthookError(f"cryptography does not export {name} of OpenSSL; cryptography 41 and later do")
     global _contexts
@@ -80,8 +98,9 @@ def _roots_of(context: Any) -> Any:
 
 def _record(module: Any, context: Any, purpose: int | None, is_new: bool) -> Roots:
     markers: Any = mark(context)
-    markers.openssl_roots = Roots(module, context._context, purpose, is_new)
-    roots: Roots = markers.openssl_roots
+    # Imported for the first context: many programs import OpenSSL.SSL, but use only OpenSSL.crypto.
+    roots: Roots = load_module("_clients.openssl_roots").Roots(module, context._context, purpose, is_new)
+    markers.openssl_roots = roots
     return roots
 
 
@@ -126,7 +145,7 @@ def _set_default_verify_paths(module: Any, original: Function) -> Function:
         if roots is None:
             original(self)
         else:
-            roots.request(Request(_config.current(), lambda: _load_stock(self, original)))
+            roots.request(_config.current(), lambda: _load_stock(self, original))
 
     wrapper = marked(set_default_verify_paths, original, module.__name__)
     return wrapper
@@ -140,11 +159,11 @@ def _load_verify_locations(module: Any, original: Function) -> Function:
         if roots is not None:
             config = _config.current()
             is_requested = wrapper.__certhook_active__ and cafile is not None
-            bundle = _attempt(_adoption.find_file, cafile, config.adopt) if is_requested else None
+            bundle = _attempt(_find_bundle, cafile, config.adopt) if is_requested else None
             if bundle is not None and roots.purpose != CLIENT_AUTH and _is_readable(cafile):
                 if capath is not None:
                     load_verify_locations(self, None, capath)
-                roots.request(Request(config, lambda: None, cafile, bundle))
+                roots.request(config, lambda: None, cafile, bundle)
                 return
             _attempt(roots.complete)
         original(self, cafile, capath)
@@ -233,6 +252,10 @@ def _requesting(module: Any, context_class: type, context: Any) -> Any:
         return None
     roots = _roots_of(context)
     return _attempt(_record, module, context, None, False) if roots is None else roots
+
+
+def _find_bundle(file: Any, bundles: Any) -> Any:
+    return load_module("_adoption").find_file(file, bundles)
 
 
 def _is_readable(file: Any) -> bool:

@@ -18,25 +18,6 @@ if TYPE_CHECKING:
 
     from certhook.exceptions import CerthookError
 
-#: The functions of OpenSSL that this module and :mod:`certhook._clients.pyopenssl` call. cryptography before 39 does
-#: not export all of them.
-FUNCTIONS = (
-    "BIO_free",
-    "BIO_new_mem_buf",
-    "ERR_clear_error",
-    "SSL_CTX_get_cert_store",
-    "SSL_CTX_get_verify_mode",
-    "SSL_CTX_set_cert_store",
-    "SSL_get_certificate",
-    "X509_STORE_add_cert",
-    "X509_STORE_free",
-    "X509_STORE_load_locations",
-    "X509_STORE_new",
-    "X509_STORE_up_ref",
-    "X509_free",
-    "d2i_X509_bio",
-)
-
 
 class X509Store:
     """The store of the ``SSL_CTX`` *context*, or a new one that replaces it later.

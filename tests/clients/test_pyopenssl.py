@@ -715,7 +715,7 @@ FAULTS = {
         "",
     ),
     "adoption fails": ("certhook._adoption.find_file = None", "system bundled"),
-    "the roots are not recorded": ("certhook._clients.pyopenssl.Roots = None", "system"),
+    "the roots are not recorded": ("certhook._clients.openssl_roots.Roots = None", "system"),
 }
 
 
@@ -725,7 +725,7 @@ def test_an_internal_error_never_breaks_the_library(run_client, name) -> None:
     code = f"""{SERVERS}
 import sys, warnings
 import certhook, certhook._trust, certhook._adoption
-import certhook._clients.pyopenssl
+import certhook._clients.openssl_roots
 warnings.simplefilter("ignore")
 {code}
 context = new()
