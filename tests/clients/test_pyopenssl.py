@@ -170,7 +170,7 @@ def namesake(pem: bytes) -> bytes:
 @pytest.fixture(scope="session")
 def pyopenssl_python(once, pip_install, wheel) -> Path:
     """The interpreter of an environment with certhook and the clients."""
-    requirements = ["pyopenssl", "twisted[tls]", "treq", "pymongo[ocsp] >= 4.9", "requests", "scrapy"]
+    requirements = ["pyopenssl", "twisted[tls]", "treq", "pymongo[ocsp] >= 4.9", "requests"]
     return environment_of(once, pip_install, wheel, "pyopenssl", requirements)
 
 
@@ -368,7 +368,7 @@ def test_the_choices_of_the_caller_are_respected(run_client) -> None:
     assert run_client(CHOICES_CODE, harness=PRINT_EACH) == expected
 
 
-def test_the_same_choices_without_certhook(run_client) -> None:
+def test_the_choices_have_the_roots_of_the_caller_without_certhook(run_client) -> None:
     expected = {name: trusted for name, (_, trusted, _) in CHOICES.items()}
     assert run_client(CHOICES_CODE, harness=PRINT_EACH, CERTHOOK_DISABLED="1") == expected
 
@@ -655,7 +655,7 @@ results = [trusted(context), SSL.Context.set_default_verify_paths is before]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program(run_client, name) -> None:
+def test_a_context_has_the_roots_for_its_use(run_client, name) -> None:
     code, expected = PROGRAMS[name]
     assert run_client(SERVERS + code, harness="\nprint(json.dumps(results))") == expected
 
@@ -681,7 +681,9 @@ results += [trusted(used), trusted(context)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_versions_of_pyopenssl(once, pip_install, wheel, cas, servers, ports, tmp_path, root, version) -> None:
+def test_a_version_is_supported_or_unchanged(
+    once, pip_install, wheel, cas, servers, ports, tmp_path, root, version
+) -> None:
     """The hook is active, or it changes nothing and status reports the reason."""
     requirements, is_supported = VERSIONS[version]
     python = environment_of(once, pip_install, wheel, f"pyopenssl {version}", requirements)
@@ -693,7 +695,7 @@ def test_versions_of_pyopenssl(once, pip_install, wheel, cas, servers, ports, tm
         + HARNESS
         + """
 from certhook._state import process
-print(process.clients["OpenSSL.SSL" if "OpenSSL.SSL" in process.clients else "pyopenssl"])
+print(process.clients["pyopenssl"])
 print(hasattr(SSL.Context.set_default_verify_paths, "__certhook__"))
 """
     )
