@@ -116,6 +116,8 @@ class Roots:
         :param has_certificate: whether it has a certificate of its own
         """
         if self.purpose == purpose and self._answered == len(self._requests):
+            if self._store is not None:
+                self._repair(purpose)
             return
         with self._lock:
             if self.purpose is None:
@@ -163,6 +165,16 @@ class Roots:
         for request in self._requests[first:]:
             self._fulfil(request, CLIENT_AUTH, self._x509_store())
         self._answered_for_servers = len(self._requests)
+
+    @undisturbed
+    def _repair(self, purpose: int) -> None:
+        """Build the compiled store again if it was deleted. A program may keep the context for hours."""
+        try:
+            store = self._requests[-1].trust(purpose).store
+        except CerthookError:
+            return  # The caller could not know it.
+        if store not in (None, self._store) and self._x509_store().load_locations(None, store):
+            self._store = store
 
     def _retract(self) -> None:
         """Replace the store of certificates by one for servers, without a public bundle."""

@@ -380,7 +380,6 @@ VARIABLES = {
     "CERTHOOK_ADOPT": ({"CERTHOOK_ADOPT": "none"}, "system bundled", "bundled"),
     "CERTHOOK_CLIENTS": ({"CERTHOOK_CLIENTS": "none"}, "system", "bundled"),
     "CERTHOOK_LOAD": ({"CERTHOOK_LOAD": "eager"}, "system bundled", "system bundled"),
-    "CERTHOOK_STORE_DIR": ({"CERTHOOK_STORE_DIR": "none"}, "system bundled", "system bundled"),
     "CERTHOOK_SOURCES": ({"CERTHOOK_SOURCES": "system"}, "system", "system"),
     "CERTHOOK_EXTRA_CA_CERTS": (
         {"CERTHOOK_EXTRA_CA_CERTS": "/etc/company.pem"},
@@ -610,6 +609,21 @@ for thread in threads:
     thread.join()
 """,
         ["system bundled"] * 8,
+    ),
+    "a deleted store": (
+        """
+import shutil, time
+context = new()
+context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+context.set_default_verify_paths()
+SSL.Connection(context, None).set_connect_state()
+for name in os.listdir(os.environ["CERTHOOK_STORE_DIR"]):
+    path = os.path.join(os.environ["CERTHOOK_STORE_DIR"], name)
+    shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+time.sleep(0.5)
+results = [trusted(context)]
+""",
+        ["system bundled"],
     ),
     "uninstall": (
         """
