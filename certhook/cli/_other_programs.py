@@ -90,9 +90,9 @@ def export(environ: Mapping[str, str]) -> str:
     :raises CommandError: if that is impossible
     """
     config = _settings(environ)
-    directory = _store_directory(config)
     if config.cert_file is not None and not _is_replaceable(config):
         raise CommandError(_explain_refusal(config.cert_file, environ))
+    directory = _store_directory(config)
     # SSL_CERT_FILE names an earlier result, which must not select the roots now, or is replaced.
     config = _settings({name: value for name, value in environ.items() if name != _CERT_FILE})
     path = os.path.join(directory, _file_name(config))

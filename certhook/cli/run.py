@@ -67,7 +67,10 @@ def run(options: argparse.Namespace) -> int:
     if options.env:
         from certhook.cli._other_programs import missing_variables
 
-        environ.update(missing_variables(environ))
+        try:
+            environ.update(missing_variables(environ))
+        except CommandError as failure:
+            raise CommandError(f"run: {failure}") from None
     try:
         return wait_for(command, environ) if os.name == "nt" else _become(command, environ)
     except FileNotFoundError:
