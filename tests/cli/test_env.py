@@ -13,6 +13,7 @@ import pytest
 import support
 from authorities import TRUSTED, names_in
 
+from certhook import _exported
 from certhook.cli._other_programs import VARIABLES
 
 posix = pytest.mark.skipif(os.name == "nt", reason="the shells, modes and paths are those of POSIX")
@@ -294,6 +295,27 @@ def test_the_directory_may_be_named_through_a_link(exported, trusts, certhook, v
     assert json.loads(done.stdout)["SSL_CERT_FILE"] == exported["SSL_CERT_FILE"]
     change(tmp_path, cas)
     assert trusts({**exported, **through}) == CHANGED
+
+
+@posix
+@pytest.mark.parametrize(
+    ("directory", "store_dir", "expected"),
+    [
+        ("/home/user/.local/share/certhook", None, True),
+        ("/var/lib/certhook", None, True),
+        ("/home/user/certhook/copy", None, False),
+        ("/home/user/my-certhook", None, False),
+        ("certhook", None, False),
+        ("", None, False),
+        ("/var/lib/certhook", "/stores", False),
+        ("/stores", "/stores", True),
+        ("/stores", "", False),
+    ],
+)
+def test_the_directory_of_the_file_is_that_of_the_stores(directory, store_dir, expected) -> None:
+    path = os.path.join(directory, _exported.file_name("0123456789abcdef", "settings"))
+    assert _exported.is_exported(path, store_dir, "settings") is expected
+    assert not _exported.is_exported(path, store_dir, "other settings")
 
 
 @posix

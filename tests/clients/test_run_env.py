@@ -18,7 +18,7 @@ from typing import Callable, Iterator, NamedTuple
 
 import pytest
 import support
-from layouts import DEBIAN
+from layouts import DEBIAN_OPENSSL
 from linux_machine import LinuxMachine
 
 
@@ -179,7 +179,10 @@ def native_python(once, pip_install, wheel) -> Path:
 @pytest.fixture(scope="session")
 def native_machine(root, cas, servers, native_python, tmp_path_factory) -> LinuxMachine:
     """A machine on which each test defines the files at the paths of the system's store."""
-    return LinuxMachine(cas, servers, native_python, native_python, tmp_path_factory.mktemp("machine"))
+    machine = LinuxMachine(cas, servers, native_python, native_python, tmp_path_factory.mktemp("machine"))
+    if machine.openssldir in ("/etc/ssl", "/etc/pki/tls"):
+        pytest.skip(f"{machine.openssldir} is the OPENSSLDIR of this interpreter")
+    return machine
 
 
 @pytest.fixture
@@ -207,7 +210,7 @@ def connect(native_machine, native_python, cas, tmp_path) -> Iterator[Callable[.
             done = native_machine.run(
                 native_python,
                 HARNESS,
-                DEBIAN,
+                DEBIAN_OPENSSL,
                 directory,
                 TMPDIR=str(directory / "scratch"),
                 OPTIONS=json.dumps(options),
@@ -215,9 +218,9 @@ def connect(native_machine, native_python, cas, tmp_path) -> Iterator[Callable[.
                 AWS_EC2_METADATA_DISABLED="true",
             )
             outcomes = {name: set(outcomes) for name, (_, outcomes) in started.items()}
-            # A client may open several connections, with equal results.
-            assert all(len(found) == 1 for found in outcomes.values()), f"{outcomes}\n{done.stdout}"
-            return {name for name, found in outcomes.items() if found == {True}}
+            # A client may open several connections, and close one of them before it has sent a request.
+            assert all(outcomes.values()), f"{outcomes}\n{done.stdout}"
+            return {name for name, found in outcomes.items() if True in found}
 
         yield connect
 
