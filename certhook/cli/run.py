@@ -33,8 +33,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "module, remain effective.",
             "With --env, other programs use the same root certificates: the trusted root certificates are written to "
             "a file in certhook's cache directory, and COMMAND inherits variables that name it, such as SSL_CERT_FILE "
-            "and CURL_CA_BUNDLE; 'certhook env --help' lists them. Variables that are already set keep their values. "
-            "Python programs with certhook ignore the new variables.",
+            "and CURL_CA_BUNDLE; 'certhook env --help' lists them. Variables that are already set are not replaced; if "
+            "SSL_CERT_FILE is among them, COMMAND is started only if all of them are set. Python programs with "
+            "certhook ignore the new variables.",
         ),
         (
             "Some Pythons ignore this: one that is started with -I, -E or -S, a frozen program, and the embeddable "
