@@ -26,7 +26,7 @@ _CERT_FILE = "SSL_CERT_FILE"
 #: The variables, and the programs that read them. PGSSLROOTCERT is not among them: with a file of roots, libpq
 #: verifies servers whose verification was not requested (sslmode=require), or connects to them without TLS (prefer).
 VARIABLES = {
-    _CERT_FILE: "OpenSSL, Python, Ruby, Go, Rust (uv, polars)",
+    _CERT_FILE: "OpenSSL, Python, Ruby, Go, uv, polars",
     "AWS_CA_BUNDLE": "AWS CLI, boto3",
     "CARGO_HTTP_CAINFO": "Cargo",
     "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": "Google Cloud CLI (gcloud)",
