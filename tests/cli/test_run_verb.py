@@ -306,10 +306,17 @@ def test_the_file_of_an_earlier_run_is_replaced(run_env) -> None:
     assert run_env(**former) == names != former
 
 
+def test_a_public_bundle_in_ssl_cert_file_is_no_choice_and_is_replaced(run_env, installed) -> None:
+    bundle = support.purelib(installed) / "certifi" / "cacert.pem"
+    assert run_env(SSL_CERT_DIR=None, SSL_CERT_FILE=str(bundle)) == run_env(SSL_CERT_DIR=None)
+
+
 def test_an_unchanged_file_is_not_written_again(run_env, tmp_path, cas) -> None:
     path = Path(run_env()["SSL_CERT_FILE"])
     before = path.stat()
-    assert Path(run_env()["SSL_CERT_FILE"]).stat() == before
+    assert run_env()["SSL_CERT_FILE"] == str(path)
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     (tmp_path / "hashed" / support.hashed_name(cas.der("stranger"))).write_bytes(cas.pem("stranger"))
     run_env()
     assert path.stat().st_ino != before.st_ino and "stranger" in names_in(path.read_text())
