@@ -33,8 +33,10 @@ _PARAMETERS = ("cafile", "capath", "cadata")
 
 def find_request(
     context: "ssl.SSLContext", args: "tuple[Any, ...]", kwargs: "dict[str, Any]", config: "Config"
-) -> "tuple[str, dict[str, Any]] | None":
+) -> "tuple[str | None, dict[str, Any]] | None":
     """Return the public bundle that a call of ``load_verify_locations`` requests, and the other arguments.
+
+    A request for a file that ``certhook env`` wrote is a request for default trust: the bundle is None.
 
     A server that names a public bundle requests Mozilla's roots to verify its clients, not the operating system's.
 
@@ -46,12 +48,13 @@ def find_request(
     named.update(kwargs)
     file, text = named.get("cafile"), named.get("cadata")
     bundle = None if file is None else find_file(file, config.adopt)
-    if bundle is not None:
+    is_exported = bundle is None and file is not None and config.adopt != () and _is_exported(file, config)
+    if bundle is not None or is_exported:
         del named["cafile"]
     if text is not None and is_public_text(text, config.adopt):
         del named["cadata"]
         bundle = bundle or CERTIFI
-    if bundle is None or is_server(context):
+    if (bundle is None and not is_exported) or is_server(context):
         return None
     return bundle, {name: value for name, value in named.items() if value is not None}
 
@@ -68,6 +71,13 @@ def find_file(path: "Any", bundles: "Bundles") -> "str | None":
             if is_adopted and _is_extracted(path, module):
                 return copy
     return bundle
+
+
+def _is_exported(path: "Any", config: "Config") -> bool:
+    try:
+        return config.is_exported(os.fsdecode(path))
+    except Exception:
+        return False  # The real function reports invalid arguments.
 
 
 def is_public_text(text: "Any", bundles: "Bundles") -> bool:

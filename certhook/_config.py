@@ -207,6 +207,7 @@ class Config:
     :ivar problems: a :class:`ConfigurationError` for each invalid value
     :ivar requested: the public bundle of :mod:`certhook._public_bundles` that a caller names; None for default trust
     :ivar named: *requested*, or else the public bundle that SSL_CERT_FILE names
+    :ivar cert_file: the value of SSL_CERT_FILE; None if :mod:`certhook._exported` recognises the file
     :ivar overrides_system: whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store for servers
     """
 
@@ -240,6 +241,8 @@ class Config:
             parsed = None if value is None else setting.parse(value, self._refuse(name))
             setattr(self, setting.attribute, setting.default if parsed is None else parsed)
         self._configured_sources = self.sources
+        if self.cert_file and self.is_exported(self.cert_file):
+            self.cert_file = None
         self._requests: Dict[str, Config] = {}
         self.requested: Optional[str] = None
         named = None
@@ -257,6 +260,20 @@ class Config:
         default = SOURCES[:1] if self.overrides_system and name is None else SOURCES
         sources = default if self._configured_sources is None else self._configured_sources
         self.sources = tuple([source for source in sources if source != EXTRA])
+
+    def is_exported(self, path: str) -> bool:
+        """Return whether ``certhook env`` wrote the file *path* with these settings, for programs without certhook."""
+        if "exported-" not in path:
+            return False
+        from certhook import _exported
+
+        return _exported.is_exported(path, self.store_dir, self.selection())
+
+    def selection(self) -> str:
+        """Return the values of the settings that select roots, except ``SSL_CERT_FILE``, as text."""
+        attributes = [setting.attribute for setting in SETTINGS if setting.selects_roots]
+        values = {attribute: getattr(self, attribute) for attribute in attributes}
+        return repr([*{**values, "sources": self._configured_sources, "cert_file": None, "adopt": None}.values()])
 
     def adopting(self, name: "Optional[str]") -> "Config":
         """Return the settings for callers that name the public bundle *name*, or for default trust if it is None."""

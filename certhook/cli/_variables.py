@@ -50,6 +50,8 @@ def _effect(name: str, value: str, config: Config) -> str:
         return "has no effect: the value means no"
     if name == "NIX_SSL_CERT_FILE" and config.overrides_system:
         return "has no effect: SSL_CERT_FILE or SSL_CERT_DIR is set"
+    if name == "SSL_CERT_FILE" and config.cert_file is None:
+        return "has no effect: certhook wrote the file, for other programs"
     if name == "SSL_CERT_FILE" and config.named is not None:
         return "names a copy of Mozilla's roots, and therefore excludes no other roots"
     if name == "CERTHOOK_VERIFY":

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from certhook._certificates.anchor import Anchor
     from certhook._sources.trust_set import TrustSet
 
-# Readable by every user, whatever the umask: certificates are public.
-_MODE = 0o644
+#: Readable by every user, whatever the umask: certificates are public.
+MODE = 0o644
 
 # The files of an exported directory.
 _EXPORTED = re.compile(rf"[0-9a-f]{{8}}\.\d+|{re.escape(BUNDLE)}|{MANIFEST}")
@@ -55,7 +55,7 @@ def write_file(path: str, data: bytes) -> None:
     """
     _check_kind(path, stat.S_IFREG)
     try:
-        _files.replace(path, data, _MODE, sync=True)
+        _files.replace(path, data, MODE, sync=True)
     except OSError as error:
         raise _cannot_write(path, error) from None
 
@@ -72,7 +72,7 @@ def write_directory(path: str, anchors: Sequence[Anchor]) -> None:
             path,
             build.store_content(anchors, with_settings=False),
             last=MANIFEST,
-            mode=_MODE,
+            mode=MODE,
             is_obsolete=lambda name: _EXPORTED.fullmatch(name) is not None,
         )
     except OSError as error:

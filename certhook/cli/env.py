@@ -12,40 +12,13 @@ import shlex
 import sys
 from typing import Callable, NamedTuple
 
-from certhook import _config, _digest, _files
-from certhook._certificates import pem
-from certhook._config import SERVER_AUTH, SETTINGS, Config
-from certhook._store import Unusable, build, store_directory
-from certhook._text import presentable
-from certhook._watch import index_settings
-from certhook.cli import _exporting, _terminal, _writing
+from certhook.cli import _terminal
+from certhook.cli._other_programs import VARIABLES, check_file, export
 from certhook.cli._terminal import CommandError
-from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-
-#: The variables, and the programs that read them.
-VARIABLES = {
-    "SSL_CERT_FILE": "OpenSSL, Python, Ruby, Go, uv",
-    "AWS_CA_BUNDLE": "AWS CLI, boto3",
-    "CARGO_HTTP_CAINFO": "Cargo",
-    "CURL_CA_BUNDLE": "curl",
-    "DENO_CERT": "Deno",
-    "GIT_SSL_CAINFO": "Git",
-    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
-    "HTTPLIB2_CA_CERTS": "httplib2",
-    "NODE_EXTRA_CA_CERTS": "Node.js, npm",
-    "PERL_LWP_SSL_CA_FILE": "Perl's LWP",
-    "PIP_CERT": "pip",
-    "REQUESTS_CA_BUNDLE": "requests",
-}
-
-# The files in the directory of compiled stores: one for each combination of settings, which shells may differ in.
-_OWN_FILE = re.compile(r"exported-[0-9a-f]{16}\.pem")
-
-_TWO_STEPS = "certhook export FILE, then certhook env FILE"
 
 
 class _Shell(NamedTuple):
@@ -100,9 +73,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "\n".join(f"  {name:{width}}  {programs}" for name, programs in VARIABLES.items()),
             "Node.js and Deno add the file to their own root certificates. The other programs use the file instead of "
             "theirs.",
-            "With SSL_CERT_FILE, Python programs in this shell trust the file and the system's directory of root "
-            "certificates, but not certifi's bundle. Distrusted certificates remain distrusted. Python servers that "
-            "verify clients with default trust accept client certificates from every CA in the file.",
+            "Without FILE, Python programs with certhook are not affected: they ignore the variables. With FILE, they "
+            "trust FILE and the system's directory of root certificates, but not certifi's bundle; distrusted "
+            "certificates remain distrusted; servers that verify clients with default trust accept client "
+            "certificates from every CA in FILE.",
+            "To set the variables for one command: certhook run --env COMMAND",
             "If SSL_CERT_FILE already names another file, FILE is required: certhook does not silently replace your "
             "choice.",
             "Exit status: 0 if the commands were printed, 1 if they were not, 2 for invalid arguments.",
@@ -153,71 +128,4 @@ def _users_shell() -> str:
 
 
 def _file(options: argparse.Namespace) -> str:
-    return _export() if options.file is None else _check_file(options.file)
-
-
-def _check_file(file: str) -> str:
-    """Return the absolute path of *file*, which must contain certificates as PEM.
-
-    :raises SourceError: if it does not
-    """
-    path = os.path.abspath(file)
-    data = _files.read(path)
-    entries, _ = pem.parse(data)
-    if not entries or b"-----BEGIN " not in data:
-        raise SourceError(path, "contains no certificate in PEM format; 'certhook export FILE' writes such a file")
-    return path
-
-
-def _export() -> str:
-    """Write the trusted root certificates to a file in the directory of compiled stores.
-
-    :returns: its path
-    :raises CommandError: if that is impossible
-    """
-    config = _config.current()
-    directory = _store_directory(config)
-    if config.cert_file is not None and _is_own_file(config.cert_file, directory):
-        # The commands were evaluated in this shell before: the earlier result must not select the roots now.
-        config = Config({name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"})
-    elif config.cert_file is not None:
-        raise CommandError(_explain_refusal(config.cert_file))
-    path = os.path.join(directory, _file_name(config))
-    anchors, _ = _exporting.read_exportable(config, SERVER_AUTH)
-    _writing.write_file(path, _exporting.commented_pem(anchors))
-    return path
-
-
-def _store_directory(config: Config) -> str:
-    directory, reason = store_directory(config.store_dir)
-    if directory is None:
-        raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
-    try:
-        _writing.check_safe(directory)  # before creating anything in a directory that another user can modify
-        build.make_directories(directory, build.is_shared())
-        return _writing.check_safe(directory)
-    except (CommandError, Unusable) as failure:
-        raise CommandError(f"{failure}; or name a file: {_TWO_STEPS}") from None
-
-
-def _explain_refusal(cert_file: str) -> str:
-    """Return the message for a shell in which SSL_CERT_FILE is *cert_file*."""
-    named = shlex.quote(presentable(cert_file))
-    others = [setting.name for setting in SETTINGS if setting.selects_roots and setting.name != "SSL_CERT_FILE"]
-    try:
-        selects_all = bool(cert_file) and not any(map(os.environ.get, others)) and _check_file(cert_file)
-    except SourceError:
-        selects_all = False
-    # SSL_CERT_FILE may name no file, or only a part of the trusted root certificates.
-    remedy = f"use that file: certhook env {named}" if selects_all else f"name a file: {_TWO_STEPS}"
-    return f"SSL_CERT_FILE is already set to {named}, and is not replaced. Unset it, or {remedy}"
-
-
-def _is_own_file(path: str, directory: str) -> bool:
-    return os.path.dirname(path) == directory and _OWN_FILE.fullmatch(os.path.basename(path)) is not None
-
-
-def _file_name(config: Config) -> str:
-    # Long enough to be unique: unlike an index, the file does not contain the settings for comparison.
-    key = "\0".join(index_settings(config, SERVER_AUTH))
-    return f"exported-{_digest.hexdigest('sha256', os.fsencode(key))[:16]}.pem"
+    return export(os.environ) if options.file is None else check_file(options.file)

@@ -13,7 +13,8 @@ import pytest
 import support
 from authorities import TRUSTED, names_in
 
-from certhook.cli.env import VARIABLES
+from certhook import _exported
+from certhook.cli._other_programs import VARIABLES
 
 posix = pytest.mark.skipif(os.name == "nt", reason="the shells, modes and paths are those of POSIX")
 
@@ -172,6 +173,156 @@ def test_nothing_is_exported_to_a_directory_that_other_users_can_modify(certhook
     assert f"nothing was written: {tmp_path / 'cache'} is writable by other users (mode 777)" in done.stderr
     assert "or name a file: certhook export FILE, then certhook env FILE" in done.stderr
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+# Python programs with certhook, in a shell with these variables.
+
+#: Programs that name the file: as the variables for other libraries, and as OpenSSL's variable.
+NAMED = 'ssl.create_default_context(cafile=os.environ["REQUESTS_CA_BUNDLE"])'
+REQUESTS = {"default": "ssl.create_default_context()", "named": NAMED}
+
+
+@pytest.fixture
+def exported(certhook, variables, tmp_path, cas) -> dict[str, str]:
+    """The variables of a shell that evaluated ``certhook env``, on a system whose directory contains *system*."""
+    (tmp_path / "hashed" / support.hashed_name(cas.der("system"))).write_bytes(cas.pem("system"))
+    done = certhook("env", "--json", SSL_CERT_FILE=None)
+    assert (done.returncode, done.stderr) == (0, "")
+    return {**variables, **json.loads(done.stdout)}
+
+
+@pytest.fixture
+def trusts(installed, servers):
+    """A function that returns the authorities that an interpreter with certhook trusts, for one of REQUESTS."""
+
+    def ask(variables: dict[str, str], request: str = "default", python: Path = installed) -> set[str]:
+        code = support.VERDICTS.replace(REQUESTS["default"], REQUESTS[request])
+        done = support.run(python, code, env=support.clean_env(**variables, SERVERS=support.server_list(servers)))
+        assert done.stderr == ""
+        return {name for name, is_trusted in support.verdicts(done.stdout).items() if is_trusted}
+
+    return ask
+
+
+def change(directory: Path, cas: support.Authorities) -> None:
+    """Remove *system* and *extra* from their sources, and add *stranger* to the system's store."""
+    (directory / "hashed" / support.hashed_name(cas.der("system"))).unlink()
+    (directory / "hashed" / support.hashed_name(cas.der("stranger"))).write_bytes(cas.pem("stranger"))
+    (directory / "extra.pem").write_bytes(cas.pem("both"))
+
+
+CHANGED = {"bundled", "both", "stranger"}
+
+
+@posix
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_the_file_has_the_roots_of_default_trust_also_without_certhook(exported, trusts, plain, request_) -> None:
+    # Without certhook, SSL_CERT_DIR does not apply to a file that the caller names.
+    assert trusts(exported, request_, plain) == trusts(exported, request_) == TRUSTED
+
+
+@posix
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_default_trust_follows_its_sources_and_not_the_file(exported, trusts, tmp_path, cas, request_) -> None:
+    change(tmp_path, cas)
+    assert trusts(exported, request_) == CHANGED
+    os.unlink(exported["SSL_CERT_FILE"])
+    assert trusts(exported, request_) == CHANGED
+
+
+@posix
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_with_other_settings_the_file_is_a_choice(certhook, variables, trusts, tmp_path, cas, request_) -> None:
+    """A user who exported only some of the roots may have done so on purpose."""
+    (tmp_path / "private.pem").write_bytes(cas.pem("extra"))
+    restricted = {"CERTHOOK_SOURCES": "extra", "CERTHOOK_EXTRA_CA_CERTS": str(tmp_path / "private.pem")}
+    done = certhook("env", "--json", SSL_CERT_FILE=None, **restricted)
+    shell = {**variables, **json.loads(done.stdout)}
+    assert trusts({**shell, **restricted}, request_) == {"extra"}
+    del shell["CERTHOOK_SOURCES"], shell["CERTHOOK_EXTRA_CA_CERTS"]
+    # SSL_CERT_DIR names a directory with "both".
+    assert trusts(shell, request_) == ({"extra", "both"} if request_ == "default" else {"extra"})
+
+
+@posix
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("copy", ["other/{name}", "cache/another.pem", "cache/exported-0.pem"])
+def test_a_copy_of_the_file_is_a_choice(exported, trusts, tmp_path, cas, request_, copy) -> None:
+    source = exported["SSL_CERT_FILE"]
+    path = tmp_path / copy.format(name=os.path.basename(source))
+    path.parent.mkdir(exist_ok=True)
+    shutil.copy(source, path)
+    moved = {name: str(path) if value == source else value for name, value in exported.items()}
+    change(tmp_path, cas)
+    # SSL_CERT_DIR names the changed directory, and CERTHOOK_SOURCES adds the bundle.
+    assert trusts(moved, request_) == (TRUSTED | {"stranger"} if request_ == "default" else TRUSTED)
+
+
+@posix
+def test_a_server_does_not_accept_clients_of_the_bundle(exported, installed, tmp_path) -> None:
+    code = (
+        "import ssl, os\n"
+        "for context in ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER):\n"
+        "    if context.verify_mode == ssl.CERT_NONE:\n"
+        "        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)\n"
+        "    print('certhook tests bundled' in str(context.get_ca_certs()), end=' ')"
+    )
+    assert support.run(installed, code, env=support.clean_env(**exported)).stdout == "False False "
+
+
+@posix
+def test_without_adoption_a_request_for_the_file_is_literal(exported, trusts, tmp_path, cas) -> None:
+    change(tmp_path, cas)
+    assert trusts({**exported, "CERTHOOK_ADOPT": "none"}, "named") == TRUSTED
+
+
+@posix
+def test_a_server_that_names_the_file_gets_exactly_the_file(exported, installed, tmp_path, cas) -> None:
+    change(tmp_path, cas)
+    code = (
+        "import ssl, os\ncontext = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
+        "context.load_verify_locations(os.environ['SSL_CERT_FILE'])\nprint(len(context.get_ca_certs()))"
+    )
+    done = support.run(installed, code, env=support.clean_env(**exported))
+    assert done.stdout == f"{Path(exported['SSL_CERT_FILE']).read_text().count('BEGIN')}\n"
+
+
+@posix
+def test_the_directory_may_be_named_through_a_link(exported, trusts, certhook, variables, tmp_path, cas) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    through = {"CERTHOOK_STORE_DIR": str(tmp_path / "link" / "cache")}
+    done = certhook("env", "--json", SSL_CERT_FILE=None, **through)
+    assert json.loads(done.stdout)["SSL_CERT_FILE"] == exported["SSL_CERT_FILE"]
+    change(tmp_path, cas)
+    assert trusts({**exported, **through}) == CHANGED
+
+
+@posix
+@pytest.mark.parametrize(
+    ("directory", "store_dir", "expected"),
+    [
+        ("/home/user/.local/share/certhook", None, True),
+        ("/var/lib/certhook", None, True),
+        ("/home/user/certhook/copy", None, False),
+        ("/home/user/my-certhook", None, False),
+        ("certhook", None, False),
+        ("", None, False),
+        ("/var/lib/certhook", "/stores", False),
+        ("/stores", "/stores", True),
+        ("/stores", "", False),
+    ],
+)
+def test_the_directory_of_the_file_is_that_of_the_stores(directory, store_dir, expected) -> None:
+    path = os.path.join(directory, _exported.file_name("0123456789abcdef", "settings"))
+    assert _exported.is_exported(path, store_dir, "settings") is expected
+    assert not _exported.is_exported(path, store_dir, "other settings")
+
+
+@posix
+def test_status_explains_why_the_variable_has_no_effect(exported, certhook) -> None:
+    found = json.loads(certhook("status", "--json", SSL_CERT_FILE=exported["SSL_CERT_FILE"]).stdout)
+    (effect,) = [entry["effect"] for entry in found["variables"] if entry["name"] == "SSL_CERT_FILE"]
+    assert effect == "has no effect: certhook wrote the file, for other programs"
 
 
 # Failures.

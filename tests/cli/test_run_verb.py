@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,13 +12,17 @@ from pathlib import Path
 
 import pytest
 import support
+from authorities import names_in
 from support import PRINT_HOOKED
+
+from certhook.cli._other_programs import VARIABLES
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no exec() and no signals")
 
 #: The authorities that a Python with the system's store and the bundle trusts.
 CHAINED = {"system": True, "bundled": True, "both": True, "extra": False, "stranger": False}
 PYTHONPATH = "import os; print(os.environ['PYTHONPATH'])"
+STORE = "from certhook import _config, _trust; print(_trust.current(_config.current(), 1).store)"
 BUNDLE = "import os; print(os.environ.get('CERTHOOK_BUNDLE'))"
 
 
@@ -236,6 +241,129 @@ def test_on_windows_the_exit_status_is_that_of_the_child_process(plain) -> None:
     assert wait_for([str(plain), "-c", "raise SystemExit(7)"], support.clean_env()) == 7
     with pytest.raises(FileNotFoundError):
         wait_for(["no-such-command"], support.clean_env())
+
+
+# The variables for other programs.
+
+ALL = f"import json, os; print(json.dumps({{name: os.environ.get(name) for name in {tuple(VARIABLES)!r}}}))"
+
+
+@pytest.fixture
+def run_env(run, plain, chained, tmp_path):
+    """A function that runs ``python -m certhook run --env`` and returns the variables that the command inherits."""
+
+    def start(**changed: str | None) -> dict[str, str | None]:
+        settings = {**chained, "SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": str(tmp_path / "stores"), **changed}
+        done = run("--env", plain, "-c", ALL, **settings)
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    return start
+
+
+def test_with_env_every_variable_names_the_file_of_certhook_env(run_env, certhook, chained, tmp_path) -> None:
+    names = run_env()
+    (path,) = set(names.values())
+    settings = {**chained, "SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": str(tmp_path / "stores")}
+    assert json.loads(certhook("env", "--json", **settings).stdout) == names
+    assert "system" in names_in(Path(path).read_text())
+
+
+def test_without_env_no_variable_is_set(run, plain, chained) -> None:
+    done = run(plain, "-c", ALL, **{**chained, "SSL_CERT_FILE": None})
+    assert set(json.loads(done.stdout).values()) == {None}
+
+
+@posix
+def test_with_env_other_processes_of_the_command_inherit_the_variables(run, chained, tmp_path) -> None:
+    settings = {**chained, "SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": str(tmp_path / "stores")}
+    done = run("--env", "--", "sh", "-c", "sh -c 'echo $CURL_CA_BUNDLE'", **settings)
+    assert done.stdout.startswith(str(tmp_path / "stores" / "exported-")), done.stderr
+
+
+def test_an_option_after_the_command_belongs_to_the_command(run, plain, chained) -> None:
+    done = run(plain, "-c", "import sys; print(sys.argv[1:])", "--env", **chained)
+    assert done.stdout == "['--env']\n"
+
+
+@pytest.mark.parametrize("name", [name for name in VARIABLES if name != "SSL_CERT_FILE"])
+@pytest.mark.parametrize("value", ["/own.pem", ""])
+def test_a_variable_that_the_user_set_is_kept(run_env, name, value) -> None:
+    # A program that falls back to this variable must find the user's value, not the value of a preferred variable.
+    fallbacks = {
+        "REQUESTS_CA_BUNDLE": {"AWS_CA_BUNDLE", "PIP_CERT"},
+        "CURL_CA_BUNDLE": {"REQUESTS_CA_BUNDLE", "PIP_CERT"},
+    }
+    names = run_env(**{name: value})
+    assert names.pop(name) == value
+    unset = {other for other, path in names.items() if path is None}
+    assert unset == fallbacks.get(name, set())
+
+
+def test_the_file_of_an_earlier_run_is_replaced(run_env) -> None:
+    former = run_env(CERTHOOK_SOURCES="system")
+    names = run_env()
+    assert run_env(**former) == names != former
+
+
+def test_a_public_bundle_in_ssl_cert_file_is_no_choice_and_is_replaced(run_env, installed) -> None:
+    bundle = support.purelib(installed) / "certifi" / "cacert.pem"
+    assert run_env(SSL_CERT_DIR=None, SSL_CERT_FILE=str(bundle)) == run_env(SSL_CERT_DIR=None)
+
+
+def test_an_unchanged_file_is_not_written_again(run_env, tmp_path, cas) -> None:
+    path = Path(run_env()["SSL_CERT_FILE"])
+    before = path.stat()
+    assert run_env()["SSL_CERT_FILE"] == str(path)
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    (tmp_path / "hashed" / support.hashed_name(cas.der("stranger"))).write_bytes(cas.pem("stranger"))
+    run_env()
+    assert path.stat().st_ino != before.st_ino and "stranger" in names_in(path.read_text())
+    # A file of equal length, one with another mode, and a link are not the result of this command.
+    content = path.read_bytes()
+    path.write_bytes(content[::-1])
+    run_env()
+    is_restored = path.read_bytes() == content  # A comparison of 250 KB in an assertion would take minutes to explain.
+    assert is_restored
+    path.chmod(0o600)
+    run_env()
+    assert path.stat().st_mode & 0o777 == 0o644 or os.name == "nt"
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"SSL_CERT_FILE": "/own.pem"}, "SSL_CERT_FILE is already set to /own.pem, and is not replaced. Unset it, or"),
+        ({"SSL_CERT_FILE": ""}, "SSL_CERT_FILE is already set to '', and is not replaced."),
+        ({"CERTHOOK_STORE_DIR": "none"}, "no directory is available (CERTHOOK_STORE_DIR=none)"),
+        ({"CERTHOOK_SOURCES": "extra"}, "there is no trusted root certificate"),
+    ],
+)
+def test_the_command_is_not_started_without_the_file(run, plain, chained, tmp_path, changed, expected) -> None:
+    stores = {"SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": str(tmp_path / "stores")}
+    done = run("--env", plain, "-c", "print(1)", **{**chained, **stores, **changed})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "certhook: run: " in done.stderr and expected in " ".join(done.stderr.split())
+
+
+def test_nothing_is_written_if_the_user_set_every_variable(run_env, tmp_path) -> None:
+    own = dict.fromkeys(VARIABLES, "/own.pem")
+    assert run_env(**own) == own
+    assert not list((tmp_path / "stores").glob("exported-*"))
+
+
+@posix
+@pytest.mark.parametrize("python", ["apart", "installed"])
+def test_a_python_that_run_starts_ignores_the_variables(run, apart, installed, plain, chained, tmp_path, cas, python):
+    """``run`` sets CERTHOOK_BUNDLE for its commands if certifi is apart from certhook."""
+    python = {"apart": apart, "installed": installed}[python]
+    settings = {**chained, "SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": str(tmp_path / "stores")}
+    del settings["CERTHOOK_SOURCES"], settings["SSL_CERT_DIR"]
+    with_env = run("--env", plain, "-c", STORE, python=python, **settings)
+    without_env = run(plain, "-c", STORE, python=python, **settings)
+    assert (with_env.stdout, with_env.stderr) == (without_env.stdout, "")
+    assert "trust-" in with_env.stdout
 
 
 # Failures.

@@ -13,7 +13,7 @@ import pytest
 import support
 from pages import STRANGER, TRUSTED
 
-from certhook.cli.env import VARIABLES
+from certhook.cli._other_programs import VARIABLES
 
 
 class Program(NamedTuple):
@@ -50,6 +50,7 @@ finally:
     server.stop(None)
 """
 _HTTPLIB2 = "import httplib2; print(httplib2.Http().request('https://localhost:PORT/hello')[1])"
+_HTTPR = "import httpr; print(httpr.Client().get('https://localhost:PORT/hello').text)"
 _REQUESTS = "import requests; print(requests.get('https://localhost:PORT/hello', timeout=60).text)"
 _NODE = """
 require("https").get("https://localhost:PORT/hello", (answer) => answer.pipe(process.stdout))
@@ -88,6 +89,7 @@ PROGRAMS = {
         "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", f"python -c {shlex.quote(_GRPC)} PAIR", "CERTIFICATE_VERIFY_FAILED"
     ),
     "httplib2": Program("HTTPLIB2_CA_CERTS", f"python -c {shlex.quote(_HTTPLIB2)}"),
+    "httpr": Program("HTTPR_CA_BUNDLE", f"python -c {shlex.quote(_HTTPR)}", "error sending request"),
     "node": Program("NODE_EXTRA_CA_CERTS", f"node --eval {shlex.quote(_NODE)}"),
     "openssl": Program(
         "SSL_CERT_FILE",
@@ -158,8 +160,12 @@ def test_a_program_trusts_exactly_the_exported_roots(can_connect, certhook, expo
     assert not can_connect(program, TRUSTED, lines + unset), "trusted after the output of certhook env --unset"
 
 
+#: Variables of programs that no package repository provides. gcloud's documentation describes the first one.
+UNTESTED = {"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"}
+
+
 def test_every_variable_that_certhook_env_sets_is_tested() -> None:
-    assert {program.variable for program in PROGRAMS.values()} == set(VARIABLES)
+    assert {program.variable for program in PROGRAMS.values()} | UNTESTED == set(VARIABLES)
 
 
 # Java has no such variable and uses its own format.

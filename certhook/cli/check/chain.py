@@ -119,6 +119,8 @@ def known_roots(trust_set: TrustSet) -> Roots:
     environ = {} if not process.use_environment or is_privileged() else dict(os.environ)
     settings = {name: value for name, value in environ.items() if name in _config.VARIABLES}
     settings.pop("CERTHOOK_DEBUG", None)
+    if trust_set.config.cert_file is None:
+        settings.pop("SSL_CERT_FILE", None)  # It names a file that certhook wrote for other programs.
     all_sources = {**settings, "CERTHOOK_SOURCES": ",".join(_config.SOURCES), "CERTHOOK_MODE": "chain"}
     return Roots(
         [
