@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+from library_table import library_table
 from settings_table import settings_table
 from support import ROOT
+
+from certhook.cli._library_table import LIBRARIES, OPTION, VARIABLE
+from certhook.cli.env import VARIABLES
 
 
 def test_the_readme_contains_the_settings_table() -> None:
@@ -18,3 +22,18 @@ def test_contributing_describes_only_modules_that_exist() -> None:
     named = re.findall(r"^``([a-z0-9_/]+(?:\.py|/))``", text, re.MULTILINE)
     assert len(named) > 40
     assert [name for name in named if not (ROOT / "certhook" / name).exists()] == []
+
+
+def test_the_table_of_libraries_is_current() -> None:
+    text = (ROOT / "docs" / "libraries.rst").read_text(encoding="utf-8")
+    assert text == library_table(), "run 'python tests/library_table.py'"
+
+
+def test_the_table_of_libraries_is_sorted_and_complete() -> None:
+    names = [library.name for library in LIBRARIES]
+    assert names == sorted(names, key=str.lower)
+    assert len(set(names)) == len(names) >= 60
+    for library in LIBRARIES:
+        assert library.mechanism != OPTION or library.option, library.name
+        assert library.mechanism != VARIABLE or library.variables[0] in VARIABLES, library.name
+        assert library.mechanism in (OPTION, VARIABLE) or not (library.variables or library.option), library.name

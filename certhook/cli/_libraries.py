@@ -7,56 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+
+from certhook.cli._library_table import LIBRARIES, OPTION, VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from certhook.cli._library_table import Library
 
-class Library(NamedTuple):
-    """A library that does not request default trust from Python's ``ssl``.
-
-    :ivar names: its names on PyPI; the first installed one is shown
-    :ivar variables: the environment variables that select its roots
-    :ivar remedy: the settings that make it use a file of root certificates
-    """
-
-    names: tuple[str, ...]
-    variables: tuple[str, ...]
-    remedy: str
-
-
-#: Sorted by name.
-LIBRARIES = (
-    Library(
-        ("grpcio",),
-        ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",),
-        "set GRPC_DEFAULT_SSL_ROOTS_FILE_PATH to a file of root certificates",
-    ),
-    Library(
-        ("niquests",),
-        (),
-        "pass a file of root certificates as verify=; otherwise it collects the system's root certificates itself",
-    ),
-    Library(
-        ("psycopg", "psycopg2", "psycopg2-binary"),
-        ("PGSSLROOTCERT",),
-        "set PGSSLROOTCERT or sslrootcert= to a file of root certificates; with libpq 16 or later, the value "
-        "'system' selects the system's root certificates",
-    ),
-    Library(
-        ("pycurl",),
-        ("SSL_CERT_FILE",),
-        "set SSL_CERT_FILE, or the option CAINFO, to a file of root certificates",
-    ),
-    Library(
-        ("pyOpenSSL",),
-        ("SSL_CERT_FILE", "SSL_CERT_DIR"),
-        "set SSL_CERT_FILE or SSL_CERT_DIR to a file or directory of root certificates",
-    ),
-)
 
 _REPLACES_FILE = (
     "makes certifi return another file of root certificates; clients that use certifi, such as requests, trust only "
@@ -76,15 +36,26 @@ _DROP_IN = "/certhook/bootstrap/sitecustomize.py"
 
 
 def unreached_libraries() -> list[dict[str, Any]]:
-    """Return the installed :data:`LIBRARIES` as JSON objects."""
+    """Return the installed libraries that certhook does not reach as JSON objects."""
     found: list[dict[str, Any]] = []
     for library in LIBRARIES:
-        name = next(filter(_version, library.names), None)
-        if name is not None:
-            variables = {variable: os.environ.get(variable) for variable in library.variables}
-            entry = {"name": name, "version": _version(name), "variables": variables, "served_by": library.remedy}
-            found.append(entry)
+        names = (library.project, *library.aliases) if library.mechanism in (OPTION, VARIABLE) else ()
+        for name, installed in zip(names, map(_version, names)):
+            if installed is not None:
+                shown = library.name.replace(library.project, name)
+                variables = {variable: os.environ.get(variable) for variable in library.variables}
+                found.append(
+                    {"name": shown, "version": installed, "variables": variables, "served_by": _remedy(library)}
+                )
     return found
+
+
+def _remedy(library: Library) -> str:
+    options = f"set {library.option} to a file of root certificates" if library.option else ""
+    if library.mechanism == OPTION:
+        return options
+    run = f"start the program with 'certhook run --env', which sets {library.variables[0]}"
+    return f"{run}, or {options}" if options else run
 
 
 def other_software(ssl: ModuleType) -> list[dict[str, Any]]:

@@ -6,20 +6,25 @@ import pytest
 import support
 
 
-def test_libraries_that_certhook_does_not_reach_are_listed_with_a_remedy(certhook, status, variables, metadata) -> None:
-    path = metadata(pyOpenSSL="25.0.0", grpcio="1.70.0", psycopg2_binary="2.9", requests="2.32")
-    changed = {"PYTHONPATH": path, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "/roots.pem"}
+def test_libraries_that_certhook_does_not_reach_are_listed_with_a_remedy(certhook, status, metadata) -> None:
+    path = metadata(pycurl="7.49.0", httpr="0.7.8", psycopg2_binary="2.9", requests="2.32", pyOpenSSL="26.4.0")
+    changed = {"PYTHONPATH": path, "HTTPR_CA_BUNDLE": "/roots.pem"}
     found = status(**changed)["libraries"]
-    system = {name: variables[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
     assert [(library["name"], library["version"], library["variables"]) for library in found] == [
-        ("grpcio", "1.70.0", {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "/roots.pem"}),
+        ("httpr", "0.7.8", {"HTTPR_CA_BUNDLE": "/roots.pem"}),
         ("psycopg2-binary", "2.9", {"PGSSLROOTCERT": None}),
-        ("pyOpenSSL", "25.0.0", system),
+        ("pycurl", "7.49.0", {}),
     ]
     shown = certhook(**changed).stdout
-    assert support.shows(shown, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/roots.pem", "PGSSLROOTCERT=(not set)")
+    assert support.shows(shown, "HTTPR_CA_BUNDLE=/roots.pem", "PGSSLROOTCERT=(not set)")
+    assert support.shows(shown, "start the program with 'certhook run --env', which sets HTTPR_CA_BUNDLE")
+    assert support.shows(shown, "set CAINFO to a file of root certificates")
     assert all(support.shows(shown, library["served_by"]) for library in found)
-    assert support.shows(shown, "'python -m certhook env'")
+
+
+def test_each_variant_of_a_library_is_listed(status, metadata) -> None:
+    found = status(PYTHONPATH=metadata(pyarrow="26.0.1"))["libraries"]
+    assert [library["name"] for library in found] == ["pyarrow (Flight)", "pyarrow (GCS)", "pyarrow (S3)"]
 
 
 def test_without_such_libraries_the_report_has_no_section_for_them(certhook, status) -> None:
