@@ -6,62 +6,27 @@ other arguments represent a choice of the caller.
 
 from __future__ import annotations
 
-import sys
-from typing import NamedTuple
+from client_model import CERTIFICATE, FILE, STOCK, UNVERIFIED, Client, contexts
+from hooked_clients import HOOKED_CLIENTS, PYMONGO
+from protocol_clients import PROTOCOL_CLIENTS
+from sdk_clients import SDK_CLIENTS
 
-# The choices. The expressions for the arguments of fetch() can use two names: FILE, the path of a bundle, and
-# PAIR, the path of a file with a private key and a client certificate.
-UNVERIFIED = "no verification"
-FILE = "the roots in a file"
-CERTIFICATE = "a client certificate"
-NO_ROOTS = "a context without roots"
-STOCK = "no context"
-
-
-class Client(NamedTuple):
-    """A client.
-
-    :ivar code: the code that defines ``fetch``
-    :ivar server: the protocol of the server
-    :ivar stock_roots: the CAs that it trusts on Debian without certhook, separated by spaces
-    :ivar choices: the keyword arguments of ``fetch`` for each choice that it offers
-    :ivar default: the keyword arguments of ``fetch`` for the default trust
-    :ivar adds_system_roots: whether it adds the operating system's roots to the roots of a file
-    """
-
-    code: str
-    server: str = "https"
-    stock_roots: str = "system"
-    choices: dict[str, str] = {}
-    default: str = ""
-    adds_system_roots: bool = False
-
-
-def _contexts(keyword: str) -> dict[str, str]:
-    """Return the choices of a client that accepts a context as the argument *keyword*."""
-    return {
-        UNVERIFIED: f"{keyword}=ssl._create_unverified_context()",
-        FILE: f"{keyword}=ssl.create_default_context(cafile=FILE)",
-        CERTIFICATE: f"{keyword}=with_certificate(ssl.create_default_context())",
-        NO_ROOTS: f"{keyword}=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)",
-    }
+from certhook.cli._library_table import CERTIFI, FILES, LIBRARIES, OWN, SYSTEM, SYSTEM_AND_CERTIFI, Library
 
 
 def _mail(code: str, server: str, keyword: str = "context") -> Client:
     """Return a client of the standard library, which verifies servers only if the caller passes a context."""
-    choices = {**_contexts(keyword), STOCK: ""}
-    return Client(code, server, "system", choices, f"{keyword}=ssl.create_default_context()")
+    choices = {**contexts(keyword), STOCK: ""}
+    return Client(code, server, choices, f"{keyword}=ssl.create_default_context()")
 
 
 _HTTPX = {
-    **_contexts("verify"),
+    **contexts("verify"),
     UNVERIFIED: "verify=False",
     CERTIFICATE: "verify=with_certificate(httpx.create_ssl_context())",
 }
 _REQUESTS = {UNVERIFIED: "verify=False", FILE: "verify=FILE", CERTIFICATE: "cert=PAIR"}
 
-# On Python 3.10 and later, pip uses a copy of truststore, which adds OpenSSL's verify locations to its bundle.
-_HAS_TRUSTSTORE = sys.version_info >= (3, 10)
 _PIP = """
 import subprocess, sys, tempfile
 def fetch(port, arguments=()):
@@ -94,7 +59,7 @@ def fetch(port, **options):
     with urllib.request.urlopen(f"https://localhost:{port}/hello", timeout=60, **options) as reply:
         return reply.read()
 """,
-        choices=_contexts("context"),
+        choices=contexts("context"),
     ),
     "http.client": Client(
         """
@@ -104,7 +69,7 @@ def fetch(port, **options):
     connection.request("GET", "/hello")
     return connection.getresponse().read()
 """,
-        choices=_contexts("context"),
+        choices=contexts("context"),
     ),
     "asyncio": Client(
         """
@@ -116,7 +81,7 @@ async def fetch(port, ssl=True):
     writer.close()
     return reply.rpartition(b"\\r\\n\\r\\n")[2]
 """,
-        choices=_contexts("ssl"),
+        choices=contexts("ssl"),
     ),
     "smtplib.SMTP_SSL": _mail(
         """
@@ -177,7 +142,7 @@ def fetch(port, **options):
     return pool.request("GET", f"https://localhost:{port}/hello", timeout=60, retries=False).data
 """,
         choices={
-            **_contexts("ssl_context"),
+            **contexts("ssl_context"),
             UNVERIFIED: "cert_reqs='CERT_NONE'",
             FILE: "ca_certs=FILE",
             CERTIFICATE: "cert_file=PAIR",
@@ -189,7 +154,6 @@ import requests
 def fetch(port, **options):
     return requests.get(f"https://localhost:{port}/hello", timeout=60, **options).text
 """,
-        stock_roots="bundled",
         choices=_REQUESTS,
     ),
     "requests.Session": Client(
@@ -200,7 +164,6 @@ def fetch(port, **options):
         vars(session).update(options)
         return session.get(f"https://localhost:{port}/hello", timeout=60).text
 """,
-        stock_roots="bundled",
         choices=_REQUESTS,
     ),
     "httpx": Client(
@@ -209,7 +172,6 @@ import httpx
 def fetch(port, **options):
     return httpx.get(f"https://localhost:{port}/hello", timeout=60, **options).text
 """,
-        stock_roots="bundled",
         choices=_HTTPX,
     ),
     "httpx, HTTP/2": Client(
@@ -221,7 +183,6 @@ def fetch(port, **options):
         assert reply.http_version == "HTTP/2", reply.http_version
         return reply.text
 """,
-        stock_roots="bundled",
         choices=_HTTPX,
     ),
     "httpx.AsyncClient": Client(
@@ -231,7 +192,6 @@ async def fetch(port, **options):
     async with httpx.AsyncClient(timeout=60, **options) as client:
         return (await client.get(f"https://localhost:{port}/hello")).text
 """,
-        stock_roots="bundled",
         choices=_HTTPX,
     ),
     "aiohttp": Client(
@@ -242,7 +202,7 @@ async def fetch(port, **options):
         async with session.get(f"https://localhost:{port}/hello", **options) as reply:
             return await reply.text()
 """,
-        choices={**_contexts("ssl"), UNVERIFIED: "ssl=False"},
+        choices={**contexts("ssl"), UNVERIFIED: "ssl=False"},
     ),
     "websockets": Client(
         """
@@ -251,7 +211,7 @@ async def fetch(port, **options):
     async with websockets.connect(f"wss://localhost:{port}/hello", **options) as socket:
         return await socket.recv()
 """,
-        choices=_contexts("ssl"),
+        choices=contexts("ssl"),
     ),
     "websockets.sync": Client(
         """
@@ -260,7 +220,7 @@ def fetch(port, **options):
     with websockets.sync.client.connect(f"wss://localhost:{port}/hello", **options) as socket:
         return socket.recv()
 """,
-        choices=_contexts("ssl"),
+        choices=contexts("ssl"),
     ),
     "botocore": Client(
         """
@@ -273,7 +233,6 @@ def fetch(port, client_cert=None, **options):
     sts = session.create_client("sts", region_name="us-east-1", endpoint_url=url, config=config, **options)
     return sts.get_caller_identity()["Account"]
 """,
-        stock_roots="bundled",
         choices={UNVERIFIED: "verify=False", FILE: "verify=FILE", CERTIFICATE: "client_cert=PAIR"},
     ),
     "httplib2": Client(
@@ -285,7 +244,6 @@ def fetch(port, pair=None, **options):
         http.add_certificate(pair, pair, "")
     return http.request(f"https://localhost:{port}/hello")[1]
 """,
-        stock_roots="bundled",
         choices={
             UNVERIFIED: "disable_ssl_certificate_validation=True",
             FILE: "ca_certs=FILE",
@@ -301,18 +259,18 @@ async def fetch(port, **options):
     return (await client.fetch(f"https://localhost:{port}/hello", **request)).body
 """,
         choices={
-            **_contexts("ssl_options"),
+            **contexts("ssl_options"),
             UNVERIFIED: "validate_cert=False",
             FILE: "ca_certs=FILE",
             CERTIFICATE: "client_cert=PAIR, client_key=PAIR",
         },
     ),
-    # pip contains its own copy of certifi's bundle, which does not contain the roots of the tests.
-    "pip": Client(
-        _PIP, stock_roots="system" if _HAS_TRUSTSTORE else "", choices=_PIPS, adds_system_roots=_HAS_TRUSTSTORE
-    ),
+    # pip uses a copy of truststore, which adds OpenSSL's verify locations to its own copy of certifi's bundle.
+    "pip": Client(_PIP, choices=_PIPS, adds_system_roots=True),
     "pip, legacy-certs": Client(
-        _PIP.replace("*options", "*options, '--use-deprecated=legacy-certs'"), stock_roots="", choices=_PIPS
+        _PIP.replace("*options", "*options, '--use-deprecated=legacy-certs'"),
+        choices=_PIPS,
+        library="pip (legacy-certs)",
     ),
     "paho-mqtt": Client(
         """
@@ -333,7 +291,7 @@ def fetch(port, **options):
 """,
         "mqtt",
         choices={
-            **_contexts("context"),
+            **contexts("context"),
             UNVERIFIED: "cert_reqs=ssl.CERT_NONE",
             FILE: "ca_certs=FILE",
             CERTIFICATE: "certfile=PAIR, keyfile=PAIR",
@@ -374,24 +332,10 @@ async def fetch(port, ssl=True):
         await connection.close()
 """,
         "postgresql",
-        choices={**_contexts("ssl"), UNVERIFIED: "ssl='require'"},
+        choices={**contexts("ssl"), UNVERIFIED: "ssl='require'"},
     ),
     "pymongo": Client(
-        """
-import queue
-import pymongo, pymongo.monitoring
-class Heartbeats(queue.Queue, pymongo.monitoring.ServerHeartbeatListener):
-    def started(self, event): pass
-    def succeeded(self, event): self.put(None)
-    def failed(self, event): self.put(event.reply)
-def fetch(port, **options):
-    heartbeats = Heartbeats()
-    with pymongo.MongoClient("localhost", port, tls=True, event_listeners=[heartbeats], **options) as client:
-        failure = heartbeats.get(timeout=60)
-        if failure:
-            raise failure
-        return client.admin.command("ping")["text"]
-""",
+        PYMONGO,
         "mongodb",
         choices={
             UNVERIFIED: "tlsAllowInvalidCertificates=True",
@@ -406,7 +350,6 @@ def fetch(port, **options):
     with elasticsearch.Elasticsearch(f"https://localhost:{port}", max_retries=0, **options) as client:
         return client.info()["name"]
 """,
-        stock_roots="system bundled",
         # elasticsearch also loads certifi's bundle into contexts that the caller passes.
         choices={
             UNVERIFIED: "verify_certs=False",
@@ -415,6 +358,9 @@ def fetch(port, **options):
         },
         adds_system_roots=True,
     ),
+    **HOOKED_CLIENTS,
+    **SDK_CLIENTS,
+    **PROTOCOL_CLIENTS,
 }
 
 #: The variables that name a bundle, and a client that respects each.
@@ -425,3 +371,57 @@ VARIABLES = {
     "PIP_CERT": "pip",
     "REQUESTS_CA_BUNDLE": "requests",
 }
+
+#: Packages that conflict with others, or change them by being installed: pymongo uses pyOpenSSL if it is installed, and
+#: niquests requires a fork of urllib3. All other libraries share the environment "clients".
+ENVIRONMENTS = {
+    "niquests": ["niquests"],
+    "twisted": ["pusher", "pymongo (ocsp)", "pyOpenSSL", "requests (pyOpenSSL)", "scrapy", "treq", "Twisted"],
+}
+
+_EXTRAS = {
+    "azure-core": "[aio]",
+    "elasticsearch": "[async]",
+    "fsspec": "[http]",
+    "google-auth": "[requests]",
+    "httpx": "[http2]",
+    "opensearch-py": "[async]",
+    "pymongo (ocsp)": "[ocsp]",
+    "Twisted": "[tls]",
+}
+
+#: The roots that a client trusts without certhook, if OpenSSL's default locations are those of the system.
+_STOCK_ROOTS = {
+    SYSTEM: {"system"},
+    FILES: {"system"},
+    CERTIFI: {"bundled"},
+    SYSTEM_AND_CERTIFI: {"system", "bundled"},
+    OWN: set(),
+}
+
+_TABLE = {library.name: library for library in LIBRARIES}
+
+
+def library_of(name: str) -> Library:
+    """Return the library of a client in certhook's table."""
+    names = (CLIENTS[name].library, name, name.partition(",")[0], name.partition(".")[0])
+    return next(_TABLE[candidate] for candidate in names if candidate in _TABLE)
+
+
+def stock_roots(name: str) -> set[str]:
+    """Return the CAs that a client trusts without certhook."""
+    return _STOCK_ROOTS[library_of(name).roots]
+
+
+def environment_of(name: str) -> str:
+    """Return the environment of a client."""
+    library = library_of(name).name
+    return next((environment for environment, names in ENVIRONMENTS.items() if library in names), "clients")
+
+
+def requirements(environment: str, latest: bool) -> list[str]:
+    """Return the requirements of an environment: the versions in certhook's table, or the *latest* ones."""
+    libraries = {library_of(name).name for name in CLIENTS if environment_of(name) == environment}
+    chosen = [_TABLE[name] for name in sorted(libraries) if _TABLE[name].version]
+    pins = ["" if latest else f"=={library.version}" for library in chosen]
+    return [f"{library.project}{_EXTRAS.get(library.name, '')}{pin}" for library, pin in zip(chosen, pins)]

@@ -20,6 +20,9 @@ from typing import Callable
 
 from support import HELLO_WHEEL, hello_wheel
 
+#: The message of servers that refuse a request. The client reports it as an error.
+REFUSAL = "refused: hello"
+
 Secure = Callable[[socket.socket], ssl.SSLSocket]
 Protocol = Callable[[socket.socket, Secure], None]
 
@@ -63,15 +66,31 @@ class Peer(socketserver.ThreadingTCPServer):
         return secured
 
 
-_ELASTICSEARCH = {"name": "hello", "tagline": "You Know, for Search", "version": {"number": "9.0.0"}}
 _STS = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>hello</Account></GetCallerIdentityResult>"
+_FEED = "<?xml version='1.0'?><rss version='2.0'><channel><title>hello</title></channel></rss>"
+_MODEL = {"id": "hello", "type": "base", "object": "model", "created": 0, "owned_by": "", "capabilities": {}}
+#: The reply to most requests. Each client reads the property that its API defines.
+_OBJECT = {
+    **dict.fromkeys(("id", "name", "title", "login", "status", "response", "access_token", "model"), "hello"),
+    "ok": True,
+    "version": "9.0.0",
+    "tagline": "You Know, for Search",
+    "object": "list",
+    "has_more": False,
+    "first_id": "hello",
+    "last_id": "hello",
+    "token_type": "Bearer",
+}
 
 #: The content type and the body of each path.
 PAGES = {
-    "/hello": ("text/plain", b"hello"),
-    "/": ("application/json", json.dumps(_ELASTICSEARCH).encode()),
+    "/": ("application/json", json.dumps(_OBJECT).encode()),
+    "/feed": ("application/rss+xml", _FEED.encode()),
     "/simple/hello/": ("text/html", f'<!DOCTYPE html><a href="/{HELLO_WHEEL}">{HELLO_WHEEL}</a>'.encode()),
     f"/{HELLO_WHEEL}": ("application/octet-stream", hello_wheel()),
+    "/graphql": ("application/json", b'{"data": {"hello": "hello"}}'),
+    "/v1/models": ("application/json", json.dumps({**_OBJECT, "data": [_MODEL]}).encode()),
+    "/engine.io/": ("text/plain", b'0{"sid":"hello","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'),
 }
 
 
@@ -82,11 +101,29 @@ class _Http(BaseHTTPRequestHandler):
         if self.headers["Upgrade"] == "websocket":
             self._serve_websocket()
         else:
-            self._reply(*PAGES[self.path])
+            self._reply(*self._page())
+
+    do_HEAD = do_GET
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._reply("text/xml", f"{_STS}</GetCallerIdentityResponse>".encode())
+        if self.headers["Transfer-Encoding"] == "chunked":
+            while int(self.rfile.readline(), 16):
+                self.rfile.readline()
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if b"Action=GetCallerIdentity" in body:
+            self._reply("text/xml", f"{_STS}</GetCallerIdentityResponse>".encode())
+        else:
+            self._reply(*self._page())
+
+    def _page(self) -> tuple[str, bytes]:
+        path = self.path.partition("?")[0]
+        if path.endswith("/hello"):
+            return "text/plain", b"hello"
+        if path.endswith("/.well-known/openid-configuration"):
+            address = f"https://{self.headers['Host']}/tenant"
+            endpoints = dict.fromkeys(("issuer", "authorization_endpoint", "token_endpoint"), address)
+            return "application/json", json.dumps(endpoints).encode()
+        return PAGES.get(path, PAGES["/"])
 
     def _reply(self, content_type: str, body: bytes) -> None:
         self.send_response(200)
@@ -94,7 +131,8 @@ class _Http(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Elastic-Product", "Elasticsearch")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def _serve_websocket(self) -> None:
         """RFC 6455: accept the handshake, send a text frame, and reply to the client's close frame.
@@ -117,8 +155,10 @@ class _Http(BaseHTTPRequestHandler):
         pass
 
 
-def _http2(secured: ssl.SSLSocket) -> None:
-    """RFC 9113: reply to every request with status 200 (entry 8 of the static table of HPACK) and "hello"."""
+def _http2(
+    secured: ssl.SSLSocket, headers_block: bytes = b"\x88", body: bytes = b"hello", trailers: bytes = b""
+) -> None:
+    """RFC 9113: reply to every request with status 200 (entry 8 of the static table of HPACK) and *body*."""
 
     def frame(kind: int, flags: int, stream: int = 0, payload: bytes = b"") -> bytes:
         return struct.pack(">IBI", len(payload) << 8 | kind, flags, stream) + payload
@@ -133,7 +173,10 @@ def _http2(secured: ssl.SSLSocket) -> None:
             if size & 0xFF == settings and not flags:
                 secured.sendall(frame(settings, 1))
             elif size & 0xFF == headers:
-                secured.sendall(frame(headers, 4, stream, b"\x88") + frame(data, 1, stream, b"hello"))
+                secured.sendall(frame(headers, 4, stream, headers_block))
+                secured.sendall(frame(data, 0 if trailers else 1, stream, body))
+                if trailers:
+                    secured.sendall(frame(headers, 5, stream, trailers))
 
 
 def https(raw: socket.socket, secure: Secure) -> None:
@@ -143,6 +186,84 @@ def https(raw: socket.socket, secure: Secure) -> None:
             _http2(secured)
         else:
             _Http(secured, ("127.0.0.1", 0), None)
+
+
+def grpc(raw: socket.socket, secure: Secure) -> None:
+    """gRPC: reply to every call with a message that has the string "hello" as its field 15."""
+
+    def field(name: str, value: str) -> bytes:
+        return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+    with secure(raw) as secured:
+        message = b"\0\0\0\0\7\x7a\5hello"
+        _http2(secured, b"\x88" + field("content-type", "application/grpc"), message, field("grpc-status", "0"))
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    return struct.pack(">BHI", kind, 0, len(payload)) + payload + b"\xce"
+
+
+def amqp(raw: socket.socket, secure: Secure) -> None:
+    """AMQP 0-9-1: reply to Connection.StartOk with Connection.Close."""
+    with secure(raw) as secured:
+        if not secured.recv(4096):
+            return
+        secured.sendall(_frame(1, struct.pack(">HHBBI", 10, 10, 0, 9, 0) + b"\0\0\0\5PLAIN" + b"\0\0\0\5en_US"))
+        if secured.recv(4096):
+            text = REFUSAL.encode()
+            secured.sendall(_frame(1, struct.pack(">HHHB", 10, 50, 403, len(text)) + text + b"\0\0\0\0"))
+        while secured.recv(4096):
+            pass
+
+
+def ldap(raw: socket.socket, secure: Secure) -> None:
+    """RFC 4511: reply to a bind request with invalidCredentials."""
+    with secure(raw) as secured:
+        request = secured.recv(4096)
+        if request:
+            text = b"\x04" + bytes([len(REFUSAL)]) + REFUSAL.encode()
+            result = b"\x0a\x01\x31\x04\x00" + text
+            message = request[2:5] + b"\x61" + bytes([len(result)]) + result
+            secured.sendall(b"\x30" + bytes([len(message)]) + message)
+        while secured.recv(4096):
+            pass
+
+
+def mysql(raw: socket.socket, secure: Secure) -> None:
+    """MySQL's protocol 4.1: TLS begins after the client's request; reply to the log-in with an error."""
+
+    def packet(number: int, payload: bytes) -> bytes:
+        return struct.pack("<I", len(payload))[:3] + bytes([number]) + payload
+
+    capabilities = 0x00088A08 | 0x0205  # PLUGIN_AUTH, SECURE_CONNECTION, SSL, PROTOCOL_41, CONNECT_WITH_DB
+    low, high = struct.pack("<I", capabilities)[:2], struct.pack("<I", capabilities)[2:]
+    greeting = b"\x0a8.0.0\0" + struct.pack("<I", 1) + b"12345678\0" + low + b"\x2d\x02\0" + high + b"\x15" + bytes(10)
+    raw.sendall(packet(0, greeting + b"123456789012\0" + b"mysql_native_password\0"))
+    with raw.makefile("rb", buffering=0) as reader:
+        size = struct.unpack("<I", reader.read(4)[:3] + b"\0")[0]
+        reader.read(size)
+    with secure(raw) as secured:
+        log_in = secured.recv(4096)
+        if log_in:
+            secured.sendall(packet(log_in[3] + 1, b"\xff" + struct.pack("<H", 1045) + b"#28000" + REFUSAL.encode()))
+
+
+def nats(raw: socket.socket, secure: Secure) -> None:
+    """The protocol of NATS: TLS begins after INFO. A message follows the subscription."""
+    raw.sendall(b'INFO {"server_id":"1","version":"2.0.0","max_payload":1000,"tls_required":true}\r\n')
+    with secure(raw) as secured, secured.makefile("rb") as reader:
+        for line in reader:
+            if line.startswith(b"PING"):
+                secured.sendall(b"PONG\r\n")
+            elif line.startswith(b"SUB"):
+                secured.sendall(b"MSG hello " + line.split()[-1] + b" 5\r\nhello\r\n")
+
+
+def stomp(raw: socket.socket, secure: Secure) -> None:
+    """STOMP 1.2: reply to every frame with CONNECTED."""
+    with secure(raw) as secured:
+        while secured.recv(4096):
+            secured.sendall(b"CONNECTED\nversion:1.2\nserver:hello\n\n\0")
 
 
 def mqtt(raw: socket.socket, secure: Secure) -> None:
@@ -214,6 +335,12 @@ def dialogue(
 
 PROTOCOLS: dict[str, Protocol] = {
     "https": https,
+    "amqp": amqp,
+    "grpc": grpc,
+    "ldap": ldap,
+    "mysql": mysql,
+    "nats": nats,
+    "stomp": stomp,
     "mqtt": mqtt,
     "mongodb": mongodb,
     "smtps": partial(dialogue, greeting="220 hi", replies=SMTP),

@@ -11,14 +11,14 @@ from pathlib import Path
 import client_table
 import der
 import pytest
-from client_table import CLIENTS, VARIABLES
+from client_table import CLIENTS, VARIABLES, stock_roots
 
 ALL_SERVERS = "system bundled extra stranger"
 
 #: The variables, the roots of ``ssl.create_default_context()``, and the roots that a client trusts by default.
 MODES = {
-    "with certhook": ({}, {"system", "bundled"}, lambda client: {"system", "bundled"}),
-    "without certhook": ({"CERTHOOK_DISABLED": "1"}, {"system"}, lambda client: set(client.stock_roots.split())),
+    "with certhook": ({}, {"system", "bundled"}, lambda name: {"system", "bundled"}),
+    "without certhook": ({"CERTHOOK_DISABLED": "1"}, {"system"}, stock_roots),
 }
 
 
@@ -63,12 +63,12 @@ def test_the_choices_of_a_caller_are_respected(
         (client_table.FILE, str(private_bundle), ALL_SERVERS, {"extra"} | added),
         (client_table.FILE, str(many_roots), ALL_SERVERS, {"extra"} | added),
         (client_table.FILE, str(certifi_copy), "system bundled", {"bundled"} | added),
-        (client_table.CERTIFICATE, "", "demanding", {"demanding"} if "system" in default_roots(client) else set()),
+        (client_table.CERTIFICATE, "", "demanding", {"demanding"} if "system" in default_roots(name) else set()),
         (client_table.NO_ROOTS, "", "system bundled", set()),
     )
     offered = [case for case in expected if case[0] in client.choices]
     cases = [(client.choices[choice], file, servers) for choice, file, servers, _ in offered]
-    results = trusted_servers(client, *cases, **variables)
+    results = trusted_servers(name, *cases, **variables)
     found = [(choice, file, result) for (choice, file, _, _), result in zip(offered, results)]
     assert found == [(choice, file, trusted) for choice, file, _, trusted in offered]
 
@@ -77,16 +77,17 @@ def test_the_choices_of_a_caller_are_respected(
 @pytest.mark.parametrize("bundle", ["private_bundle", "many_roots"])
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_a_variable_that_names_a_bundle_is_respected(trusted_servers, request, variable, bundle, mode) -> None:
-    client = CLIENTS[VARIABLES[variable]]
+    name = VARIABLES[variable]
+    client = CLIENTS[name]
     variables, context_roots, _ = MODES[mode]
     expected = {"extra"} | (context_roots if client.adds_system_roots else set())
     variables = {variable: str(request.getfixturevalue(bundle)), **variables}
-    assert trusted_servers(client, ("", "", ALL_SERVERS), **variables) == [expected]
+    assert trusted_servers(name, ("", "", ALL_SERVERS), **variables) == [expected]
 
 
 @pytest.mark.parametrize("server", sorted({client.server for client in CLIENTS.values()}))
 def test_a_demanding_server_rejects_clients_without_a_certificate(trusted_servers, server) -> None:
     """Otherwise, a successful request would not prove that the client sent its certificate."""
-    client = next(client for client in CLIENTS.values() if client.server == server)
+    name = next(name for name, client in CLIENTS.items() if client.server == server)
     with pytest.raises(AssertionError, match="(?s)^demanding: Traceback(?!.*system: Traceback)"):
-        trusted_servers(client, (client.default, "", "demanding system"))
+        trusted_servers(name, (CLIENTS[name].default, "", "demanding system"))

@@ -1,23 +1,35 @@
 """The roots that popular Python clients trust: real requests to servers of different CAs, with several layouts.
 
 The CA "system" is only in the operating system's store, "bundled" is only in certifi's bundle, and
-"stranger" is in neither.
+"stranger" is in neither. certhook's table of libraries states the expected roots.
 """
 
 from __future__ import annotations
 
-import pytest
-from client_table import CLIENTS
-from layouts import DEBIAN_OPENSSL, FEDORA_43
+import re
+from pathlib import Path
 
-#: The files of the operating system's store, and the roots of the default trust with these files.
+import pytest
+from client_table import CLIENTS, library_of, stock_roots
+from layouts import DEBIAN, FEDORA_43
+
+from certhook.cli._library_table import ADOPTION, DEFAULT, HOOK, LIBRARIES, VARIABLE
+
+#: The files of the operating system's store, and the roots of the default trust with these files. The interpreter's
+#: OpenSSL belongs to none of these systems.
 LAYOUTS = {
-    "Debian": (DEBIAN_OPENSSL, {"system", "bundled"}),
-    "Fedora, another OpenSSL": (FEDORA_43, {"system", "bundled"}),
+    "Debian": (DEBIAN, {"system", "bundled"}),
+    "Fedora": (FEDORA_43, {"system", "bundled"}),
     "empty container": ({}, {"bundled"}),
 }
-#: The clients that load a bundle instead of the system's store.
-BUNDLE_CLIENTS = [name for name, client in CLIENTS.items() if "system" not in client.stock_roots]
+REACHED = (DEFAULT, ADOPTION, HOOK)
+#: Libraries with a TLS implementation of their own, which test_run_env.py tests.
+NATIVE = [library for library in LIBRARIES if library.mechanism == VARIABLE]
+NATIVE += [library for library in LIBRARIES if library.name in ("confluent-kafka", "psycopg", "rnet")]
+
+
+def clients_with(*mechanisms: str) -> list[str]:
+    return [name for name in CLIENTS if library_of(name).mechanism in mechanisms]
 
 
 def default_trust(name: str) -> tuple[str, str, str]:
@@ -26,20 +38,44 @@ def default_trust(name: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("name", clients_with(*REACHED))
 def test_a_client_trusts_the_roots_of_the_system_and_of_the_bundle(trusted_servers, name, layout) -> None:
     tree, expected = LAYOUTS[layout]
-    assert trusted_servers(CLIENTS[name], default_trust(name), tree=tree) == [expected]
+    assert trusted_servers(name, default_trust(name), tree=tree) == [expected]
 
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_roots_depend_on_the_client_without_certhook(trusted_servers, name) -> None:
     """The comparison with the previous test shows the effect of certhook."""
-    expected = set(CLIENTS[name].stock_roots.split())
-    assert trusted_servers(CLIENTS[name], default_trust(name), CERTHOOK_DISABLED="1") == [expected]
+    expected = stock_roots(name)
+    assert trusted_servers(name, default_trust(name), CERTHOOK_DISABLED="1") == [expected]
 
 
-@pytest.mark.parametrize("name", BUNDLE_CLIENTS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", [name for name in CLIENTS if name not in clients_with(*REACHED)])
+def test_a_client_that_certhook_does_not_reach_is_unchanged(trusted_servers, name, layout) -> None:
+    tree, _ = LAYOUTS[layout]
+    stock = trusted_servers(name, default_trust(name), tree=tree, CERTHOOK_DISABLED="1")
+    assert trusted_servers(name, default_trust(name), tree=tree) == stock
+
+
+@pytest.mark.parametrize("name", clients_with(ADOPTION))
 def test_a_client_trusts_only_its_own_bundle_if_certhook_adopts_no_bundle(trusted_servers, name) -> None:
-    expected = set(CLIENTS[name].stock_roots.split())
-    assert trusted_servers(CLIENTS[name], default_trust(name), CERTHOOK_ADOPT="none") == [expected]
+    expected = stock_roots(name)
+    assert trusted_servers(name, default_trust(name), CERTHOOK_ADOPT="none") == [expected]
+
+
+@pytest.mark.parametrize("name", clients_with(HOOK))
+def test_a_client_with_a_hook_trusts_only_its_own_roots_without_the_hook(trusted_servers, name) -> None:
+    expected = stock_roots(name)
+    # The request of requests is adopted, whether or not it uses pyOpenSSL.
+    variables = {"CERTHOOK_CLIENTS": "none", "CERTHOOK_ADOPT": "none"}
+    assert trusted_servers(name, default_trust(name), **variables) == [expected]
+
+
+def test_every_library_in_the_table_is_tested() -> None:
+    tested = {library_of(name).name for name in CLIENTS}
+    assert tested | {library.name for library in NATIVE} == {library.name for library in LIBRARIES}
+    text = Path(__file__).with_name("test_run_env.py").read_text(encoding="utf-8").lower()
+    names = [library.project.lower() for library in NATIVE]
+    assert [name for name in names if not {name, name.replace("-", "_")} & set(re.findall(r"[\w-]+", text))] == []
