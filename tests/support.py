@@ -73,9 +73,9 @@ def interpreter_of(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def byte_compile(python: Path) -> None:
+def byte_compile(python: Path, *options: str) -> None:
     """Compile all packages in the environment of *python* to byte code."""
-    command = [str(python), "-S", "-m", "compileall", "-q", str(purelib(python))]
+    command = [str(python), "-S", "-m", "compileall", "-q", *options, str(purelib(python))]
     subprocess.run(command, check=True, env=clean_env(CERTHOOK_DISABLED="1"))
 
 

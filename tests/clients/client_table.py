@@ -11,7 +11,7 @@ from hooked_clients import HOOKED_CLIENTS, PYMONGO
 from protocol_clients import PROTOCOL_CLIENTS
 from sdk_clients import SDK_CLIENTS
 
-from certhook.cli._library_table import CERTIFI, FILES, LIBRARIES, OWN, SYSTEM, SYSTEM_AND_CERTIFI, Library
+from certhook.cli._library_table import CERTIFI, FILES, LIBRARIES, OWN, SYSTEM, SYSTEM_AND_CERTIFI, VARIABLE, Library
 
 
 def _mail(code: str, server: str, keyword: str = "context") -> Client:
@@ -386,6 +386,7 @@ _EXTRAS = {
     "google-auth": "[requests]",
     "httpx": "[http2]",
     "opensearch-py": "[async]",
+    "psycopg": "[binary]",
     "pymongo (ocsp)": "[ocsp]",
     "Twisted": "[tls]",
 }
@@ -419,9 +420,18 @@ def environment_of(name: str) -> str:
     return next((environment for environment, names in ENVIRONMENTS.items() if library in names), "clients")
 
 
+def native_libraries() -> list[Library]:
+    """Return the libraries with a TLS implementation of their own, which test_run_env.py tests."""
+    others = ("confluent-kafka", "psycopg", "pycurl", "rnet")
+    return [library for library in LIBRARIES if library.mechanism == VARIABLE or library.name in others]
+
+
 def requirements(environment: str, latest: bool) -> list[str]:
-    """Return the requirements of an environment: the versions in certhook's table, or the *latest* ones."""
-    libraries = {library_of(name).name for name in CLIENTS if environment_of(name) == environment}
-    chosen = [_TABLE[name] for name in sorted(libraries) if _TABLE[name].version]
-    pins = ["" if latest else f"=={library.version}" for library in chosen]
-    return [f"{library.project}{_EXTRAS.get(library.name, '')}{pin}" for library, pin in zip(chosen, pins)]
+    """Return the requirements of an environment: the versions in certhook's table, or the *latest* ones.
+
+    The environment "native" contains the :func:`native_libraries`.
+    """
+    clients = {library_of(name).name: library_of(name) for name in CLIENTS if environment_of(name) == environment}
+    chosen = native_libraries() if environment == "native" else clients.values()
+    pins = {f"{one.project}{_EXTRAS.get(one.name, '')}": f"=={one.version}" for one in chosen if one.version}
+    return sorted(name + ("" if latest else pin) for name, pin in pins.items())

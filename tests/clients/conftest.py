@@ -65,8 +65,14 @@ def environments(request: pytest.FixtureRequest, once, pip_install) -> dict[str,
             pythons[name] = support.interpreter_of(directory / "venv")
             if is_first:
                 support.make_environment(directory / "venv")
-                pip_install(pythons[name], request.getfixturevalue("wheel"), *client_table.requirements(name, LATEST))
-                support.byte_compile(pythons[name])
+                pip_install(
+                    pythons[name],
+                    request.getfixturevalue("wheel"),
+                    "--no-compile",
+                    *client_table.requirements(name, LATEST),
+                )
+                # The other worker waits, so both cores are free.
+                support.byte_compile(pythons[name], "-j", "2")
     # The environments that the tests of single libraries use.
     return {**pythons, "grpc": pythons["clients"]}
 

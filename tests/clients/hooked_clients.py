@@ -95,7 +95,6 @@ async def fetch(port):
     address = {"base_url": f"https://localhost:{port}", "retry_options": {"attempts": 1}}
     return (await genai.Client(api_key="key", http_options=address).aio.models.get(model="model")).name
 """,
-        library="google-genai",
     ),
     "huggingface_hub": Client(
         """

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import client_table
 import pytest
 from client_table import CLIENTS, library_of, stock_roots
 from layouts import DEBIAN, FEDORA_43
 
-from certhook.cli._library_table import ADOPTION, DEFAULT, HOOK, LIBRARIES, VARIABLE
+from certhook.cli._library_table import ADOPTION, DEFAULT, HOOK, LIBRARIES, OPTION
 
 #: The files of the operating system's store, and the roots of the default trust with these files. The interpreter's
 #: OpenSSL belongs to none of these systems.
@@ -24,8 +25,7 @@ LAYOUTS = {
 }
 REACHED = (DEFAULT, ADOPTION, HOOK)
 #: Libraries with a TLS implementation of their own, which test_run_env.py tests.
-NATIVE = [library for library in LIBRARIES if library.mechanism == VARIABLE]
-NATIVE += [library for library in LIBRARIES if library.name in ("confluent-kafka", "psycopg", "rnet")]
+NATIVE = client_table.native_libraries()
 
 
 def clients_with(*mechanisms: str) -> list[str]:
@@ -71,6 +71,15 @@ def test_a_client_with_a_hook_trusts_only_its_own_roots_without_the_hook(trusted
     # The request of requests is adopted, whether or not it uses pyOpenSSL.
     variables = {"CERTHOOK_CLIENTS": "none", "CERTHOOK_ADOPT": "none"}
     assert trusted_servers(name, default_trust(name), **variables) == [expected]
+
+
+@pytest.mark.parametrize("variable", ["CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("name", clients_with(OPTION))
+def test_no_variable_reaches_a_client_that_has_only_an_option(trusted_servers, cas, tmp_path, name, variable) -> None:
+    file = tmp_path / "stranger.pem"
+    file.write_bytes(cas.pem("stranger"))
+    variables = {variable: str(file), "CERTHOOK_DISABLED": "1"}
+    assert trusted_servers(name, default_trust(name), **variables) == [stock_roots(name)]
 
 
 def test_every_library_in_the_table_is_tested() -> None:
