@@ -169,9 +169,8 @@ def trusted_servers(machine: LinuxMachine, environments, bundles, ports, client_
         over: dict[str, bytes] | None = None,
         **variables: str,
     ) -> list[set[str]]:
-        name = "the client"
         if isinstance(client, str):
-            name, client, environment = client, client_table.CLIENTS[client], client_table.environment_of(client)
+            client, environment = client_table.CLIENTS[client], client_table.environment_of(client)
         directory = Path(tempfile.mkdtemp(dir=tmp_path))
         all_ports = ports(client.server)
         resolved = [
@@ -198,7 +197,7 @@ def trusted_servers(machine: LinuxMachine, environments, bundles, ports, client_
         results = json.loads(done.stdout)
         for result in results:
             failures = [f"{server}: {value}" for server, value in result.items() if not isinstance(value, bool)]
-            assert not failures, f"{name}: " + "\n".join(failures)
+            assert not failures, "\n".join(failures)
         return [{server for server, is_trusted in result.items() if is_trusted} for result in results]
 
     return connect
