@@ -6,6 +6,8 @@ other arguments represent a choice of the caller.
 
 from __future__ import annotations
 
+import os
+
 from client_model import CERTIFICATE, FILE, STOCK, UNVERIFIED, Client, contexts
 from hooked_clients import HOOKED_CLIENTS, PYMONGO
 from protocol_clients import PROTOCOL_CLIENTS
@@ -400,6 +402,9 @@ _STOCK_ROOTS = {
     OWN: set(),
 }
 
+#: Whether the tests use the newest versions of the libraries instead of those in certhook's table.
+_LATEST = os.environ.get("CERTHOOK_TEST_LATEST", "0") == "1"
+
 _TABLE = {library.name: library for library in LIBRARIES}
 
 
@@ -426,12 +431,12 @@ def native_libraries() -> list[Library]:
     return [library for library in LIBRARIES if library.mechanism == VARIABLE or library.name in others]
 
 
-def requirements(environment: str, latest: bool) -> list[str]:
-    """Return the requirements of an environment: the versions in certhook's table, or the *latest* ones.
+def requirements(environment: str) -> list[str]:
+    """Return the requirements of an environment.
 
     The environment "native" contains the :func:`native_libraries`.
     """
     clients = {library_of(name).name: library_of(name) for name in CLIENTS if environment_of(name) == environment}
     chosen = native_libraries() if environment == "native" else clients.values()
     pins = {f"{one.project}{_EXTRAS.get(one.name, '')}": f"=={one.version}" for one in chosen if one.version}
-    return sorted(name + ("" if latest else pin) for name, pin in pins.items())
+    return sorted(name + ("" if _LATEST else pin) for name, pin in pins.items())

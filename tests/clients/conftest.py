@@ -22,9 +22,6 @@ import support
 from layouts import DEBIAN_OPENSSL
 from linux_machine import LinuxMachine
 
-#: Whether the tests use the newest versions of the libraries instead of those in certhook's table.
-LATEST = os.environ.get("CERTHOOK_TEST_LATEST", "0") == "1"
-
 #: Code that runs after the code of a client. For each of CASES, it prints the result for each server: true if the
 #: client trusts the server, false if not, and otherwise a traceback.
 HARNESS = """
@@ -69,7 +66,7 @@ def environments(request: pytest.FixtureRequest, once, pip_install) -> dict[str,
                     pythons[name],
                     request.getfixturevalue("wheel"),
                     "--no-compile",
-                    *client_table.requirements(name, LATEST),
+                    *client_table.requirements(name),
                 )
                 # The other worker waits, so both cores are free.
                 support.byte_compile(pythons[name], "-j", "2")
