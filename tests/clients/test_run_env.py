@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
+import client_table
 import pytest
 import support
 from layouts import DEBIAN_OPENSSL
@@ -171,7 +172,7 @@ def native_python(once, pip_install, wheel) -> Path:
         python = support.interpreter_of(directory / "venv")
         if is_first:
             support.make_environment(directory / "venv")
-            pip_install(python, wheel, "--requirement", Path(__file__).with_name("requirements-run-env.txt"))
+            pip_install(python, wheel, *client_table.requirements("native"))
             support.byte_compile(python)
     return python
 
