@@ -16,7 +16,8 @@ Libraries
 
 The tests send real requests with each of these libraries, to servers whose root is only in the
 system's store, only in certifi's bundle, or in neither: on Debian and Fedora with another OpenSSL,
-and in an empty container. They also send the requests without certhook.
+and in an empty container. They also send the requests without certhook. The libraries with a TLS
+implementation of their own are tested on Debian, with their variable or option.
 
 - *Default trust*: the library requests the default roots from Python's ``ssl``.
 - *Adopted bundle*: the library names a copy of Mozilla's roots, and certhook adds the other roots
