@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import support
+from packaging.requirements import Requirement
 from support import MACHINE_ENVIRON, PRINT_HOOKED, ROOT
 
 START_FILES = {"certhook.pth"}
@@ -96,10 +97,15 @@ def test_the_record_lists_the_start_files(wheel) -> None:
 
 def test_certifi_and_one_backport_are_the_only_requirements(wheel) -> None:
     metadata = Parser().parsestr(read_metadata(wheel, "METADATA"))
-    required = {"".join(line.split()).replace("'", '"') for line in metadata.get_all("Requires-Dist")}
-    unconditional = {line for line in required if "extra==" not in line}
-    assert unconditional == {"certifi", 'importlib-resources>=5.7;python_version<"3.11"'}
-    assert required - unconditional == {'cryptography>=42;extra=="check"', 'installer>=0.7;extra=="enable"'}
+    required = set(map(Requirement, metadata.get_all("Requires-Dist")))
+    unconditional = {requirement for requirement in required if "extra ==" not in str(requirement.marker)}
+    assert unconditional == set(map(Requirement, ("certifi", 'importlib-resources >= 5.7; python_version < "3.11"')))
+    extras = (
+        'cryptography >= 42; extra == "check"',
+        'installer >= 0.7; extra == "enable"',
+        'truststore >= 0.9, < 0.11; python_version >= "3.10" and extra == "native"',
+    )
+    assert required - unconditional == set(map(Requirement, extras))
     assert metadata["Requires-Python"] == ">=3.8"
 
 

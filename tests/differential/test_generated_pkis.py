@@ -29,7 +29,7 @@ import pytest
 from generated_pkis import HOST, Description, Scenario
 from hypothesis import HealthCheck, given, note, settings
 
-EXAMPLES = int(os.environ.get("CERTHOOK_TEST_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("CERTHOOK_TEST_EXAMPLES", "200"))
 
 LOADS = ("lazy", "eager")
 #: Values of VERIFY_X509_STRICT.
