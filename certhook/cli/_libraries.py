@@ -51,11 +51,13 @@ def unreached_libraries() -> list[dict[str, Any]]:
 
 
 def _remedy(library: Library) -> str:
-    options = f"set {library.option} to a file of root certificates" if library.option else ""
+    instruction = library.instruction
+    if library.option and not instruction:
+        instruction = f"set {library.option} to a file of root certificates"
     if library.mechanism == OPTION:
-        return options
+        return instruction
     run = f"start the program with 'certhook run --env', which sets {library.variables[0]}"
-    return f"{run}, or {options}" if options else run
+    return f"{run}, or {instruction}" if instruction else run
 
 
 def other_software(ssl: ModuleType) -> list[dict[str, Any]]:

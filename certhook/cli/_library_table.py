@@ -1,4 +1,4 @@
-"""Libraries: the version that the tests use, the roots that it trusts by itself, and certhook's mechanism for it.
+"""Libraries: the tested version, the roots that each trusts by itself, and how certhook gives it default trust.
 
 ``status``, ``docs/libraries.rst`` and the tests of clients use this table.
 """
@@ -15,7 +15,7 @@ OWN = "its own bundle"
 FILES = "the system's files, which it searches for itself"
 HOME = "~/.postgresql/root.crt"
 
-# How certhook gives it default trust.
+# How certhook gives a library default trust.
 DEFAULT = "default trust"
 ADOPTION = "adopted bundle"
 HOOK = "client hook"
@@ -32,7 +32,8 @@ class Library(NamedTuple):
     :ivar roots: the roots that it trusts by itself
     :ivar mechanism: how certhook gives it default trust
     :ivar variables: the environment variables that select its roots if certhook does not reach it
-    :ivar option: its own option for a file of root certificates if certhook does not reach it
+    :ivar option: its own option for root certificates if certhook does not reach it
+    :ivar instruction: how to use this option; empty if it is set to a file of root certificates
     :ivar aliases: other names on PyPI
     """
 
@@ -42,6 +43,7 @@ class Library(NamedTuple):
     mechanism: str
     variables: tuple[str, ...] = ()
     option: str = ""
+    instruction: str = ""
     aliases: tuple[str, ...] = ()
 
     @property
@@ -128,21 +130,46 @@ LIBRARIES = (
         HOME,
         OPTION,
         ("PGSSLROOTCERT",),
-        "sslrootcert=, or its value 'system' under 'certhook run --env'",
+        "sslrootcert=",
+        "set sslrootcert= to a file of root certificates, or to 'system' with 'certhook run --env' (libpq 16+)",
         ("psycopg2", "psycopg2-binary"),
     ),
     Library("pusher", "3.3.4", OWN, ADOPTION),
-    Library("pyarrow (Flight)", "26.0.1", FILES, VARIABLE, ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",), "tls_root_certs="),
+    Library(
+        "pyarrow (Flight)",
+        "26.0.1",
+        FILES,
+        VARIABLE,
+        ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",),
+        "tls_root_certs=",
+        "pass root certificates as tls_root_certs=",
+    ),
     Library("pyarrow (GCS)", "26.0.1", FILES, VARIABLE, ("SSL_CERT_FILE",)),
     Library("pyarrow (S3)", "26.0.1", FILES, VARIABLE, ("SSL_CERT_FILE",), "tls_ca_file_path="),
     Library("pycurl", "7.49.0", FILES, OPTION, (), "CAINFO"),
-    Library("pygit2", "1.21.0", FILES, VARIABLE, ("SSL_CERT_FILE",), "settings.set_ssl_cert_locations()"),
+    Library(
+        "pygit2",
+        "1.21.0",
+        FILES,
+        VARIABLE,
+        ("SSL_CERT_FILE",),
+        "settings.set_ssl_cert_locations()",
+        "pass a file of root certificates to settings.set_ssl_cert_locations()",
+    ),
     Library("PyGithub", "2.10.0", CERTIFI, ADOPTION),
     Library("pymongo", "4.20.1", SYSTEM, DEFAULT),
     Library("pymongo (ocsp)", "4.20.1", SYSTEM, HOOK),
     Library("PyMySQL", "1.2.4", SYSTEM, DEFAULT),
     Library("pyOpenSSL", "26.4.0", SYSTEM, HOOK),
-    Library("pyreqwest", "0.15.1", FILES, VARIABLE, ("SSL_CERT_FILE",), "add_root_certificate_pem()"),
+    Library(
+        "pyreqwest",
+        "0.15.1",
+        FILES,
+        VARIABLE,
+        ("SSL_CERT_FILE",),
+        "add_root_certificate_pem()",
+        "pass root certificates to add_root_certificate_pem()",
+    ),
     Library("python-engineio", "4.15.1", CERTIFI, ADOPTION),
     Library("python-gitlab", "8.6.0", CERTIFI, ADOPTION),
     Library("qdrant-client", "1.20.0", CERTIFI, ADOPTION),
@@ -169,9 +196,25 @@ LIBRARIES = (
     Library("Twisted", "26.10.0", SYSTEM, HOOK),
     Library("urllib", "", SYSTEM, DEFAULT),
     Library("urllib3", "2.8.0", SYSTEM, DEFAULT),
-    Library("uv", "0.13.9", OWN, VARIABLE, ("SSL_CERT_FILE",), "--system-certs"),
+    Library(
+        "uv",
+        "0.13.9",
+        OWN,
+        VARIABLE,
+        ("SSL_CERT_FILE",),
+        "--system-certs",
+        "use --system-certs, which selects the system's root certificates",
+    ),
     Library("valkey", "6.2.0", SYSTEM, DEFAULT),
-    Library("valkey-glide", "2.6.0", FILES, VARIABLE, ("SSL_CERT_FILE",), "root_pem_cacerts="),
+    Library(
+        "valkey-glide",
+        "2.6.0",
+        FILES,
+        VARIABLE,
+        ("SSL_CERT_FILE",),
+        "root_pem_cacerts=",
+        "pass root certificates as root_pem_cacerts=",
+    ),
     Library("websocket-client", "1.9.2", SYSTEM, DEFAULT),
     Library("websockets", "17.4", SYSTEM, DEFAULT),
     Library("yt-dlp", "2026.10.26", CERTIFI, ADOPTION),
