@@ -1,20 +1,20 @@
 """``CERTHOOK_VERIFY=native``: Windows or macOS verifies the servers of contexts with default trust, through truststore.
 
-The contexts remain contexts of ``ssl``. In a context with default trust or an adopted request, ``_wrap_socket()`` and
-``_wrap_bio()``, through which Python creates every connection (sockets, asyncio, gevent, urllib3), return an
-object that verifies the server at the end of the handshake, before any data is read or written, and whose
-methods raise ``SSLCertVerificationError`` after that failed.
+The contexts remain contexts of ``ssl``. Python creates every connection (sockets, asyncio, gevent, urllib3) through
+their methods ``_wrap_socket()`` and ``_wrap_bio()``. In a context with default trust or an adopted request, these
+return an object that verifies the server at the end of the handshake, before any data is read or written. After a
+failure, its methods raise ``SSLCertVerificationError``.
 
 OpenSSL must complete the handshake although it may know neither the root nor an intermediate. Python has no
 interface to disable its verification for one connection, so ``verify_mode`` of the context is CERT_NONE while the
-connection is created. The lock protects this, and everything that the context requests is determined under it. A
+connection is created. A lock protects this state, and the settings of the context are read while it is held. A
 signal handler, a fork or an exception may interrupt it; the next connection restores the context first.
 
-Unchanged are contexts without default trust, connections with CERT_NONE, servers, contexts into which the caller
-loaded CRLs or a directory, and contexts of an injected truststore.
+OpenSSL still verifies the peers of contexts without default trust, of servers, of contexts into which the caller
+loaded CRLs or a directory, and of contexts of an injected truststore. Connections with CERT_NONE remain unverified.
 
-This module is imported on Windows and macOS only. It has been tested under wine, whose crypt32 downloads and checks
-less than that of Windows, and with simulated results; it has not been tested on macOS.
+This module is imported on Windows and macOS only. It has been tested under Wine, whose crypt32 downloads and checks
+less than that of Windows, and with simulated results, but not on Windows or macOS themselves.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ _check_hostname: Any = vars(_ssl._SSLContext)["check_hostname"]
 _lock = RLock()
 # truststore's function, and why it cannot be used; None before it is imported.
 _truststore: tuple[Verifier | None, str] | None = None
-# The contexts whose verification is disabled at the moment, with their own values of verify_mode and check_hostname.
+# The contexts with disabled verification, each with its own values of verify_mode and check_hostname.
 _disabled: list[tuple[Any, int, bool]] = []
 
 
 def attach(context: Any, purpose: int, named: str | None) -> ConfigurationError | None:
-    """Make the operating system verify the servers of *context*, if it has default trust for that.
+    """Make the operating system verify the servers of *context*, if it has default trust for servers.
 
     :param purpose: the bit of the purpose for which *context* has default trust
     :param named: the public bundle that the caller named, None if it requested default trust
-    :returns: the problem because of which OpenSSL verifies them
+    :returns: a problem to report, because of which OpenSSL verifies them instead; None if there is none
     """
     config = _config.current().adopting(named)
     if purpose != SERVER_AUTH or is_server(context) or markers_of(context).is_for_server or obstacle(config):
@@ -74,7 +74,7 @@ def attach(context: Any, purpose: int, named: str | None) -> ConfigurationError 
 
 
 def obstacle(config: Config) -> str:
-    """Return the setting because of which OpenSSL verifies servers, empty if there is none.
+    """Return the effect of a setting because of which OpenSSL must verify servers, empty if there is none.
 
     The operating system trusts all of its roots. It must not verify servers if a setting excludes any of them.
     """
@@ -162,7 +162,7 @@ def _wrapper(original: Function, parameters: tuple[str, ...]) -> Function:
             host = given.get("server_hostname")
             host = host.decode("ascii") if isinstance(host, (bytes, bytearray)) else host
             if check_hostname and not host and parameters[0] == "sock":
-                # Checked by the caller, but another thread may have created a connection at that time.
+                # The caller checked this, but perhaps while another thread had disabled check_hostname.
                 raise ValueError("check_hostname requires server_hostname")
             policy = _native_chain.Policy(self, config, check_hostname, host or None)
             _disabled.append((self, int(mode), check_hostname))

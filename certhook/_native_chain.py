@@ -5,14 +5,14 @@ root certificates on demand, and checks revocation. It first uses its own roots 
 one of them, the anchors of default trust (the bundle, the extra files) and the certificates that the caller loaded
 into the context are added, so that every server that OpenSSL verifies with certhook's default trust remains verified.
 
-Windows checks revocation only on request. certhook requests it, and a certificate is rejected if it was revoked;
-if the revocation status cannot be determined, the certificate is accepted, as in Windows' own programs. macOS
-does this by default. With ``VERIFY_CRL_CHECK_CHAIN`` or ``VERIFY_CRL_CHECK_LEAF``, the status must be known.
+Windows checks revocation only on request, and certhook requests it. A revoked certificate is rejected. If the
+revocation status cannot be determined, the certificate is accepted, as in Windows' own programs. macOS does this
+by default. With ``VERIFY_CRL_CHECK_CHAIN`` or ``VERIFY_CRL_CHECK_LEAF``, the status must be known.
 
 Roots that the administrator distrusts are rejected by the operating system. They are excluded from the additional
 anchors, and a chain that leads to one of them, and to no trusted anchor, is rejected even if the system accepts it.
 
-The parts for macOS have not been tested on macOS, only with simulated results.
+The parts for macOS have been tested with simulated results only.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _UNKNOWN_REVOCATION = frozenset(
     }
 )
 
-# Of the whole chain; the check of the server's certificate is one of its bits.
+# Requests a check of the whole chain. One of its bits requests that of the server's certificate.
 _CRL_CHECK = int(ssl.VERIFY_CRL_CHECK_CHAIN)
 _PARTIAL_CHAIN = 0x80000  # ssl.VERIFY_X509_PARTIAL_CHAIN, from Python 3.10 on
 
@@ -173,10 +173,10 @@ def _code(error: ssl.SSLCertVerificationError, policy: Policy) -> int:
 
 
 def _verification_error(error: Exception) -> ssl.SSLCertVerificationError:
-    """Return the error that a program expects of OpenSSL."""
+    """Return *error* in the form in which a program expects it from OpenSSL."""
     message = getattr(error, "verify_message", "") or str(error)
     if len(error.args) == 1 and isinstance(error, ssl.SSLError):
-        message = str(error.args[0])  # Its str() would be that of a tuple.
+        message = str(error.args[0])  # str(error) would format the tuple of arguments.
     text = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} (verified by the operating system)"
     found = ssl.SSLCertVerificationError(1, text)
     found.library, found.reason = "SSL", "CERTIFICATE_VERIFY_FAILED"

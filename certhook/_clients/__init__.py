@@ -1,9 +1,8 @@
 """Client hooks: default trust for libraries that do not request it from ``ssl``.
 
-Each module of this package patches one library, and its function ``apply`` is called with the module of the
-library that :data:`MODULES` names when that module has been executed. If the library's internals differ from
-the expected ones, ``apply`` raises :exc:`certhook.CerthookError` before it changes anything.
-``CERTHOOK_CLIENTS`` selects the hooks.
+:data:`MODULES` lists the module of each library that a hook patches. When that module has been executed, it is
+passed to the function ``apply`` of the hook. If the library's internals differ from the expected ones, ``apply``
+raises :exc:`certhook.CerthookError` before it changes anything. ``CERTHOOK_CLIENTS`` selects the hooks.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-#: The hook of each module.
+#: The modules that are patched, and the hook of each.
 MODULES = {"httpcore2._ssl": "httpcore2", "OpenSSL.SSL": "pyopenssl", "grpc": "grpc", "wassima": "wassima"}
 
 #: The start of the reason if a hook does not support the installed version of its library.

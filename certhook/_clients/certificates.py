@@ -22,7 +22,7 @@ _BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"
 class Certificates:
     """The certificates of default trust for servers, as DER.
 
-    :ivar trust: the default trust that they belong to, which is another object after a change
+    :ivar trust: the default trust that contains them; another object after a change
     :ivar trusted: the trusted certificates
     :ivar rejected: the certificates that OpenSSL rejects because of their trust settings
     """
@@ -48,7 +48,7 @@ def current(config: Config, previous: Certificates | None) -> Certificates:
     try:
         return Certificates(trust, _read(trust))
     except OSError:  # The store was deleted or replaced meanwhile.
-        trust = _trust.current(config, SERVER_AUTH, "noticed by a library that reads it")
+        trust = _trust.current(config, SERVER_AUTH, "noticed by a client hook")
         return Certificates(trust, _read(trust))
 
 
@@ -63,7 +63,7 @@ def report(trust: Trust) -> None:
 
 
 def decode(text: bytes) -> list[bytes]:
-    """Return the content of each block in *text*, well-formed PEM text."""
+    """Return the decoded content of each block in *text*, which must be well-formed PEM."""
     blocks = text.split(_BEGIN)[1:]
     return [a2b_base64(block.partition(_DASHES)[2].partition(_END)[0]) for block in blocks]
 

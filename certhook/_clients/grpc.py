@@ -1,9 +1,9 @@
-"""grpcio, grpc.aio and OpenTelemetry's exporters: the roots of credentials for which the caller names none.
+"""grpcio, grpc.aio and OpenTelemetry's gRPC exporters: the roots of credentials for which the caller names none.
 
-gRPC asks a callback of grpcio for them once, when the process makes the first such channel. The callback reads
-grpcio's own copy of Mozilla's roots, so the request is one for a public bundle. The hook answers it, at the cost of
-grpcio's own answer: all channels share the parsed roots. If default trust changes later, the hook names the roots of
-new credentials, because gRPC never asks again.
+gRPC requests them once, when the process makes the first such channel, from a callback of grpcio. The callback reads
+grpcio's own copy of Mozilla's roots, so this is a request for a public bundle. The hook changes the answer, which adds
+no cost for each channel: all channels share the parsed roots. gRPC never repeats the request. If default trust changes
+later, the hook therefore passes the roots to new credentials.
 
 The hook does not set ``GRPC_DEFAULT_SSL_ROOTS_FILE_PATH``, which child processes would inherit.
 """
@@ -45,7 +45,7 @@ class _Roots:
     """The roots of credentials for which the caller names none, as PEM.
 
     :param get_data: the function of pkgutil
-    :param is_late: whether gRPC may have asked before the hook was active
+    :param is_late: whether gRPC may have requested its roots before the hook was active
     """
 
     def __init__(self, get_data: Any, is_late: bool) -> None:
@@ -55,14 +55,14 @@ class _Roots:
         self._latest: tuple[Certificates, bytes] | None = None
 
     def for_credentials(self) -> bytes | None:
-        """Return the roots that new credentials must name, None if those that gRPC keeps are correct."""
+        """Return the roots to pass to new credentials, None if the roots that gRPC keeps are correct."""
         if _user_chooses():
             return None
         text = self._answer()
         if self._latest is not None and text is self._latest[1]:
             load_module("_clients.certificates").report(self._latest[0].trust)
         if self._kept is None and not self._is_late:
-            return None  # gRPC will ask.
+            return None  # gRPC will request them.
         if text is None and self._kept is not None:
             text = self._bundle()
         return None if text == self._kept else text
@@ -107,7 +107,7 @@ class _Roots:
         from certhook._certificates.openssl import to_pem
         from certhook._clients.certificates import decode
 
-        # gRPC ignores everything after a certificate that BoringSSL cannot parse. It can parse those of the bundle.
+        # gRPC ignores everything after a certificate that BoringSSL cannot parse. It can parse all of the bundle.
         try:
             bundle = set(decode(self._bundle()))
         except Exception:
@@ -138,7 +138,7 @@ def apply(module: ModuleType) -> None:
 
 
 def _credentials_class(original: Any, roots: _Roots) -> Any:
-    """Return a subclass of *original*, the class of SSL credentials, that names the roots if the caller does not."""
+    """Return a subclass of *original*, the class of SSL credentials, with *roots* unless the caller names others."""
 
     def __new__(cls: type, *args: Any, **kwargs: Any) -> Any:
         if wrapper.__certhook_active__ and args and args[0] in (None, b""):
@@ -164,7 +164,7 @@ class _Reader(ModuleType):
         return getattr(vars(self)["__certhook__"], name)
 
     def get_data(self, package: str, resource: str) -> Any:
-        """Return the roots if gRPC asks for them, and data of *package* otherwise."""
+        """Return the roots if *resource* is grpcio's bundle, and data of *package* otherwise."""
         if resource == _RESOURCE and self.__certhook_active__:
             return self._roots.for_process()
         return self.__certhook__.get_data(package, resource)

@@ -1,6 +1,6 @@
 """httpcore2: ``default_ssl_context()``, on which httpx2 and many SDKs depend (openai, anthropic, google-genai).
 
-It loads the paths compiled into OpenSSL as files, or delegates to truststore, instead of requesting default trust.
+Instead of requesting default trust, the function loads the paths compiled into OpenSSL as files, or uses truststore.
 """
 
 from __future__ import annotations

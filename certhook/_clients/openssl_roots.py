@@ -1,4 +1,4 @@
-"""The roots that a context of pyOpenSSL requests, and when it gets them.
+"""The roots that a context of pyOpenSSL requests, and when they are loaded.
 
 Most contexts are created with ``TLS_METHOD``, or its old name ``SSLv23_METHOD``, for clients and servers alike. Such a
 context gets its roots when its first connection becomes a client or a server, and a server never gets a public bundle.
@@ -88,6 +88,7 @@ class Roots:
         self._store: str | None = None
         self._loaded: set[str] = set()
         self._files: list[tuple[Any, Any]] = []
+        # The store of certificates that was replaced. Connections in other threads may still read it.
         self._previous: Any = None
 
     def request(
@@ -141,7 +142,7 @@ class Roots:
             self._has_content = True
 
     def add_files(self, file: Any, directory: Any) -> None:
-        """Record what the caller has loaded."""
+        """Record a file and a directory that the caller has loaded, each of which may be None."""
         self._files.append((file, directory))
 
     def settle(self) -> None:
@@ -172,7 +173,7 @@ class Roots:
         try:
             store = self._requests[-1].trust(purpose).store
         except CerthookError:
-            return  # The caller could not know it.
+            return  # A connection reports no errors of the configuration.
         if store not in (None, self._store) and self._x509_store().load_locations(None, store):
             self._store = store
 

@@ -106,7 +106,10 @@ def _record(module: Any, context: Any, purpose: int | None, is_new: bool) -> Roo
 
 @undisturbed
 def _attempt(function: Callable[..., Any], *args: Any) -> Any:
-    """Return the result of *function*, None if it fails, except with an error of the configuration."""
+    """Return the result of *function*, or None after an internal error, which is reported as a warning.
+
+    :raises CerthookError: if *function* raises it
+    """
     try:
         return function(*args)
     except CerthookError:

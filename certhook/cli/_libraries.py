@@ -36,7 +36,7 @@ _DROP_IN = "/certhook/bootstrap/sitecustomize.py"
 
 
 def unreached_libraries() -> list[dict[str, Any]]:
-    """Return the installed libraries that certhook does not reach as JSON objects."""
+    """Return the installed libraries that certhook does not reach, as JSON objects."""
     found: list[dict[str, Any]] = []
     for library in LIBRARIES:
         names = (library.project, *library.aliases) if library.mechanism in (OPTION, VARIABLE) else ()

@@ -1,4 +1,4 @@
-"""The variables that name a file of root certificates to other programs, and the file that certhook writes for them."""
+"""The file of root certificates that certhook writes for other programs, and the variables that name it."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ _TWO_STEPS = "certhook export FILE, then certhook env FILE"
 
 
 def missing_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Write the trusted root certificates to a file, and return it for each variable that the user has not set.
+    """Write the trusted root certificates to a file, and return its path for each variable that the user has not set.
 
-    The file is only written if there is such a variable.
+    The file is written only if there is such a variable.
 
     :param environ: the environment of the program, in which the trusted root certificates are determined
-    :raises CommandError: if that is impossible
+    :raises CommandError: if the file cannot be written
     """
     config = _settings(environ)
     chosen = {name for name in VARIABLES if name in environ and not _is_own(environ[name], config.store_dir)}
@@ -86,8 +86,8 @@ def export(environ: Mapping[str, str]) -> str:
     """Write the trusted root certificates to a file in the directory of compiled stores, unless it contains them.
 
     :param environ: the environment in which the trusted root certificates are determined
-    :returns: its path
-    :raises CommandError: if that is impossible
+    :returns: the path of the file
+    :raises CommandError: if the file cannot be written
     """
     config = _settings(environ)
     if config.cert_file is not None and not _is_replaceable(config):

@@ -60,13 +60,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "env",
         "print shell commands that make curl, Git, Node.js and others use the same root certificates",
         (
-            "Print shell commands that set environment variables. The variables tell programs, most of which are not "
-            "written in Python, which file of root certificates to use. Evaluate the commands in the shell:",
+            "Print shell commands that set environment variables. The variables name a file of root certificates to "
+            "programs, most of which are not written in Python. Evaluate the commands in the shell:",
             '  bash, zsh:  eval "$(certhook env)"\n'
             "  fish:       certhook env | source\n"
             "  PowerShell: certhook env --shell powershell | Out-String | Invoke-Expression",
-            "Without FILE, the trusted root certificates are written to a file in certhook's cache directory. Run the "
-            "command again after a change of trust.",
+            "Without FILE, the trusted root certificates are written to a file in certhook's data directory. Run the "
+            "command again when trust has changed.",
         ),
         (
             "These variables are set:",
@@ -74,8 +74,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Node.js and Deno add the file to their own root certificates. The other programs use the file instead of "
             "theirs.",
             "Without FILE, Python programs with certhook are not affected: they ignore the variables. With FILE, they "
-            "trust FILE and the system's directory of root certificates, but not certifi's bundle; distrusted "
-            "certificates remain distrusted; servers that verify clients with default trust accept client "
+            "trust FILE and the system's directory of root certificates, but not certifi's bundle. Distrusted "
+            "certificates remain distrusted. Servers that verify clients with default trust accept client "
             "certificates from every CA in FILE.",
             "To set the variables for one command: certhook run --env COMMAND",
             "If SSL_CERT_FILE already names another file, FILE is required: certhook does not silently replace your "

@@ -31,22 +31,22 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "indirectly. certhook need not be installed in these Pythons, and they are not changed: they inherit "
             "PYTHONPATH, to which a directory of certhook is added. Its other entries, and an existing sitecustomize "
             "module, remain effective.",
-            "With --env, other programs use the same root certificates: the trusted root certificates are written to "
-            "a file in certhook's cache directory, and COMMAND inherits variables that name it, such as SSL_CERT_FILE "
-            "and CURL_CA_BUNDLE; 'certhook env --help' lists them. Variables that are already set are not replaced; if "
-            "SSL_CERT_FILE is among them, COMMAND is started only if all of them are set. Python programs with "
-            "certhook ignore the new variables.",
+            "With --env, programs that are not written in Python, and libraries with a TLS implementation of their "
+            "own, use the same root certificates. certhook writes them to a file in its data directory, and COMMAND "
+            "inherits variables that name the file, such as SSL_CERT_FILE and CURL_CA_BUNDLE; 'certhook env --help' "
+            "lists them. Variables that you have set are kept. If SSL_CERT_FILE names a file of your own, COMMAND is "
+            "started only if you have set the others, too. Python programs with certhook ignore the new variables.",
         ),
         (
-            "Some Pythons ignore this: one that is started with -I, -E or -S, a frozen program, and the embeddable "
-            "Python for Windows. For the last one, see 'enable'. To run a single program with -S, use 'python -S -m "
-            "certhook.run SCRIPT'; the processes that it starts do not inherit certhook.",
+            "Some Pythons ignore PYTHONPATH: one that is started with -I, -E or -S, a frozen program, and the "
+            "embeddable Python for Windows. For the last one, see 'enable'. To run a single program with -S, use "
+            "'python -S -m certhook.run SCRIPT'; the processes that it starts do not inherit certhook.",
             "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be started, 2 if none is given. "
             "With --env, 1 if the file of root certificates cannot be written.",
         ),
         usage="%(prog)s [-h] [--env] COMMAND [ARG...]",
     )
-    text = "set the variables of 'certhook env' for programs that are not written in Python or have a TLS of their own"
+    text = "also set the variables of 'certhook env', for programs and libraries that certhook does not reach"
     parser.add_argument("--env", action="store_true", help=text)
     text = "the command and its arguments; a leading -- is removed"
     parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help=text)

@@ -193,15 +193,15 @@ def exported(certhook, variables, tmp_path, cas) -> dict[str, str]:
 
 @pytest.fixture
 def trusts(installed, servers):
-    """A function that returns the authorities that an interpreter with certhook trusts, for one of REQUESTS."""
+    """A function that returns the CAs that an interpreter with certhook trusts, for one of REQUESTS."""
 
-    def ask(variables: dict[str, str], request: str = "default", python: Path = installed) -> set[str]:
+    def trusted(variables: dict[str, str], request: str = "default", python: Path = installed) -> set[str]:
         code = support.VERDICTS.replace(REQUESTS["default"], REQUESTS[request])
         done = support.run(python, code, env=support.clean_env(**variables, SERVERS=support.server_list(servers)))
         assert done.stderr == ""
         return {name for name, is_trusted in support.verdicts(done.stdout).items() if is_trusted}
 
-    return ask
+    return trusted
 
 
 def change(directory: Path, cas: support.Authorities) -> None:

@@ -1,4 +1,4 @@
-"""Clients that do not request their roots from Python's ``ssl``, most of which certhook has a hook for."""
+"""Clients that do not request default roots from Python's ``ssl``. certhook has hooks for most of them."""
 
 from __future__ import annotations
 

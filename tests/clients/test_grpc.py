@@ -1,4 +1,4 @@
-"""The hook for grpcio: real channels to servers of different CAs, through grpc, grpc.aio and OpenTelemetry's exporter.
+"""The hook for grpcio: real channels to servers of different CAs, through grpc, grpc.aio and OpenTelemetry.
 
 The CA "extra" is only in grpcio's own copy of Mozilla's roots; the others are in the locations of test_clients.py.
 """

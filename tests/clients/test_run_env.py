@@ -1,7 +1,7 @@
-"""Clients with a TLS stack of their own trust the roots of default trust if ``certhook run --env`` starts them.
+"""Clients with a TLS implementation of their own have default trust if ``certhook run --env`` starts them.
 
-The server is the oracle. A client that does not trust it sends an alert, or closes the connection;
-a client that trusts it sends a request. The replies are useless, so every client fails in the end.
+The servers observe the result. A client that does not trust a server sends an alert, or closes the connection;
+a client that trusts it sends a request. The reply is not a valid one, so every client fails in the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from linux_machine import LinuxMachine
 
 
 class Native(NamedTuple):
-    """A client.
+    """A client with a TLS implementation of its own.
 
     :ivar code: code that connects to https://localhost:PORT
     :ivar stock: whether it trusts the operating system's roots without a variable
@@ -244,6 +244,6 @@ def test_an_option_selects_the_roots_of_a_client_that_no_variable_reaches(connec
 
 @pytest.mark.parametrize("mode", ["", "sslmode=require"])
 def test_libpq_connects_as_before_if_no_verification_was_requested(connect, mode) -> None:
-    """With PGSSLROOTCERT, it would refuse these servers, or continue without TLS."""
+    """With PGSSLROOTCERT, libpq would refuse these servers, or continue without TLS."""
     client = Native(_PSYCOPG.format(mode), protocol="postgres")
     assert connect(client, NAMES, "--env") == set(NAMES)

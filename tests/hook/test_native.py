@@ -1,4 +1,4 @@
-"""CERTHOOK_VERIFY=native with a simulated operating system: what it verifies, and that nothing bypasses it.
+"""CERTHOOK_VERIFY=native with a simulated operating system: the verified connections, and attempts to bypass it.
 
 The function of truststore is replaced by :class:`native_system.System`, so that these tests run on every system.
 The connections are real.

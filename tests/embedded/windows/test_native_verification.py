@@ -1,8 +1,8 @@
-"""CERTHOOK_VERIFY=native in CPython for Windows under wine, whose crypt32 verifies servers, through truststore.
+"""CERTHOOK_VERIFY=native in CPython for Windows under Wine, whose crypt32 verifies servers, through truststore.
 
 Wine's crypt32 ignores the Disallowed store, and accepts a certificate whose issuer is missing, so certhook refuses to
 use it. The other tests use it nevertheless; the servers send their roots, so that nothing is missing. Additional
-anchors (the bundle, extra files) fail under wine, whose CertCreateCertificateChainEngine() rejects truststore's
+anchors (the bundle, extra files) fail under Wine, whose CertCreateCertificateChainEngine() rejects truststore's
 arguments. Wine downloads no intermediates and obtains no roots on demand. These functions remain untested.
 """
 
@@ -25,7 +25,7 @@ with_truststore = pytest.mark.parametrize("windows", ["3.11", "3.13"], indirect=
 
 NATIVE = {"CERTHOOK_VERIFY": "native"}
 
-#: Uses wine's crypt32 although it accepts a certificate whose issuer is missing, and counts its calls.
+#: Uses Wine's crypt32 although it accepts a certificate whose issuer is missing, and counts its calls.
 USE_CRYPT32 = """
 import certhook._native, truststore
 from certhook._native_connection import Connection
