@@ -116,7 +116,7 @@ def _print_error(message: str) -> None:
 
 
 def _hook(caller: str) -> None:
-    """Insert a finder at the start of ``sys.meta_path``, unless there is one, and patch what is already imported."""
+    """Insert a finder at the start of ``sys.meta_path``, unless there is one, and patch imported modules."""
     global enabled_by
     for finder in sys.meta_path:
         try:
@@ -134,7 +134,7 @@ def _hook(caller: str) -> None:
                 __import__(name)
                 module = sys.modules[name]
             except (ImportError, KeyError):
-                continue  # sys.modules contains None, so that importing it fails; or the import failed meanwhile.
+                continue  # sys.modules contains None, or another thread's import has failed.
             _activate(module)
 
 

@@ -33,7 +33,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         (
             "Show whether certhook is active in this Python and what enabled it, how many root certificates are "
             "trusted and from which locations they were read, distrusted root certificates, environment variables and "
-            "their effects, other software that changes trust, and all problems.",
+            "their effects, installed libraries with a client hook, other software that changes trust, installed "
+            "libraries that certhook does not reach, and all problems.",
         ),
         (_roots_table.SOURCES, "Exit status: 0 if certhook is active and there are no problems, otherwise 1."),
     )

@@ -182,7 +182,7 @@ def machine(root, cas, servers, pyopenssl_python, tmp_path_factory) -> LinuxMach
 
 @pytest.fixture
 def run_client(machine, pyopenssl_python, ports, cas, tmp_path) -> Callable[..., Any]:
-    """Run a program on a machine with the given files, and return what it prints as JSON."""
+    """Run a program on a machine with the given files, and return its output, which is JSON."""
 
     def run(code: str, tree=DEBIAN, protocol="https", harness=HARNESS, **variables) -> Any:
         all_ports = ports(protocol)
@@ -245,7 +245,7 @@ def test_a_client_trusts_fewer_roots_without_certhook(trusted, name, layout) -> 
     assert trusted(CLIENTS[name], tree, protocol=protocol_of(name), CERTHOOK_DISABLED="1") == expected
 
 
-#: A program that prints which of the servers each of CONTEXTS trusts, a dictionary of functions.
+#: A program that defines functions for clients. PRINT_EACH prints the servers that each context trusts.
 TRUSTED_BY_EACH = f"""{PLAIN}
 import certifi, json, os
 from OpenSSL import crypto
@@ -278,7 +278,7 @@ results = {make: " ".join(name for name in ports if is_trusted(make, ports[name]
 print(json.dumps({make.__name__: trusted for make, trusted in results.items()}))
 """
 
-#: Functions that create a context with choices of the caller, and what it trusts without and with certhook.
+#: Functions that create a context with choices of the caller, and the servers that it trusts without and with certhook.
 CHOICES = {
     "no_roots": ("", "", ""),
     "unverified": ("", "system bundled extra stranger", "system bundled extra stranger"),
@@ -373,7 +373,7 @@ def test_the_choices_have_the_roots_of_the_caller_without_certhook(run_client) -
     assert run_client(CHOICES_CODE, harness=PRINT_EACH, CERTHOOK_DISABLED="1") == expected
 
 
-#: What default trust and certifi's file are with these variables.
+#: Variables, and the servers that contexts with default trust and with certifi's file trust if they are set.
 VARIABLES = {
     "SSL_CERT_FILE": ({"SSL_CERT_FILE": "/etc/company.pem"}, "extra", "bundled extra"),
     "SSL_CERT_DIR": ({"SSL_CERT_DIR": "/etc/company"}, "extra", "bundled extra"),
@@ -410,7 +410,7 @@ def certifi_file():
     assert run_client(code, tree, harness=PRINT_EACH, **variables) == {"default": default, "certifi_file": certifi}
 
 
-#: A program that prints from which CAs each of a dictionary of contexts accepts clients.
+#: A program that defines functions for servers. PRINT_ACCEPTED prints the CAs whose clients each context accepts.
 SERVERS = (
     TRUSTED_BY_EACH
     + """

@@ -126,7 +126,7 @@ class Pair:
 
 
 class SocketServer:
-    """A server for one connection through a socket pair; *data* is what it received."""
+    """A server for one connection through a socket pair; *data* contains the received bytes."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.client, self._socket = socket.socketpair()
