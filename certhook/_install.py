@@ -55,6 +55,17 @@ def _unwrap() -> None:
         load_completely((context,))
     if "certhook._clients.pyopenssl" in sys.modules:
         sys.modules["certhook._clients.pyopenssl"].settle()
+    native = sys.modules.get("certhook._native_modes")
+    if native is None:
+        _remove_wrappers()
+        return
+    with native.lock:
+        # The wrappers would restore the contexts later, if creating a connection was interrupted.
+        native.restore()
+        _remove_wrappers()
+
+
+def _remove_wrappers() -> None:
     while wrapped:
         owner_reference, name, wrapper_reference, is_own = wrapped.pop()
         owner, wrapper = owner_reference(), wrapper_reference()

@@ -7,8 +7,8 @@ failure, its methods raise ``SSLCertVerificationError``.
 
 OpenSSL must complete the handshake although it may know neither the root nor an intermediate. Python has no
 interface to disable its verification for one connection, so ``verify_mode`` of the context is CERT_NONE while the
-connection is created. A lock protects this state, and the settings of the context are read while it is held. A
-signal handler, a fork or an exception may interrupt it; the next connection restores the context first.
+connection is created. A lock hides this from other threads, and the settings of the context are read while it
+is held. A signal handler, a fork or an exception may interrupt it; the next use of the context restores it first.
 
 OpenSSL still verifies the peers of contexts without default trust, of servers, of contexts into which the caller
 loaded CRLs or a directory, and of contexts of an injected truststore. Connections with CERT_NONE remain unverified.
@@ -26,7 +26,7 @@ import sys
 from importlib import import_module
 from threading import RLock
 
-from certhook import _config, _native_chain
+from certhook import _config, _native_chain, _native_modes
 from certhook._config import SERVER_AUTH
 from certhook._native_connection import Connection
 from certhook._state import is_server, is_wrapped, mark, marked, markers_of, wrap
@@ -43,15 +43,9 @@ if TYPE_CHECKING:
 _MINIMUM_PYTHON = (3, 10)
 _PARAMETERS = ("ssl_context", "cert_chain", "server_hostname")
 
-# Not the properties of a subclass, which may be overridden.
-_verify_mode: Any = vars(_ssl._SSLContext)["verify_mode"]
-_check_hostname: Any = vars(_ssl._SSLContext)["check_hostname"]
-
 _lock = RLock()
 # truststore's function, and why it cannot be used; None before it is imported.
 _truststore: tuple[Verifier | None, str] | None = None
-# The contexts with disabled verification, each with its own values of verify_mode and check_hostname.
-_disabled: list[tuple[Any, int, bool]] = []
 
 
 def attach(context: Any, purpose: int, named: str | None) -> ConfigurationError | None:
@@ -140,6 +134,7 @@ def _wrap_class(context: Any) -> bool:
     for name, parameters in {"_wrap_socket": ("sock",), "_wrap_bio": ("incoming", "outgoing")}.items():
         if not is_wrapped(owner, name):
             wrap(owner, name, _wrapper(getattr(owner, name), (*parameters, "server_side", "server_hostname")))
+    _native_modes.protect(owner)
     return True
 
 
@@ -149,29 +144,29 @@ def _wrapper(original: Function, parameters: tuple[str, ...]) -> Function:
             return original(self, *args, **kwargs)
         config = markers_of(self).native
         if config is None or not wrapper.__certhook_active__:
-            if _disabled:
-                with _lock:
-                    _restore()
+            if _native_modes.disabled:
+                with _native_modes.lock:
+                    _native_modes.restore()
             return original(self, *args, **kwargs)
         given = {**dict(zip(parameters, args)), **kwargs}
-        with _lock:
-            _restore()
-            mode, check_hostname = _verify_mode.__get__(self), bool(_check_hostname.__get__(self))
-            if mode == ssl.CERT_NONE or given.get("server_side") or _has_other_content(self):
+        with _native_modes.lock:
+            _native_modes.restore()
+            mode, check_hostname = _native_modes.modes(self)
+            is_unchanged = mode == ssl.CERT_NONE or given.get("server_side") or _has_other_content(self)
+            if is_unchanged or not wrapper.__certhook_active__:
                 return original(self, *args, **kwargs)
             host = given.get("server_hostname")
             host = host.decode("ascii") if isinstance(host, (bytes, bytearray)) else host
             if check_hostname and not host and parameters[0] == "sock":
-                # The caller checked this, but perhaps while another thread had disabled check_hostname.
+                # The caller checked this, but another thread may have set check_hostname since then.
                 raise ValueError("check_hostname requires server_hostname")
             policy = _native_chain.Policy(self, config, check_hostname, host or None)
-            _disabled.append((self, int(mode), check_hostname))
+            _native_modes.disabled.append((self, mode, check_hostname))
             try:
-                _check_hostname.__set__(self, False)
-                _verify_mode.__set__(self, ssl.CERT_NONE)
+                _native_modes.disable(self)
                 connection = original(self, *args, **kwargs)
             finally:
-                _restore()
+                _native_modes.restore()
         verifier = _import_truststore()[0]
         return Connection(connection, policy, verifier)
 
@@ -184,24 +179,11 @@ def _has_other_content(context: Any) -> bool:
     return bool(markers_of(context).has_caller_directory or _ssl._SSLContext.cert_store_stats(context)["crl"])
 
 
-def _restore() -> None:
-    """Restore the verification of contexts, also if creating a connection was interrupted."""
-    while _disabled:
-        context, mode, check_hostname = _disabled[-1]
-        # Another thread may have changed them; the stricter values apply.
-        if _verify_mode.__get__(context) == ssl.CERT_NONE:
-            _verify_mode.__set__(context, mode)
-        if check_hostname:
-            _check_hostname.__set__(context, True)
-        _disabled.pop()
-
-
-def _restore_in_child() -> None:
-    """Restore the contexts after a fork, during which another thread may have held the lock."""
+def _replace_lock() -> None:
+    """Replace the lock after a fork, during which another thread may have held it."""
     global _lock
     _lock = RLock()
-    _restore()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_restore_in_child)
+    os.register_at_fork(after_in_child=_replace_lock)

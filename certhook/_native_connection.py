@@ -5,7 +5,7 @@ from __future__ import annotations
 import _ssl
 import ssl
 
-from certhook import _native_chain
+from certhook import _native_chain, _native_modes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MOST_CHAINS = 100
 _HARMLESS = frozenset(
     {
         *("cipher", "client_random", "compression", "context", "get_channel_binding", "get_unverified_chain"),
-        *("get_verified_chain", "getpeercert", "group", "owner", "pending", "selected_alpn_protocol"),
+        *("get_verified_chain", "group", "owner", "pending", "selected_alpn_protocol"),
         *("selected_npn_protocol", "server_hostname", "server_side", "session_reused", "shared_ciphers"),
         *("shutdown", "version"),
     }
@@ -51,6 +51,12 @@ class Connection:
         self._raise_failure()
         self._connection.do_handshake()
         self._verify_once()
+
+    def getpeercert(self, binary_form: bool = False, /) -> Any:
+        """Return the certificate of the server; {} only if the context requests no verification."""
+        with _native_modes.lock:
+            _native_modes.restore()
+            return self._connection.getpeercert(binary_form)
 
     def __getattr__(self, name: str) -> Any:
         is_verified = self._leaf is not None and self._failure is None

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from native_system import Pair, SocketServer, System, server_context
 
 import certhook
-from certhook import _config, _native, _native_chain, _state
+from certhook import _config, _native, _native_chain, _native_modes, _state
 from certhook.exceptions import CerthookWarning, ConfigurationError
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="truststore needs Python 3.10")
@@ -49,10 +49,13 @@ def hook(tmp_path, monkeypatch, authorities):
     was_installed = certhook.is_installed()
     certhook.install()
     yield
-    for name in ("_wrap_socket", "_wrap_bio"):
+    names = "_wrap_socket", "_wrap_bio", "check_hostname"
+    for name in names:
         if name in vars(ssl.SSLContext):
             delattr(ssl.SSLContext, name)
-    _state.wrapped[:] = [one for one in _state.wrapped if one[1] not in ("_wrap_socket", "_wrap_bio")]
+    if hasattr(ssl.SSLContext.verify_mode, "__certhook__"):
+        ssl.SSLContext.verify_mode = ssl.SSLContext.verify_mode.__certhook__
+    _state.wrapped[:] = [one for one in _state.wrapped if one[1] not in (*names, "verify_mode")]
     if not was_installed:
         certhook.uninstall()
 
@@ -618,7 +621,7 @@ def test_the_public_function_verifies_natively_without_the_hook(system, servers)
 def test_after_an_interruption_the_next_connection_is_verified(system, servers, monkeypatch, step) -> None:
     """A signal handler raises an exception while a connection is created, or while the context is restored."""
     context = ssl.create_default_context()
-    real, calls = _native._verify_mode, []
+    real, calls = _native_modes._verify_mode, []
 
     class Interrupted:
         __get__ = real.__get__
@@ -630,7 +633,7 @@ def test_after_an_interruption_the_next_connection_is_verified(system, servers, 
                 raise KeyboardInterrupt
             real.__set__(one, value)
 
-    monkeypatch.setattr(_native, "_verify_mode", Interrupted())
+    monkeypatch.setattr(_native_modes, "_verify_mode", Interrupted())
     with pytest.raises((KeyboardInterrupt, ssl.SSLError)):
         Pair(context, servers["stranger"]).handshake()
     assert calls
@@ -644,7 +647,7 @@ def inside(monkeypatch, system):
     """Return a function that makes another one run while OpenSSL's verification of a context is disabled."""
 
     def run(action) -> None:
-        real = _native._verify_mode
+        real = _native_modes._verify_mode
 
         class Spy:
             __get__ = real.__get__
@@ -653,10 +656,10 @@ def inside(monkeypatch, system):
             def __set__(one, value) -> None:
                 real.__set__(one, value)
                 if value == ssl.CERT_NONE:
-                    monkeypatch.setattr(_native, "_verify_mode", real)
+                    monkeypatch.setattr(_native_modes, "_verify_mode", real)
                     action(one)
 
-        monkeypatch.setattr(_native, "_verify_mode", Spy())
+        monkeypatch.setattr(_native_modes, "_verify_mode", Spy())
 
     return run
 
@@ -687,9 +690,66 @@ def test_stricter_settings_of_another_thread_are_kept(servers, inside) -> None:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_OPTIONAL
-    inside(lambda one: setattr(one, "check_hostname", True))
+    inside(lambda one: _native_modes._check_hostname.__set__(one, True))  # Not through the property.
     accepts(context, servers["system"])
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_other_threads_do_not_notice_that_verification_is_disabled(system, servers, inside) -> None:
+    """``http.client`` reads check_hostname, and sets it to this value before Python 3.12."""
+    context = ssl.create_default_context()
+    established = Pair(context, servers["system"]).handshake()
+    results = []
+
+    def observe() -> None:
+        results.append((context.verify_mode, context.check_hostname, bool(established.client.getpeercert())))
+        context.check_hostname = context.check_hostname
+
+    def start(one) -> None:
+        thread = threading.Thread(target=observe)
+        thread.start()
+        threads.append(thread)
+        thread.join(0.2)
+
+    threads = []
+    inside(start)
+    assert accepts(context, servers["system"])
+    threads[0].join()
+    assert results == [(ssl.CERT_REQUIRED, True, True)]
+    assert not accepts(context, servers["system"], "other.example")
+
+
+def test_a_choice_of_another_thread_is_kept(servers, inside) -> None:
+    context = ssl.create_default_context()
+    threads = []
+
+    def start(one) -> None:
+        threads.append(threading.Thread(target=unverified, args=(one,)))
+        threads[0].start()
+        threads[0].join(0.2)
+
+    inside(start)
+    assert accepts(context, servers["system"])
+    threads[0].join()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
+
+
+def test_uninstalling_restores_a_context_if_its_connection_was_interrupted(system, servers, monkeypatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    context = ssl.create_default_context()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(_native_modes, "restore", lambda: interrupt() if _native_modes.disabled else None)
+        accepts(context, servers["stranger"])
+    certhook.uninstall()
+    try:
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+        assert not accepts(context, servers["stranger"])
+        assert type(ssl.SSLContext.verify_mode) is property
+        assert "check_hostname" not in vars(ssl.SSLContext)
+    finally:
+        certhook.install()
 
 
 def test_a_socket_that_needs_a_host_name_is_not_created_without_one_by_a_race(system) -> None:
