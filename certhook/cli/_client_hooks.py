@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -50,8 +51,11 @@ def _is_working_directory(entry: str) -> bool:
 def _reason(module: str, client: str) -> str:
     """Return why the hook *client* is not active, empty if it is."""
     try:
-        import_module(module)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):  # JSON would be invalid with other text.
+            import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # Also SystemExit, and the panics of extension modules written in Rust.
         return f"it cannot be imported: {error!r}"
     return process.clients.get(client, "certhook is not active in this interpreter")
 

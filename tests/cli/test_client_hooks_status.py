@@ -60,9 +60,19 @@ def test_a_hook_that_is_disabled_is_no_problem(status, library, variables, reaso
     assert not found["problems"]
 
 
-def test_a_library_that_cannot_be_imported_is_reported(status, library) -> None:
-    library.write_text("raise RuntimeError('broken')")
-    assert "RuntimeError('broken')" in status(PYTHONPATH=path_of(library))["clients"][0]["inactive_because"]
+# The panics of extension modules written in Rust, such as cryptography, are not subclasses of Exception.
+PANIC = "class PanicException(BaseException): pass\nraise PanicException('broken')"
+
+
+@pytest.mark.parametrize("code", ["raise RuntimeError('broken')", "raise SystemExit('broken')", PANIC])
+def test_a_library_that_cannot_be_imported_is_reported(status, library, code) -> None:
+    library.write_text(code)
+    assert "('broken')" in status(PYTHONPATH=path_of(library))["clients"][0]["inactive_because"]
+
+
+def test_text_that_a_library_prints_is_not_part_of_the_report(status, library) -> None:
+    library.write_text(f"print('thanks for using this library')\n{LIBRARY}")
+    assert status(PYTHONPATH=path_of(library))["clients"][0]["inactive_because"] == ""
 
 
 def test_a_library_in_the_working_directory_is_not_imported(certhook, library, tmp_path) -> None:
