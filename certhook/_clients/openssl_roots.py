@@ -186,14 +186,21 @@ class Roots:
                 "this OpenSSL.SSL.Context was used for clients, so it contains a public bundle, which must not verify "
                 "the clients of a server; create another context for the server"
             )
+        if self._requests:
+            state = self._has_content, self._store, self._loaded
+            try:
+                self._replace_store()
+            except BaseException:
+                # The purpose is unchanged as well, so that the next connection tries it again.
+                self._has_content, self._store, self._loaded = state
+                raise
         self.purpose = CLIENT_AUTH
-        if not self._requests:
-            return
+
+    def _replace_store(self) -> None:
         new = self._x509_store(is_new=True)
         for file, directory in self._files:
             new.load_locations(file, directory)
-        self._has_content, self._store = bool(self._files), None
-        self._loaded.clear()
+        self._has_content, self._store, self._loaded = bool(self._files), None, set()
         for request in self._requests:
             self._fulfil(request, CLIENT_AUTH, new)
         self._previous = new.install()
