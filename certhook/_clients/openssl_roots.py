@@ -179,21 +179,32 @@ class Roots:
 
     def _retract(self) -> None:
         """Replace the store of certificates by one for servers, without a public bundle."""
+        verifies = bool(self._library._lib.SSL_CTX_get_verify_mode(self._context) & self._library.VERIFY_PEER)
         if self._requests and self.is_accessed:
-            if not self._library._lib.SSL_CTX_get_verify_mode(self._context) & self._library.VERIFY_PEER:
+            if not verifies:
                 return
             raise CerthookError(
                 "this OpenSSL.SSL.Context was used for clients, so it contains a public bundle, which must not verify "
                 "the clients of a server; create another context for the server"
             )
+        if self._requests:
+            state = self._has_content, self._store, self._loaded
+            try:
+                self._replace_store()
+            except BaseException as failure:
+                # The purpose is unchanged as well, so that the next connection tries it again.
+                self._has_content, self._store, self._loaded = state
+                if verifies and isinstance(failure, Exception) and not isinstance(failure, CerthookError):
+                    message = f"the roots that verify clients cannot be loaded into this OpenSSL.SSL.Context: {failure!r}"
+                    raise CerthookError(message) from failure
+                raise
         self.purpose = CLIENT_AUTH
-        if not self._requests:
-            return
+
+    def _replace_store(self) -> None:
         new = self._x509_store(is_new=True)
         for file, directory in self._files:
             new.load_locations(file, directory)
-        self._has_content, self._store = bool(self._files), None
-        self._loaded.clear()
+        self._has_content, self._store, self._loaded = bool(self._files), None, set()
         for request in self._requests:
             self._fulfil(request, CLIENT_AUTH, new)
         self._previous = new.install()
