@@ -195,7 +195,9 @@ class Roots:
                 # The purpose is unchanged as well, so that the next connection tries it again.
                 self._has_content, self._store, self._loaded = state
                 if verifies and isinstance(failure, Exception) and not isinstance(failure, CerthookError):
-                    message = f"the roots that verify clients cannot be loaded into this OpenSSL.SSL.Context: {failure!r}"
+                    message = (
+                        f"the roots that verify clients cannot be loaded into this OpenSSL.SSL.Context: {failure!r}"
+                    )
                     raise CerthookError(message) from failure
                 raise
         self.purpose = CLIENT_AUTH

@@ -42,12 +42,15 @@ VARIABLES = {
     "REQUESTS_CA_BUNDLE": "requests",
 }
 
+#: Not set for programs that certhook starts. requests prefers the first two to the choice of the program, such as
+#: session.verify or pip's --cert, and pip prefers the third to its configuration. They are not necessary: certhook is
+#: active in the Python programs that it starts, and curl reads SSL_CERT_FILE as well.
+OMITTED = ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+
 # For some variables, others that the same programs read as well, with lower precedence. If the user has set one of
 # these, setting the variable would replace the user's choice.
 _PREFERRED_TO = {
     "AWS_CA_BUNDLE": ("REQUESTS_CA_BUNDLE",),
-    "PIP_CERT": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    "REQUESTS_CA_BUNDLE": ("CURL_CA_BUNDLE",),
 }
 
 _TWO_STEPS = "certhook export FILE, then certhook env FILE"
@@ -65,7 +68,8 @@ def missing_variables(environ: Mapping[str, str]) -> dict[str, str]:
     chosen = {name for name in VARIABLES if name in environ and not _is_own(environ[name], config.store_dir)}
     if _is_replaceable(config):
         chosen.discard(_CERT_FILE)
-    names = [name for name in VARIABLES if not chosen & {name, *_PREFERRED_TO.get(name, ())}]
+    offered = [name for name in VARIABLES if name not in OMITTED]
+    names = [name for name in offered if not chosen & {name, *_PREFERRED_TO.get(name, ())}]
     return dict.fromkeys(names, export(environ)) if names else {}
 
 

@@ -33,8 +33,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "module, remain effective.",
             "With --env, programs that are not written in Python, and libraries with a TLS implementation of their "
             "own, use the same root certificates. certhook writes them to a file in its data directory, and COMMAND "
-            "inherits variables that name the file, such as SSL_CERT_FILE and CURL_CA_BUNDLE; 'certhook env --help' "
-            "lists them. Variables that you have set are kept. If SSL_CERT_FILE names a file of your own, COMMAND is "
+            "inherits variables that name the file, such as SSL_CERT_FILE; 'certhook env --help' lists them. "
+            "CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE and PIP_CERT are not set, because they would replace choices of Python "
+            "programs. Variables that you have set are kept. If SSL_CERT_FILE names a file of your own, COMMAND is "
             "started only if you have set the others, too. Python programs with certhook ignore the new variables.",
         ),
         (

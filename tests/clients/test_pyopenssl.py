@@ -766,16 +766,26 @@ except Exception as error:
     assert run_client(code, harness="\nprint(json.dumps(results))", **variables) == "ConfigurationError"
 
 
-def test_a_server_has_no_roots_of_the_bundle_after_its_first_connection_failed(run_client) -> None:
+@pytest.mark.parametrize(
+    ("failing", "failure", "expected"),
+    [
+        ("_trust.current", "ConfigurationError('CERTHOOK_EXTRA_CA_CERTS', 'was deleted')", "ConfigurationError"),
+        ("Roots._replace_store", "MemoryError()", "CerthookError"),
+    ],
+)
+def test_a_server_has_no_roots_of_the_bundle_after_its_first_connection_failed(
+    run_client, failing, failure, expected
+) -> None:
     code = f"""{SERVERS}
 from certhook import _trust
+from certhook._clients.openssl_roots import Roots
 from certhook.exceptions import ConfigurationError
 def fail(*args):
-    raise ConfigurationError("CERTHOOK_EXTRA_CA_CERTS", "the file was deleted")
+    raise {failure}
 context = with_certificate(new())
 context.set_default_verify_paths()
 results = [use_for_a_client(context)]
-_trust.current = fail
+{failing} = fail
 for attempt in range(2):
     try:
         results.append(accepts(context, "bundled"))
@@ -783,7 +793,7 @@ for attempt in range(2):
         results.append(type(error).__name__)
 """
     results = run_client(code, harness="\nprint(json.dumps(results))")
-    assert results == ["system bundled", "ConfigurationError", "ConfigurationError"]
+    assert results == ["system bundled", expected, expected]
 
 
 def test_a_wrong_setting_causes_one_warning(run_client) -> None:
