@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from layouts import DEBIAN, DEBIAN_OPENSSL, FEDORA_43, FEDORA_44
+from layouts import DEBIAN, FEDORA_43
 from linux_machine import Hashed, LinuxMachine, Pem
 from pki import DAY, NOW
 
@@ -134,10 +134,8 @@ print(json.dumps({name: result(port) for name, port in json.loads(os.environ["PO
 """
 
 LAYOUTS = {
-    "Debian": (DEBIAN_OPENSSL, {"system"}),
     "Debian, another OpenSSL": (DEBIAN, {"system"}),
     "Fedora 43, another OpenSSL": (FEDORA_43, {"system"}),
-    "Fedora 44, another OpenSSL": (FEDORA_44, {"system"}),
     "empty container": ({}, set()),
 }
 
