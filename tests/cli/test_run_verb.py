@@ -288,8 +288,10 @@ def test_an_option_after_the_command_belongs_to_the_command(run, plain, chained)
     assert done.stdout == "['--env']\n"
 
 
-@pytest.mark.parametrize("name", [name for name in VARIABLES if name != "SSL_CERT_FILE"])
-@pytest.mark.parametrize("value", ["/own.pem", ""])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [*[(name, "/own.pem") for name in VARIABLES if name != "SSL_CERT_FILE"], ("GIT_SSL_CAINFO", "")],
+)
 def test_a_variable_that_the_user_set_is_kept(run_env, name, value) -> None:
     # A program that falls back to this variable must find the user's value, not the value of a preferred variable.
     fallbacks = {"REQUESTS_CA_BUNDLE": {"AWS_CA_BUNDLE"}}
