@@ -145,6 +145,8 @@ def mod_wsgi(user_base: str) -> str:
 
 def libreoffice() -> str:
     """Run the code in a macro of LibreOffice."""
+    # LibreOffice creates a socket in /tmp; or else in the profile, whose path may be too long.
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/tmp"], check=True)
     profile = Path(os.environ["TMPDIR"], "profile")
     macros = profile / "user" / "Scripts" / "python"
     macros.mkdir(parents=True, exist_ok=True)
