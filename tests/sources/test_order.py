@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Callable
 
 import der
@@ -18,7 +19,8 @@ NO_KEY_IDS = {x509.SubjectKeyIdentifier: None, x509.AuthorityKeyIdentifier: None
 
 def sorting(create: Callable[[], Issued], before: Issued) -> Issued:
     """Return a certificate that sorts before *before*, so that the order of the file is not the order of the DER."""
-    return next(one for one in (create() for _ in range(100)) if one.der < before.der)
+    # Without a limit: any limit is too low for some of the random certificates.
+    return next(one for one in iter(create, None) if one.der < before.der)
 
 
 def number(name: str, n: int) -> str:
@@ -85,7 +87,7 @@ def several_in_one_file() -> dict[str, Scenario]:
     other = issue("other", ca=True, changed=NO_KEY_IDS)
     recreated = issue("other", ca=True, changed=NO_KEY_IDS)
     first = next(
-        one for one in (issue(f"{n}", ca=True) for n in range(99)) if hashed_name(one.der) < hashed_name(other.der)
+        one for one in (issue(f"{n}", ca=True) for n in count()) if hashed_name(one.der) < hashed_name(other.der)
     )
     name, earlier = hashed_name(issuing.der), hashed_name(first.der)
     return {
