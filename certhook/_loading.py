@@ -13,6 +13,7 @@ from certhook._state import BUNDLE, mark, markers_of, process
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from typing import Callable, List
 
     from certhook.exceptions import CerthookError
 
@@ -108,15 +109,34 @@ def is_loadable(bundle: str) -> bool:
     return loadable[bundle]
 
 
-def _load_files(context: "ssl.SSLContext", store: str) -> None:
-    # Not the link, which may be replaced meanwhile.
-    store = os.path.realpath(store)
-    if not _load_file(context, os.path.join(store, BUNDLE)):
+def load_files(store: str, load: "Callable[[str], bool]") -> None:
+    """Load every certificate of a compiled store.
+
+    :param load: loads a file, and returns whether OpenSSL accepts it
+    """
+    if not load(os.path.join(store, BUNDLE)):
         # A certificate that OpenSSL rejects prevents the following ones from being loaded. Files are loaded in the
         # order in which OpenSSL opens them: "10" follows "9".
         for name in sorted(os.listdir(store), key=lambda name: (len(name), name)):
             if name[8:9] == "." and not name[9:].strip("0123456789"):
-                _load_file(context, os.path.join(store, name))
+                load(os.path.join(store, name))
+
+
+def read_certificates(store: str) -> "List[bytes]":
+    """Return the certificates of a compiled store as DER, each followed by OpenSSL's trust settings, if it has any.
+
+    :raises OSError: if it does not exist
+    """
+    from certhook._certificates.pem import decode
+
+    with open(os.path.join(store, BUNDLE), "rb") as file:
+        return decode(file.read())
+
+
+def _load_files(context: "ssl.SSLContext", store: str) -> None:
+    # Not the link, which may be replaced meanwhile.
+    store = os.path.realpath(store)
+    load_files(store, lambda path: _load_file(context, path))
     mark(context).loaded = store
 
 

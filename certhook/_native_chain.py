@@ -24,15 +24,15 @@ from binascii import a2b_base64
 
 from certhook import _config, _trust
 from certhook._certificates import names
-from certhook._certificates.openssl import new_context
-from certhook._certificates.x509 import Certificate, read
+from certhook._certificates.openssl import new_context, split
+from certhook._certificates.x509 import Certificate
 from certhook._config import SERVER_AUTH
 from certhook._finder import undisturbed
-from certhook._state import BUNDLE
+from certhook._loading import read_certificates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Sequence
+    from typing import Any, Callable, Iterable, Sequence
 
     from certhook._config import Config
     from certhook._sources.blocklist import Blocklist
@@ -210,20 +210,16 @@ def _default_anchors(config: Config) -> tuple[bytes, ...]:
     global _latest
     trust = _trust.current(config, SERVER_AUTH)
     if trust.store is None:
-        return tuple([der for der in trust.anchors if _length(der) == len(der)])
+        return _without_settings(trust.anchors)
     path, anchors = _latest
     if path != trust.resolved:
-        with open(f"{trust.resolved}/{BUNDLE}", encoding="ascii", errors="replace") as file:
-            text = file.read()
-        begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-        blocks = [part.partition(end)[0] for part in text.split(begin)[1:]]
-        anchors = tuple([ssl.PEM_cert_to_DER_cert(begin + block + end) for block in blocks])
+        anchors = _without_settings(read_certificates(trust.resolved))
         _latest = trust.resolved, anchors
     return anchors
 
 
-def _length(der: bytes) -> int:
-    return read(der, 0, len(der))[2]
+def _without_settings(certificates: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple([der for der, settings in map(split, certificates) if not settings])
 
 
 def _is_self_issued(der: bytes) -> bool:

@@ -260,9 +260,8 @@ def apply(
     trust = current(config, purpose)
     if trust.is_reduced:
         return None
-    if trust.problems and config.on_error == "raise":
-        # Without the frames of earlier raises.
-        raise trust.problems[0].with_traceback(None)
+    if trust.problems:
+        raise_problem(trust)
     store = trust.store
     has_certificates = markers.has_caller_certs or markers.store or markers.loaded or _stats(context)["x509"]
     if store is not None and not has_certificates:
@@ -279,6 +278,13 @@ def apply(
 
         _warnings.debug(f"{context!r} has {trust.store or f'{len(trust.anchors)} anchors'}")
     return trust.problems
+
+
+def raise_problem(trust: Trust) -> None:
+    """Raise the first problem of *trust*, if there is one, with ``CERTHOOK_ON_ERROR=raise``."""
+    if trust.problems and trust.config.on_error == "raise":
+        # Without the frames of earlier raises.
+        raise trust.problems[0].with_traceback(None)
 
 
 @undisturbed

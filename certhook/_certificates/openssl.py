@@ -5,6 +5,7 @@ from __future__ import annotations
 import _ssl
 import binascii
 import os
+from functools import partial
 
 from certhook import _digest
 from certhook._certificates import names, x509
@@ -14,7 +15,7 @@ from certhook.exceptions import SourceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Iterable, Sequence
+    from typing import Callable, Iterable, Sequence
 
     from certhook._certificates.x509 import Certificate
     from certhook.exceptions import CerthookError
@@ -87,9 +88,9 @@ def load_certificates(context: ssl.SSLContext, certificates: Iterable[bytes]) ->
     :raises SSLError: if OpenSSL rejects one of them; it may have loaded others
     :raises OSError: if one of them has trust settings, and no temporary file can be created
     """
-    parts = list(map(_split, certificates))
+    parts = list(map(split, certificates))
     if any(auxiliary for _, auxiliary in parts):
-        _load_through_file(context, _joined_pem(parts))
+        load_through_file(partial(load_file, context), _joined_pem(parts))
         return
     # Python before 3.12 misreads an unrelated error in OpenSSL's queue, such as one in openssl.cnf, as a
     # rejection. The failing call empties the queue. The second attempt uses PEM, because every call with DER
@@ -108,7 +109,7 @@ def without_settings(certificates: Sequence[bytes], error: OSError, problems: li
 
     :param problems: a problem is appended for the omitted certificates
     """
-    parts = list(map(_split, certificates))
+    parts = list(map(split, certificates))
     are_roots = all(names.is_self_issued(x509.Certificate(der)) for der, auxiliary in parts if auxiliary)
     kept = tuple([der for der, auxiliary in parts if are_roots and not auxiliary])
     message = (
@@ -123,14 +124,14 @@ def _joined_pem(parts: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([to_pem(*part) for part in parts])
 
 
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    """Split a certificate followed by trust settings."""
+def split(data: bytes) -> tuple[bytes, bytes]:
+    """Return the certificate at the start of *data*, DER, and the trust settings that follow it, which may be empty."""
     _, _, end = x509.read(data, 0, len(data))
     return data[:end], data[end:]
 
 
-def _load_through_file(context: ssl.SSLContext, data: bytes) -> None:
-    """Load PEM text into *context* from a temporary file that no other user can read.
+def load_through_file(load: Callable[[str], object], data: bytes) -> None:
+    """Call *load* with the path of a temporary file that contains *data*, and that no other user can read.
 
     :raises OSError: if it cannot be created
     """
@@ -140,7 +141,7 @@ def _load_through_file(context: ssl.SSLContext, data: bytes) -> None:
         # Not open(), which is missing at shutdown, and which pyfakefs replaces.
         while data:
             data = data[os.write(descriptor, data) :]
-        load_file(context, path)
+        load(path)
     finally:
         os.close(descriptor)
         if name:

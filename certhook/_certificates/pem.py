@@ -92,6 +92,12 @@ def parse(data: bytes, lenient: bool = False, known: Known | None = None) -> tup
     return entries, problems
 
 
+def decode(text: bytes) -> list[bytes]:
+    """Return the decoded content of each block in *text*, which must be well-formed PEM."""
+    blocks = text.split(b"-----BEGIN ")[1:]
+    return [binascii.a2b_base64(block.partition(b"-----")[2].partition(b"-----END ")[0]) for block in blocks]
+
+
 def _strict_blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
     """Find the certificate blocks that OpenSSL finds (:rfc:`7468`), in linear time.
 

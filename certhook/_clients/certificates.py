@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from binascii import a2b_base64
-
 from certhook import _trust
 from certhook._certificates import pem
-from certhook._certificates.openssl import to_pem
+from certhook._certificates.openssl import split, to_pem
 from certhook._config import SERVER_AUTH
-from certhook._state import BUNDLE
+from certhook._loading import read_certificates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._config import Config
     from certhook._trust import Trust
-
-_BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"
 
 
 class Certificates:
@@ -35,8 +30,7 @@ class Certificates:
         self.trusted: list[bytes] = []
         self.rejected: list[bytes] = []
         for certificate in certificates:
-            end = _end_of_der(certificate)
-            der, settings = certificate[:end], certificate[end:]
+            der, settings = split(certificate)
             (self.trusted if not settings or _is_trusted(der, settings) else self.rejected).append(der)
 
 
@@ -57,32 +51,13 @@ def report(trust: Trust) -> None:
 
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     """
-    if trust.problems and trust.config.on_error == "raise":
-        raise trust.problems[0].with_traceback(None)
+    _trust.raise_problem(trust)
     _trust.report(trust.problems)
-
-
-def decode(text: bytes) -> list[bytes]:
-    """Return the decoded content of each block in *text*, which must be well-formed PEM."""
-    blocks = text.split(_BEGIN)[1:]
-    return [a2b_base64(block.partition(_DASHES)[2].partition(_END)[0]) for block in blocks]
 
 
 def _read(trust: Trust) -> list[bytes]:
     """Return the certificates of *trust* as DER, each followed by OpenSSL's trust settings, if it has any."""
-    if trust.store is None:
-        return list(trust.anchors)
-    with open(os.path.join(trust.store, BUNDLE), "rb") as file:
-        return decode(file.read())
-
-
-def _end_of_der(data: bytes) -> int:
-    """Return the length of the certificate at the start of *data*."""
-    length, header = data[1], 2
-    if length & 0x80:
-        header += length & 0x7F
-        length = int.from_bytes(data[2:header], "big")
-    return header + length
+    return list(trust.anchors) if trust.store is None else read_certificates(trust.store)
 
 
 def _is_trusted(der: bytes, settings: bytes) -> bool:

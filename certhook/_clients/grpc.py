@@ -105,7 +105,7 @@ class _Roots:
 
     def _encode(self, found: Certificates) -> bytes:
         from certhook._certificates.openssl import to_pem
-        from certhook._clients.certificates import decode
+        from certhook._certificates.pem import decode
 
         # gRPC ignores everything after a certificate that BoringSSL cannot parse. It can parse all of the bundle.
         try:

@@ -52,8 +52,7 @@ class Request:
         :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
         """
         trust = self._held.get(purpose) or _trust.current(self.config, purpose)
-        if trust.problems and self.config.on_error == "raise":
-            raise trust.problems[0].with_traceback(None)
+        _trust.raise_problem(trust)
         return trust
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 
-from certhook._certificates import x509
-from certhook._certificates.openssl import to_pem, without_settings
-from certhook._state import BUNDLE
+from certhook._certificates.openssl import load_through_file, split, to_pem, without_settings
+from certhook._loading import load_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,45 +56,29 @@ class X509Store:
 
         :raises OSError: if it does not exist
         """
-        if self.load_locations(os.path.join(store, BUNDLE)):
-            return
-        # A certificate that OpenSSL rejects prevents the following ones from being loaded.
-        for name in sorted(os.listdir(store), key=lambda name: (len(name), name)):
-            if name[8:9] == "." and name[9:].isdigit():
-                self.load_locations(os.path.join(store, name))
+        load_files(store, self.load_locations)
 
     def load_anchors(self, anchors: Iterable[bytes], problems: list[CerthookError]) -> None:
         """Load certificates, each followed by OpenSSL's trust settings if it has any.
 
         :param problems: a problem is appended if the settings cannot be loaded
         """
-        parts = []
-        for data in anchors:
-            _, _, end = x509.read(data, 0, len(data))
-            parts.append((data[:end], data[end:]))
+        parts = list(map(split, anchors))
         ders = tuple([der for der, _ in parts])
         settings = b"".join([to_pem(*part) for part in parts if part[1]])
         if settings:
             try:
-                self._load_text(settings)
+                load_through_file(self._load_settings, settings)
                 ders = tuple([der for der, auxiliary in parts if not auxiliary])
             except OSError as error:
                 ders = without_settings([der + auxiliary for der, auxiliary in parts], error, problems)
         for der in ders:
             self._add(der)
 
-    def _load_text(self, text: bytes) -> None:
-        """Load PEM text through a file: OpenSSL reads trust settings only from a file."""
-        from tempfile import mkstemp
-
-        descriptor, path = mkstemp()
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(text)
-            if not self.load_locations(path):
-                raise OSError(f"OpenSSL does not load {path}")
-        finally:
-            os.unlink(path)
+    def _load_settings(self, file: str) -> None:
+        # OpenSSL reads trust settings only from a file.
+        if not self.load_locations(file):
+            raise OSError(f"OpenSSL does not load {file}")
 
     def _add(self, der: bytes) -> None:
         lib = self._lib

@@ -159,10 +159,7 @@ _HOW_TO_ENABLE = (
     "To enable it, run 'pip install certhook', or call certhook.install() in the program. Where pip is not available, "
     "run 'python -m certhook enable'."
 )
-_HOW_TO_REACH = (
-    "'python -m certhook env' writes the trusted root certificates to a file and prints shell commands that set these "
-    "variables."
-)
+_HOW_TO_REACH = "'python -m certhook export FILE' writes the trusted root certificates to a file."
 
 # The starts of lines, and their colours.
 _MARKS = {
