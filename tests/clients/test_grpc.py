@@ -204,7 +204,7 @@ def test_roots_of_the_bundle_come_first(run) -> None:
     """gRPC ignores everything after a certificate that BoringSSL cannot parse."""
     run("""
 from grpc._cython import cygrpc
-from certhook._clients.certificates import decode
+from certhook._certificates.pem import decode
 arguments = "grpc._cython", "_credentials/roots.pem"
 own, answer = (decode(reader.get_data(*arguments)) for reader in (cygrpc.pkgutil.__certhook__, cygrpc.pkgutil))
 assert len(answer) > len(own) > 80 and set(answer[:len(own)]) == set(own)

@@ -1,4 +1,4 @@
-"""Clients and servers that use pyOpenSSL: Twisted's Agent, treq, pymongo[ocsp], and requests over pyOpenSSL.
+"""Clients and servers that use pyOpenSSL. test_clients.py tests the libraries that depend on it.
 
 The CA "system" is only in the operating system's store, "bundled" is only in certifi's bundle, "extra" is an additional
 root, and "stranger" is in none of them.
@@ -52,21 +52,9 @@ def converse(context, port, mode=SSL.VERIFY_PEER):
             data += connection.recv(4096)
         return b"hello"
 """
-REACTOR = """
-import threading
-from twisted.internet import {name}
-{name}.install()
-from twisted.internet import reactor, threads
-threading.Thread(target=reactor.run, kwargs=dict(installSignalHandlers=False), daemon=True).start()
-"""
+#: Forms of requests that the clients of test_clients.py do not use.
 CLIENTS = {
     "pyOpenSSL": PLAIN,
-    "pyOpenSSL, TLS_CLIENT_METHOD": f"""{PLAIN}
-def fetch(port):
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_default_verify_paths()
-    return converse(context, port)
-""",
     "pyOpenSSL, connect()": f"""{PLAIN}
 def fetch(port):
     context = SSL.Context(method=SSL.SSLv23_METHOD)
@@ -81,26 +69,6 @@ def fetch(port):
         data += connection.recv(4096)
     return b"hello"
 """,
-    "Twisted": f"""{REACTOR.format(name="selectreactor")}
-from twisted.web.client import Agent, readBody
-agent = Agent(reactor)
-def fetch(port):
-    url = b"https://localhost:%d/hello" % port
-    return threads.blockingCallFromThread(reactor, lambda: agent.request(b"GET", url).addCallback(readBody))
-""",
-    "treq": f"""{REACTOR.format(name="asyncioreactor")}
-import treq
-def fetch(port):
-    request = lambda: treq.get("https://localhost:%d/hello" % port, persistent=False).addCallback(treq.text_content)
-    return threads.blockingCallFromThread(reactor, request)
-""",
-    "pymongo": """
-import pymongo, pymongo.pyopenssl_context
-def fetch(port, **options):
-    options.setdefault("serverSelectionTimeoutMS", 3000)
-    with pymongo.MongoClient("localhost", port, tls=True, directConnection=True, **options) as client:
-        return client.admin.command("hello")["text"]
-""",
     "pymongo, asynchronous": """
 import pymongo, pymongo.pyopenssl_context
 async def fetch(port, **options):
@@ -108,15 +76,9 @@ async def fetch(port, **options):
     async with pymongo.AsyncMongoClient("localhost", port, tls=True, directConnection=True, **options) as client:
         return (await client.admin.command("hello"))["text"]
 """,
-    "requests": """
-import requests, urllib3.contrib.pyopenssl
-urllib3.contrib.pyopenssl.inject_into_urllib3()
-def fetch(port, **options):
-    return requests.get("https://localhost:%d/hello" % port, timeout=20, **options).text
-""",
 }
 #: The CAs that clients trust on stock Python with another OpenSSL. pymongo's asynchronous client uses ssl.
-STOCK = {**dict.fromkeys(CLIENTS, {"system"}), "requests": {"bundled"}, "pymongo, asynchronous": set()}
+STOCK = {**dict.fromkeys(CLIENTS, {"system"}), "pymongo, asynchronous": set()}
 
 HARNESS = """
 import asyncio, inspect, json, os, traceback
@@ -168,7 +130,7 @@ def namesake(pem: bytes) -> bytes:
 @pytest.fixture(scope="session")
 def pyopenssl_python(once, pip_install, wheel) -> Path:
     """The interpreter of an environment with certhook and the clients."""
-    requirements = ["pyopenssl", "twisted[tls]", "treq", "pymongo[ocsp] >= 4.9", "requests"]
+    requirements = ["pyopenssl", "twisted[tls]", "pymongo[ocsp] >= 4.9"]
     return environment_of(once, pip_install, wheel, "pyopenssl", requirements)
 
 
