@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import support
 
@@ -115,6 +117,8 @@ def test_an_existing_context_has_its_roots_until_the_end(installed, cas, tmp_pat
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_context_at_shutdown_has_the_roots_of_stock_python(installed, cas, tmp_path, moment) -> None:
+    if moment == "daemon threads are stopped" and sys.version_info < (3, 9):
+        pytest.skip("daemon threads that read files sometimes crash Python 3.8, without certhook as well (bpo-39877)")
     (tmp_path / "store.pem").write_bytes(cas.pem("system", "both"))
     (tmp_path / "hashed").mkdir()
     (tmp_path / "hashed" / support.hashed_name(cas.der("both"))).write_bytes(cas.pem("both"))

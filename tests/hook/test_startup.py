@@ -236,21 +236,10 @@ def instructions():
     return count
 
 
-cpython_only = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the limit applies to CPython")
-
-
-@cpython_only
-def test_startup_costs_at_most_five_percent_more_instructions(
-    installed_unmeasured, plain, with_empty_pth, instructions
-) -> None:
-    if "encodings.utf_8_sig" in modules_at_startup(with_empty_pth) - modules_at_startup(plain):
-        pytest.skip("this Python imports a codec for any .pth file, which alone costs most of five percent")
-    assert 1 < instructions(installed_unmeasured) / instructions(plain) <= 1.05
-
-
-@cpython_only
-def test_startup_costs_little_more_than_with_an_empty_pth(installed_unmeasured, with_empty_pth, instructions) -> None:
-    assert 1 < instructions(installed_unmeasured) / instructions(with_empty_pth) <= 1.05
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="the limit applies to CPython")
+def test_startup_costs_few_instructions(installed_unmeasured, with_empty_pth, instructions) -> None:
+    """Compared with an empty ``.pth`` file, which alone costs 0.4 % on Python 3.11 and 3.3 % on 3.13."""
+    assert 1 < instructions(installed_unmeasured) / instructions(with_empty_pth) <= 1.045
 
 
 def test_the_code_that_runs_at_every_startup_is_short(installed) -> None:
