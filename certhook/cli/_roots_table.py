@@ -7,7 +7,7 @@ import re
 from certhook._certificates import openssl
 from certhook._sources import removed
 from certhook._text import printable
-from certhook.cli._terminal import WIDTH, cut, padded, wrapped
+from certhook.cli._terminal import cut, padded, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ def last_day(root: dict[str, Any]) -> str:
     return (root["not_after"] or "(unknown)")[:10]
 
 
-def short_name(subject: str, width: int = WIDTH) -> str:
-    """Return the attribute of *subject* that identifies the CA, shortened to *width* columns."""
+def short_name(subject: str, limit: int = 80) -> str:
+    """Return the attribute of *subject* that identifies the CA, shortened to *limit* columns."""
     attributes = _ATTRIBUTE.findall(subject)
     values = [one[len(start) :] for start in _NAMES for one in attributes if one.startswith(start)]
-    return cut(unescaped(values[0]) if values else subject, width)
+    return cut(unescaped(values[0]) if values else subject, limit)
 
 
 def sort_key(subject: str) -> str:

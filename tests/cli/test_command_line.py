@@ -217,6 +217,60 @@ def test_only_a_terminal_gets_colours(certhook, on_terminal) -> None:
     assert "\033" not in on_terminal(NO_COLOR="1")
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"), [("", 80), ("120", 120), ("200", 200), ("0", 80), ("-5", 80), ("wide", 80), ("3", 40)]
+)
+def test_the_variable_columns_sets_the_width_of_the_output(columns, expected, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert _terminal.width() == expected
+    lines = _terminal.wrapped("word " * 100, "  ", "    ")
+    assert expected - 6 < max(map(len, lines)) < expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_the_output_is_as_wide_as_its_terminal(monkeypatch) -> None:
+    import fcntl
+    import struct
+    import termios
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    terminal, output = os.openpty()
+    with open(terminal, "rb"), open(output, "w") as stream:
+        assert _terminal.width(stream) == 80
+        fcntl.ioctl(output, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 132, 0, 0))
+        assert _terminal.width(stream) == 132
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "/a/path/" + "deep/" * 30 + "ca.pem",
+        "/证书/" + "深" * 60,
+        "0123456789abcdef" * 8,
+        "'python -m certhook export --format pkcs12 --purpose client trust.p12'",
+        "('certhook export FILE; certhook env FILE').",
+    ],
+)
+@pytest.mark.parametrize("count", range(30, 60, 7))
+def test_commands_paths_and_fingerprints_are_never_split(whole, count) -> None:
+    text = f"{'x' * count} the bundle's file and the users' ones {whole} and other words"
+    lines = _terminal.wrapped(text, "  ", "    ")
+    assert sum(whole in line for line in lines) == 1
+    assert " ".join(map(str.strip, lines)) == text
+    assert all(_terminal.columns(line) < 80 or line.strip() == whole for line in lines)
+
+
+def test_an_apostrophe_does_not_start_a_command() -> None:
+    text = "the system's store and " + "certifi's bundle or the users' files " * 10
+    assert max(map(len, _terminal.wrapped(text))) < 80
+
+
+def test_a_path_with_spaces_that_is_known_is_not_split() -> None:
+    path = "/Library/Application Support/Company Root Certificates/company ca.pem"
+    lines = _terminal.wrapped(f"The certificate file {path} cannot be read", whole=[path])
+    assert path in lines[1]
+
+
 def test_lines_of_wide_characters_fit_80_columns() -> None:
     text = "認証局" * 50 + " a " + "認証 " * 40 + "Re\u0301seau"
     lines = _terminal.wrapped(text, "  ", "    ")
