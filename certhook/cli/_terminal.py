@@ -211,6 +211,11 @@ def width(stream: TextIO | None = None) -> int:
     return max(found or _DEFAULT_WIDTH, _MIN_WIDTH)
 
 
+def fits_terminal() -> bool:
+    """Return whether tables have to fit a terminal, or the number of columns in COLUMNS, instead of a file or pipe."""
+    return bool(os.environ.get("COLUMNS")) or (sys.stdout is not None and sys.stdout.isatty())
+
+
 def wrapped(
     text: str, first: str = "", then: str = "", whole: Iterable[str] = (), limit: int | None = None
 ) -> list[str]:
