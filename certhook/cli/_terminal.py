@@ -18,7 +18,7 @@ from certhook._text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator, Mapping, TextIO
+    from typing import Any, Iterable, Iterator, Mapping, TextIO
 
 # The width of a file or a pipe, and of a terminal of unknown width.
 _DEFAULT_WIDTH = 80
@@ -129,20 +129,21 @@ def complain(message: object) -> None:
 def add_verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
-    summary: str,
+    summary: str | None,
     description: tuple[str, ...],
     notes: tuple[str, ...] = (),
     usage: str | None = None,
 ) -> argparse.ArgumentParser:
     """Add a verb to the command line.
 
-    :param summary: its line in the list of verbs
+    :param summary: its line in the list of verbs, None if it is not listed
     :param description: paragraphs for the start of its help; one that starts with a space is not wrapped
     :param notes: paragraphs for the end of its help
     """
+    listing: dict[str, Any] = {} if summary is None else {"help": summary}
     return verbs.add_parser(
         name,
-        help=summary,
+        **listing,
         description=paragraphs(*description),
         epilog=paragraphs(*notes),
         usage=usage,
