@@ -231,7 +231,8 @@ def test_the_command_is_found_without_path_and_runs_in_a_clean_environment(machi
         tree,
         f"""
 os.umask(0o077)
-report(trust("--yes", "{FILE}", PATH="/tmp/evil:" + os.environ["PATH"], BASH_ENV="/tmp/evil/x", ENV="/tmp/evil/x", IFS="x"))
+path = "/tmp/evil:" + os.environ["PATH"]
+report(trust("--yes", "{FILE}", PATH=path, BASH_ENV="/tmp/evil/x", ENV="/tmp/evil/x", IFS="x"))
 report(open("/etc/environment-seen").read().split())
 report(os.path.exists("/etc/evil"))
 """,
