@@ -80,7 +80,20 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _build_parser() -> argparse.ArgumentParser:
     # Imported here, so that an interrupt during the imports causes no traceback.
-    from certhook.cli import check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status
+    from certhook.cli import (
+        check,
+        compile,
+        diff,
+        enable,
+        env,
+        export,
+        freeze_bundle,
+        freezer,
+        inspect,
+        list,
+        run,
+        status,
+    )
 
     program = _program()
     parser = argparse.ArgumentParser(
@@ -99,7 +112,7 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    for verb in (status, check, run, enable, list, diff, export, env, compile, freezer, freeze_bundle):
+    for verb in (status, check, inspect, run, enable, list, diff, export, env, compile, freezer, freeze_bundle):
         verb.add_parser(verbs)
     status.add_arguments(parser)
     return parser
