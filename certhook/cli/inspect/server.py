@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certhook._certificates import containers
+from certhook._certificates import container
 from certhook.cli._terminal import CommandError
 from certhook.cli.check import contexts, handshake
 from certhook.cli.check import target as targets
@@ -36,7 +36,7 @@ def inspect_server(text: str, timeout: float) -> tuple[dict[str, Any], list[byte
         found["error"] = f"{failure.text}; no file has this name" if failure.step == "name" else failure.text
         return found, []
     found.update(tls=peer.version, chain_is_whole=peer.is_complete)
-    certificates = list(containers.valid(peer.chain))
+    certificates = list(container.valid(peer.chain))
     if not certificates:
         found["error"] = "the server sent no valid certificate"
     return found, certificates
