@@ -37,6 +37,14 @@ class Format(NamedTuple):
     certificates: tuple[bytes, ...] = ()
     is_pem: bool = False
 
+    def advice(self, then: str) -> str:
+        """Return the explanation, and the command if there is one.
+
+        :param then: the next step after the command, as an imperative
+        """
+        convert = f" Convert it with '{self.command}', and {then}." if self.command else ""
+        return f"{self.explanation}{convert}"
+
 
 class _Found(NamedTuple):
     name: str

@@ -66,7 +66,11 @@ def run(options: argparse.Namespace) -> int:
     title, data = _read_bundle()
     entries, _ = pem.parse(data)
     if not entries:
-        raise SourceError(_config.current().bundle or _certifi.PACKAGE, "contains no certificate")
+        from certhook._certificates import formats
+
+        path = _config.current().bundle or ""
+        advice = formats.identify(data, path).advice("set CERTHOOK_BUNDLE to the new file")
+        raise SourceError(path or _certifi.PACKAGE, f"contains no certificate. {advice}")
     module = _MODULE.format(
         title=title,
         digest=_digest.hexdigest("sha256", data),
