@@ -23,11 +23,11 @@ def explain(value: str, is_list: bool = False) -> str:
         return "the value consists of white space; remove the variable" if value else ""
     bare = stripped.strip(_QUOTES).strip()
     if bare != stripped:
-        return f"quotation marks are part of the value; remove them{_use(bare)}"
+        return f"quotation marks are part of the value{_use(bare) or '; remove them'}"
     if stripped != value:
         side, character = ("begins", value[0]) if value[0] != stripped[0] else ("ends", value[-1])
         name = _WHITE_SPACE.get(character, "white space")
-        return f"the value {side} with {name}, which is part of it; remove it{_use(bare)}"
+        return f"the value {side} with {name}{_use(bare) or '; remove it'}"
     return _explain_text(value) or _explain_separator(value, is_list)
 
 

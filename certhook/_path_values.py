@@ -21,15 +21,19 @@ def paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep)
     if not may_be_paths(value):
         refuse(f"{value!r} is not a path{_hint(value) or '; expected the path of a file with certificates'}")
         return ()
-    is_quoted = value.strip()[:1] in ("'", '"') and value.strip()[-1] == value.strip()[0]
     absolute = []
-    for path in value.split(separator) if separator and not is_quoted else [value]:
+    for path in value.split(separator) if separator and not _is_one(value, separator) else [value]:
         if os.path.isabs(path):
             absolute.append(path)
         elif path:
             # The working directory may belong to another user, who must not choose the roots.
             refuse(f"{path!r} is a relative path and is ignored{_hint(path) or '; use an absolute path'}")
     return tuple(absolute)
+
+
+def _is_one(value: str, separator: str) -> bool:
+    """Return whether *value* is one invalid path: quoted as a whole, or with a drive of Windows."""
+    return value[:1] in ("'", '"') or (separator == ":" and ":\\" in value)
 
 
 def _hint(value: str) -> str:

@@ -62,17 +62,15 @@ _COMPRESSED = (
     (b"PK\x05\x06", "ZIP", ""),
 )
 _DOWNLOAD = "Download the certificate again, and compare the result with the expected file."
-_CA_FILE = "A CA's certificate is in another file, which usually ends with .crt or .pem."
+_CA_FILE = "The certificate is in another file, which usually ends with .crt or .pem."
 
 # For each kind of data without certificates: its explanation.
 _WITHOUT_CERTIFICATES = {
-    container.PRIVATE_KEY: f"The file is a private key and contains no certificate. Keep it secret. {_CA_FILE}",
-    container.ENCRYPTED_KEY: (
-        f"The file is an encrypted private key and contains no certificate. Keep it secret. {_CA_FILE}"
-    ),
+    container.PRIVATE_KEY: f"The file is a private key. Keep it secret. {_CA_FILE}",
+    container.ENCRYPTED_KEY: (f"The file is an encrypted private key. Keep it secret. {_CA_FILE}"),
     container.PUBLIC_KEY: f"The file is a public key without the certificate for it. {_CA_FILE}",
     container.REQUEST: "The file is a request for a certificate (CSR), from which a CA issues the certificate.",
-    container.CRL: "The file is a list of certificates that a CA has revoked (CRL), and contains no certificate.",
+    container.CRL: "The file is a list of certificates that a CA has revoked (CRL).",
 }
 _LABELS = (
     (b"ENCRYPTED PRIVATE KEY", container.ENCRYPTED_KEY),

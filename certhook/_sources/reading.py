@@ -183,11 +183,16 @@ def _report_format(
 
     found = formats.identify(data, path)
     if path == location.path:
-        note = f"contains no certificate in PEM ({found.name})" if data else "contains no certificate: it is empty"
+        note = (
+            f"contains no certificate that can be used ({found.name})"
+            if data
+            else "contains no certificate: it is empty"
+        )
         _report_empty(collector, location, setting, note, found.advice(_NEXT) if data else "")
     elif found.command:
         # Another file in a directory, such as a private key, may be there for another purpose.
-        collector.problems.append(SourceError(path, f"adds no roots. {found.advice(_NEXT)}"))
+        advice = found.advice("leave the new file in the directory")
+        collector.problems.append(SourceError(path, f"is {found.name} and adds no roots. {advice}"))
     return [] if _is_binary(data) else skipped
 
 
@@ -197,9 +202,11 @@ def _path_hint(collector: Collector, setting: str | None, path: str, error: Base
         return ""
     from certhook._path_hints import explain
 
-    # A relative path in SSL_CERT_FILE was made absolute.
-    value = collector.config.cert_file if setting == "SSL_CERT_FILE" else path
-    hint = explain(value or "", is_list=setting in _LISTS)
+    # Relative paths in the variables of OpenSSL were made absolute.
+    config = collector.config
+    values = {"SSL_CERT_FILE": [config.cert_file or ""], "SSL_CERT_DIR": (config.cert_dir or "").split(os.pathsep)}
+    value = next((one for one in values.get(setting, ()) if one and os.path.abspath(one) == path), path)
+    hint = explain(value, is_list=setting in _LISTS)
     return hint and f"{hint[0].upper()}{hint[1:]}"
 
 
