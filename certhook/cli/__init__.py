@@ -91,7 +91,21 @@ def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments
     :param program: the name of the program; by default the command that the user typed
     """
     # Imported here, so that an interrupt during the imports causes no traceback.
-    from certhook.cli import check, compile, completion, diff, enable, env, export, freezer, list, run, status, trust
+    from certhook.cli import (
+        check,
+        compile,
+        completion,
+        diff,
+        enable,
+        env,
+        export,
+        freezer,
+        inspect,
+        list,
+        run,
+        status,
+        trust,
+    )
 
     program = program or _program()
     parser = argparse.ArgumentParser(
@@ -101,7 +115,7 @@ def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments
     )
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs = parser.add_subparsers(prog=program, metavar="VERB", help=argparse.SUPPRESS)
-    for verb in (status, check, trust, list, run, enable, export, env, diff, compile, freezer, completion):
+    for verb in (status, check, inspect, trust, list, run, enable, export, env, diff, compile, freezer, completion):
         verb.add_parser(verbs)
     status.add_arguments(parser)
     parser.set_defaults(command_line=(parser, verbs))

@@ -33,7 +33,11 @@ def build_module() -> tuple[bytes, int]:
     title, data = _read_bundle()
     entries, _ = pem.parse(data)
     if not entries:
-        raise SourceError(_config.current().bundle or _certifi.PACKAGE, "contains no certificate")
+        from certhook._certificates import formats
+
+        path = _config.current().bundle or ""
+        advice = formats.identify(data, path).advice("set CERTHOOK_BUNDLE to the new file")
+        raise SourceError(path or _certifi.PACKAGE, f"contains no certificate. {advice}")
     module = _MODULE.format(
         title=title,
         digest=_digest.hexdigest("sha256", data),
