@@ -31,6 +31,7 @@ def describe(target: Target, probe: Probe) -> dict[str, Any]:
         "chain": describe_chain(case),
         "chain_is_whole": case.chain_is_complete,
         "verified_without_certhook": probe.stock_failure is None if has_stock_verdict else None,
+        "hints": [],
         "cause": diagnosis and {**diagnosis._asdict(), "advice": list(diagnosis.advice)},
         "error": _describe_failure(case.failure if diagnosis else None),
         "error_without_certhook": _describe_failure(probe.stock_failure),
