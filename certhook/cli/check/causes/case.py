@@ -52,7 +52,7 @@ class Case:
 
     @cached_property
     def _path_and_root(self) -> tuple[list[x509.Certificate], Root | None]:
-        return build_path(self.chain, self.roots)
+        return build_path(self.chain, self.roots, self.now)
 
     @property
     def path(self) -> list[x509.Certificate]:
