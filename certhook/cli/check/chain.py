@@ -14,6 +14,7 @@ from certhook._config import Config
 from certhook._sources import read_trust_set
 from certhook._sources.trust_set import TrustSet
 from certhook._state import is_privileged, process
+from certhook.cli import _systems
 from certhook.cli.check.certificate import (
     identifier_mismatch,
     is_issued_by,
@@ -27,6 +28,8 @@ from certhook.cli.check.certificate import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from certhook.cli._systems import System
 
 TRUSTED, EXPIRED, DISTRUSTED, OFF = "trusted", "expired", "distrusted", "off"
 
@@ -59,13 +62,22 @@ class Roots:
     """The known roots, indexed by name.
 
     :ivar extra: the paths in ``CERTHOOK_EXTRA_CA_CERTS``
+    :ivar overriding: the variables that replace the system's store
     :ivar ignored_variables: variables that are ignored because this process has privileges
+    :ivar system: the operating system, None if it is unknown
     """
 
     def __init__(
-        self, entries: Iterable[Entry], extra: Sequence[str] = (), ignored_variables: Sequence[str] = ()
+        self,
+        entries: Iterable[Entry],
+        extra: Sequence[str] = (),
+        overriding: Sequence[str] = (),
+        ignored_variables: Sequence[str] = (),
+        system: System | None = None,
     ) -> None:
         self.extra = extra
+        self.overriding = overriding
+        self.system = system
         self.ignored_variables = ignored_variables
         self._by_name: dict[bytes, list[Entry]] = {}
         self._trusted: list[Anchor] = []
@@ -174,6 +186,7 @@ def known_roots(trust_set: TrustSet) -> Roots:
     if trust_set.config.cert_file is None:
         settings.pop("SSL_CERT_FILE", None)  # It names a file that certhook wrote for other programs.
     ignored = [name for name in _ROOT_VARIABLES if os.environ.get(name)] if is_privileged() else []
+    overriding = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if settings.get(name)]
     all_sources = {**settings, "CERTHOOK_SOURCES": ",".join(_config.SOURCES), "CERTHOOK_MODE": "chain"}
     return Roots(
         [
@@ -184,7 +197,9 @@ def known_roots(trust_set: TrustSet) -> Roots:
             *_excluded(trust_set, settings, read_trust_set(Config(all_sources)), read_trust_set(Config({}))),
         ],
         trust_set.config.extra,
+        overriding if trust_set.config.overrides_system else (),
         ignored,
+        _systems.current(),
     )
 
 

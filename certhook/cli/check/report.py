@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from certhook.cli import _terminal
 from certhook.cli._terminal import coloured, wrapped
+from certhook.cli.check.names import closest
 from certhook.cli.check.wording import join_first
 
 TYPE_CHECKING = False
@@ -52,16 +53,16 @@ def _chain(check: dict[str, Any]) -> list[str]:
     for depth, link in enumerate(chain):
         indent = "  " + "   " * depth
         lines += wrapped(link["name"], f"{indent[:-3]}+- " if depth else indent, f"{indent}  ")
-        for detail in _details(link, is_last=is_complete and link is chain[-1]):
+        for detail in _details(link, check["host"], is_last=is_complete and link is chain[-1]):
             lines += wrapped(detail, f"{indent}  ", f"{indent}    ")
     if chain and not is_complete:
         lines += wrapped("(This Python cannot show the other certificates that the server sent.)", "  ", "  ")
     return lines
 
 
-def _details(link: dict[str, Any], is_last: bool) -> Iterator[str]:
+def _details(link: dict[str, Any], host: str, is_last: bool) -> Iterator[str]:
     if link["hosts"]:
-        yield f"issued for {join_first(link['hosts'], 3)}"
+        yield f"issued for {join_first(closest(host, link['hosts']), 3)}"
     if not link["sha256"]:
         yield "not sent by the server, and not in any source of root certificates"
         return
@@ -69,6 +70,8 @@ def _details(link: dict[str, Any], is_last: bool) -> Iterator[str]:
     yield from (f"distrusted by {path}" for path in link["distrusted_by"])
     yield from (f"excluded by {name}" for name in link["left_out_by"])
     yield from (f"listed by {listing['source']}: {listing['path']}" for listing in link["listed_by"])
+    if link["standing"] == "expired":
+        yield "ignored, because it has expired"
     if link["removed_in"] and not {listing["source"] for listing in link["listed_by"]} & {"bundled", "extra"}:
         yield f"removed from certifi's bundle in release {link['removed_in']}: requests, httpx and pip do not trust it"
     if is_last and not link["standing"]:
