@@ -26,6 +26,7 @@ CHECK_KEYS = {
     "chain": list,
     "chain_is_whole": bool,
     "verified_without_certhook": (bool, NONE),
+    "hints": list,
     "cause": (dict, NONE),
     "error": (dict, NONE),
     "error_without_certhook": (dict, NONE),

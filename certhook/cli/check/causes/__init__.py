@@ -8,7 +8,7 @@ that applies is the result.
 
 from __future__ import annotations
 
-from certhook.cli.check.causes import certificates, connection, dates, form, handshake, issuers, trust
+from certhook.cli.check.causes import certificates, connection, dates, form, handshake, issuers, trust, unknown
 from certhook.cli.check.causes.case import Case
 from certhook.cli.check.causes.cause import Cause, Diagnosis
 
@@ -33,6 +33,7 @@ CAUSES = (
     *certificates.CAUSES,
     *trust.CAUSES,
     *issuers.CAUSES,
+    *unknown.CAUSES,
     _OTHER,
 )
 
