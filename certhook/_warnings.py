@@ -43,11 +43,11 @@ def _advice() -> str:
     # Nuitka defines __compiled__ in the modules that it compiles.
     if hasattr(sys, "frozen") or hasattr(sys, "_MEIPASS") or "__compiled__" in globals():
         return "Set CERTHOOK_DEBUG=1"  # The program cannot run 'python -m certhook'.
-    return f"Run '{_command()}'"
+    return f"Run '{command_line()}'"
 
 
-def _command() -> str:
-    """Return the command line of ``status`` for this interpreter."""
+def command_line() -> str:
+    """Return the command line of certhook for this interpreter. Without a verb, it runs ``status``."""
     path = sys.executable or ""
     name = os.path.basename(path).lower()
     # In an embedded interpreter, sys.executable may be the host program or empty.

@@ -80,7 +80,21 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _build_parser() -> argparse.ArgumentParser:
     # Imported here, so that an interrupt during the imports causes no traceback.
-    from certhook.cli import check, compile, diff, enable, env, export, freeze_bundle, freezer, list, run, status, trust
+    from certhook.cli import (
+        check,
+        compile,
+        diff,
+        enable,
+        env,
+        export,
+        freeze_bundle,
+        freezer,
+        inspect,
+        list,
+        run,
+        status,
+        trust,
+    )
 
     program = _program()
     parser = argparse.ArgumentParser(
@@ -99,7 +113,8 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    for verb in (status, check, trust, run, enable, list, diff, export, env, compile, freezer, freeze_bundle):
+    verbs_in_order = (status, check, inspect, trust, run, enable, list, diff, export, env, compile, freezer, freeze_bundle)
+    for verb in verbs_in_order:
         verb.add_parser(verbs)
     status.add_arguments(parser)
     return parser
