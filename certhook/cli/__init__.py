@@ -113,7 +113,21 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    verbs_in_order = (status, check, inspect, trust, run, enable, list, diff, export, env, compile, freezer, freeze_bundle)
+    verbs_in_order = (
+        status,
+        check,
+        inspect,
+        trust,
+        run,
+        enable,
+        list,
+        diff,
+        export,
+        env,
+        compile,
+        freezer,
+        freeze_bundle,
+    )
     for verb in verbs_in_order:
         verb.add_parser(verbs)
     status.add_arguments(parser)
