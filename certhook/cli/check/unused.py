@@ -21,7 +21,7 @@ from certhook._sources import distrust
 from certhook._sources.collector import Collector
 from certhook.cli import _systems
 from certhook.cli.check import locations, unused_reasons
-from certhook.cli.check.certificate import is_issued_by, is_self_issued, normalized_name, parse, to_der
+from certhook.cli.check.certificate import is_ca, is_issued_by, is_self_issued, normalized_name, parse, to_der
 from certhook.cli.check.locations import Location
 from certhook.cli.check.unused_reasons import Remedy
 from certhook.exceptions import SourceError
@@ -177,7 +177,8 @@ class _Search:
                     if parsed is None or not (entry.certificate.der == der or is_issued_by(certificate, parsed)):
                         continue
                     is_root = is_self_issued(parsed)
-                    if (not is_root and parsed in path) or _is_trusted(parsed, roots):
+                    is_servers = parsed in path and not is_root and not is_ca(parsed)
+                    if is_servers or _is_trusted(parsed, roots):
                         continue
                     unused = self._explain(entry, parsed, is_root)
                     if unused is not None:

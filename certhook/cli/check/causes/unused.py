@@ -6,6 +6,7 @@ the root certificate that the server's certificates lead to.
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Iterator
 
@@ -45,16 +46,16 @@ def _root(case: Case) -> Facts | None:
 
 def _facts(file: Unused) -> Facts:
     certificate, remedy = file.certificate, file.remedy
-    commands = "\n".join(remedy.system)
-    is_printable = file.path.isprintable()
+    path = presentable(file.path)
     return {
         "root": quoted_name(certificate.subject) if certificate is not None else "",
-        "file": presentable(file.path),
+        "file": path,
         "reason": presentable(remedy.reason),
-        "chosen": commands if remedy.is_chosen and is_printable else "",
-        "unconfirmed": commands if not remedy.is_chosen and is_printable else "",
-        "setting": remedy.setting if is_printable else "",
-        "rename": "" if is_printable else presentable(file.path),
+        "foreign": path if remedy.is_foreign and (remedy.system or remedy.setting) else "",
+        "system": "\n".join(remedy.system),
+        "setting": "\n".join(remedy.setting) if remedy.system else "",
+        "only_setting": "" if remedy.system else "\n".join(remedy.setting),
+        "rename": "" if file.path.isprintable() else path,
     }
 
 
@@ -96,7 +97,8 @@ def _unreadable_source(case: Case) -> Facts | None:
     for problem in case.problems:
         if isinstance(problem, SourceError) and _NO_PERMISSION in problem.message and case.root is None:
             path = presentable(problem.path)
-            return {"issuer": _issuer(case), "file": path, "chmod": f"sudo chmod a+r {shlex.quote(path)}"}
+            chmod = "" if os.name == "nt" else f"sudo chmod a+r {shlex.quote(path)}"
+            return {"issuer": _issuer(case), "file": path, "chmod": chmod}
     return None
 
 
@@ -127,11 +129,13 @@ def _issuer(case: Case) -> str:
 _ROOT = "The certificate chain of {host} leads to {root}."
 _ISSUER = "The certificate chain of {host} leads to {issuer}."
 _UNTRUSTED = "The certificate chain of {host} leads to {issuer}, which is not trusted here."
-_COMPARE = (
-    "If you trust this certificate authority (CA), and other users cannot change {file}, make all programs of this "
-    "system trust it:\n{unconfirmed}"
+_FOREIGN = (
+    "Other users can change {foreign}. Before you trust it, ask the administrator of the certificate authority (CA) "
+    "for the certificate, and compare both files."
 )
-_SETTING = "Or make only programs with certhook trust it, if you trust this CA:\n{setting}"
+_SYSTEM = "If you trust this certificate authority (CA), make all programs of this system trust it:\n{system}"
+_SETTING = "Or make only programs with certhook trust it:\n{setting}"
+_ONLY_SETTING = "If you trust this certificate authority (CA), make programs with certhook trust it:\n{only_setting}"
 _RENAME = "Copy {rename} to a file with a plain name, and run this check again."
 
 #: Causes with evidence, which precede those in settings.
@@ -139,7 +143,7 @@ CAUSES = (
     Cause(
         "root-unused",
         _ROOT + " {file} contains {is_root}, but it is not used: {reason}.{others}",
-        ("Make all programs of this system trust it:\n{chosen}", _COMPARE, _SETTING, _RENAME),
+        (_FOREIGN, _SYSTEM, _SETTING, _ONLY_SETTING, _RENAME),
         codes=NO_ISSUER,
         facts=_root,
     ),
@@ -170,7 +174,7 @@ CAUSES = (
         (
             "Ask your IT department, or the administrator of the certificate authority (CA), for the certificate, and "
             "replace the one at line {line} of {file}.",
-            "If the system's command created this file, correct the original file, and run:\n{chosen}",
+            "If the system's command created this file, correct the original file, and run:\n{system}",
         ),
         codes=NO_ISSUER,
         facts=_damaged,
@@ -188,8 +192,8 @@ CAUSES = (
 POSSIBLE_CAUSES = (
     Cause(
         "root-intermediate-only",
-        _UNTRUSTED + " {file} contains {root}, which is "
-        "an intermediate certificate. A server is verified only with the root certificate of {issuer}.",
+        _UNTRUSTED + " {file} contains {root}, but this is only an intermediate certificate. Most programs require the "
+        "root certificate of {issuer} as well.",
         (
             "Ask your IT department, or the administrator of the certificate authority (CA), for the root certificate "
             "of {issuer}, and add it to {file}.",
@@ -212,7 +216,7 @@ POSSIBLE_CAUSES = (
         _UNTRUSTED + " Its root certificate may be in {file}, which this user may not read.",
         (
             "If it contains only certificates, which are public, make it readable for all users, and run this check "
-            "again:\n{chosen}",
+            "again:\n{system}",
             "Otherwise, ask the administrator of this machine.",
         ),
         codes=NO_ISSUER,
