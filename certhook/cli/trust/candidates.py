@@ -11,7 +11,7 @@ from certhook import _files
 from certhook._certificates import names, openssl, pem, x509
 from certhook._certificates.anchor import Anchor
 from certhook._text import printable
-from certhook.cli._roots_table import short_name
+from certhook.cli._roots_table import short_name, unescaped
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ _BOOLEAN = 0x01
 _EXTENSIONS = 0xA3  # [3] EXPLICIT, in TBSCertificate
 _DNS_NAME = 0x82  # [2] IMPLICIT, in GeneralName
 _KEY_CERT_SIGN = 0x04  # the sixth bit of the first octet
+_ORGANIZATION = re.compile(r"(?:^|[,+])O=((?:\\.|[^\\,+])+)")  # in an RFC 4514 name
 _PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 
 
@@ -48,6 +49,13 @@ class Candidate(NamedTuple):
     def name(self) -> str:
         """The name of the CA, or of the server."""
         return printable(short_name(self.anchor.subject, _MAX_NAME))
+
+    @property
+    def full_name(self) -> str:
+        """The name and the organization."""
+        found = _ORGANIZATION.search(self.anchor.subject)
+        organization = printable(unescaped(found[1]), _MAX_NAME) if found else self.name
+        return self.name if organization in self.name else f"{self.name} ({organization})"
 
     @property
     def pem(self) -> bytes:

@@ -34,25 +34,28 @@ def install(system: System, program: str, roots: Sequence[Candidate], verify: Ca
     added: list[Candidate] = []
     try:
         for root in roots:
-            added.append(root)
             _run(system.additions, program, root)
+            added.append(root)
         verify()
     except BaseException as error:
         with commands.uninterruptible():
-            outcome = _take_back(system, program, added)
+            outcome = _take_back(system, program, roots[: len(added) + 1], added)
         if isinstance(error, (CommandError, OSError)):
             raise CommandError(f"{error}. {outcome}") from None
         raise
 
 
-def _take_back(system: System, program: str, roots: Sequence[Candidate]) -> str:
-    failed = []
-    for root in roots:
+def _take_back(system: System, program: str, begun: Sequence[Candidate], added: Sequence[Candidate]) -> str:
+    """Remove the roots whose addition has *begun*, and return the outcome for those that were *added*."""
+    failures = []
+    for root in begun:
         try:
             _run(system.removals, program, root)
         except CommandError as error:
-            failed.append(str(error))
-    return f"Removing what was added failed, too: {'; '.join(failed)}" if failed else "What was added was removed"
+            failures += [str(error)] if root in added else []
+    if failures:
+        return f"Removing what was added failed, too: {'; '.join(failures)}"
+    return "What was added was removed" if added else "Nothing was changed"
 
 
 def remove(system: System, program: str, roots: Sequence[Candidate]) -> None:

@@ -48,7 +48,7 @@ def candidate_lines(candidate: Candidate) -> list[str]:
     """Return the name, the validity and the fingerprint of a certificate."""
     first, last = candidate.anchor.validity or (None, None)
     return [
-        f"  {candidate.name}",
+        f"  {candidate.full_name}",
         f"{_INDENTATION}valid from {first.date() if first else '(unreadable)'} to "
         f"{last.date() if last else '(unreadable)'}",
         f"{_INDENTATION}SHA-256 {candidate.anchor.sha256}",
