@@ -16,6 +16,7 @@ from certhook.cli.check.certificate import parse, quoted_name
 from certhook.cli.check.chain import Root, Roots, build_path
 from certhook.cli.check.failure import Failure
 from certhook.cli.check.target import proxy_address
+from certhook.cli.check.unused import Unused
 from certhook.cli.check.wording import EXAMPLE_FILE, join_first, set_command
 
 #: The values of the placeholders in the sentence and the advice of a cause.
@@ -37,6 +38,7 @@ class Case:
     :ivar proxy: the HTTP proxy
     :ivar problems: the problems with settings and sources
     :ivar unknown_variables: variables that certhook does not support, each with a similar one or ""
+    :ivar unused: the files that contain, or may contain, the missing root, and that no source reads
     """
 
     host: str
@@ -54,6 +56,7 @@ class Case:
     proxy: str | None = None
     problems: Sequence[Exception] = ()
     unknown_variables: Mapping[str, str] = field(default_factory=dict)
+    unused: Sequence[Unused] = ()
 
     @cached_property
     def _path_and_root(self) -> tuple[list[x509.Certificate], Root | None]:
