@@ -30,6 +30,8 @@ CHECK_KEYS = {
     "cause": (dict, NONE),
     "error": (dict, NONE),
     "error_without_certhook": (dict, NONE),
+    "connect_to": (str, NONE),
+    "clients": list,
 }
 LINK_KEYS = {
     "name": str,

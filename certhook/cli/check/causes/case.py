@@ -35,7 +35,8 @@ class Case:
     :ivar version: the TLS version of a connection that accepts every certificate, "" if it failed
     :ivar certificate_requested: whether the server requested a client certificate in that connection
     :ivar reply: the server's reply to a plain HTTP request, or its greeting
-    :ivar proxy: the HTTP proxy
+    :ivar proxy: the URL of the proxy
+    :ivar proxy_variable: the environment variable that names the proxy, "" if it comes from the system's settings
     :ivar problems: the problems with settings and sources
     :ivar unknown_variables: variables that certhook does not support, each with a similar one or ""
     :ivar unused: the files that contain, or may contain, the missing root, and that no source reads
@@ -54,6 +55,7 @@ class Case:
     certificate_requested: bool = False
     reply: bytes = b""
     proxy: str | None = None
+    proxy_variable: str = ""
     problems: Sequence[Exception] = ()
     unknown_variables: Mapping[str, str] = field(default_factory=dict)
     unused: Sequence[Unused] = ()
