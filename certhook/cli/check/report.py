@@ -34,10 +34,11 @@ def _headline(check: dict[str, Any]) -> list[str]:
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     properties += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     suffix = f" ({', '.join(properties)})" if properties else ""
-    return wrapped(f"{_verdict(check)}: {host}, port {check['port']}{suffix}")
+    return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
 
 
-def _verdict(check: dict[str, Any]) -> str:
+def verdict(check: dict[str, Any]) -> str:
+    """Return the verdict on a server, the first words of its report."""
     if check["verified"]:
         return "VERIFIED"
     # In any other step, the connection failed before or after the verification.
@@ -87,6 +88,9 @@ def _cause(check: dict[str, Any]) -> list[str]:
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:
     failure, verified = check["error_without_certhook"], check["verified"]
+    name = "Without certhook"
+    if check.get("verified_with_certhook") is not None:  # certhook is not active in this interpreter.
+        failure, name = check["error_with_certhook"], "With certhook"
     if not verified and check["error"]["step"] != "verify":
         return []  # No certificate was verified.
     if failure is None:
@@ -95,4 +99,4 @@ def _stock_verdict(check: dict[str, Any]) -> list[str]:
         text = f"not verified: {failure['text']}" if verified else "also not verified"
     else:
         text = f"unknown: {failure['text']}"
-    return ["", *wrapped(f"Without certhook: {text}", then="  ")]
+    return ["", *wrapped(f"{name}: {text}", then="  ")]
