@@ -37,10 +37,11 @@ def _headline(check: dict[str, Any]) -> list[str]:
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     properties += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     suffix = f" ({', '.join(properties)})" if properties else ""
-    return wrapped(f"{_verdict(check)}: {host}, port {check['port']}{suffix}")
+    return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
 
 
-def _verdict(check: dict[str, Any]) -> str:
+def verdict(check: dict[str, Any]) -> str:
+    """Return the verdict on a server, the first words of its report."""
     if check["verified"]:
         return "VERIFIED"
     # In any other step, the connection failed before or after the verification.
@@ -109,6 +110,9 @@ def _other_verdicts(check: dict[str, Any]) -> list[str]:
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:
     failure, verified = check["error_without_certhook"], check["verified"]
+    name = "Without certhook"
+    if check.get("verified_with_certhook") is not None:  # certhook is not active in this interpreter.
+        failure, name = check["error_with_certhook"], "With certhook"
     if not verified and check["error"]["step"] != "verify":
         return []  # No certificate was verified.
     if failure is None:
@@ -117,7 +121,7 @@ def _stock_verdict(check: dict[str, Any]) -> list[str]:
         text = f"not verified: {failure['text']}" if verified else "also not verified"
     else:
         text = f"unknown: {failure['text']}"
-    return wrapped(f"Without certhook: {text}", then="  ")
+    return wrapped(f"{name}: {text}", then="  ")
 
 
 def _clients(check: dict[str, Any], verified: bool) -> list[str]:
