@@ -9,9 +9,9 @@ Python raises the exception before it sets ``verify_code``. The code therefore i
 from __future__ import annotations
 
 import _ssl
-import os
 from time import gmtime, strftime
 
+from certhook._peer import target
 from certhook._state import markers_of, process
 from certhook._text import printable
 from certhook._warnings import command_line
@@ -28,12 +28,6 @@ _REASON = "CERTIFICATE_VERIFY_FAILED] "
 # certificates of a chain.
 _MAX_NAME, _SHOWN_HOSTS, _MAX_SIZE, _MAX_CHAIN = 64, 3, 1 << 14, 10
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-_PROXY_PORTS = (1080, 3128, 8080)
-_PROXY_WORDS = ("proxy", "socks", "tunnel")
-# The number of callers among which the client is searched.
-_DEPTH = 40
 
 # The texts of OpenSSL's error codes; OpenSSL 1.1.1 and AWS-LC write "self signed".
 _NO_ISSUER = (
@@ -85,10 +79,8 @@ def explain(error: BaseException, connection: Any, frame: FrameType | None) -> N
     reason = _reason(error)
     if not reason or getattr(connection, "server_side", True) or _has_note(error):
         return
-    host = getattr(connection, "server_hostname", None)
-    host = host if isinstance(host, str) and _is_plain(host) else ""
-    failure = _Failure(connection, reason, _join(host, _port(connection, host, frame)))
-    error.add_note(f"{_PREFIX}{failure.sentence()}\n{failure.advice()}")  # type: ignore[attr-defined]
+    failure = _Failure(connection, reason, target(connection, frame))
+    error.add_note(f"{_PREFIX}{failure.sentence()}\n{failure.advice()}")
 
 
 def _reason(error: BaseException) -> str:
@@ -102,56 +94,6 @@ def _reason(error: BaseException) -> str:
 
 def _has_note(error: BaseException) -> bool:
     return any(str(note).startswith(_PREFIX) for note in getattr(error, "__notes__", ()))
-
-
-def _is_plain(host: str) -> bool:
-    """Return whether *host* can be part of a command: it is a name or an address."""
-    return 0 < len(host) < 256 and host.isascii() and host.translate(_OTHER_CHARACTERS).isalnum()
-
-
-_OTHER_CHARACTERS = {ord(character): "0" for character in ".:_-"}
-
-
-def _join(host: str, port: int) -> str:
-    if not host or not port:
-        return host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _port(connection: Any, host: str, frame: FrameType | None) -> int:
-    """Return the port of the server, 0 if the peer may be a proxy or is not known."""
-    peer = None
-    for _ in range(_DEPTH):
-        if frame is None:
-            break
-        module, function = frame.f_globals.get("__name__"), frame.f_code.co_name
-        if function == "connect" and str(module).endswith(("http.client", "urllib3.connection")):
-            client = frame.f_locals.get("self")
-            has_tunnel = getattr(client, "_tunnel_host", None)
-            port = client._tunnel_port if has_tunnel else getattr(client, "port", 0)
-            return port if isinstance(port, int) else 0
-        if module == "asyncio.sslproto" and peer is None:
-            peer = _asyncio_peer(frame.f_locals.get("self"))
-        if any(word in f"{module} {function}".lower() for word in _PROXY_WORDS):
-            return 0
-        frame = frame.f_back
-    if peer is None and hasattr(connection, "getpeername"):
-        try:
-            peer = connection.getpeername()
-        except OSError:
-            pass  # The server has closed the connection.
-    port = peer[1] if isinstance(peer, tuple) and len(peer) > 1 else 0
-    if not isinstance(port, int) or port in _PROXY_PORTS or any(os.environ.get(name) for name in _PROXY_VARIABLES):
-        return 0
-    return port
-
-
-def _asyncio_peer(protocol: Any) -> Any:
-    """Return the address of the peer of an ``asyncio.sslproto.SSLProtocol``, () after ``start_tls()``."""
-    # A transport that exchanged data before TLS may be that of a proxy.
-    if getattr(getattr(protocol, "_app_state", None), "name", "") != "STATE_INIT":
-        return ()
-    return protocol._transport.get_extra_info("peername") or ()
 
 
 class _Failure:
@@ -251,7 +193,7 @@ class _Failure:
 
 def _certificates(ssl_object: Any, method: str) -> list[Any]:
     """Return a chain of OpenSSL's connection, empty if it has none (OpenSSL 1.1.1, PyPy)."""
-    chain = getattr(ssl_object, method, list)() or []
+    chain: list[Any] = getattr(ssl_object, method, list)() or []
     return chain[:_MAX_CHAIN] if hasattr(chain[0] if chain else None, "get_info") else []
 
 
@@ -263,8 +205,8 @@ def _name(name: Any) -> str:
 
 
 def _host_names(certificate: Any, requested: str) -> list[str] | None:
-    """Return the names and addresses of *certificate*, those closest to *requested* first; None if there are too many."""
-    if len(certificate.public_bytes(_ssl.ENCODING_DER)) > _MAX_SIZE:  # type: ignore[attr-defined]
+    """Return the names and addresses of *certificate*, those closest to *requested* first; None if it is large."""
+    if len(certificate.public_bytes(_ssl.ENCODING_DER)) > _MAX_SIZE:
         return None
     names = certificate.get_info().get("subjectAltName", ())
     found = [value for kind, value in names if kind in ("DNS", "IP Address")]
