@@ -214,7 +214,8 @@ def _host_names(certificate: Any, requested: str) -> list[str] | None:
 
     def distance(name: str) -> tuple[int, int]:
         others = name.lower().split(".")[::-1]
-        common = next((at for at, pair in enumerate(zip(labels, others)) if pair[0] != pair[1]), len(others))
+        common = next((at for at, pair in enumerate(zip(labels, others)) if pair[0] != pair[1]), None)
+        common = min(len(labels), len(others)) if common is None else common
         return -common, abs(len(others) - len(labels))
 
     return sorted(found, key=distance)
