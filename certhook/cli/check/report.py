@@ -27,7 +27,15 @@ def render(check: dict[str, Any], colours: bool = False) -> str:
     The verdict is followed by its cause and the remedies, or by hints if the server is verified. The
     details come last: the certificates, the error message, and the verdicts of other clients.
     """
-    lines = [*_headline(check), *_cause(check), *_hints(check), *_chain(check), *_error(check), *_other_verdicts(check)]
+    lines = [
+        *_headline(check),
+        *_cause(check),
+        *_hints(check),
+        *_proxy(check),
+        *_chain(check),
+        *_error(check),
+        *_other_verdicts(check),
+    ]
     return "\n".join(coloured(lines, _MARKS) if colours else lines)
 
 
@@ -35,9 +43,13 @@ def _headline(check: dict[str, Any]) -> list[str]:
     host = f"[{check['host']}]" if ":" in check["host"] else check["host"]
     properties = [check["tls"]] if check["tls"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
-    properties += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     suffix = f" ({', '.join(properties)})" if properties else ""
     return wrapped(f"{_verdict(check)}: {host}, port {check['port']}{suffix}")
+
+
+def _proxy(check: dict[str, Any]) -> list[str]:
+    # Not in the headline, which has only one line.
+    return ["", *wrapped(f"Connection: through the proxy {check['proxy']}", then="  ")] if check["proxy"] else []
 
 
 def _verdict(check: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ that applies is the result.
 
 from __future__ import annotations
 
-from certhook.cli.check.causes import certificates, connection, dates, form, handshake, issuers, trust, unknown
+from certhook.cli.check.causes import certificates, connection, dates, form, handshake, issuers, trust, unknown, uses
 from certhook.cli.check.causes.case import Case
 from certhook.cli.check.causes.cause import Cause, Diagnosis
 
@@ -31,6 +31,7 @@ CAUSES = (
     *form.CAUSES,
     *dates.CAUSES,
     *certificates.CAUSES,
+    *uses.CAUSES,
     *trust.CAUSES,
     *issuers.CAUSES,
     *unknown.CAUSES,
