@@ -19,7 +19,7 @@ import support
 from pki import Issued, issue
 
 from certhook.cli import main
-from certhook.cli.check import contexts
+from certhook.cli.check import contexts, curl
 from certhook.cli.check.failure import Deadline
 from certhook.cli.check.relay import relay
 from certhook.cli.check.report import render
@@ -309,5 +309,6 @@ def open_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in ("NO_COLOR", "TERM"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(curl, "find", lambda: None)  # The tests of clients use it.
     with contextlib.ExitStack() as stack:
         yield Lab(request, monkeypatch, stack)

@@ -6,7 +6,9 @@ os-release(5); for an unknown distribution, the installed commands decide.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shlex
 import sys
 from typing import NamedTuple
@@ -23,7 +25,6 @@ COMMAND_DIRECTORIES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 PEM, DER = "PEM", "DER"
 
-_OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 _ELEVATORS = ("sudo", "doas")
 _KEYCHAIN = "/Library/Keychains/System.keychain"
 
@@ -41,6 +42,8 @@ class System(NamedTuple):
     :ivar refresh: the command that processes the directory after a file was removed
     :ivar package: the command that installs *update*, if it is missing
     :ivar manual: the source of these facts
+    :ivar additions: the commands that add a root without a directory; FILE stands for its file
+    :ivar removals: the commands that remove it; SHA1 stands for its SHA-1 fingerprint
     :ivar root: the root directory of the system
     """
 
@@ -54,6 +57,8 @@ class System(NamedTuple):
     refresh: tuple[str, ...] = ()
     package: str = ""
     manual: str = ""
+    additions: tuple[tuple[str, ...], ...] = ()
+    removals: tuple[tuple[str, ...], ...] = ()
     root: str = "/"
 
     def update_command(self) -> str:
@@ -66,13 +71,15 @@ class System(NamedTuple):
 
     def elevated(self, command: Iterable[str]) -> str:
         """Return *command* for a shell, quoted, with sudo or doas if this user is not root."""
-        prefix = [] if self.family == "windows" or _is_root() else [self._elevator()]
-        return " ".join([*prefix, *map(self.quoted, command)])
+        if self.family == "windows" or _is_root():
+            return " ".join(map(self.quoted, command))
+        prefix = next((name for name in _ELEVATORS if find_command(name, self.root)), _ELEVATORS[0])
+        return " ".join([prefix, *map(self.quoted, command)])
 
     def quoted(self, argument: str) -> str:
         """Return *argument* quoted for this system's shell."""
         if self.family == "windows":
-            return f'"{argument}"' if " " in argument else argument
+            return argument if re.fullmatch(r"[\w.:\\/-]+", argument) else f'"{argument}"'
         return shlex.quote(argument)
 
     def installed_path(self, file: str) -> str:
@@ -88,28 +95,20 @@ class System(NamedTuple):
         :param is_der: whether *file* is in DER format, and must be converted if the system only reads PEM
         :returns: the commands, or for NixOS the line of its configuration; empty for an unknown system
         """
-        if self.family == "macos":
-            options = ("-d", "-r", "trustRoot", "-k", _KEYCHAIN)
-            return [self.elevated(("security", "add-trusted-cert", *options, file))]
-        if self.family == "windows":
-            return [self.elevated(("certutil", "-addstore", "-f", "Root", file))]
+        if self.additions:
+            return [self.elevated(command) for command in filled(self.additions, file)]
         if self.family == "nixos":
-            # A relative path in a Nix expression starts with "./"; quotes make it a string, with any characters.
-            return [
-                f"security.pki.certificateFiles = [ {_nix_path(os.path.abspath(file))} ];",
-                self.elevated(("nixos-rebuild", "switch")),
-            ]
+            line = f"security.pki.certificateFiles = [ {_nix_path(os.path.abspath(file))} ];"
+            return [line, self.elevated(("nixos-rebuild", "switch"))]
         if not self.directory:
             return []
         target = target or self.installed_path(file)
-        copy: tuple[str, ...]
+        copy = ["install", "-m", "644", file, target]
         if is_der and DER not in self.formats:
-            copy = ("openssl", "x509", "-inform", "DER", "-in", file, "-out", target)
-        else:
-            copy = ("install", "-m", "644", file, target)
-        needs_directory = not os.path.isdir(os.path.join(self.root, self.directory.lstrip("/")))
-        directory = [self.elevated(("mkdir", "-p", self.directory))] if needs_directory else []
-        return [*directory, self.elevated(copy), self.update_command()]
+            copy = ["openssl", "x509", "-inform", "DER", "-in", file, "-out", target]
+        exists = os.path.isdir(os.path.join(self.root, self.directory.lstrip("/")))
+        before = [] if exists else [self.elevated(("mkdir", "-p", self.directory))]
+        return [*before, self.elevated(copy), self.update_command()]
 
     def remove_commands(self, target: str, sha1: str = "") -> list[str]:
         """Return the shell commands that remove the root which was installed as *target*.
@@ -117,22 +116,12 @@ class System(NamedTuple):
         :param target: the path of the copy; on macOS that of any file with the root
         :param sha1: the SHA-1 fingerprint of the root, which identifies it on macOS and Windows
         """
-        if self.family == "macos":
-            return [
-                self.elevated(("security", "remove-trusted-cert", "-d", target)),
-                self.elevated(("security", "delete-certificate", "-Z", sha1.upper(), _KEYCHAIN)),
-            ]
-        if self.family == "windows":
-            return [self.elevated(("certutil", "-delstore", "Root", sha1))]
+        if self.removals:
+            return [self.elevated(command) for command in filled(self.removals, target, sha1)]
         if self.family == "nixos":
-            return [
-                f"# remove {_nix_path(target)} from security.pki.certificateFiles",
-                self.elevated(("nixos-rebuild", "switch")),
-            ]
+            line = f"# remove {_nix_path(target)} from security.pki.certificateFiles"
+            return [line, self.elevated(("nixos-rebuild", "switch"))]
         return [self.elevated(("rm", target)), self.refresh_command()] if self.directory else []
-
-    def _elevator(self) -> str:
-        return next((name for name in _ELEVATORS if find_command(name, self.root)), _ELEVATORS[0])
 
 
 _DEBIAN = System(
@@ -174,8 +163,6 @@ FAMILIES = {
         family="arch",
         name="Arch Linux",
         directory="/etc/ca-certificates/trust-source/anchors",
-        update=("update-ca-trust",),
-        refresh=("update-ca-trust",),
         package="pacman -S ca-certificates-utils",
     ),
     "suse": System(
@@ -199,23 +186,36 @@ FAMILIES = {
         manual="certctl(8)",
     ),
     "nixos": System("nixos", "NixOS", manual="NixOS manual, option security.pki.certificateFiles"),
-    "macos": System("macos", "macOS", formats=(PEM, DER), only_one=True, update=("security",), manual="security(1)"),
-    "windows": System("windows", "Windows", formats=(PEM, DER), update=("certutil",), manual="certutil -addstore -?"),
+    "macos": System(
+        "macos",
+        "macOS",
+        formats=(PEM, DER),
+        update=("security",),
+        manual="security(1)",
+        additions=(("security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", _KEYCHAIN, "FILE"),),
+        removals=(
+            ("security", "remove-trusted-cert", "-d", "FILE"),
+            ("security", "delete-certificate", "-Z", "SHA1", _KEYCHAIN),
+        ),
+    ),
+    "windows": System(
+        "windows",
+        "Windows",
+        formats=(PEM, DER),
+        update=("certutil",),
+        manual="certutil -addstore -?",
+        additions=(("certutil", "-addstore", "-f", "Root", "FILE"),),
+        removals=(("certutil", "-delstore", "Root", "SHA1"),),
+    ),
 }
 # Identifiers of distributions that name none of the above in ID_LIKE.
-_ALIASES = {
-    "amzn": "fedora",
-    "azurelinux": "fedora",
-    "centos": "fedora",
-    "gentoo": "debian",
-    "mariner": "fedora",
-    "opensuse": "suse",
-    "rhel": "fedora",
-    "sles": "suse",
-    "ubuntu": "debian",
-    "void": "debian",
-    "wolfi": "alpine",
+_MEMBERS = {
+    "alpine": "wolfi",
+    "debian": "gentoo ubuntu void",
+    "fedora": "amzn azurelinux centos mariner rhel",
+    "suse": "opensuse sles",
 }
+_FAMILY_OF = {name: family for family, names in _MEMBERS.items() for name in names.split()}
 _PLATFORMS = {"darwin": "macos", "win32": "windows", "cygwin": "", "freebsd": "freebsd"}
 #: The command that installs the package on distributions with another package manager than their family.
 _PACKAGES = {"gentoo": "emerge app-misc/ca-certificates", "void": "xbps-install ca-certificates"}
@@ -241,42 +241,42 @@ def current(root: str = "/", platform: str = sys.platform) -> System | None:
         return None
     facts = _os_release(root)
     for name in [facts.get("ID", ""), *facts.get("ID_LIKE", "").split()]:
-        system = FAMILIES.get(_ALIASES.get(name, name))
+        system = FAMILIES.get(_FAMILY_OF.get(name, name))
         if system is not None and system.family not in _PLATFORMS.values():
             package = _PACKAGES.get(facts.get("ID", ""), system.package)
             return system._replace(name=facts.get("NAME") or system.name, root=root, package=package)
-    found = _by_command(root)
-    return found and found._replace(name=facts.get("NAME") or "this system", root=root)
+    system = _by_command(root)
+    return system and system._replace(name=facts.get("NAME") or "this system", root=root)
+
+
+def filled(commands: Iterable[Iterable[str]], file: str, sha1: str = "") -> list[list[str]]:
+    """Return *commands* with the values of the placeholders FILE and SHA1."""
+    values = {"FILE": file, "SHA1": sha1.upper()}
+    return [[values.get(argument, argument) for argument in command] for command in commands]
 
 
 def _os_release(root: str) -> dict[str, str]:
     """Return the fields of os-release(5)."""
-    for name in _OS_RELEASE:
-        try:
-            text = _files.read(os.path.join(root, name)).decode("utf-8", "replace")
-        except SourceError:
-            continue
-        facts = {}
-        for line in text.splitlines():
-            field, separator, value = line.strip().partition("=")
-            if separator and not field.startswith("#"):
-                try:
-                    facts[field] = " ".join(shlex.split(value))
-                except ValueError:
-                    continue  # a quote is missing
-        return facts
-    return {}
+    text = _content("/etc/os-release", root) or _content("/usr/lib/os-release", root)
+    facts = {}
+    for line in text.decode("utf-8", "replace").splitlines():
+        field, _, value = line.strip().partition("=")
+        with contextlib.suppress(ValueError):  # a quote is missing
+            facts[field] = " ".join(shlex.split(value))
+    return facts
+
+
+def _content(path: str, root: str) -> bytes:
+    with contextlib.suppress(SourceError):
+        return _files.read(os.path.join(root, path.lstrip("/")))
+    return b""
 
 
 def _by_command(root: str) -> System | None:
     """Return the family whose paths the installed command, a script or a program, contains."""
     for family, path in _PATHS_IN_COMMANDS.items():
         command = find_command(FAMILIES[family].update[0], root)
-        try:
-            content = _files.read(os.path.join(root, command.lstrip("/"))) if command else b""
-        except SourceError:
-            continue
-        if path in content:
+        if command and path in _content(command, root):
             return FAMILIES[family]
     return None
 

@@ -44,7 +44,7 @@ def _headline(check: dict[str, Any]) -> list[str]:
     properties = [check["tls"]] if check["tls"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     suffix = f" ({', '.join(properties)})" if properties else ""
-    return wrapped(f"{_verdict(check)}: {host}, port {check['port']}{suffix}")
+    return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
 
 
 def _proxy(check: dict[str, Any]) -> list[str]:
@@ -52,7 +52,8 @@ def _proxy(check: dict[str, Any]) -> list[str]:
     return ["", *wrapped(f"Connection: through the proxy {check['proxy']}", then="  ")] if check["proxy"] else []
 
 
-def _verdict(check: dict[str, Any]) -> str:
+def verdict(check: dict[str, Any]) -> str:
+    """Return the verdict on a server, the first words of its report."""
     if check["verified"]:
         return "VERIFIED"
     # In any other step, the connection failed before or after the verification.
@@ -121,6 +122,9 @@ def _other_verdicts(check: dict[str, Any]) -> list[str]:
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:
     failure, verified = check["error_without_certhook"], check["verified"]
+    name = "Without certhook"
+    if check.get("verified_with_certhook") is not None:  # certhook is not active in this interpreter.
+        failure, name = check["error_with_certhook"], "With certhook"
     if not verified and check["error"]["step"] != "verify":
         return []  # No certificate was verified.
     if failure is None:
@@ -129,7 +133,7 @@ def _stock_verdict(check: dict[str, Any]) -> list[str]:
         text = f"not verified: {failure['text']}" if verified else "also not verified"
     else:
         text = f"unknown: {failure['text']}"
-    return wrapped(f"Without certhook: {text}", then="  ")
+    return wrapped(f"{name}: {text}", then="  ")
 
 
 def _clients(check: dict[str, Any], verified: bool) -> list[str]:
@@ -141,6 +145,6 @@ def _clients(check: dict[str, Any], verified: bool) -> list[str]:
         verdict = "verifies this server" if client["verified"] else "fails"
         text = f" because {client['reason']}" if client.get("reason") else ""
         if not text and not client["verified"] and client.get("error"):
-            text = f": {client['error']}"
+            text = f": {client['error']['text']}"
         lines += wrapped(f"{client['client']}: {verdict}{text}", then="  ")
     return lines

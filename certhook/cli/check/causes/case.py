@@ -16,6 +16,7 @@ from certhook.cli.check.certificate import parse, quoted_name
 from certhook.cli.check.chain import Root, Roots, build_path
 from certhook.cli.check.failure import Failure
 from certhook.cli.check.target import proxy_address
+from certhook.cli.check.unused import Unused
 from certhook.cli.check.wording import EXAMPLE_FILE, join_first, set_command
 
 #: The values of the placeholders in the sentence and the advice of a cause.
@@ -34,9 +35,11 @@ class Case:
     :ivar version: the TLS version of a connection that accepts every certificate, "" if it failed
     :ivar certificate_requested: whether the server requested a client certificate in that connection
     :ivar reply: the server's reply to a plain HTTP request, or its greeting
-    :ivar proxy: the HTTP proxy
+    :ivar proxy: the URL of the proxy
+    :ivar proxy_variable: the environment variable that names the proxy, "" if it comes from the system's settings
     :ivar problems: the problems with settings and sources
     :ivar unknown_variables: variables that certhook does not support, each with a similar one or ""
+    :ivar unused: the files that contain, or may contain, the missing root, and that no source reads
     """
 
     host: str
@@ -52,8 +55,10 @@ class Case:
     certificate_requested: bool = False
     reply: bytes = b""
     proxy: str | None = None
+    proxy_variable: str = ""
     problems: Sequence[Exception] = ()
     unknown_variables: Mapping[str, str] = field(default_factory=dict)
+    unused: Sequence[Unused] = ()
 
     @cached_property
     def _path_and_root(self) -> tuple[list[x509.Certificate], Root | None]:
