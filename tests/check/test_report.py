@@ -45,9 +45,9 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
     result, _ = lab.check(lab.serve(good.sent))
     reason = "REQUESTS_CA_BUNDLE=/missing/ca.pem does not exist"
     clients = [
-        {"client": "requests", "verified": False, "error": "Could not find a bundle", "reason": reason},
-        {"client": "curl", "verified": False, "error": "self-signed certificate", "reason": ""},
-        {"client": "httpx", "verified": True, "error": "", "reason": ""},
+        {"client": "requests", "verified": False, "error": None, "reason": reason},
+        {"client": "curl", "verified": False, "error": {"text": "self-signed certificate"}, "reason": None},
+        {"client": "httpx", "verified": True, "error": None, "reason": None},
     ]
     result = {**result, "clients": clients, "hints": ["The certificate ends soon."]}
     text = render(result)

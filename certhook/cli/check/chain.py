@@ -14,6 +14,7 @@ from certhook._config import Config
 from certhook._sources import read_trust_set
 from certhook._sources.trust_set import TrustSet
 from certhook._state import is_privileged, process
+from certhook._text import printable
 from certhook.cli import _systems
 from certhook.cli.check.certificate import (
     identifier_mismatch,
@@ -56,6 +57,11 @@ class Root(NamedTuple):
     certificate: x509.Certificate
     standing: str
     settings: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> str:
+        """The files that list it, for a message."""
+        return " and ".join(dict.fromkeys(printable(path) for _, path in self.anchor.listed))
 
 
 class Roots:

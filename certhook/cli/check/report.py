@@ -27,7 +27,15 @@ def render(check: dict[str, Any], colours: bool = False) -> str:
     The verdict is followed by its cause and the remedies, or by hints if the server is verified. The
     details come last: the certificates, the error message, and the verdicts of other clients.
     """
-    lines = [*_headline(check), *_cause(check), *_hints(check), *_chain(check), *_error(check), *_other_verdicts(check)]
+    lines = [
+        *_headline(check),
+        *_cause(check),
+        *_hints(check),
+        *_proxy(check),
+        *_chain(check),
+        *_error(check),
+        *_other_verdicts(check),
+    ]
     return "\n".join(coloured(lines, _MARKS) if colours else lines)
 
 
@@ -35,9 +43,13 @@ def _headline(check: dict[str, Any]) -> list[str]:
     host = f"[{check['host']}]" if ":" in check["host"] else check["host"]
     properties = [check["tls"]] if check["tls"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
-    properties += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     suffix = f" ({', '.join(properties)})" if properties else ""
     return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
+
+
+def _proxy(check: dict[str, Any]) -> list[str]:
+    # Not in the headline, which has only one line.
+    return ["", *wrapped(f"Connection: through the proxy {check['proxy']}", then="  ")] if check["proxy"] else []
 
 
 def verdict(check: dict[str, Any]) -> str:
@@ -133,6 +145,6 @@ def _clients(check: dict[str, Any], verified: bool) -> list[str]:
         verdict = "verifies this server" if client["verified"] else "fails"
         text = f" because {client['reason']}" if client.get("reason") else ""
         if not text and not client["verified"] and client.get("error"):
-            text = f": {client['error']}"
+            text = f": {client['error']['text']}"
         lines += wrapped(f"{client['client']}: {verdict}{text}", then="  ")
     return lines

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from cryptography.x509.oid import NameOID
+
+from certhook._sources import removed_roots
 from certhook._text import printable
 from certhook.cli.check.causes import products
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
+from certhook.cli.check.causes.dates import also_expired
 from certhook.cli.check.causes.issuers import NO_ISSUER, SELF_SIGNED, issuer_of
 from certhook.cli.check.certificate import host_names, is_from_public_ca, quoted_name
-from certhook.cli.check.names import closest, is_public, matches
+from certhook.cli.check.names import closest, is_host_name, is_public, matches
 from certhook.cli.check.wording import MAX_LENGTH, join_first, trust_remedies
 from certhook.exceptions import ConfigurationError
 
@@ -40,7 +44,7 @@ def _default_certificate(case: Case) -> Facts | None:
     return {
         "finding": f"{product.description}, {subject}" if product else f"a self-signed certificate for {subject}",
         "advice": product.advice.format(host=case.host) if product else "",
-        "usable": join_first([name for name in closest(case.host, names) if "*" not in name]),
+        "usable": join_first([name for name in closest(case.host, names) if is_host_name(name)]),
         "public": case.host if is_public(case.host) else "",
     }
 
@@ -86,15 +90,26 @@ def _unknown_root(case: Case) -> Facts:
     unseen = (
         " This Python cannot show the other certificates that the server sent." if not case.chain_is_complete else ""
     )
-    is_public_ca = any(map(is_from_public_ca, case.chain))
     issuer = issuer_of(case)
+    is_public_ca = any(map(is_from_public_ca, case.chain)) or _was_public(case)
+    old = next((one for one in case.path[1:] if one.not_valid_after_utc < case.now), None)
     return {
         "issuer": issuer,
         "unseen": unseen,
+        "old": quoted_name(old.subject) if old is not None else "",
         "private": "" if is_public_ca else issuer,
         "public": issuer if is_public(case.host) or is_public_ca else "",
         **_settings(case),
     }
+
+
+def _was_public(case: Case) -> bool:
+    """Return whether the issuer was a root in an earlier release of certifi, such as AddTrust or DST Root CA X3."""
+    if not case.chain:
+        return False
+    labels = {label for _, label in removed_roots.REMOVED_ROOTS.values()}
+    names = case.path[-1].issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return any(str(name.value) in labels for name in names)
 
 
 def _settings(case: Case) -> Facts:
@@ -113,6 +128,7 @@ def _settings(case: Case) -> Facts:
         "mistyped": join_first(mistyped),
         "broken": broken[0] if broken else "",
         "added": f" CERTHOOK_EXTRA_CA_CERTS adds another certificate: {names}." if names else "",
+        "expired": also_expired(case),
     }
 
 
@@ -136,7 +152,8 @@ CAUSES = (
     ),
     Cause(
         "self-signed",
-        "{host} uses a self-signed certificate. Anyone can create such a certificate, so it proves no identity.{added}",
+        "{host} uses a self-signed certificate. Anyone can create such a certificate, so it proves no identity.{added}"
+        "{expired}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -151,7 +168,7 @@ CAUSES = (
     ),
     Cause(
         "product-ca",
-        "{host} has a certificate from {issuer}. This is {description}, and it is not trusted here.{added}",
+        "{host} has a certificate from {issuer}. This is {description}, and it is not trusted here.{added}{expired}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -165,7 +182,7 @@ CAUSES = (
         "inspection",
         "The connection to {host} is probably intercepted: this is a public name, but the certificate is from "
         "{issuer}, which is not a known public certificate authority (CA). Company proxies and virus scanners "
-        "intercept connections intentionally.{via}{added}",
+        "intercept connections intentionally.{via}{added}{expired}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -180,7 +197,7 @@ CAUSES = (
     ),
     Cause(
         "root-unknown",
-        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}{added}",
+        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}{added}{expired}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -190,6 +207,8 @@ CAUSES = (
                 "its root certificate",
                 "this file, from the IT department",
             ),
+            "Ask the server's administrator to install a current certificate chain (fullchain.pem): the server sends "
+            "an expired certificate of {old}.",
             "If the error remains, ask the server's administrator whether the server sends all intermediate "
             "certificates (often fullchain.pem).",
             "Otherwise do not continue: another server may have answered, to read your data.",
