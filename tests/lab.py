@@ -217,8 +217,16 @@ def parse_output(output: str, status: int) -> Result:
     assert status == (0 if result["verified"] else 1)
     assert (result["cause"] is None) == result["verified"]
     text = render(result)
-    assert all(len(line) < 80 and line.isprintable() for line in text.split("\n")), text
+    assert all(line.isprintable() for line in text.split("\n")), text
+    assert not [line for line in text.split("\n") if len(line) >= 80 and not _is_intact(line, result)], text
     return result, text
+
+
+def _is_intact(line: str, result: dict[str, Any]) -> bool:
+    """Return whether *line* must not be wrapped: it is a command, or contains a long path only."""
+    advice = result["cause"]["advice"] if result["cause"] else ()
+    commands = [command for text in advice for command in text.split("\n")[1:]]
+    return line.strip() in commands or " " not in line.strip()
 
 
 def assert_cause(result: Result, identifier: str, *phrases: str) -> None:

@@ -75,6 +75,20 @@ def _unreadable(path: str, content: bytes) -> None:
     os.chmod(path, 0)
 
 
+def executable(script: str) -> Callable[[str], None]:
+    """Return a function that creates an executable file."""
+    return partial(_executable, script=script)
+
+
+def _executable(path: str, script: str) -> None:
+    Path(path).write_text(script)
+    os.chmod(path, 0o755)
+
+
+def nothing(path: str) -> None:
+    """Create no file: only the directory of *path* becomes writable."""
+
+
 def inaccessible(path: str) -> None:
     """Remove all permissions from a directory of the tree; see *privileged* of :func:`run`."""
     os.chmod(path, 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Mapping, NamedTuple, Sequence
 
-from certhook.cli.check import clients, contexts, handshake
+from certhook.cli.check import clients, contexts, handshake, unused
 from certhook.cli.check.causes import Case, Diagnosis, diagnose
+from certhook.cli.check.causes.issuers import NO_ISSUER
 from certhook.cli.check.certificate import parse
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.handshake import Peer
@@ -133,6 +135,8 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
         problems=local.problems,
         unknown_variables=local.unknown_variables,
     )
+    if failure is not None and failure.step == "verify" and failure.code in NO_ISSUER:
+        case = replace(case, unused=unused.search(case.path, case.roots, prober.deadline))
     first = First(target, context, prober.proxy, failure, case.chain[0] if case.chain else None, local.additional)
     return Probe(
         case,

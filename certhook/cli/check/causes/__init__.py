@@ -1,14 +1,25 @@
 """Diagnosis: the one cause of a failed connection, and how to correct it.
 
 :func:`diagnose` is a pure function of a :class:`Case`: the server's certificates, OpenSSL's
-error, the known roots, the settings and the time. It performs no I/O. It never overrides
+error, the known roots, the files with unused ones, the settings and the time. It performs no I/O. It never overrides
 OpenSSL's verdict; the certificates only explain it. The causes are tables, and the first cause
 that applies is the result.
 """
 
 from __future__ import annotations
 
-from certhook.cli.check.causes import certificates, connection, dates, form, handshake, issuers, proxies, trust
+from certhook.cli.check.causes import (
+    certificates,
+    connection,
+    dates,
+    form,
+    handshake,
+    issuers,
+    proxies,
+    trust,
+    unknown,
+    unused,
+)
 from certhook.cli.check.causes.case import Case
 from certhook.cli.check.causes.cause import Cause, Diagnosis
 
@@ -32,8 +43,11 @@ CAUSES = (
     *form.CAUSES,
     *dates.CAUSES,
     *certificates.CAUSES,
+    *unused.CAUSES,
     *trust.CAUSES,
+    *unused.POSSIBLE_CAUSES,
     *issuers.CAUSES,
+    *unknown.CAUSES,
     _OTHER,
 )
 

@@ -1,0 +1,166 @@
+"""The facts about a certificate that a user needs, as a JSON object and as three lines of text."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+from certhook._certificates import extension, names, x509
+from certhook._certificates.anchor import Anchor
+from certhook.cli._terminal import wrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, Sequence
+
+    from certhook._sources.trust_set import TrustSet
+
+#: The standings of a certificate in the trust of this interpreter.
+TRUSTED, DISTRUSTED, EXCLUDED, UNKNOWN = "trusted", "distrusted", "excluded", "unknown"
+
+ROOT, CA, SELF_SIGNED, SERVER, CLIENT, OTHER = "root CA", "CA", "self-signed", "server", "client", "other"
+_KINDS = {
+    ROOT: "root CA",
+    CA: "intermediate CA",
+    SELF_SIGNED: "self-signed certificate that is not a CA",
+    SERVER: "server certificate",
+    CLIENT: "client certificate",
+    OTHER: "certificate of neither a CA nor a server",
+}
+_MAX_HOSTS = 3
+# The attributes of an RFC 4514 name, and the characters that it escapes with a backslash only.
+_ATTRIBUTE = re.compile(r"(?:\\.|[^\\,+])+")
+_ESCAPED = re.compile(r'\\([ #,+"\\<>;])')
+
+
+class Trust:
+    """The certificates in the trust of this interpreter, indexed by their DER.
+
+    :param trust_set: the trust for servers
+    """
+
+    def __init__(self, trust_set: TrustSet) -> None:
+        self._standings: dict[bytes, tuple[Anchor, str]] = {}
+        for anchors, standing in (
+            ((*trust_set.removed, *trust_set.rejected), DISTRUSTED),
+            (trust_set.excluded, EXCLUDED),
+            (trust_set.anchors, TRUSTED),
+        ):
+            self._standings.update((anchor.der, (anchor, standing)) for anchor in anchors)
+        self._subjects = {names.folded_subject(anchor.certificate) for anchor in trust_set.anchors}
+
+    def describe(self, certificate: x509.Certificate) -> dict[str, Any]:
+        """Return the standing of *certificate*, the locations that list it, and those that distrust it."""
+        anchor, standing = self._standings.get(certificate.der, (None, UNKNOWN))
+        return {
+            "standing": standing,
+            "trusted": standing == TRUSTED,
+            "listed_by": [{"source": source, "path": path} for source, path in (anchor.listed if anchor else ())],
+            "distrusted_by": list(anchor.rejected_by) if anchor else [],
+            "issuer_is_trusted": names.folded(certificate.issuer) in self._subjects,
+        }
+
+
+def describe(der: bytes, trust: Trust, now: datetime | None = None) -> dict[str, Any]:
+    """Return the JSON object of the certificate *der*, which is valid DER."""
+    certificate = x509.Certificate(der)
+    anchor = Anchor(certificate)
+    found = extension.Extensions(der)
+    is_self_issued = names.is_self_issued(certificate)
+    first, last = anchor.validity or (None, None)
+    now = now or datetime.now(timezone.utc)
+    return {
+        "subject": anchor.subject,
+        "issuer": _issuer(certificate),
+        "kind": _kind(found, is_self_issued),
+        "hosts": found.hosts,
+        "not_before": first and first.isoformat(),
+        "not_after": last and last.isoformat(),
+        "days_left": last and (last - now).days,
+        "expired": bool(last and last < now),
+        "not_yet_valid": bool(first and first > now),
+        "sha256": anchor.sha256,
+        **trust.describe(certificate),
+    }
+
+
+def _issuer(certificate: x509.Certificate) -> str:
+    try:
+        return names.text(certificate.issuer)
+    except ValueError:
+        return f"#{certificate.issuer.hex()}"
+
+
+def _kind(found: extension.Extensions, is_self_issued: bool) -> str:
+    if found.is_ca:
+        return ROOT if is_self_issued else CA
+    if is_self_issued and not found.hosts:
+        return SELF_SIGNED
+    if found.hosts and extension.is_for_servers(found.purposes):
+        return SERVER
+    return CLIENT if found.purposes and x509.CLIENT_AUTH in found.purposes else OTHER
+
+
+def lines(certificates: Sequence[dict[str, Any]]) -> Iterable[str]:
+    """Return three paragraphs for each of *certificates*: name and issuer, validity and trust, fingerprint."""
+    width = len(str(len(certificates)))
+    margin = " " * (width + 2)
+    for number, certificate in enumerate(certificates, 1):
+        yield from wrapped(_identity(certificate), f"{number:{width}}. ", margin)
+        yield from wrapped(f"{_validity(certificate)}; {_standing(certificate)}", margin, margin)
+        yield f"{margin}SHA-256 {certificate['sha256']}"
+
+
+def _identity(certificate: dict[str, Any]) -> str:
+    kind = _KINDS[certificate["kind"]]
+    if certificate["hosts"]:
+        kind = f"{kind} for {_first(certificate['hosts'])}"
+    is_self_issued = certificate["subject"] == certificate["issuer"]
+    issuer = "self-signed" if is_self_issued else f"issued by {display_name(certificate['issuer'])}"
+    if certificate["kind"] == SELF_SIGNED:
+        return f"{display_name(certificate['subject'])}: {kind}"
+    return f"{display_name(certificate['subject'])}: {kind}, {issuer}"
+
+
+def _first(hosts: list[str]) -> str:
+    shown = hosts[:_MAX_HOSTS]
+    more = len(hosts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more name{'' if more == 1 else 's'}" if more else "")
+
+
+def display_name(name: str) -> str:
+    """Return the attribute of *name* (:rfc:`4514`) that identifies its owner, and the organization if it differs."""
+    attributes = [attribute.partition("=") for attribute in _ATTRIBUTE.findall(name)]
+    values = {kind: _ESCAPED.sub(r"\1", value) for kind, _, value in reversed(attributes)}
+    found = [values[kind] for kind in ("CN", "O", "OU") if values.get(kind)]
+    if not found:
+        return name or "(no name)"
+    return found[0] if len(found) == 1 or found[1] in found[0] else f"{found[0]} ({found[1]})"
+
+
+def _validity(certificate: dict[str, Any]) -> str:
+    if not certificate["not_before"] or not certificate["not_after"]:
+        return "its dates are malformed"
+    first, last = certificate["not_before"][:10], certificate["not_after"][:10]
+    days = certificate["days_left"]
+    if certificate["expired"]:
+        state = f"EXPIRED {-days - 1 or 'less than one'} day{'' if days == -2 or days == -1 else 's'} ago"
+    elif certificate["not_yet_valid"]:
+        state = "NOT YET VALID"
+    else:
+        state = f"ends in {days} day{'' if days == 1 else 's'}"
+    return f"valid {first} to {last} ({state})"
+
+
+def _standing(certificate: dict[str, Any]) -> str:
+    standing, kind = certificate["standing"], certificate["kind"]
+    if standing == TRUSTED:
+        sources = dict.fromkeys(listing["source"] for listing in certificate["listed_by"])
+        return f"trusted ({', '.join(sources)})"
+    if standing == DISTRUSTED:
+        return f"DISTRUSTED by {', '.join(certificate['distrusted_by'])}"
+    if standing == EXCLUDED:
+        return "not trusted: excluded by CERTHOOK_REMOVED"
+    if kind in (ROOT, SELF_SIGNED) or certificate["subject"] == certificate["issuer"]:
+        return "not trusted"
+    return f"not a root; a root with its issuer's name is {'' if certificate['issuer_is_trusted'] else 'not '}trusted"
