@@ -17,11 +17,10 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 import pytest
 import support
 from pki import Issued, issue
+from proxy_servers import connect_to, inside_tls
 
 from certhook.cli import main
 from certhook.cli.check import contexts, curl
-from certhook.cli.check.failure import Deadline
-from certhook.cli.check.relay import relay
 from certhook.cli.check.report import render
 
 #: Handles one connection. An OSError is ignored, because a client that refuses the certificate disconnects.
@@ -83,15 +82,6 @@ def _postgres(context: ssl.SSLContext, raw: socket.socket) -> None:
 STARTTLS = {"smtp": _smtp, "imap": _imap, "postgres": _postgres}
 
 
-def _inside_tls(context: ssl.SSLContext, handler: Handler, raw: socket.socket) -> None:
-    """Call *handler* with a plain socket whose data is transported inside TLS."""
-    secured = context.wrap_socket(raw, server_side=True)
-    local, remote = socket.socketpair()
-    with local:
-        threading.Thread(target=relay, args=(secured, remote, Deadline(60)), daemon=True).start()
-        handler(local)
-
-
 def _tunnel(port: int, requests: list[str], raw: socket.socket) -> None:
     """Act as an HTTP proxy that requires "name:secret" and connects every client to *port*."""
     head = b""
@@ -102,22 +92,7 @@ def _tunnel(port: int, requests: list[str], raw: socket.socket) -> None:
         raw.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
         return
     raw.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as upstream:
-        replies = threading.Thread(target=_copy, args=(upstream, raw), daemon=True)
-        replies.start()
-        _copy(raw, upstream)
-        replies.join(60)
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            data = source.recv(65536)
-            if not data:
-                break
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    connect_to(port, raw)
 
 
 class Lab:
@@ -216,7 +191,7 @@ class Lab:
         requests: list[str] = []
         handler = partial(_tunnel, port, requests)
         if sent:
-            address = f"localhost:{self.listen(partial(_inside_tls, self.server_context(sent), handler))}"
+            address = f"localhost:{self.listen(inside_tls(self.server_context(sent), handler))}"
             self.patch.setenv("HTTPS_PROXY", f"https://{credentials}{address}")
         else:
             self.patch.setenv("HTTPS_PROXY", f"http://{credentials}127.0.0.1:{self.listen(handler)}")

@@ -1,4 +1,4 @@
-"""Proxies on loopback: SOCKS 4, 4a and 5, as handlers of connections.
+"""Proxies on loopback as handlers of connections: HTTP, with and without TLS, and SOCKS 4, 4a and 5.
 
 Each connects every client to one port, and records the requested hosts.
 """
@@ -7,11 +7,59 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import socketserver
+import ssl
 import threading
-from typing import Callable
+from typing import Any, Callable, Iterator
+
+from certhook.cli.check.failure import Deadline
+from certhook.cli.check.relay import relay
 
 #: Handles one connection.
 Handler = Callable[[socket.socket], None]
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+
+    def finish_request(self, request: Any, client_address: object) -> None:
+        request.settimeout(60)
+        with contextlib.suppress(OSError):
+            self.handler(request)
+
+
+@contextlib.contextmanager
+def listening(handler: Handler) -> Iterator[int]:
+    """Run a proxy on loopback, and return its port."""
+    with _Server(handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def closed_port() -> Iterator[int]:
+    """Return a port that no process listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def inside_tls(context: ssl.SSLContext, handler: Handler) -> Handler:
+    """Return a handler that calls *handler* with a plain socket whose data is transported inside TLS."""
+
+    def handle(raw: socket.socket) -> None:
+        secured = context.wrap_socket(raw, server_side=True)
+        local, remote = socket.socketpair()
+        with local:
+            threading.Thread(target=relay, args=(secured, remote, Deadline(60)), daemon=True).start()
+            handler(local)
+
+    return handle
 
 
 def _read(raw: socket.socket, size: int) -> bytes:
@@ -94,10 +142,10 @@ def socks5(port: int, hosts: list[str], login: tuple[bytes, bytes] | None = None
     """Return a SOCKS 5 proxy that requires *login* and replies with *code*."""
 
     def handle(raw: socket.socket) -> None:
-        version, count = _read(raw, 2)
-        methods = _read(raw, count)
+        if _read(raw, 1) != b"\5":
+            return
         method = 2 if login else 0
-        if version != 5 or method not in methods:
+        if method not in _read(raw, _read(raw, 1)[0]):
             raw.sendall(b"\5\xff")
             return
         raw.sendall(bytes([5, method]))

@@ -12,11 +12,8 @@ import platform
 import ssl
 from typing import Callable, NamedTuple
 
-from cryptography import x509
-
 from certhook._state import markers_of
 from certhook.cli.check import curl, models, proxies
-from certhook.cli.check.certificate import extension
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.models import First, Settings
 from certhook.cli.check.proxies import Proxy
@@ -80,10 +77,14 @@ def _judge(
         return Verdict(client, version, False, refusal, refusal.text, variables)
     verified: bool | None = failure is None
     was_reached = first.failure is None or first.failure.step == "verify"
-    if failure is not None and failure.step != "verify" and is_same_route and was_reached:
+    if failure is not None and not _is_verdict(failure) and is_same_route and was_reached:
         verified = None  # This is not the fault of the client.
     reason = "" if verified in (None, first.failure is None) else _reason(first, settings, is_same_route, failure)
     return Verdict(client, version, verified, failure, reason, variables)
+
+
+def _is_verdict(failure: Failure) -> bool:
+    return failure.step == "verify" or failure.reason == "untrusted-proxy"
 
 
 def _is_equivalent(context: ssl.SSLContext, first: First) -> bool:
@@ -92,8 +93,8 @@ def _is_equivalent(context: ssl.SSLContext, first: First) -> bool:
         return True
     store = markers_of(context).store
     is_same_trust = context is first.context or (store is not None and store == markers_of(first.context).store)
-    needs_name = first.leaf is not None and not _has_alternative_name(first.leaf)
-    is_same_name = not needs_name or _checks_common_name(context) == _checks_common_name(first.context)
+    needs_name = first.leaf is not None and not models.has_alternative_name(first.leaf)
+    is_same_name = not needs_name or _name_rules(context) == _name_rules(first.context)
     return is_same_trust and is_same_name and context.verify_flags == first.context.verify_flags
 
 
@@ -101,13 +102,9 @@ def _route(proxy: Proxy | None) -> str:
     return proxy.url if proxy else ""
 
 
-def _has_alternative_name(leaf: x509.Certificate) -> bool:
-    names = extension(leaf, x509.SubjectAlternativeName)
-    return names is not None and any(isinstance(name, (x509.DNSName, x509.IPAddress)) for name in names)
-
-
-def _checks_common_name(context: ssl.SSLContext) -> bool:
-    return getattr(context, "hostname_checks_common_name", True)
+def _name_rules(context: ssl.SSLContext) -> tuple[bool, bool]:
+    """Return whether *context* verifies the name of the server, and whether it may be the common name."""
+    return context.check_hostname, getattr(context, "hostname_checks_common_name", True)
 
 
 def _reason(first: First, settings: Settings, is_same_route: bool, failure: Failure | None) -> str:

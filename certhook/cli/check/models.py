@@ -6,6 +6,7 @@ The clients environment of the tests compares these models with the real clients
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import ssl
@@ -17,6 +18,7 @@ from certhook import _config
 from certhook._finder import find_package
 from certhook._text import presentable
 from certhook.cli.check import contexts, proxies
+from certhook.cli.check.certificate import extension, host_names
 from certhook.cli.check.failure import Failure
 from certhook.cli.check.proxies import Proxy
 from certhook.cli.check.target import Target
@@ -77,6 +79,9 @@ def requests(first: First) -> Settings:
     version = _numbers(version_of("urllib3"))
     if version >= (2,):
         contexts.require_alternative_name(context)
+    elif first.leaf is not None and not has_alternative_name(first.leaf):
+        # In urllib3 1, the common name may also be an IP address.
+        context.check_hostname = first.target.host not in host_names(first.leaf)
     # The default flags of urllib3 are those of Python since 2.4.
     if version < (2, 4):
         context.verify_flags &= ~_STRICT
@@ -101,13 +106,21 @@ def httpx(first: First) -> Settings:
     path = os.environ.get(variable, "")
     if version < (0, 28):  # It ignores missing files.
         exists = {"SSL_CERT_FILE": os.path.isfile, "SSL_CERT_DIR": os.path.isdir}
-        variable = next((name for name in HTTPX_VARIABLES if exists[name](os.environ.get(name, ""))), "")
-        path = os.environ.get(variable, "")
+        set_ones = [name for name in HTTPX_VARIABLES if name in os.environ]
+        # An empty value is the current directory.
+        variable = next((name for name in set_ones if exists[name](os.environ[name] or ".")), "")
+        path = variable and (os.environ[variable] or ".")
     context = _load(first, variable, path) if path else _certifi_context(first)
     if version < (0, 28):
         contexts.require_alternative_name(context)
         context.verify_flags &= ~_STRICT
     return Settings(context, proxy, _roots_reason(variable, path) if path else _stock_reason())
+
+
+def has_alternative_name(leaf: x509.Certificate) -> bool:
+    """Return whether *leaf* contains a subject alternative name that is a host name or an address."""
+    names = extension(leaf, x509.SubjectAlternativeName)
+    return names is not None and any(isinstance(name, (x509.DNSName, x509.IPAddress)) for name in names)
 
 
 def _load(first: First, variable: str, path: str) -> ssl.SSLContext:
@@ -156,9 +169,16 @@ def _require_module(client: str, module: str, package: str) -> None:
 
     :raises Failure: in the step "proxy"
     """
-    if version_of(client) is not None and find_package(module) is None:
+    if version_of(client) is not None and not _is_importable(module):
         command = f"pip install '{client}[socks]'"
         raise Failure("proxy", f"{client} requires {package} for SOCKS proxies: {command}")
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except Exception:  # Its name is that of a module without a spec.
+        return False
 
 
 def version_of(package: str) -> str | None:

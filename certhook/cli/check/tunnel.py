@@ -84,8 +84,9 @@ def _start_tls(
     except (OSError, ValueError) as error:  # ValueError: the host is not a valid server name.
         raw.close()
         text = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
-        is_verified = not getattr(error, "verify_code", 0)
-        reason = "plain-proxy" if is_verified and _replies_without_tls(address, target, deadline) else ""
+        reason = "untrusted-proxy" if getattr(error, "verify_code", 0) else ""
+        if not reason and _replies_without_tls(address, target, deadline):
+            reason = "plain-proxy"
         raise Failure("proxy", f"TLS to the proxy failed: {text}", reason=reason) from error
 
 
