@@ -11,6 +11,7 @@ import os
 import re
 import time
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Iterator, NamedTuple, Sequence
 
 from certhook import _config, _files
@@ -41,6 +42,7 @@ ROOT, INTERMEDIATE, DISTRUSTED, DAMAGED, UNREADABLE = "root", "intermediate", "d
 _MAX_FILE_SIZE = 8 << 20  # bytes; a bundle with all public roots has 0.3 MB
 _MAX_TOTAL_SIZE = 64 << 20
 _MAX_FILES = 4000
+_MAX_FILES_PER_LOCATION = 1500
 _MAX_SECONDS = 3.0
 _MAX_PATH_LENGTH = 20
 # Names of private keys, which are not read.
@@ -109,7 +111,7 @@ class _Search:
     def run(self, path: Sequence[x509.Certificate], roots: Roots) -> Iterator[Unused]:
         """Yield the files with a root, with an intermediate certificate, with damaged ones, and unreadable ones."""
         for location in locations.locations(self._config, os.environ):
-            for member in locations.members(location, self._may_continue):
+            for member in islice(locations.members(location, self._may_continue), _MAX_FILES_PER_LOCATION):
                 self._read(member)
         found = list(self._matching(path, roots))
         has_root = any(unused.content == ROOT for unused in found)
@@ -140,7 +142,7 @@ class _Search:
         if os.path.isdir(location.path):
             self._add_unreadable(location)
             return
-        if not locations.is_regular(location.path, _MAX_FILE_SIZE):
+        if not locations.is_regular(location.path, _MAX_FILE_SIZE) or locations.is_virtual(status.st_dev):
             return
         self._size -= status.st_size
         try:
