@@ -39,11 +39,12 @@ if TYPE_CHECKING:
 #: unknown, because this user may not read the file.
 ROOT, INTERMEDIATE, DISTRUSTED, DAMAGED, UNREADABLE = "root", "intermediate", "distrusted", "damaged", "unreadable"
 
-_MAX_FILE_SIZE = 8 << 20  # bytes; a bundle with all public roots has 0.3 MB
-_MAX_TOTAL_SIZE = 64 << 20
+_MAX_FILE_SIZE = 2 << 20  # bytes; a bundle with all public roots has 0.3 MB
+_MAX_OTHER_SIZE = 512 << 10  # of a file that is not PEM
+_MAX_TOTAL_SIZE = 32 << 20
 _MAX_FILES = 4000
 _MAX_FILES_PER_LOCATION = 1500
-_MAX_SECONDS = 3.0
+_MAX_SECONDS = 2.0
 _MAX_PATH_LENGTH = 20
 # Names of private keys, which are not read.
 _KEY_NAME = re.compile(r"(?i)(^|[-_.])(priv(ate)?[-_]?)?key([-_.]|$)")
@@ -158,11 +159,13 @@ class _Search:
             self._unreadable.append(location)
 
     def _parse(self, location: Location, data: bytes) -> None:
+        if location.kind == locations.NEARBY and b"PRIVATE KEY-----" in data:
+            return  # It belongs to a server.
         entries, problems = pem.parse(data, known=self._known)
         if problems:
             self._damaged.append((location, data, problems))
         certificates = [entry.certificate for entry in entries if entry.trusted & SERVER_AUTH]
-        if not entries:
+        if not entries and len(data) <= _MAX_OTHER_SIZE:
             certificates = list(map(Certificate, formats.identify(data, location.path).certificates))
         for certificate in certificates:
             self._by_name.setdefault(names.folded(certificate.subject), []).append(_Entry(location, certificate))
