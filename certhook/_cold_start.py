@@ -57,6 +57,11 @@ class ColdStart:
             load_module("_warnings").debug(found)
 
     @property
+    def roots(self) -> str:
+        """The number of roots by source, as text."""
+        return self.trust_set.roots_by_source
+
+    @property
     def ders(self) -> tuple[bytes, ...]:
         """The certificates to load into contexts, each followed by its trust settings, in the order of a store."""
         stored = () if self.store is not None else self.trust_set.stored

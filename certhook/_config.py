@@ -184,6 +184,8 @@ _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
      "0 disables the strict checks of Python 3.13 and later"),
     ("CERTHOOK_VERIFY", "verify", _native_or_unset, None, False,
      "makes Windows and macOS verify servers (native), through truststore, which 'pip install certhook[native]' adds"),
+    ("CERTHOOK_EXPLAIN", "explain", _flag(True), True, False,
+     "0 disables the notes on exceptions for failed verifications, with their reason"),
     ("CERTHOOK_ON_ERROR", "on_error", _choice(ON_ERROR, "warn"), "warn", False,
      "reports invalid settings and sources as warnings (warn) or exceptions (raise)"),
     ("CERTHOOK_DEBUG", "debug", _flag(False), False, False,
@@ -228,6 +230,7 @@ class Config:
         store_dir: "Optional[str]"
         x509_strict: bool
         verify: "Optional[str]"
+        explain: bool
         on_error: str
         debug: bool
 

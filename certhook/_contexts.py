@@ -120,14 +120,14 @@ def _copy_of_ssl(context_class: type) -> ModuleType:
 
 
 def _repairing(connection_class: Any) -> type:
-    """Return a subclass of ``SSLSocket`` or ``SSLObject`` that repairs the store after a failed verification."""
+    """Return a subclass of ``SSLSocket`` or ``SSLObject`` that handles failed verifications."""
 
     def do_handshake(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             connection_class.do_handshake(self, *args, **kwargs)
-        except ssl.SSLCertVerificationError:
+        except ssl.SSLCertVerificationError as error:
             try:
-                _failure.repair(sys._getframe())
+                _failure.handle(error, sys._getframe())
             except Exception:
                 pass  # The exception of the program is more important.
             raise

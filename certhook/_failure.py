@@ -1,4 +1,4 @@
-"""A certificate verification that failed: repairing the compiled store of the context.
+"""A certificate verification that failed: explaining it, and repairing the compiled store of the context.
 
 A program may keep a context for hours. Meanwhile an administrator may have added a root, or a user may
 have deleted the store. The failed connection cannot be saved, but the next one succeeds.
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from certhook import _trust
-from certhook._state import markers_of
+from certhook import _config, _trust
+from certhook._state import load_module, markers_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ _SHARE, _BURST = 0.1, 2.0
 _excess, _determined = 0.0, 0.0
 
 
-def repair(frame: FrameType | None) -> None:
-    """Repair the compiled store of the context whose handshake failed.
+def handle(error: BaseException, frame: FrameType | None) -> None:
+    """Add a note to *error*, and repair the compiled store of the context whose handshake failed.
 
     Programs raise the exception as well. Their frames and objects are not examined: a property may take long,
     and ``f_locals`` keeps local variables alive.
@@ -44,11 +44,24 @@ def repair(frame: FrameType | None) -> None:
         if frame.f_code.co_name in _METHODS:
             connection = frame.f_locals.get("self")
             if hasattr(type(connection), "do_handshake"):
+                # First, because the repair may change the roots that were trusted.
+                _explain(error, connection, frame)
                 context = getattr(connection, "context", None)
                 if markers_of(context).store is not None:
                     _recheck(context)
-                    return
+                return
         frame = frame.f_back
+
+
+def _explain(error: BaseException, connection: Any, frame: FrameType) -> None:
+    config = _config.last()
+    if not config.explain or not hasattr(error, "add_note"):  # Python 3.11 and later
+        return
+    try:
+        load_module("_explain").explain(error, connection, frame.f_back)
+    except Exception as failure:  # The exception of the program is more important.
+        if config.debug:
+            load_module("_warnings").debug(f"internal error, no note is added: {failure!r}")
 
 
 def _recheck(context: Any) -> None:

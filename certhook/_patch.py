@@ -6,7 +6,7 @@ of many roots from its own compiled store. All other certificates are loaded aft
 compiled store, because OpenSSL searches directories only for subjects that are not loaded.
 ``get_ca_certs`` and ``cert_store_stats`` also load the store first, and return the same as without it.
 ``get_default_verify_paths`` returns the compiled store if stock Python finds no roots. A failed
-verification (``SSLCertVerificationError``) repairs the compiled store of its context.
+verification (``SSLCertVerificationError``) is explained, and repairs the compiled store of its context.
 
 The class ``SSLContext`` is not replaced. Each wrapper carries the real function as ``__certhook__``,
 which identifies it on a second activation, after a reload, in a second copy of certhook, and inside
@@ -249,7 +249,7 @@ def _verification_error(ssl: "ModuleType", original: "Function") -> "Function":
         original(self, *args, **kwargs)
         try:
             if wrapper.__certhook_active__:
-                call("_failure", "repair", caller(1))
+                call("_failure", "handle", self, caller(1))
         except error:
             pass  # The exception of the program is more important.
 

@@ -19,16 +19,29 @@ def may_be_paths(value: str) -> bool:
 def paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep) -> "Tuple[str, ...]":
     """Return the absolute paths in *value*, and report every other part of it."""
     if not may_be_paths(value):
-        refuse(f"{value!r} is not a path; expected the path of a file with certificates")
+        refuse(f"{value!r} is not a path{_hint(value) or '; expected the path of a file with certificates'}")
         return ()
     absolute = []
-    for path in value.split(separator) if separator else [value]:
+    for path in value.split(separator) if separator and not _is_one(value, separator) else [value]:
         if os.path.isabs(path):
             absolute.append(path)
         elif path:
             # The working directory may belong to another user, who must not choose the roots.
-            refuse(f"{path!r} is a relative path and is ignored; use an absolute path")
+            refuse(f"{path!r} is a relative path and is ignored{_hint(path) or '; use an absolute path'}")
     return tuple(absolute)
+
+
+def _is_one(value: str, separator: str) -> bool:
+    """Return whether *value* is one invalid path: quoted as a whole, or with a drive of Windows."""
+    return value[:1] in ("'", '"') or (separator == ":" and ":\\" in value)
+
+
+def _hint(value: str) -> str:
+    """Return the cause of an invalid *value* and the remedy, "" if the cause is unknown."""
+    from certhook._path_hints import explain
+
+    hint = explain(value)
+    return hint and f": {hint}"
 
 
 def path(value: str, refuse: "Refuse") -> "Optional[str]":

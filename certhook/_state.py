@@ -72,6 +72,7 @@ class Markers(ref):  # type: ignore[type-arg]
     :ivar resolved: the compiled store to which *store* led when the context was pointed at it
     :ivar request: the settings and the purpose of default trust that *store* contains, None for a file of the caller.
         Not kept by store: where there are no links, requests with equal roots share a store.
+    :ivar loaded_request: the settings and the purpose of default trust that a context with other content received
     :ivar loaded: the path without links of the compiled store from which every root was loaded into the context
     :ivar has_caller_certs: whether the caller loaded certificates other than default trust
     :ivar has_caller_directory: whether the caller named a directory of certificates
@@ -83,6 +84,7 @@ class Markers(ref):  # type: ignore[type-arg]
     store: "Optional[str]" = None
     resolved: "Optional[str]" = None
     request: "Optional[Tuple[Any, int]]" = None
+    loaded_request: "Optional[Tuple[Any, int]]" = None
     loaded: "Optional[str]" = None
     has_caller_certs = False
     has_caller_directory = False

@@ -51,6 +51,7 @@ class Trust:
     :ivar problems: the problems to report
     :ivar eager_reason: why there is no store, empty if there is one
     :ivar built: when the store was built, in seconds since the epoch, and why
+    :ivar roots: the number of roots by source, as text
     :ivar user: the effective user; a store that is safe for one user may be unsafe for another
     :ivar is_provisional: whether an input could not be read because of an error that may be transient
     :ivar is_reduced: whether the public bundle that is requested was reduced, so that the request is not adopted
@@ -69,6 +70,7 @@ class Trust:
         "is_reduced",
         "problems",
         "resolved",
+        "roots",
         "store",
         "user",
     )
@@ -83,6 +85,7 @@ class Trust:
         store_signature: "Signature",
         files: "Signature",
         built: "Tuple[int, str]",
+        roots: str,
         anchors: "Tuple[bytes, ...]" = (),
         eager_reason: str = "",
         volatile: bool = False,
@@ -94,6 +97,7 @@ class Trust:
         self.store = store
         self.resolved = resolved
         self.built = built
+        self.roots = roots
         self.anchors = anchors
         self.eager_reason = eager_reason
         self.user = _user()
@@ -207,7 +211,7 @@ def _determine(config: "Config", purpose: int, occasion: str) -> Trust:
     problems = [*config.problems, *(_problems("restore", index.problems) if index.problems else ())]
     resolved = os.path.join(os.path.dirname(store), index.digest)
     signatures = index.store_signature, index.files_signature
-    return Trust(config, index.snapshot, problems, store, resolved, *signatures, index.built)
+    return Trust(config, index.snapshot, problems, store, resolved, *signatures, index.built, index.roots)
 
 
 def _verify(store: str, protection: "Protection") -> None:
@@ -234,6 +238,7 @@ def _read(
         start.store_signature,
         start.files_signature,
         start.built,
+        start.roots,
         start.ders,
         start.eager_reason,
         trust_set.volatile,
@@ -271,6 +276,7 @@ def apply(
         markers.store, markers.resolved = store, trust.resolved
     else:
         trust = _load_into(context, trust, purpose)
+        mark(context).loaded_request = config, purpose
         if trust.store is not None and markers_of(context).store == trust.store:
             mark(context).request = config, purpose
     if config.debug:

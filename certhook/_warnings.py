@@ -39,15 +39,15 @@ def debug(message: str) -> None:
 
 
 def _advice() -> str:
-    """Return how to see the details: the command line of ``status``, or a variable in a frozen program."""
-    # Nuitka defines __compiled__ in the modules that it compiles.
-    if hasattr(sys, "frozen") or hasattr(sys, "_MEIPASS") or "__compiled__" in globals():
-        return "Set CERTHOOK_DEBUG=1"  # The program cannot run 'python -m certhook'.
-    return f"Run '{command_line()}'"
+    advice = command_line()
+    return f"Run '{advice}'" if advice else "Set CERTHOOK_DEBUG=1"
 
 
 def command_line() -> str:
-    """Return the command line of certhook for this interpreter. Without a verb, it runs ``status``."""
+    """Return the command that starts certhook's command line; empty in a frozen program, which has none."""
+    # Nuitka defines __compiled__ in the modules that it compiles.
+    if hasattr(sys, "frozen") or hasattr(sys, "_MEIPASS") or "__compiled__" in globals():
+        return ""
     path = sys.executable or ""
     name = os.path.basename(path).lower()
     # In an embedded interpreter, sys.executable may be the host program or empty.

@@ -19,7 +19,7 @@ import support
 from pki import Issued, issue
 
 from certhook.cli import main
-from certhook.cli.check import contexts
+from certhook.cli.check import contexts, curl
 from certhook.cli.check.failure import Deadline
 from certhook.cli.check.relay import relay
 from certhook.cli.check.report import render
@@ -242,8 +242,16 @@ def parse_output(output: str, status: int) -> Result:
     assert status == (0 if result["verified"] else 1)
     assert (result["cause"] is None) == result["verified"]
     text = render(result)
-    assert all(len(line) < 80 and line.isprintable() for line in text.split("\n")), text
+    assert all(line.isprintable() for line in text.split("\n")), text
+    assert not [line for line in text.split("\n") if len(line) >= 80 and not _is_intact(line, result)], text
     return result, text
+
+
+def _is_intact(line: str, result: dict[str, Any]) -> bool:
+    """Return whether *line* must not be wrapped: it is a command, or contains a long path only."""
+    advice = result["cause"]["advice"] if result["cause"] else ()
+    commands = [command for text in advice for command in text.split("\n")[1:]]
+    return line.strip() in commands or " " not in line.strip()
 
 
 def assert_cause(result: Result, identifier: str, *phrases: str) -> None:
@@ -301,5 +309,6 @@ def open_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in ("NO_COLOR", "TERM"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(curl, "find", lambda: None)  # The tests of clients use it.
     with contextlib.ExitStack() as stack:
         yield Lab(request, monkeypatch, stack)

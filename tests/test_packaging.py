@@ -71,8 +71,11 @@ def test_the_start_files_are_at_the_top_level_of_the_wheel(wheel) -> None:
 
 
 def test_the_wheel_contains_only_the_package_and_its_metadata(wheel) -> None:
-    directories = {name.split("/")[0] for name in names_in(wheel)} - START_FILES
-    assert {directory.split("-")[0] for directory in directories} == {"certhook"} and len(directories) == 2
+    names = names_in(wheel)
+    directories = {name.split("/")[0] for name in names} - START_FILES
+    assert {directory.split("-")[0] for directory in directories} == {"certhook"} and len(directories) == 3
+    data = [name.partition(".data/")[2] for name in names if ".data/" in name]
+    assert data == ["data/share/man/man1/certhook.1"]
 
 
 def test_the_wheel_contains_every_module_of_the_package(wheel) -> None:

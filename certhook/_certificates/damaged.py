@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 
-from certhook._certificates import containers
+from certhook._certificates import container
 
 #: Larger texts are searched up to this size, in bytes.
 LIMIT = 8 * 1024 * 1024
@@ -85,7 +85,7 @@ def recover(text: bytes) -> tuple[str, tuple[bytes, ...]]:
         end = ends[position] if position < len(ends) else len(text)
         bodies.append(text[start : min(limit, end)])
     ders = [decoded(body) for body in bodies]
-    found = containers.valid(ders)
+    found = container.valid(ders)
     if found:
         return _damage(text, begins, ends), found
     return ("truncated" if any(map(_is_truncated, ders)) else "corrupt"), ()

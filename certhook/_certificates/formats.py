@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from certhook._certificates import containers, conversion, damaged, pem
-from certhook._certificates.conversion import EXTRACT
+from certhook._certificates import container, convert, damaged, pem
+from certhook._certificates.convert import EXTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ class Format(NamedTuple):
     certificates: tuple[bytes, ...] = ()
     is_pem: bool = False
 
+    def advice(self, then: str) -> str:
+        """Return the explanation, and the command if there is one.
+
+        :param then: the next step after the command, as an imperative
+        """
+        convert = f" Convert it with '{self.command}', and {then}." if self.command else ""
+        return f"{self.explanation}{convert}"
+
 
 class _Found(NamedTuple):
     name: str
@@ -54,30 +62,28 @@ _COMPRESSED = (
     (b"PK\x05\x06", "ZIP", ""),
 )
 _DOWNLOAD = "Download the certificate again, and compare the result with the expected file."
-_CA_FILE = "A CA's certificate is in another file, which usually ends with .crt or .pem."
+_CA_FILE = "The certificate is in another file, which usually ends with .crt or .pem."
 
 # For each kind of data without certificates: its explanation.
 _WITHOUT_CERTIFICATES = {
-    containers.PRIVATE_KEY: f"The file is a private key and contains no certificate. Keep it secret. {_CA_FILE}",
-    containers.ENCRYPTED_KEY: (
-        f"The file is an encrypted private key and contains no certificate. Keep it secret. {_CA_FILE}"
-    ),
-    containers.PUBLIC_KEY: f"The file is a public key without the certificate for it. {_CA_FILE}",
-    containers.REQUEST: "The file is a request for a certificate (CSR), from which a CA issues the certificate.",
-    containers.CRL: "The file is a list of certificates that a CA has revoked (CRL), and contains no certificate.",
+    container.PRIVATE_KEY: f"The file is a private key. Keep it secret. {_CA_FILE}",
+    container.ENCRYPTED_KEY: (f"The file is an encrypted private key. Keep it secret. {_CA_FILE}"),
+    container.PUBLIC_KEY: f"The file is a public key without the certificate for it. {_CA_FILE}",
+    container.REQUEST: "The file is a request for a certificate (CSR), from which a CA issues the certificate.",
+    container.CRL: "The file is a list of certificates that a CA has revoked (CRL).",
 }
 _LABELS = (
-    (b"ENCRYPTED PRIVATE KEY", containers.ENCRYPTED_KEY),
+    (b"ENCRYPTED PRIVATE KEY", container.ENCRYPTED_KEY),
     (b"PRIVATE KEY BLOCK", "PGP private key"),
-    (b"PRIVATE KEY", containers.PRIVATE_KEY),
+    (b"PRIVATE KEY", container.PRIVATE_KEY),
     (b"PUBLIC KEY BLOCK", "PGP public key"),
-    (b"PUBLIC KEY", containers.PUBLIC_KEY),
-    (b"CERTIFICATE REQUEST", containers.REQUEST),
-    (b"X509 CRL", containers.CRL),
-    (b"PKCS7", containers.PKCS7),
-    (b"PKCS #7 SIGNED DATA", containers.PKCS7),
-    (b"CMS", containers.PKCS7),
-    (b"PKCS12", containers.PKCS12),
+    (b"PUBLIC KEY", container.PUBLIC_KEY),
+    (b"CERTIFICATE REQUEST", container.REQUEST),
+    (b"X509 CRL", container.CRL),
+    (b"PKCS7", container.PKCS7),
+    (b"PKCS #7 SIGNED DATA", container.PKCS7),
+    (b"CMS", container.PKCS7),
+    (b"PKCS12", container.PKCS12),
 )
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]{1,40})-----")
 _OPENSSL_BEGIN = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----[ \t]*\r?$", re.MULTILINE)
@@ -93,7 +99,7 @@ def identify(data: bytes, path: str = "", output: str = "") -> Format:
     :param output: the path that the command writes to; by default a new file next to *path*
     """
     found = _find(data)
-    command = conversion.command(found.command, path, output, bool(found.certificates))
+    command = convert.command(found.command, path, output, bool(found.certificates))
     return Format(found.name, command, found.explanation, found.certificates, found.is_pem)
 
 
@@ -103,11 +109,11 @@ def _find(data: bytes) -> _Found:
     for magic, name, command in _COMPRESSED:
         if data.startswith(magic):
             return _Found(f"{name} archive", f"The file is compressed with {name}. Decompress it first.", command)
-    if data.startswith(containers.KEYSTORES):
+    if data.startswith(container.KEYSTORES):
         return _keystore(data)
     if data[:1] == b"\x30" and b"-----BEGIN " not in data:
         try:
-            return _binary(data, containers.kind(data))
+            return _binary(data, container.kind(data))
         except ValueError:
             pass
     return _text(data)
@@ -118,7 +124,7 @@ def _counted(certificates: tuple[bytes, ...]) -> str:
 
 
 def _keystore(data: bytes) -> _Found:
-    certificates = containers.valid(containers.keystore_certificates(data))
+    certificates = container.valid(container.keystore_certificates(data))
     text = f"The file is a keystore of Java (JKS) with {_counted(certificates)}. OpenSSL does not read such files."
     command = EXTRACT if certificates else "keytool -list -rfc -keystore {source} > {target}"
     return _Found("Java keystore", text, command, certificates)
@@ -127,23 +133,23 @@ def _keystore(data: bytes) -> _Found:
 def _binary(data: bytes, kind: str, encoding: str = "DER") -> _Found:
     """Return the format of *data* in DER, from a file in this *encoding*."""
     form = "" if encoding == "PEM" else " -inform DER"
-    if kind == containers.CERTIFICATE:
-        certificates = containers.valid([data])
+    if kind == container.CERTIFICATE:
+        certificates = container.valid([data])
         if not certificates:
             return _Found(f"malformed certificate in {encoding}", f"The certificate is malformed. {_DOWNLOAD}")
         text = f"The file is a certificate in {encoding}, the binary form. OpenSSL, curl and requests read only PEM."
         return _Found(
             f"certificate in {encoding}", text, f"openssl x509{form} -in {{source}} -out {{target}}", certificates
         )
-    if kind == containers.PKCS7:
-        certificates = _from(containers.pkcs7_certificates, data)
+    if kind == container.PKCS7:
+        certificates = _from(container.pkcs7_certificates, data)
         text = f"The file is a PKCS#7 container (.p7b) in {encoding}"
         if not certificates:
             command = f"openssl pkcs7 -print_certs{form} -in {{source}} -out {{target}}"
             return _Found(f"PKCS#7 in {encoding}", f"{text}, from which no certificate was read.", command)
         command = f"openssl pkcs7 -print_certs{form} -in {{source}} -out {{target}}"
         return _Found(f"PKCS#7 in {encoding}", f"{text} with {_counted(certificates)}.", command, certificates)
-    if kind == containers.PKCS12:
+    if kind == container.PKCS12:
         return _pkcs12(data)
     if kind in _WITHOUT_CERTIFICATES:
         return _Found(f"{kind} in {encoding}", _WITHOUT_CERTIFICATES[kind])
@@ -152,17 +158,17 @@ def _binary(data: bytes, kind: str, encoding: str = "DER") -> _Found:
 
 def _from(read: Callable[[bytes], list[bytes]], data: bytes) -> tuple[bytes, ...]:
     try:
-        return containers.valid(read(data))
+        return container.valid(read(data))
     except ValueError:
         return ()
 
 
 def _pkcs12(data: bytes) -> _Found:
-    certificates = _from(containers.pkcs12_certificates, data)
+    certificates = _from(container.pkcs12_certificates, data)
     text = "The file is a PKCS#12 container (.p12, .pfx), which may also contain a private key."
-    if certificates and not containers.is_encrypted(data):
+    if certificates and not container.is_encrypted(data):
         return _Found("PKCS#12", f"{text} It contains {_counted(certificates)}.", EXTRACT, certificates)
-    legacy = " -legacy" if containers.is_legacy(data) else ""
+    legacy = " -legacy" if container.is_legacy(data) else ""
     command = f"openssl pkcs12 -nokeys{legacy} -in {{source}} -out {{target}}"
     return _Found("PKCS#12", f"{text} The command asks for its password.", command, certificates)
 
@@ -236,10 +242,10 @@ def _labelled(text: bytes) -> _Found | None:
     kind = next((kind for label, kind in _LABELS if block[1].endswith(label)), "")
     if b":" not in body:  # Encrypted keys may have headers.
         try:
-            actual = containers.kind(damaged.decoded(body))
+            actual = container.kind(damaged.decoded(body))
         except ValueError:
-            actual = containers.OTHER
-        if actual not in (containers.OTHER, containers.CERTIFICATE):
+            actual = container.OTHER
+        if actual not in (container.OTHER, container.CERTIFICATE):
             return _binary(damaged.decoded(body), actual, "PEM")
     if not kind:
         return None if b"CERTIFICATE" in block[1] else _Found("other PEM", "The file contains PEM, but no certificate.")
@@ -265,7 +271,7 @@ def _other_text(data: bytes, text: bytes) -> _Found:
     if start.startswith(_SSH):
         return _Found("SSH key", "The file contains an SSH key, which is not a certificate for TLS.")
     if start.startswith(b"PuTTY-User-Key-File"):
-        return _Found("private key of PuTTY", _WITHOUT_CERTIFICATES[containers.PRIVATE_KEY])
+        return _Found("private key of PuTTY", _WITHOUT_CERTIFICATES[container.PRIVATE_KEY])
     if start[:1] in (b"{", b"["):
         return _Found("JSON", "The file looks like JSON and contains no certificate.")
     if start.startswith(b"<"):

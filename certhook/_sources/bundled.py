@@ -103,17 +103,23 @@ def _read_next_to_package(collector: Collector) -> bool:
 
 def _read_frozen(collector: Collector) -> bool:
     """Read the module that ``python -m certhook freeze-bundle`` creates, and return whether that succeeded."""
-    try:
-        data = getattr(__import__(FROZEN), FROZEN_PEM)
-    except Exception:
-        return False
-    if not isinstance(data, bytes):
+    data = frozen_pem()
+    if data is None:
         return False
     # No path identifies the program: in an embedded interpreter, sys.executable may be the system's
     # Python. Another program must not use a store that was built from this module.
     collector.recorder.volatile = True
     read_text(collector, "bundled", FROZEN, data)
     return True
+
+
+def frozen_pem() -> bytes | None:
+    """Return the bundle in the module that ``python -m certhook freeze-bundle`` creates, None if there is none."""
+    try:
+        data = getattr(__import__(FROZEN), FROZEN_PEM)
+    except Exception:
+        return None
+    return data if isinstance(data, bytes) else None
 
 
 def _watch_archive(collector: Collector, directory: str) -> None:

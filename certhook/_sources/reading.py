@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _HASHED_NAME = re.compile(r"([0-9a-f]{8})\.(0|[1-9][0-9]{0,5})")
 _CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer", ".der")
+# The variables of OpenSSL for a file, which it reads only as PEM. certhook's own variables also accept DER.
+_PEM_ONLY = ("SSL_CERT_FILE", "NIX_SSL_CERT_FILE")
+_LISTS = ("CERTHOOK_EXTRA_CA_CERTS", "SSL_CERT_DIR")
+# What to do after the conversion of a file to PEM.
+_NEXT = "name the new file instead"
 
 
 def read_file(
@@ -34,7 +39,7 @@ def read_file(
     entries = _load(collector, path, location, setting)
     collector.add(location, entries)
     if not entries and not location.note:
-        _report_empty(collector, location, setting, "contains no certificate")
+        location.note = "contains no certificate"
     return location.count
 
 
@@ -69,13 +74,14 @@ def read_directory(
     try:
         found = sorted(os.listdir(path))
     except (OSError, ValueError) as error:
-        _report_empty(collector, location, setting, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        note = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        _report_empty(collector, location, setting, note, _path_hint(collector, setting, path, error))
         if not setting and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             collector.problems.append(SourceError(path, location.note))
         collector.recorder.read_failed(error)
         return 0
     if layout == ANY:
-        _read_any(collector, location, found)
+        _read_any(collector, location, found, setting)
         expected = f"no certificate in a file *{', *'.join(_CERTIFICATE_SUFFIXES)}"
     else:
         _read_hashed(collector, location, found, old=layout == HASHED_OLD)
@@ -87,12 +93,12 @@ def read_directory(
     return location.count
 
 
-def _read_any(collector: Collector, location: Location, found: list[str]) -> None:
+def _read_any(collector: Collector, location: Location, found: list[str], setting: str | None) -> None:
     for name in found:
         path = os.path.join(location.path, name)
         is_certificate = name.lower().endswith(_CERTIFICATE_SUFFIXES) or _HASHED_NAME.fullmatch(name)
         if is_certificate and not name.startswith(".") and not os.path.isdir(path):
-            collector.add(location, _load(collector, path, location), path)
+            collector.add(location, _load(collector, path, location, setting), path)
 
 
 def _read_hashed(collector: Collector, location: Location, found: list[str], old: bool) -> None:
@@ -143,16 +149,65 @@ def _load(collector: Collector, path: str, location: Location, setting: str | No
     else:
         collector.recorder.watch_member(path)
     try:
-        entries, skipped = _parse(collector, _content(collector, path, setting))
+        data = _content(collector, path, setting)
     except SourceError as error:
         if is_location:
-            _report_empty(collector, location, setting, error.message)
-        if not setting and not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+            _report_empty(
+                collector, location, setting, error.message, _path_hint(collector, setting, path, error.__cause__)
+            )
+        if not (setting and is_location) and not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
             collector.problems.append(error)
         collector.recorder.read_failed(error.__cause__)
         return []
+    entries, skipped = ([], []) if setting in _PEM_ONLY and _is_binary(data) else _parse(collector, data)
+    if not entries and setting:
+        skipped = _report_format(collector, location, setting, path, data, skipped)
     collector.problems.extend(SourceError(path, message) for message in skipped)
     return entries
+
+
+def _is_binary(data: bytes) -> bool:
+    """Return whether *data* is DER, and not PEM text that begins with the digit 0."""
+    return data[:1] == b"\x30" and b"-----BEGIN " not in data
+
+
+def _report_format(
+    collector: Collector, location: Location, setting: str, path: str, data: bytes, skipped: list[str]
+) -> list[str]:
+    """Report the format of the file *path*, from which no certificate was read.
+
+    :param skipped: the problems with its content
+    :returns: those of them that are still worth reporting
+    """
+    from certhook._certificates import formats
+
+    found = formats.identify(data, path)
+    if path == location.path:
+        note = (
+            f"contains no certificate that can be used ({found.name})"
+            if data
+            else "contains no certificate: it is empty"
+        )
+        _report_empty(collector, location, setting, note, found.advice(_NEXT) if data else "")
+    elif found.command:
+        # Another file in a directory, such as a private key, may be there for another purpose.
+        advice = found.advice("leave the new file in the directory")
+        collector.problems.append(SourceError(path, f"is {found.name} and adds no roots. {advice}"))
+    return [] if _is_binary(data) else skipped
+
+
+def _path_hint(collector: Collector, setting: str | None, path: str, error: BaseException | None) -> str:
+    """Return why *path* does not exist, "" if there is no known reason."""
+    if not setting or not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return ""
+    from certhook._path_hints import explain
+
+    # Relative paths in the variables of OpenSSL were made absolute.
+    config = collector.config
+    values = {"SSL_CERT_FILE": [config.cert_file or ""], "SSL_CERT_DIR": (config.cert_dir or "").split(os.pathsep)}
+    value = next((one for one in values.get(setting, ()) if one and os.path.abspath(one) == path), path)
+    hint = explain(value, is_list=setting in _LISTS)
+    return hint and f"{hint[0].upper()}{hint[1:]}"
 
 
 def _content(collector: Collector, path: str, setting: str | None) -> bytes:
@@ -167,8 +222,9 @@ def _parse(collector: Collector, data: bytes) -> tuple[list[Entry], list[str]]:
     return pem.parse(data, known=collector.certificates)
 
 
-def _report_empty(collector: Collector, location: Location, setting: str | None, note: str) -> None:
+def _report_empty(collector: Collector, location: Location, setting: str | None, note: str, advice: str = "") -> None:
     location.note = note
     if setting:
         finding = f"{location.path} {note}" if location.path else "is empty"
-        collector.problems.append(ConfigurationError(setting, f"{finding}. It adds no roots"))
+        message = f"{finding}. It adds no roots"
+        collector.problems.append(ConfigurationError(setting, f"{message}. {advice}" if advice else message))

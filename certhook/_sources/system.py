@@ -44,7 +44,9 @@ def read(collector: Collector) -> None:
     file, _ = compiled_in()
     # nixpkgs' OpenSSL prefers this variable to SSL_CERT_FILE; other builds ignore it.
     if config.nix_cert_file is not None and (not config.overrides_system or file.startswith(_NIX_STORE)):
-        read_file(collector, "system", config.nix_cert_file)
+        # nixpkgs sets it to a missing file to select no roots.
+        setting = "NIX_SSL_CERT_FILE" if os.path.isfile(config.nix_cert_file) else None
+        read_file(collector, "system", config.nix_cert_file, setting)
     _read_openssl_locations(collector)
     if not config.overrides_system and sys.platform != "win32":
         _read_well_known(collector)

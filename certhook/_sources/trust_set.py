@@ -103,3 +103,11 @@ class TrustSet:
 
     def __len__(self) -> int:
         return len(self.anchors)
+
+    @property
+    def roots_by_source(self) -> str:
+        """The number of anchors that each source lists, as text. A system store without anchors is included."""
+        listed = [{source for source, _ in anchor.listed} for anchor in self.anchors]
+        counts = {name: sum(name in sources for sources in listed) for name in (*self.config.sources, "extra")}
+        shown = [f"{count} {name}" for name, count in counts.items() if count or name == "system"]
+        return ", ".join(shown)

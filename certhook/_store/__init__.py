@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Verify = Callable[[str, "Protection"], None]
 
 #: The first field of every index.
-INDEX = b"certhook index 11"
+INDEX = b"certhook index 12"
 
 NO_DATA_DIRECTORY = "the user has no data directory"
 #: The directory of the superuser's stores, which a daemon can still read after it has dropped privileges.
@@ -130,6 +130,7 @@ class Index:
         valid only for processes that can read them as well
     :ivar unreadable: inputs that this process cannot read; the index is valid only for processes that cannot either
     :ivar built: when the store was built, in seconds since the epoch, and why
+    :ivar roots: the number of roots by source, as text
     :ivar host: the machine that wrote the index. Machines that were cloned, and share a directory of stores, have
         inputs with equal signatures, until those of one machine change
     """
@@ -147,8 +148,9 @@ class Index:
         unreadable: "List[str]",
         built: "Tuple[int, str]",
         host: str = "",
+        roots: str = "",
     ) -> None:
-        self.host = host
+        self.host, self.roots = host, roots
         self.settings, self.digest, self.link = settings, digest, link
         self.store_signature, self.files_signature = store_signature, files_signature
         self.snapshot, self.problems, self.built = snapshot, problems, built
@@ -176,7 +178,7 @@ class Index:
             parts.append(fields[start + 1 : end])
             start = end
         settings, header, frequent, rare, content, problems, readable, unreadable = parts
-        digest, link, host, seen, files, portable, built, reason = header
+        digest, link, host, seen, files, portable, built, reason, roots = header
         if not digest or digest.strip("0123456789abcdef") or (link and (link[:6] != "trust-" or os.sep in link)):
             raise ValueError("an index without a digest")
         snapshot = Snapshot(decode_rows(frequent), decode_rows(rare), decode_rows(content), portable == "1")
@@ -194,6 +196,7 @@ class Index:
             unreadable,
             since,
             host,
+            roots,
         )
 
 

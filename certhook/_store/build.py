@@ -85,7 +85,8 @@ def compile_store(
         name, seen, problems = os.path.basename(store), path_signature(store), _index_problems(trust_set)
         built = int(time()), reason
         files = files_signature(store)
-        index = Index(settings, name, link, seen, files, snapshot, problems, readable, unreadable, built, host_name())
+        permissions, roots = (readable, unreadable), trust_set.roots_by_source
+        index = Index(settings, name, link, seen, files, snapshot, problems, *permissions, built, host_name(), roots)
         _write_index(directory, index, mode)
     sweep(directory)
     return os.path.join(directory, link) if link else store
@@ -231,7 +232,16 @@ def encode(index: Index) -> bytes:
     snapshot = index.snapshot
     signatures = map(_encode_signature, (index.store_signature, index.files_signature))
     since, reason = index.built
-    header = [index.digest, index.link, index.host, *signatures, str(int(snapshot.portable)), str(since), reason]
+    header = [
+        index.digest,
+        index.link,
+        index.host,
+        *signatures,
+        str(int(snapshot.portable)),
+        str(since),
+        reason,
+        index.roots,
+    ]
     groups = [_encode_rows(rows) for rows in (snapshot.frequent, snapshot.rare, snapshot.content)]
     problems = [field for problem in index.problems for field in problem]
     fields: list[str] = []

@@ -8,12 +8,19 @@ import sys
 
 import certhook
 from certhook._state import require_tls
-from certhook.cli import _terminal
+from certhook.cli import _arguments, _terminal
 from certhook.exceptions import CerthookError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Sequence
+
+#: The purpose of the command line.
+DESCRIPTION = (
+    "Default TLS trust that simply works: Python programs trust the operating system's root certificates together with "
+    "certifi's. certhook is active in every Python environment that it is installed in. The verbs show and change "
+    "which root certificates are trusted, explain failed connections, and enable certhook in other programs."
+)
 
 # The exit status that a shell reports after SIGINT.
 _INTERRUPTED = 130
@@ -69,25 +76,29 @@ def _without_contexts() -> str:
 
 def _run(arguments: Sequence[str] | None) -> int:
     require_tls()
-    parser = _build_parser()
+    parser, verbs = build_parser()
     try:
-        options = parser.parse_args(arguments)
+        options = _arguments.parse(parser, verbs, sys.argv[1:] if arguments is None else arguments)
     finally:
         _terminal.flush()  # argparse has printed the output of --help.
     exit_status: int = options.run(options)
     return exit_status
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments.Verbs]:
+    """Return the parser of the command line and the parsers of the verbs.
+
+    :param program: the name of the program; by default the command that the user typed
+    """
     # Imported here, so that an interrupt during the imports causes no traceback.
     from certhook.cli import (
         check,
         compile,
+        completion,
         diff,
         enable,
         env,
         export,
-        freeze_bundle,
         freezer,
         inspect,
         list,
@@ -96,42 +107,26 @@ def _build_parser() -> argparse.ArgumentParser:
         trust,
     )
 
-    program = _program()
+    program = program or _program()
     parser = argparse.ArgumentParser(
         prog=program,
-        description=_terminal.paragraphs(
-            "Default TLS trust that simply works: Python programs trust the operating system's root certificates "
-            "together with certifi's. certhook is active in every Python environment that it is installed in. The "
-            "verbs show and export the trusted root certificates, explain failed connections, and enable certhook in "
-            "other programs."
-        ),
-        epilog=_terminal.paragraphs(
-            f"'{program} VERB --help' describes a verb. Without a VERB, 'status' is run.",
-            "Exit status: that of the verb, which its help describes; 2 for invalid arguments.",
-        ),
+        usage="%(prog)s [VERB] [OPTION...]\n       %(prog)s HOST [OPTION...]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    verbs_in_order = (
-        status,
-        check,
-        inspect,
-        trust,
-        run,
-        enable,
-        list,
-        diff,
-        export,
-        env,
-        compile,
-        freezer,
-        freeze_bundle,
-    )
-    for verb in verbs_in_order:
+    verbs = parser.add_subparsers(prog=program, metavar="VERB", help=argparse.SUPPRESS)
+    for verb in (status, check, inspect, trust, list, run, enable, export, env, diff, compile, freezer, completion):
         verb.add_parser(verbs)
     status.add_arguments(parser)
-    return parser
+    parser.set_defaults(command_line=(parser, verbs))
+    parser.description = "\n\n".join((_terminal.paragraphs(DESCRIPTION), _arguments.verbs_text(verbs)))
+    parser.epilog = _terminal.paragraphs(
+        f"'{program} VERB --help' describes a verb. Without a VERB, 'status' is run. A HOST, for example "
+        f"intranet.example or localhost:8443, is checked, as with 'check HOST'.",
+        f"'{program} completion SHELL' prints the completion of arguments for bash, zsh or fish.",
+        "Exit status: that of the verb, which its help describes; 2 for invalid arguments.",
+    )
+    return parser, verbs
 
 
 def _program() -> str:

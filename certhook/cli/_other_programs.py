@@ -82,7 +82,12 @@ def check_file(file: str) -> str:
     data = _files.read(path)
     entries, _ = pem.parse(data)
     if not entries or b"-----BEGIN " not in data:
-        raise SourceError(path, "contains no certificate in PEM format; 'certhook export FILE' writes such a file")
+        from certhook._certificates import formats
+
+        advice = formats.identify(data, path).advice("name the new file")
+        raise SourceError(
+            path, f"contains no certificate in PEM format. {advice} 'certhook export FILE' writes such a file"
+        )
     return path
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 
 from certhook._certificates import openssl
 from certhook._sources import removed
 from certhook._text import printable
-from certhook.cli._terminal import WIDTH, cut, padded, wrapped
+from certhook.cli import _mozilla
+from certhook.cli._terminal import columns, cut, fits_terminal, padded, width, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterable, Sequence
 
     from certhook._certificates.anchor import Anchor
     from certhook._sources.trust_set import TrustSet
@@ -24,6 +26,10 @@ _ATTRIBUTE = re.compile(r"(?:\\.|[^\\,+])+")
 _ESCAPED = re.compile(r'\\([ #,+"\\<>;])')
 
 _INDENTATION = " " * 7
+# Between the columns of a table.
+_GAP = "  "
+# The narrowest column of names, and the number of digits of a fingerprint that identify a root in a table.
+_MIN_NAME, _PREFIX = 20, 16
 
 #: The meanings of the sources, for the help of verbs.
 SOURCES = (
@@ -48,7 +54,8 @@ def counted(count: int) -> str:
 def as_json(anchor: Anchor) -> dict[str, Any]:
     """Return the name, fingerprint, validity and locations of *anchor* as a JSON object.
 
-    ``removed_in`` is the release of certifi that removed it, None if no release did.
+    ``removed_in`` is the release of certifi that removed it, None if no release did. ``private`` is None if Mozilla's
+    list is not available.
     """
     first, last = anchor.validity or (None, None)
     return {
@@ -58,41 +65,84 @@ def as_json(anchor: Anchor) -> dict[str, Any]:
         "not_after": last and last.isoformat(),
         "listed_by": [{"source": source, "path": path} for source, path in anchor.listed],
         "removed_in": removed.release(anchor),
+        "private": _mozilla.is_private(anchor),
+        "expired": last is not None and last < datetime.now(timezone.utc),
     }
 
 
 def detail_lines(root: dict[str, Any]) -> list[str]:
     """Return all facts in *root*, a result of :func:`as_json`, as lines."""
+    expired = " (expired)" if root["expired"] else ""
     texts = [
         f"SHA-256 {root['sha256']}",
-        f"valid from {root['not_before'] or '(unreadable)'} to {root['not_after'] or '(unreadable)'}",
+        f"valid from {root['not_before'] or '(unreadable)'} to {root['not_after'] or '(unreadable)'}{expired}",
         *(f"listed by {listing['source']}: {listing['path']}" for listing in root["listed_by"]),
     ]
     if root["removed_in"]:
         texts.append(f"removed from certifi's bundle in release {root['removed_in']}")
-    return [*wrapped(root["subject"], "  ", "    "), *(line for text in texts for line in indented(text))]
+    if root["private"]:
+        texts.append("not part of Mozilla's list")
+    paths = [listing["path"] for listing in root["listed_by"]]
+    return [*wrapped(root["subject"], "  ", "    "), *(line for text in texts for line in indented(text, paths))]
 
 
-def indented(text: str) -> list[str]:
-    """Return *text*, such as a path, as lines below the item that it describes."""
-    return wrapped(printable(text), _INDENTATION, _INDENTATION) if text else []
+def indented(text: str, whole: Iterable[str] = ()) -> list[str]:
+    """Return *text*, such as a path, as lines below the item that it describes.
+
+    :param whole: parts of *text* that must not be split, as in :func:`certhook.cli._terminal.wrapped`
+    """
+    return wrapped(printable(text), _INDENTATION, _INDENTATION, map(printable, whole)) if text else []
 
 
-def row(root: dict[str, Any], width: int) -> str:
-    """Return the name of *root* in *width* columns, and the last day of its validity."""
-    return f"{padded(short_name(root['subject'], width), width)}  {last_day(root):10}"
+def table_lines(rows: Sequence[Sequence[str]], margin: int = 0) -> list[list[str]]:
+    """Return the lines of each of *rows*, whose first column is a name.
+
+    On a terminal, a name that does not fit is continued on the next line. In a file or pipe, every row is one line.
+
+    :param margin: the number of columns that the caller adds at the left
+    """
+    widths = [max(map(columns, column)) for column in zip(*rows)]
+    if fits_terminal():
+        fixed = sum(widths[1:]) + len(_GAP) * (len(widths) - 1)
+        widths[0] = min(widths[0], max(width() - 1 - margin - fixed, _MIN_NAME))
+    lines = []
+    for name, *others in rows:
+        first, *rest = wrapped(name, then="  ", limit=widths[0] + 1)
+        cells = [padded(cell, size) for cell, size in zip((first, *others), widths)]
+        lines.append([_GAP.join(cells).rstrip(), *rest])
+    return lines
 
 
 def last_day(root: dict[str, Any]) -> str:
-    """Return the last day of the validity of *root* in UTC."""
-    return (root["not_after"] or "(unknown)")[:10]
+    """Return the last day of the validity of *root* in UTC, with a mark if it is expired."""
+    mark = " expired" if root["expired"] else ""
+    return f"{(root['not_after'] or '(unknown)')[:10]}{mark}"
 
 
-def short_name(subject: str, width: int = WIDTH) -> str:
-    """Return the attribute of *subject* that identifies the CA, shortened to *width* columns."""
+def distinct_names(roots: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the name of each of *roots*, with further attributes if several have the same name."""
+    names = [short_name(root["subject"], None) for root in roots]
+    return [
+        name if names.count(name) == 1 else _distinct_name(name, root, [one for one in roots if one is not root])
+        for name, root in zip(names, roots)
+    ]
+
+
+def _distinct_name(name: str, root: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
+    subjects = [one["subject"] for one in others if short_name(one["subject"], None) == name]
+    if root["subject"] in subjects:
+        return f"{name} (SHA-256 {root['sha256'][:_PREFIX]}...)"
+    shared = set.intersection(*(set(_ATTRIBUTE.findall(subject)) for subject in subjects))
+    own = [attribute for attribute in _ATTRIBUTE.findall(root["subject"]) if attribute not in shared]
+    return f"{name} ({unescaped(', '.join(own)) or 'no other attribute'})"
+
+
+def short_name(subject: str, limit: int | None = 80) -> str:
+    """Return the attribute of *subject* that identifies the CA, shortened to *limit* columns."""
     attributes = _ATTRIBUTE.findall(subject)
     values = [one[len(start) :] for start in _NAMES for one in attributes if one.startswith(start)]
-    return cut(unescaped(values[0]) if values else subject, width)
+    name = unescaped(values[0]) if values else subject
+    return name if limit is None else cut(name, limit)
 
 
 def sort_key(subject: str) -> str:

@@ -1,6 +1,7 @@
 """The terminal and the command line: printing, line wrapping, colours, and common arguments.
 
-Reports are 80 columns wide. Colours are used only on a terminal that shows them.
+Lines fit the terminal. Commands, paths and fingerprints are never split, so that they can be copied: a line that
+contains a longer one is longer than the terminal. Colours are used only on a terminal that shows them.
 """
 
 from __future__ import annotations
@@ -9,23 +10,27 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
-import textwrap
 import unicodedata
 
 from certhook._text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator, Mapping
+    from typing import Any, Iterable, Iterator, Mapping, TextIO
 
-#: The width of the output in columns.
-WIDTH = 80
+# The width of a file or a pipe, and of a terminal of unknown width.
+_DEFAULT_WIDTH = 80
+# Narrower columns are not readable.
+_MIN_WIDTH = 40
 
 GOOD, BAD, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 
-# Stands for the second column of a wide character. Printed texts do not contain it.
-_FILLER = "\0"
+# A command in quotation marks. An apostrophe follows a letter.
+_QUOTED = re.compile(r"(?<!\w)'[^'\s][^']*'(?!\w)")
+# Stands for a space at which no line ends. Printed texts do not contain it.
+_GLUE = "\1"
 
 
 class CommandError(Exception):
@@ -116,26 +121,29 @@ def complain(message: object) -> None:
     """Print *message* on standard error, wrapped on a terminal, and as one line in a log file."""
     if sys.stderr is not None:
         text = printable(f"certhook: {message}")  # Another user may have chosen a path in it.
-        print("\n".join(wrapped(text, then="  ")) if sys.stderr.isatty() else text, file=sys.stderr)
+        if sys.stderr.isatty():
+            text = "\n".join(wrapped(text, then="  ", limit=width(sys.stderr)))
+        print(text, file=sys.stderr)
 
 
 def add_verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
-    summary: str,
+    summary: str | None,
     description: tuple[str, ...],
     notes: tuple[str, ...] = (),
     usage: str | None = None,
 ) -> argparse.ArgumentParser:
     """Add a verb to the command line.
 
-    :param summary: its line in the list of verbs
+    :param summary: its line in the list of verbs, None if it is not listed
     :param description: paragraphs for the start of its help; one that starts with a space is not wrapped
     :param notes: paragraphs for the end of its help
     """
+    listing: dict[str, Any] = {} if summary is None else {"help": summary}
     return verbs.add_parser(
         name,
-        help=summary,
+        **listing,
         description=paragraphs(*description),
         epilog=paragraphs(*notes),
         usage=usage,
@@ -189,23 +197,76 @@ def coloured(lines: Iterable[str], marks: Mapping[str, str]) -> list[str]:
     return result
 
 
-def wrapped(text: str, first: str = "", then: str = "") -> list[str]:
-    """Return *text* as lines that fit the terminal. A longer word, such as a path, is split.
+def width(stream: TextIO | None = None) -> int:
+    """Return the width of *stream*, by default standard output, in columns.
+
+    COLUMNS has precedence, as in other programs. A file or pipe has 80 columns.
+    """
+    value = os.environ.get("COLUMNS", "")
+    found = int(value) if value.isdecimal() and len(value) < 6 else 0
+    if not found:
+        try:
+            found = os.get_terminal_size((stream or sys.stdout).fileno()).columns
+        except (AttributeError, OSError, ValueError):
+            found = 0  # It is not a terminal, closed, or None.
+    return max(found or _DEFAULT_WIDTH, _MIN_WIDTH)
+
+
+def fits_terminal() -> bool:
+    """Return whether tables have to fit a terminal, or the number of columns in COLUMNS, instead of a file or pipe."""
+    return bool(os.environ.get("COLUMNS")) or (sys.stdout is not None and sys.stdout.isatty())
+
+
+def wrapped(
+    text: str, first: str = "", then: str = "", whole: Iterable[str] = (), limit: int | None = None
+) -> list[str]:
+    """Return *text* as lines that fit the terminal.
+
+    A word, such as a path, and a command in quotation marks are never split. If they are wider than the terminal,
+    the line is wider, too.
 
     :param first: the indentation of the first line
     :param then: the indentation of the other lines
+    :param whole: parts of *text* with spaces that must not be split, such as paths
+    :param limit: the number of columns, by default those of standard output
     """
-    # textwrap counts characters, so every wide character gets a filler, which is removed afterwards.
-    text = "".join(character + _FILLER * (columns(character) - 1) for character in text)
-    lines = textwrap.wrap(text, WIDTH - 1, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
-    return [line.replace(_FILLER, "") for line in lines] or [first]
+    for part in filter(None, whole):
+        text = text.replace(part, part.replace(" ", _GLUE))
+    text = _QUOTED.sub(lambda match: match.group().replace(" ", _GLUE), text)
+    last = (width() if limit is None else limit) - 1
+    lines, line, gap, is_empty = [], first, "", True
+    for word in re.findall(r"\s+|\S+", text):
+        if word.isspace():
+            gap = " " * len(word)
+            continue
+        for piece in _pieces(word):
+            if not is_empty and columns(f"{line}{gap}{piece}") > last:
+                lines.append(line)
+                line, is_empty = then, True
+            line += piece if is_empty else f"{gap}{piece}"
+            gap, is_empty = "", False
+    return [one.replace(_GLUE, " ") for one in (*lines, line)]
+
+
+def _pieces(word: str) -> list[str]:
+    """Return the parts of *word* that must not be split.
+
+    Text in East Asian characters may be split anywhere, because it contains no spaces, but not within a path.
+    """
+    if word.isascii() or any(separator in word for separator in ("/", "\\", _GLUE)):
+        return [word]
+    return re.findall(".", word) if any(map(_is_wide, word)) else [word]
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
 
 
 def columns(text: str) -> int:
     """Return the width of *text* on a terminal. East Asian characters have two columns, combining accents none."""
     if text.isascii():
         return len(text)
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    wide = sum(map(_is_wide, text))
     return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 

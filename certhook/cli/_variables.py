@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import shlex
 import sys
 
 from certhook import _config
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
 #: The prefix of the variables that belong to certhook alone.
 PREFIX = "CERTHOOK_"
+
+_EXTRA = "CERTHOOK_EXTRA_CA_CERTS"
+
+# The similarity to a setting at which a name without the prefix is a misspelling: one letter of a short name.
+_ALMOST = 0.92
 
 _EFFECTS = {setting.name: setting.description for setting in SETTINGS}
 _EFFECTS.update({alias: f"is an alias of {name}, which {_EFFECTS[name]}" for name, alias in ALIASES.items()})
@@ -81,20 +88,47 @@ def _native_obstacle(config: Config) -> str:
     return f"has no effect: {obstacle}" if obstacle else _native.problem()
 
 
+def misspelled(environ: Iterable[str]) -> list[str]:
+    """Return a problem for each of :func:`unknown_variables`: the user expects an effect that it does not have."""
+    return [
+        f"{name} has no effect: certhook has no such variable" + (f"; did you mean {similar}?" if similar else "")
+        for name, similar in unknown_variables(environ).items()
+    ]
+
+
 def unknown_variables(environ: Iterable[str]) -> dict[str, str]:
-    """Return the variables with certhook's prefix that are not settings, sorted by name.
+    """Return the variables that look like settings of certhook and are none, sorted by name.
+
+    These are variables with certhook's prefix, and those whose complete name is almost that of a setting.
 
     :param environ: the names of the environment variables
     :returns: for each variable, the setting with the most similar name, "" if none is similar
     """
     # The common prefix would make all names similar.
     settings = {_without_prefix(name): name for name in VARIABLES}
+    prefixed = [name for name in VARIABLES if name.startswith(PREFIX)]
     unknown = {}
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in VARIABLES:
+    for name in sorted(set(environ).difference(VARIABLES)):
+        if name.startswith(PREFIX):
             similar = difflib.get_close_matches(_without_prefix(name), settings, 1)
             unknown[name] = settings[similar[0]] if similar else ""
+        elif "CERT" in name.upper():
+            # CERTHOK_MODE, CERT_HOOK_MODE or certhook_mode.
+            for similar_name in difflib.get_close_matches(name.upper(), prefixed, 1, _ALMOST):
+                unknown[name] = similar_name
     return unknown
+
+
+def extra_command(path: str, environ: Mapping[str, str], is_windows: bool = os.name == "nt") -> str:
+    """Return the shell command that adds *path* to ``CERTHOOK_EXTRA_CA_CERTS``, and keeps the paths in it.
+
+    :param environ: the environment of the user
+    """
+    if is_windows:
+        present = "%CERTHOOK_EXTRA_CA_CERTS%;" if environ.get(_EXTRA) else ""
+        return f"set {_EXTRA}={present}{path}"
+    present = f'"${_EXTRA}:"' if environ.get(_EXTRA) else ""
+    return f"export {_EXTRA}={present}{shlex.quote(path)}"
 
 
 def _without_prefix(name: str) -> str:

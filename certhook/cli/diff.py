@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from certhook import _config
 from certhook._config import SERVER_AUTH
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from certhook._certificates.anchor import Anchor
 
-_NAME_WIDTH = 60
+_MARK = " *"
 
 
 class Side(NamedTuple):
@@ -160,13 +160,13 @@ def _show_report(found: dict[str, Any]) -> None:
     lines = []
     for key, heading in headings.items():
         if found[key]:
-            lines += ["", f"{heading} {len(found[key])}", *map(_row, found[key])]
+            lines += ["", f"{heading} {len(found[key])}", *_rows(found[key])]
             for path in {path: None for root in found[key] for path in root["distrusted_by"]}:
                 lines += _terminal.wrapped(printable(f"* distrusted by {path}"), "  ", "    ")
     if found["other_certificate"]:
         lines += ["", f"{renewed} {len(found['other_certificate'])}"]
     for pair in found["other_certificate"]:
-        lines.append(f"  {_roots_table.short_name(pair['a'][0]['subject'], _NAME_WIDTH)}")
+        lines += _terminal.wrapped(_roots_table.short_name(pair["a"][0]["subject"], None), "  ", "    ")
         for key in ("a", "b"):
             for root in pair[key]:
                 lines.append(f"       last day {_roots_table.last_day(root)}, in {found[key]}")
@@ -179,6 +179,9 @@ def _show_report(found: dict[str, Any]) -> None:
         _terminal.show(f"{found['a']} and {found['b']} contain the same {count}")
 
 
-def _row(root: dict[str, Any]) -> str:
-    mark = "*" if root["distrusted_by"] else " "
-    return f"{mark:>2}{_roots_table.row(root, _NAME_WIDTH)}".rstrip()
+def _rows(roots: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the rows of a table. Distrusted root certificates have a mark."""
+    cells = [[name, _roots_table.last_day(root)] for name, root in zip(_roots_table.distinct_names(roots), roots)]
+    table = _roots_table.table_lines(cells, len(_MARK))
+    marked = [(_MARK if root["distrusted_by"] else " " * len(_MARK), lines) for root, lines in zip(roots, table)]
+    return [f"{mark if line is lines[0] else '  '}{line}" for mark, lines in marked for line in lines]

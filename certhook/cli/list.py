@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 import certhook
 from certhook._config import EXTRA, SOURCES
 from certhook._sources.removed import release
-from certhook.cli import _roots_table, _terminal
+from certhook.cli import _mozilla, _roots_table, _terminal
+from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from certhook._certificates.anchor import Anchor
 
-_NAME_WIDTH = 43
 _SOURCES = (*SOURCES, EXTRA)
 
 
@@ -49,6 +49,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     end.add_argument("--expires-within", type=_days, metavar="DAYS", dest="days", help=text)
     text = "were removed from certifi's bundle, so that requests for a public bundle do not trust them"
     filters.add_argument("--removed", action="store_true", help=text)
+    text = "are private: not part of Mozilla's list, as certifi ships it, now or earlier"
+    filters.add_argument("--private", action="store_true", help=text)
     text = "show the full name, fingerprint, validity and locations of each root certificate instead of a table"
     parser.add_argument("--details", action="store_true", help=text)
     _terminal.add_json(parser)
@@ -70,11 +72,14 @@ def run(options: argparse.Namespace) -> int:
     """List the matching root certificates.
 
     :returns: 0 if there are any, 1 if there are none
+    :raises CommandError: with ``--private``, if Mozilla's list is not available
     """
     trust_set = certhook.trust_set()
     trusted, all_problems = _roots_table.accepted_by_openssl(trust_set)
     # CERTHOOK_REMOVED=drop excludes removed roots from the trusted ones.
     candidates = [*trusted, *trust_set.excluded] if options.removed else trusted
+    if options.private and not _mozilla.is_available():
+        raise CommandError("Mozilla's list is not available for --private: run 'pip install certifi'")
     roots = [_roots_table.as_json(anchor) for anchor in candidates if _matches(anchor, options)]
     roots.sort(key=lambda root: _roots_table.sort_key(root["subject"]))
     problems = [str(problem) for problem in all_problems]
@@ -103,25 +108,24 @@ def _matches(anchor: Anchor, options: argparse.Namespace) -> bool:
         return False
     if options.removed and not release(anchor):
         return False
+    if options.private and not _mozilla.is_private(anchor):
+        return False
     if options.days is None:
         return True
     return anchor.validity is not None and anchor.validity[1] < datetime.now(timezone.utc) + timedelta(options.days)
 
 
 def _show_table(roots: Sequence[dict[str, Any]], shows_release: bool) -> None:
-    """Print a table, with the rows of expired root certificates in another colour.
+    """Print a table. Expired root certificates are marked, and have another colour.
 
     :param shows_release: whether to add the release of certifi that removed each root
     """
-    now = datetime.now(timezone.utc).isoformat()
-    header = f"{'NAME':{_NAME_WIDTH}}  {'LAST DAY':10}  LISTED BY"
-    if shows_release:
-        header += "  (REMOVED IN)"
-    lines, marks = [header], {header: _terminal.BOLD}
-    for root in roots:
-        sources = dict.fromkeys(listing["source"] for listing in root["listed_by"])
-        removed = f"  ({root['removed_in']})" if shows_release else ""
-        lines.append(f"{_roots_table.row(root, _NAME_WIDTH)}  {', '.join(sources)}{removed}")
-        if (root["not_after"] or now) < now:
-            marks[lines[-1]] = _terminal.BAD
-    _terminal.show_report(lines, marks)
+    rows = [["NAME", "LAST DAY", "LISTED BY", *(["REMOVED IN"] if shows_release else [])]]
+    for name, root in zip(_roots_table.distinct_names(roots), roots):
+        sources = ", ".join(dict.fromkeys(listing["source"] for listing in root["listed_by"]))
+        release = [root["removed_in"] or ""] if shows_release else []
+        rows.append([name, _roots_table.last_day(root), sources, *release])
+    header, *table = _roots_table.table_lines(rows)
+    marks = {header[0]: _terminal.BOLD}
+    marks.update({lines[0]: _terminal.BAD for lines, root in zip(table, roots) if root["expired"]})
+    _terminal.show_report([line for lines in (header, *table) for line in lines], marks)

@@ -12,9 +12,7 @@ import certhook
 from certhook import _config
 from certhook._public_bundles import BUNDLES
 from certhook._text import presentable
-from certhook.cli import _client_hooks, _libraries, _roots_table, _terminal, _variables
-from certhook.cli._roots_table import detail_lines, indented
-from certhook.cli._terminal import wrapped
+from certhook.cli import _client_hooks, _libraries, _mozilla, _roots_table, _status_report, _terminal, _variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +29,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "status",
         "show whether certhook is active, and which root certificates are trusted (default)",
         (
-            "Show whether certhook is active in this Python and what enabled it, how many root certificates are "
-            "trusted and from which locations they were read, distrusted root certificates, environment variables and "
-            "their effects, installed libraries with a client hook, other software that changes trust, installed "
-            "libraries that certhook does not reach, and all problems.",
+            "Show whether certhook is active in this Python and what enabled it, how many root certificates of each "
+            "source are trusted, which of them are private (not part of Mozilla's list), and all problems. The details "
+            "follow: the locations of root certificates, distrusted ones, environment variables and their effects, "
+            "installed libraries with a client hook, other software that changes trust, and installed libraries that "
+            "certhook does not reach.",
         ),
         (_roots_table.SOURCES, "Exit status: 0 if certhook is active and there are no problems, otherwise 1."),
     )
@@ -58,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     if _terminal.wants_json(options):
         _terminal.show_json(found)
     else:
-        _terminal.show_report(_report(found, getattr(options, "roots", False)), _MARKS)
+        _terminal.show_report(_status_report.render(found, getattr(options, "roots", False)), _status_report.MARKS)
     return 0 if found["active"] and not found["problems"] else 1
 
 
@@ -73,7 +72,15 @@ def _read_status() -> dict[str, Any]:
     trust_set = certhook.trust_set()
     anchors, rejected = _roots_table.accepted_by_openssl(trust_set)
     clients = _client_hooks.client_hooks()
-    problems = [*rejected, *trust.problems, *_client_hooks.problems(clients), *_variables.native_problem(config)]
+    problems = [
+        *rejected,
+        *trust.problems,
+        *_client_hooks.problems(clients),
+        *_variables.native_problem(config),
+        *_variables.misspelled(os.environ),
+    ]
+    roots = [_roots_table.as_json(anchor) for anchor in anchors]
+    # New keys are added at the end: programs may depend on the order.
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
@@ -89,7 +96,7 @@ def _read_status() -> dict[str, Any]:
         "variables": _variables.describe(os.environ, config),
         "anchors": len(anchors),
         "anchors_by_source": _count_by_source(anchors),
-        "roots": [_roots_table.as_json(anchor) for anchor in anchors],
+        "roots": roots,
         "removed": config.removed,
         "excluded": [_roots_table.as_json(anchor) for anchor in trust_set.excluded],
         "distrusted": [{**_roots_table.as_json(anchor), "by": anchor.rejected_by} for anchor in trust_set.removed],
@@ -102,6 +109,8 @@ def _read_status() -> dict[str, Any]:
         "neighbours": _libraries.other_software(ssl),
         "libraries": _libraries.unreached_libraries(),
         "problems": list(dict.fromkeys(map(str, problems))),
+        "private_roots": sum(bool(root["private"]) for root in roots) if _mozilla.is_available() else None,
+        "expired_roots": sum(root["expired"] for root in roots),
     }
 
 
@@ -151,148 +160,3 @@ def _count_by_source(anchors: list[Anchor]) -> dict[str, int]:
         for source in anchor.sources:
             counts[source] = counts.get(source, 0) + 1
     return dict(sorted(counts.items()))
-
-
-# The report for users.
-
-_HOW_TO_ENABLE = (
-    "To enable it, run 'pip install certhook', or call certhook.install() in the program. Where pip is not available, "
-    "run 'python -m certhook enable'."
-)
-_HOW_TO_REACH = "'python -m certhook export FILE' writes the trusted root certificates to a file."
-
-# The starts of lines, and their colours.
-_MARKS = {
-    "Active": _terminal.GOOD,
-    "Not active": _terminal.BAD,
-    "No problems.": _terminal.GOOD,
-    "Problems:": _terminal.BAD,
-    "Trusted root certificates:": _terminal.BOLD,
-    "Root certificates:": _terminal.BOLD,
-    "Distrusted root certificates:": _terminal.BOLD,
-    "Locations:": _terminal.BOLD,
-    "Variables:": _terminal.BOLD,
-    "Client hooks:": _terminal.BOLD,
-    "Other software:": _terminal.BOLD,
-    "Libraries that certhook does not reach:": _terminal.BOLD,
-}
-
-
-def _report(found: dict[str, Any], shows_roots: bool) -> list[str]:
-    parts = [_activation(found), _trusted(found)]
-    if shows_roots:
-        parts.append(["Root certificates:", *(line for root in found["roots"] for line in detail_lines(root))])
-    parts += [_distrusted(found), _locations(found), _store(found), _environment(found)]
-    parts += [_clients(found), _software(found), _unreached(found), _problems(found)]
-    lines = wrapped(f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}")
-    lines += wrapped(found["executable"] or "(an interpreter with an unknown path)", "  ", "    ")
-    for part in filter(None, parts):
-        lines += ["", *part]
-    return lines
-
-
-def _activation(found: dict[str, Any]) -> list[str]:
-    if found["active"]:
-        return wrapped(f"Active, enabled by {found['enabled_by']}", then="  ")
-    if found["disabled"]:
-        return ["Not active: CERTHOOK_DISABLED is set"]
-    if found["unprocessed_pth"]:
-        directory = found["unprocessed_pth"]
-        bootstrap = os.path.join(directory, "certhook", "bootstrap")
-        text = (
-            f"Python processes {os.path.join(directory, 'certhook.pth')} only in a site-packages directory, not in one "
-            f"on PYTHONPATH. To enable certhook, add its drop-in: PYTHONPATH={bootstrap}{os.pathsep}{directory}"
-        )
-        return ["Not active: certhook.pth is not processed", *wrapped(presentable(text), "  ", "  ")]
-    return ["Not active: nothing has enabled certhook in this interpreter", *wrapped(_HOW_TO_ENABLE, "  ", "  ")]
-
-
-def _trusted(found: dict[str, Any]) -> list[str]:
-    sources, mode = ", ".join(found["sources"]) or "none", found["mode"]
-    lines = wrapped(f"Trusted root certificates: {found['anchors']} (sources: {sources}; mode: {mode})")
-    lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
-    alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
-    if alone and len(found["sources"]) > 1:
-        lines.append(f"  {len(alone):4} listed by bundled only")
-    return lines + _removed(found)
-
-
-def _removed(found: dict[str, Any]) -> list[str]:
-    """Return a line about removed roots, if a source lists any."""
-    trusted = [root for root in found["roots"] if root["removed_in"]]
-    effects = {
-        "adopted": (trusted, "requests for a public bundle (requests, httpx, pip) exclude those of the system"),
-        "keep": (trusted, "CERTHOOK_REMOVED=keep includes them everywhere"),
-        "drop": (found["excluded"], "CERTHOOK_REMOVED=drop excludes them"),
-    }
-    roots, effect = effects[found["removed"]]
-    text = f"{len(roots):4} removed from certifi's bundle: {effect}; 'list --removed' shows them"
-    return wrapped(text, "  ", "       ") if roots else []
-
-
-def _distrusted(found: dict[str, Any]) -> list[str]:
-    lines = []
-    for root in found["distrusted"]:
-        lines += [*detail_lines(root), *(line for path in root["by"] for line in indented(f"distrusted by {path}"))]
-    return ["Distrusted root certificates:", *lines] if lines else []
-
-
-def _locations(found: dict[str, Any]) -> list[str]:
-    lines = ["Locations:"]
-    for location in found["places"]:
-        path = location["path"] or "(an empty path)"
-        lines += wrapped(f"{location['anchors']:4} {location['source']}: {path}", "  ", "       ")
-        lines += indented(location["note"])
-    return lines
-
-
-def _store(found: dict[str, Any]) -> list[str]:
-    if found["store"]:
-        lines = wrapped(f"Contexts use the compiled store {found['store']}", then="  ")
-        since = found["built"].replace("T", " ").replace("Z", " UTC")
-        return lines + wrapped(f"It was built on {since}: {found['built_because']}", "  ", "  ")
-    return wrapped(f"Root certificates are loaded into each context: {found['eager_because']}", then="  ")
-
-
-def _environment(found: dict[str, Any]) -> list[str]:
-    lines = []
-    for variable in found["variables"]:
-        lines += [*wrapped(f"{variable['name']}={variable['value']}", "  ", "    "), *indented(variable["effect"])]
-    return ["Variables:", *lines] if lines else []
-
-
-def _clients(found: dict[str, Any]) -> list[str]:
-    lines = []
-    for client in found["clients"]:
-        state = client["inactive_because"]
-        effect = f"does not use default trust: {state}" if state else "uses default trust"
-        lines += [f"  {_name_and_version(client)}", *indented(effect)]
-    return ["Client hooks:", *lines] if lines else []
-
-
-def _software(found: dict[str, Any]) -> list[str]:
-    lines = []
-    for software in found["neighbours"]:
-        lines += [f"  {_name_and_version(software)}", *indented(software["effect"])]
-    return ["Other software:", *lines] if lines else []
-
-
-def _unreached(found: dict[str, Any]) -> list[str]:
-    lines = []
-    for library in found["libraries"]:
-        variables = [f"{name}={value or '(not set)'}" for name, value in library["variables"].items()]
-        texts = [library["served_by"], *variables]
-        lines += [f"  {_name_and_version(library)}", *(line for text in texts for line in indented(text))]
-    if not lines:
-        return []
-    return ["Libraries that certhook does not reach:", *lines, *wrapped(_HOW_TO_REACH, "  ", "  ")]
-
-
-def _problems(found: dict[str, Any]) -> list[str]:
-    if not found["problems"]:
-        return ["No problems."]
-    return ["Problems:", *(line for problem in found["problems"] for line in wrapped(problem, "  ", "    "))]
-
-
-def _name_and_version(entry: dict[str, Any]) -> str:
-    return f"{entry['name']} {entry['version'] or ''}".rstrip()

@@ -139,7 +139,7 @@ def test_a_signature_by_another_key_is_wrong(lab: Lab) -> Result:
 # Permitted uses.
 
 
-@scenarios.shows("not-a-ca", "is not permitted to issue")
+@scenarios.shows("not-a-ca", 'The certificate of "no CA (certhook tests)" was used to issue another one', "not of a CA")
 def test_a_certificate_from_a_server_certificate_is_refused(lab: Lab) -> Result:
     root = issue("the root", ca=True)
     server = issue("no CA", root, changed=BARE)

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
 import der
 import pytest
+import support
 from cases import case, distrusting, trusting
-from lab import Lab, Result, Scenarios, assert_cause
+from cryptography.hazmat.primitives import hashes
+from lab import Lab, Result, Scenarios, assert_cause, parse_output
 from pki import Issued, chain, issue
 
 from certhook._certificates import x509
+from certhook._sources import removed_roots
 from certhook.cli.check.causes import diagnose, trust
 from certhook.cli.check.results import describe_chain
 from certhook.exceptions import ConfigurationError
 
 scenarios = Scenarios()
+
+_USER = 54321
+
+
+@pytest.fixture
+def privileged_python(root) -> Iterator[list[str]]:
+    """The command of this environment's Python with a file capability, which allows another user to read it."""
+    if shutil.which("setcap") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("setcap (libcap2-bin) is not installed")
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="certhook-tests-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        executable = directory / "python"
+        shutil.copy2(os.path.realpath(sys.executable), executable)
+        subprocess.run(["setcap", "cap_dac_read_search+ep", str(executable)], check=True)
+        paths = f"import sys; sys.path[:] = {[path for path in sys.path if path]!r}"
+        run = "from certhook.cli import main; sys.exit(main(sys.argv[1:]))"
+        (directory / "start.py").write_text(f"{paths}\n{run}\n")
+        user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
+        yield [*user, str(executable), "-S", str(directory / "start.py")]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +114,41 @@ def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Re
         result, "setting-points-nowhere", f"Not all root certificates that {setting} specifies", f"Correct {setting}"
     )
     return result
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+@scenarios.shows(
+    "setting-points-nowhere", 'from "the root G2 (certhook tests)"', "CERTHOOK_EXTRA_CA_CERTS", "missing.pem"
+)
+def test_a_root_of_the_same_organization_is_not_reported_as_missing_intermediate(is_sent: bool, lab: Lab) -> Result:
+    other = issue("the root G2", ca=True)
+    lab.trust(issue("the root G1", ca=True), CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "missing.pem"))
+    return lab.check(lab.serve((issue("localhost", other), *([other] if is_sent else []))))
+
+
+@scenarios.shows("root-removed", "Mozilla and other browsers no longer trust", "from another certificate authority")
+def test_a_removed_root_is_reported_without_the_advice_to_add_the_whole_store(lab: Lab) -> Result:
+    bad = chain()
+    sha256 = bad.root.certificate.fingerprint(hashes.SHA256()).hex()
+    lab.patch.setitem(removed_roots.REMOVED_ROOTS, sha256, ("2024.7.4", ""))
+    lab.trust(bad.root, CERTHOOK_REMOVED="drop")
+    port = lab.serve(bad.sent)
+    result = lab.check(port)
+    assert "since certifi 2024.7.4" in " ".join(result[1].split()) and "EXTRA_CA_CERTS" not in result[1]
+    lab.trust(bad.root, CERTHOOK_REMOVED="keep")
+    assert lab.check(port)[0]["verified"]
+    return result
+
+
+@scenarios.shows("settings-ignored", "CERTHOOK_EXTRA_CA_CERTS is set, but ignored", "file capabilities", "getcap ")
+def test_variables_that_a_privileged_python_ignores_are_reported(lab: Lab, privileged_python) -> Result:
+    bad = chain()
+    path = lab.write("company.pem", bad.root.pem)
+    port = lab.serve((*bad.sent, bad.root))
+    command = [*privileged_python, "check", "--json", f"localhost:{port}"]
+    done = support.run_command(*command, env=support.clean_env(CERTHOOK_EXTRA_CA_CERTS=path))
+    assert done.stderr == ""
+    return parse_output(done.stdout, done.returncode)
 
 
 @scenarios.shows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cases import trusting
 from lab import Lab
-from pki import chain, issue
+from pki import NOW, chain, issue
 
 from certhook import _api, _config
 from certhook._sources import read_trust_set
@@ -22,7 +22,7 @@ def test_a_trusted_certificate_replaces_another_one_of_the_same_root() -> None:
     root = issue("the root", ca=True)
     renewed = issue("the root", ca=True, key=root.key, days=(-1, 900))
     leaf = issue("shop.example", root)
-    path, found = build_path([leaf.certificate, root.certificate], trusting(renewed))
+    path, found = build_path([leaf.certificate, root.certificate], trusting(renewed), NOW)
     assert path == [leaf.certificate, renewed.certificate]
     assert found is not None and found.certificate == renewed.certificate
 

@@ -38,19 +38,6 @@ def test_a_proxy_with_tls_is_verified_and_transports_tls(lab: Lab) -> None:
     assert "through the proxy localhost:" in text and "secret" not in json.dumps(result) + text
 
 
-@pytest.mark.parametrize(
-    ("proxy", "message"),
-    [
-        ("socks5://127.0.0.1:1080", "socks5:// proxies are not supported"),
-        ("http://127.0.0.1:port", "the address of the proxy is invalid"),
-    ],
-)
-def test_an_unsupported_proxy_is_reported(proxy: str, message: str, lab: Lab) -> None:
-    lab.trust()
-    lab.patch.setenv("HTTPS_PROXY", proxy)
-    assert_cause(lab.check("shop.example"), "proxy-failed", message)
-
-
 def test_a_proxy_that_does_not_use_http_is_reported(lab: Lab) -> None:
     def greet(raw: socket.socket) -> None:
         raw.recv(1024)

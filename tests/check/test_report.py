@@ -26,6 +26,40 @@ def test_a_verdict_that_depends_on_certhook_is_shown(lab: Lab) -> None:
     assert "Without certhook: not verified: unable to get local issuer" in " ".join(text.split())
 
 
+def test_the_cause_and_the_remedies_precede_the_chain_and_the_error_message(lab: Lab) -> None:
+    bad = chain(days=(-30, -3))
+    lab.trust(bad.root)
+    _, text = lab.check(lab.serve(bad.sent))
+    lines = text.splitlines()
+    assert lines[0].startswith("NOT VERIFIED: localhost, port ")
+    assert lines[1].startswith("Cause: The certificate of localhost expired on ")
+    places = [
+        text.index(part) for part in ("What to do:\n  1. ", "+- the middle", "Error message: ", "Without certhook:")
+    ]
+    assert places == sorted(places)
+
+
+def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
+    good = chain()
+    lab.trust(good.root)
+    result, _ = lab.check(lab.serve(good.sent))
+    reason = "REQUESTS_CA_BUNDLE=/missing/ca.pem does not exist"
+    clients = [
+        {"client": "requests", "verified": False, "error": "Could not find a bundle", "reason": reason},
+        {"client": "curl", "verified": False, "error": "self-signed certificate", "reason": ""},
+        {"client": "httpx", "verified": True, "error": "", "reason": ""},
+    ]
+    result = {**result, "clients": clients, "hints": ["The certificate ends soon."]}
+    text = render(result)
+    lines = text.splitlines()
+    assert lines[1:4] == [
+        f"requests: fails because {reason}",
+        "curl: fails: self-signed certificate",
+        "Hint: The certificate ends soon.",
+    ]
+    assert text.index("+- the root") < text.index("httpx: verifies this server")
+
+
 @pytest.mark.parametrize(
     ("headline", "is_trusted", "is_running"),
     [

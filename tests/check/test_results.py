@@ -13,7 +13,8 @@ from pki import chain, issue
 from certhook.cli import main
 
 NONE = type(None)
-KEYS = {"certhook": str, "active": bool, "sources": list, "checks": list, "problems": list}
+KEYS = {"certhook": str, "active": bool, "sources": list, "checks": list, "problems": list,
+        "inactive_because": (str, NONE)}  # fmt: skip
 CHECK_KEYS = {
     "target": str,
     "host": str,
@@ -26,9 +27,16 @@ CHECK_KEYS = {
     "chain": list,
     "chain_is_whole": bool,
     "verified_without_certhook": (bool, NONE),
+    "hints": list,
     "cause": (dict, NONE),
     "error": (dict, NONE),
     "error_without_certhook": (dict, NONE),
+    "connect_to": (str, NONE),
+    "clients": list,
+    "verified_with_certhook": (bool, NONE),
+    "error_with_certhook": (dict, NONE),
+    "days_left": (int, NONE),
+    "warnings": list,
 }
 LINK_KEYS = {
     "name": str,

@@ -15,9 +15,12 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 LONG_NAME = "A name that is longer than the widest column of all the tables"
 
 
-def root(name: str, days: int, key: ec.EllipticCurvePrivateKey = KEY) -> bytes:
+def root(name: str, days: int, key: ec.EllipticCurvePrivateKey = KEY, organization: str | None = None) -> bytes:
     """Return a root certificate as PEM, valid until *days* from now."""
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    attributes = [x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]
+    if organization:
+        attributes.append(x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization))
+    subject = x509.Name(attributes)
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
     builder = builder.not_valid_before(NOW - timedelta(3650)).not_valid_after(NOW + timedelta(days))
     certificate = builder.serial_number(x509.random_serial_number()).sign(key, hashes.SHA256())

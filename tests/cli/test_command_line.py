@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import support
 
-from certhook.cli import _terminal, env
+from certhook.cli import _arguments, _terminal, env
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows, and there is no sh")
 
-VERBS = ("status", "check", "run", "enable", "disable", "list", "diff", "export", "env", "compile", "freezer",
-         "freeze-bundle")  # fmt: skip
+VERBS = ("status", "check", "list", "run", "enable", "disable", "export", "env", "diff", "compile", "freezer")
+#: Verbs that the list in the help omits.
+UNLISTED = ("completion", "freeze-bundle")
 
 
 # Help.
@@ -29,7 +30,24 @@ def test_help_lists_the_verbs_and_options(certhook) -> None:
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)])
+def test_help_groups_the_verbs_by_their_users(certhook) -> None:
+    shown = certhook("--help").stdout
+    starts = [line.split("  ")[1].strip() if line.startswith("  ") else line for line in shown.splitlines()]
+    listed = [start for start in starts if start in VERBS or start.startswith("For ")]
+    assert listed == [
+        *("For everyone:", "status", "check", "list"),
+        *("For administrators:", "run", "enable", "disable", "export", "env", "diff", "compile"),
+        *("For authors of applications:", "freezer"),
+    ]
+    assert "freeze-bundle" not in shown
+
+
+@pytest.mark.parametrize("columns", ["80", "120", "200"])
+def test_help_is_as_wide_as_the_terminal(columns, certhook) -> None:
+    assert int(columns) - 15 < max(map(len, certhook("--help", COLUMNS=columns).stdout.splitlines())) < int(columns)
+
+
+@pytest.mark.parametrize("verb", [(), *((verb,) for verb in (*VERBS, *UNLISTED))])
 def test_help_describes_a_verb_and_its_exit_status_in_80_columns(verb, certhook) -> None:
     shown = certhook(*verb, "--help").stdout
     _, description, *_ = shown.split("\n\n")
@@ -80,6 +98,7 @@ def test_an_interrupt_during_start_up_causes_no_traceback(module: str, expected:
         ("env", ""),
         ("export", ""),
         ("freeze-bundle", ""),
+        ("freezer", "bundle", ""),
         ("compile", "--directory", ""),
         ("diff", "", ""),
     ],
@@ -99,6 +118,60 @@ def test_an_unknown_argument_is_refused(arguments, certhook) -> None:
     assert arguments[-1] in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [
+        ("stats", "unknown verb: stats; did you mean status?"),
+        ("chek example.org", "unknown verb: chek; did you mean check?"),
+        ("--json LIST", "unknown verb: LIST; did you mean list?"),
+        ("status.", "unknown verb: status.; did you mean status?"),
+        ("check:", "unknown verb: check:; did you mean check?"),
+        ("intranet", "to check a server, use 'python -m certhook check intranet'"),
+        ("bundle.pem", "unknown verb: bundle.pem is a file"),
+        ("--jsno", "unrecognized arguments: --jsno; did you mean --json?"),
+        ("list --privat-roots", "list: error: unrecognized arguments: --privat-roots; did you mean --private?"),
+        ("check localhost --timeuot=3", "check: error: unrecognized arguments: --timeuot=3; did you mean --timeout?"),
+        ("status --zzz now", "status: error: unrecognized arguments: --zzz now\n"),
+    ],
+)
+def test_similar_verbs_and_options_are_suggested(arguments, suggestion, certhook) -> None:
+    done = certhook(*arguments.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert suggestion in done.stderr
+
+
+# A host instead of a verb.
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["example.org", "example.org.", "a.example:8443", "intranet:443", "localhost", "LOCALHOST:1", "::1", "[::1]:443",
+     "fe80::1%eth0", "127.0.0.1", "https://intranet/path", "smtp://mail", "bücher.example", "check.example"],
+)  # fmt: skip
+def test_a_host_is_recognised(word) -> None:
+    assert _arguments.is_host(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [*VERBS, *UNLISTED, "chek", "status.", "list,", "check:", "intranet", "", ".", "1", "a b.c", "./ca.pem", "host:"],
+)
+def test_a_verb_or_a_misspelled_one_is_no_host(word) -> None:
+    assert not _arguments.is_host(word)
+
+
+@pytest.mark.parametrize("arguments", ["{} --timeout 5", "--json {}", "{} --json"])
+def test_a_host_without_a_verb_is_checked(arguments, certhook, tmp_path) -> None:
+    host = "unknown.invalid:1"
+    words = arguments.format(host).split()
+    done = certhook(*words)
+    expected = certhook("check", *[word for word in words if word != "--json"], *[w for w in words if w == "--json"])
+    assert (done.returncode, done.stdout, done.stderr) == (1, expected.stdout, expected.stderr)
+    assert "unknown.invalid" in done.stdout
+    (tmp_path / host).touch()
+    assert certhook(*words).returncode == 2
+
+
 # JSON.
 
 
@@ -111,6 +184,7 @@ def test_an_unknown_argument_is_refused(arguments, certhook) -> None:
         ("export {}/roots.pem", {"path", "roots"}),
         ("freeze-bundle {}/module.py", {"path", "roots"}),
         ("freezer nuitka", {"path"}),
+        ("freezer bundle {}/module.py", {"path", "roots"}),
     ],
 )
 def test_the_result_of_a_verb_is_available_as_json(certhook, tmp_path, arguments, keys) -> None:
@@ -132,6 +206,7 @@ def test_the_result_of_a_verb_is_available_as_json(certhook, tmp_path, arguments
         "enable missing",
         "env missing.pem",
         "export missing/roots.pem",
+        "freezer bundle missing/module.py",
         "freeze-bundle missing/module.py",
     ],
 )
@@ -143,9 +218,9 @@ def test_a_failure_has_the_same_message_and_exit_status_with_json(certhook, tmp_
     assert not as_json.stdout or json.loads(as_json.stdout)["message"] in as_json.stderr
 
 
-@pytest.mark.parametrize("verb", ["export", "freeze-bundle"])
+@pytest.mark.parametrize("verb", [["export"], ["freezer", "bundle"], ["freeze-bundle"]], ids=" ".join)
 def test_standard_output_cannot_receive_both_the_file_and_json(certhook, verb) -> None:
-    done = certhook(verb, "-", "--json")
+    done = certhook(*verb, "-", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert "name a file" in done.stderr
 
@@ -183,9 +258,18 @@ def test_control_characters_in_paths_are_escaped(certhook, tmp_path, cas) -> Non
 @posix
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["env"], ["export", "-"], ["freeze-bundle", "-"], ["list"], ["status"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["env"],
+        ["export", "-"],
+        ["freezer", "bundle", "-"],
+        ["completion", "fish"],
+        ["list"],
+        ["status"],
+    ],
     ids=" ".join,
-)
+)  # fmt: skip
 @pytest.mark.parametrize("output", ["a closed pipe", "no standard output", "a full disk"])
 def test_unusable_standard_output_causes_no_traceback(arguments, output, certhook) -> None:
     if output == "a full disk" and not os.path.exists("/dev/full"):
@@ -215,6 +299,60 @@ def test_only_a_terminal_gets_colours(certhook, on_terminal) -> None:
     assert "\033" in on_terminal()
     assert "\033" not in on_terminal(TERM="dumb")
     assert "\033" not in on_terminal(NO_COLOR="1")
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"), [("", 80), ("120", 120), ("200", 200), ("0", 80), ("-5", 80), ("wide", 80), ("3", 40)]
+)
+def test_the_variable_columns_sets_the_width_of_the_output(columns, expected, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert _terminal.width() == expected
+    lines = _terminal.wrapped("word " * 100, "  ", "    ")
+    assert expected - 6 < max(map(len, lines)) < expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_the_output_is_as_wide_as_its_terminal(monkeypatch) -> None:
+    import fcntl
+    import struct
+    import termios
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    terminal, output = os.openpty()
+    with open(terminal, "rb"), open(output, "w") as stream:
+        assert _terminal.width(stream) == 80
+        fcntl.ioctl(output, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 132, 0, 0))
+        assert _terminal.width(stream) == 132
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "/a/path/" + "deep/" * 30 + "ca.pem",
+        "/证书/" + "深" * 60,
+        "0123456789abcdef" * 8,
+        "'python -m certhook export --format pkcs12 --purpose client trust.p12'",
+        "('certhook export FILE; certhook env FILE').",
+    ],
+)
+@pytest.mark.parametrize("count", range(30, 60, 7))
+def test_commands_paths_and_fingerprints_are_never_split(whole, count) -> None:
+    text = f"{'x' * count} the bundle's file and the users' ones {whole} and other words"
+    lines = _terminal.wrapped(text, "  ", "    ")
+    assert sum(whole in line for line in lines) == 1
+    assert " ".join(map(str.strip, lines)) == text
+    assert all(_terminal.columns(line) < 80 or line.strip() == whole for line in lines)
+
+
+def test_an_apostrophe_does_not_start_a_command() -> None:
+    text = "the system's store and " + "certifi's bundle or the users' files " * 10
+    assert max(map(len, _terminal.wrapped(text))) < 80
+
+
+def test_a_path_with_spaces_that_is_known_is_not_split() -> None:
+    path = "/Library/Application Support/Company Root Certificates/company ca.pem"
+    lines = _terminal.wrapped(f"The certificate file {path} cannot be read", whole=[path])
+    assert path in lines[1]
 
 
 def test_lines_of_wide_characters_fit_80_columns() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import ssl
 from datetime import timedelta
 
 import der
 import pytest
+import roots
 import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -23,7 +26,7 @@ NAMES = {
     "Expired": "expired",
     "Extra": "extra",
     "Soon": "soon",
-    f"{LONG_NAME[:40]}...": "long",
+    LONG_NAME: "long",
 }
 ALL = set(NAMES.values())
 
@@ -56,13 +59,59 @@ def test_the_table_contains_the_roots_that_match_every_option(certhook, argument
     assert (done.returncode, done.stderr) == (0, "")
     header, *lines = done.stdout.splitlines()
     assert header.split("  ")[0] == "NAME"
-    assert {NAMES[line[:43].rstrip()] for line in lines} == expected
-    assert all(len(line) < 80 for line in lines)
+    width = header.index("LAST DAY")
+    assert {NAMES[line[:width].rstrip()] for line in lines} == expected
 
 
 def test_a_row_contains_the_name_the_last_day_and_the_sources(certhook) -> None:
     last_day = (NOW + timedelta(2000)).date()
-    assert f"Both{'':39}  {last_day}  system, bundled" in certhook("list").stdout.splitlines()
+    assert f"Both{'':58}  {last_day}          system, bundled" in certhook("list").stdout.splitlines()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_the_table_fits_the_terminal_and_long_names_are_continued(columns, certhook) -> None:
+    shown = certhook("list", COLUMNS=str(columns)).stdout
+    assert max(map(len, shown.splitlines())) < columns
+    squeezed = "".join(shown.split())
+    assert ("".join(LONG_NAME.split()) in squeezed) == (columns > 100)
+    assert all(word in shown for word in LONG_NAME.split())
+
+
+def test_roots_with_equal_names_are_distinguished(certhook, tmp_path) -> None:
+    other = roots.root("Both", 700, organization="Another company")
+    (tmp_path / "extra.pem").write_bytes(other + roots.root("Extra", 1000) + roots.root("Extra", 1001))
+    shown = certhook("list", "--source", "extra", "--source", "system", COLUMNS="200").stdout
+    assert "Both (O=Another company)  " in shown
+    assert len(re.findall(r"^Extra \(SHA-256 [0-9a-f]{16}\.\.\.\)  ", shown, re.MULTILINE)) == 2
+
+
+def test_private_roots_are_those_that_mozillas_list_lacks(certhook, installed, tmp_path) -> None:
+    bundle = (support.purelib(installed) / "certifi" / "cacert.pem").read_text()
+    (tmp_path / "extra.pem").write_bytes(bundle.encode() + ROOTS["extra"]["extra"])
+    done = certhook("list", "--private", "--json", "--source", "extra")
+    assert [root["subject"] for root in json.loads(done.stdout)["roots"]] == ["CN=Extra"]
+    assert json.loads(done.stdout)["trusted"] > 100
+
+
+def test_a_root_that_a_user_added_to_certifis_file_is_private(certhook, installed, tmp_path) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(support.purelib(installed) / "certifi", site / "certifi")
+    (info,) = support.purelib(installed).glob("certifi-*.dist-info")
+    shutil.copytree(info, site / info.name)
+    bundle = site / "certifi" / "cacert.pem"
+    content = bundle.read_bytes()
+    unset = ("CERTHOOK_BUNDLE", "CERTHOOK_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    variables = {**dict.fromkeys(unset), "PYTHONPATH": str(site), "CERTHOOK_SOURCES": "bundled"}
+    assert certhook("list", "--private", **variables).returncode == 1
+    for changed in (content + ROOTS["extra"]["extra"], ROOTS["extra"]["extra"] + content):
+        bundle.write_bytes(changed)
+        shown = certhook("list", "--private", **variables).stdout
+        assert [line.split()[0] for line in shown.splitlines()] == ["NAME", "Extra"]
+
+
+def test_expired_roots_are_marked_without_colours(certhook) -> None:
+    marked = [line for line in certhook("list").stdout.splitlines() if line.split("  ")[0] == "Expired"]
+    assert [(NOW + timedelta(-2)).strftime("%Y-%m-%d expired") in line for line in marked] == [True]
 
 
 def test_an_expired_root_is_red_on_a_terminal(on_terminal) -> None:
@@ -76,7 +125,7 @@ def test_names_of_wide_characters_are_aligned(certhook, tmp_path) -> None:
     day = f"{NOW + timedelta(2000):%Y-%m-%d}"
     rows = [line.partition(day)[0] for line in certhook("list", "--only", "extra").stdout.splitlines() if day in line]
     assert len(rows) == len(names)
-    assert {_terminal.columns(row) for row in rows} == {45}
+    assert {_terminal.columns(row) for row in rows} == {44}
 
 
 @pytest.mark.parametrize("arguments", ["--name unknown", "--expired --only system"])
@@ -119,7 +168,8 @@ def test_json_contains_the_matching_roots_and_the_problems(certhook, tmp_path) -
     assert (done.returncode, done.stderr) == (0, "")
     assert list(found) == ["roots", "trusted", "problems"]
     assert [root["subject"] for root in found["roots"]] == [r"CN=Sys\, Inc."]
-    assert list(found["roots"][0]) == ["subject", "sha256", "not_before", "not_after", "listed_by", "removed_in"]
+    keys = ["subject", "sha256", "not_before", "not_after", "listed_by", "removed_in", "private", "expired"]
+    assert list(found["roots"][0]) == keys
     assert found["trusted"] == 5
     assert len(found["problems"]) == 1 and "missing.pem" in found["problems"][0]
 

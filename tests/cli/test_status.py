@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 import der
 import pytest
+import roots
 import support
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -43,8 +45,10 @@ KEYS = {
     "neighbours": list,
     "libraries": list,
     "problems": list,
+    "private_roots": int,
+    "expired_roots": int,
 }
-ROOT_KEYS = ("subject", "sha256", "not_before", "not_after", "listed_by", "removed_in")
+ROOT_KEYS = ("subject", "sha256", "not_before", "not_after", "listed_by", "removed_in", "private", "expired")
 
 
 def effect(found: dict, name: str) -> str:
@@ -184,6 +188,26 @@ def test_a_root_that_openssl_rejects_is_a_problem_and_is_not_counted(status, var
 
 def test_the_output_does_not_depend_on_the_hash_seed(certhook) -> None:
     assert certhook("--json", PYTHONHASHSEED="1").stdout == certhook("--json", PYTHONHASHSEED="2").stdout
+
+
+# Private and expired roots.
+
+
+def test_roots_that_certifi_does_not_ship_are_private(status, variables, installed, tmp_path) -> None:
+    bundle = support.purelib(installed) / "certifi" / "cacert.pem"
+    public = re.findall(r"(?s)-----BEGIN .*?-----END CERTIFICATE-----\n", bundle.read_text())[0]
+    (tmp_path / "extra.pem").write_text(public)
+    found = status(SSL_CERT_FILE=os.devnull)
+    assert [root["private"] for root in found["roots"] if root["listed_by"][0]["source"] == "extra"] == [False]
+    assert found["private_roots"] == sum(root["private"] for root in found["roots"]) == found["anchors"] - 1
+
+
+def test_expired_roots_are_counted(status, tmp_path) -> None:
+    with open(tmp_path / "extra.pem", "ab") as file:
+        file.write(roots.ROOTS["bundle"]["expired"])
+    found = status()
+    assert found["expired_roots"] == 1
+    assert [root["subject"] for root in found["roots"] if root["expired"]] == ["CN=Expired"]
 
 
 # Variables.

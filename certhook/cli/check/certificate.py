@@ -7,6 +7,7 @@ that cannot be parsed.
 from __future__ import annotations
 
 import warnings
+from datetime import datetime
 from typing import Any, TypeVar
 
 from cryptography import x509
@@ -58,6 +59,30 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
         is_unsupported = type(error).__name__ == "UnsupportedAlgorithm" or "Unsupported" in str(error)
         return is_unsupported or certificate.issuer != issuer.subject
     return True
+
+
+def identifier_mismatch(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
+    """Return the part of the authority key identifier of *certificate* that excludes *issuer*, "" if none does.
+
+    OpenSSL then does not accept *issuer*, even if its key signed *certificate*.
+    """
+    wanted = extension(certificate, x509.AuthorityKeyIdentifier)
+    if wanted is None:
+        return ""
+    own = extension(issuer, x509.SubjectKeyIdentifier)
+    if wanted.key_identifier is not None and own is not None and wanted.key_identifier != own.digest:
+        return "key identifier"
+    if wanted.authority_cert_serial_number not in (None, issuer.serial_number):
+        return "serial number"
+    directories = [one.value for one in wanted.authority_cert_issuer or () if isinstance(one, x509.DirectoryName)]
+    if directories and normalized_name(directories[0]) != normalized_name(issuer.issuer):
+        return "issuer"
+    return ""
+
+
+def is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
+    """Return whether *now* is in the validity period of *certificate*."""
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def is_self_issued(certificate: x509.Certificate) -> bool:

@@ -14,13 +14,28 @@ from certhook._config import Config
 from certhook._sources import read_trust_set
 from certhook._sources.trust_set import TrustSet
 from certhook._state import is_privileged, process
-from certhook.cli.check.certificate import is_issued_by, is_self_issued, normalized_name, parse, to_der
+from certhook.cli import _systems
+from certhook.cli.check.certificate import (
+    identifier_mismatch,
+    is_issued_by,
+    is_self_issued,
+    is_valid_at,
+    normalized_name,
+    parse,
+    to_der,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
-TRUSTED, DISTRUSTED, OFF = "trusted", "distrusted", "off"
+    from certhook.cli._systems import System
+
+TRUSTED, EXPIRED, DISTRUSTED, OFF = "trusted", "expired", "distrusted", "off"
+
+# The variables that add roots or select them.
+_ROOT_VARIABLES = ("CERTHOOK_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "CERTHOOK_BUNDLE",
+                   "CERTHOOK_SOURCES")  # fmt: skip
 
 # Longer than any valid path. A malicious server may send hundreds of certificates with the same name.
 _MAX_PATH_LENGTH = 20
@@ -32,7 +47,8 @@ Entry = Tuple[Anchor, str, Tuple[str, ...]]
 class Root(NamedTuple):
     """A root that a source lists.
 
-    :ivar standing: "trusted", "distrusted", or "off" if a variable excludes its source
+    :ivar standing: "trusted", "distrusted", "expired" if it is an intermediate certificate that certhook ignores
+        because it has expired, or "off" if a variable excludes its source
     :ivar settings: the variables that exclude it if its standing is "off"
     """
 
@@ -43,18 +59,42 @@ class Root(NamedTuple):
 
 
 class Roots:
-    """The known roots, indexed by name."""
+    """The known roots, indexed by name.
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    :ivar extra: the paths in ``CERTHOOK_EXTRA_CA_CERTS``
+    :ivar overriding: the variables that replace the system's store
+    :ivar ignored_variables: variables that are ignored because this process has privileges
+    :ivar system: the operating system, None if it is unknown
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        extra: Sequence[str] = (),
+        overriding: Sequence[str] = (),
+        ignored_variables: Sequence[str] = (),
+        system: System | None = None,
+    ) -> None:
+        self.extra = extra
+        self.overriding = overriding
+        self.system = system
+        self.ignored_variables = ignored_variables
         self._by_name: dict[bytes, list[Entry]] = {}
         self._trusted: list[Anchor] = []
+        self._bundled: set[bytes] = set()
         for entry in entries:
-            self._by_name.setdefault(names.folded(entry[0].certificate.subject), []).append(entry)
-            if entry[1] == TRUSTED:
-                self._trusted.append(entry[0])
+            anchor, standing, _ = entry
+            self._by_name.setdefault(names.folded(anchor.certificate.subject), []).append(entry)
+            if standing == TRUSTED:
+                self._trusted.append(anchor)
+            if "bundled" in anchor.sources:
+                self._bundled.add(anchor.certificate.subject)
 
-    def find_issuer(self, certificate: x509.Certificate, *standings: str) -> Root | None:
+    def find_issuer(self, certificate: x509.Certificate, now: datetime, *standings: str) -> Root | None:
         """Return the root that issued *certificate* or is identical to it.
+
+        As in OpenSSL, the best of several editions is one that the certificate's authority key identifier does not
+        exclude, and that is valid.
 
         :param standings: the acceptable standings of the root, the preferred one first
         """
@@ -62,10 +102,14 @@ class Roots:
         entries = [entry for name in candidates for entry in self._by_name.get(name, ())]
         der = to_der(certificate)
         for wanted in standings:
+            found: list[tuple[bool, bool, Root]] = []
             for anchor, standing, settings in entries:
                 parsed = parse(anchor.der) if standing == wanted else None
                 if parsed and (anchor.der == der or is_issued_by(certificate, parsed)):
-                    return Root(anchor, parsed, standing, settings)
+                    is_excluded = anchor.der != der and bool(identifier_mismatch(certificate, parsed))
+                    found.append((is_excluded, not is_valid_at(parsed, now), Root(anchor, parsed, standing, settings)))
+            if found:
+                return min(found, key=lambda item: item[:2])[2]
         return None
 
     def find_trusted(self, name: x509.Name) -> Anchor | None:
@@ -76,6 +120,18 @@ class Roots:
     def has_trusted(self) -> bool:
         """Return whether any root is trusted."""
         return bool(self._trusted)
+
+    def has_bundled(self, name: x509.Name) -> bool:
+        """Return whether certifi's bundle contains a root with this *name*."""
+        return name.public_bytes() in self._bundled
+
+    def knows_bundle(self) -> bool:
+        """Return whether certifi's bundle, or its replacement, contains any root."""
+        return bool(self._bundled)
+
+    def extra_anchors(self) -> list[Anchor]:
+        """Return the trusted roots that ``CERTHOOK_EXTRA_CA_CERTS`` lists."""
+        return [anchor for anchor in self._trusted if "extra" in anchor.sources]
 
     def has_organization(self, name: str) -> bool:
         """Return whether a trusted root belongs to the organization *name*."""
@@ -88,7 +144,9 @@ class Roots:
         return expired >= 10 and expired * 2 > len(validities)
 
 
-def build_path(chain: Sequence[x509.Certificate], roots: Roots) -> tuple[list[x509.Certificate], Root | None]:
+def build_path(
+    chain: Sequence[x509.Certificate], roots: Roots, now: datetime
+) -> tuple[list[x509.Certificate], Root | None]:
     """Build the path from the server's certificate to a root.
 
     As in OpenSSL, a trusted root has priority over the certificates that the server sent.
@@ -98,20 +156,26 @@ def build_path(chain: Sequence[x509.Certificate], roots: Roots) -> tuple[list[x5
     path = list(chain[:1])
     while path:
         top = path[-1]
-        root = roots.find_issuer(top, TRUSTED)
+        root = roots.find_issuer(top, now, TRUSTED)
         if root is None and len(path) < _MAX_PATH_LENGTH and not is_self_issued(top):
-            issuer = next((sent for sent in chain if sent not in path and is_issued_by(top, sent)), None)
+            issuer = _sent_issuer(top, [sent for sent in chain if sent not in path])
             if issuer is not None:
                 path.append(issuer)
                 continue
         if root is None:
-            root = roots.find_issuer(top, DISTRUSTED, OFF)
+            root = roots.find_issuer(top, now, EXPIRED, DISTRUSTED, OFF)
         if root is not None and root.certificate != top:
             if len(path) > 1 and is_self_issued(top):
                 path.pop()  # The server sent another certificate of the same root.
             path.append(root.certificate)
         return path, root
     return path, None
+
+
+def _sent_issuer(certificate: x509.Certificate, sent: Iterable[x509.Certificate]) -> x509.Certificate | None:
+    """Return the issuer of *certificate* that the server sent, preferably one that its identifier does not exclude."""
+    issuers = [one for one in sent if is_issued_by(certificate, one)]
+    return min(issuers, key=lambda one: bool(identifier_mismatch(certificate, one))) if issuers else None
 
 
 def known_roots(trust_set: TrustSet) -> Roots:
@@ -121,15 +185,28 @@ def known_roots(trust_set: TrustSet) -> Roots:
     settings.pop("CERTHOOK_DEBUG", None)
     if trust_set.config.cert_file is None:
         settings.pop("SSL_CERT_FILE", None)  # It names a file that certhook wrote for other programs.
+    ignored = [name for name in _ROOT_VARIABLES if os.environ.get(name)] if is_privileged() else []
+    overriding = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if settings.get(name)]
     all_sources = {**settings, "CERTHOOK_SOURCES": ",".join(_config.SOURCES), "CERTHOOK_MODE": "chain"}
     return Roots(
         [
             *((anchor, TRUSTED, ()) for anchor in trust_set.anchors),
+            *((_resolved(anchor), EXPIRED, ()) for anchor in trust_set.expired),
             *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.removed, *trust_set.rejected)),
             *((anchor, OFF, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
             *_excluded(trust_set, settings, read_trust_set(Config(all_sources)), read_trust_set(Config({}))),
-        ]
+        ],
+        trust_set.config.extra,
+        overriding if trust_set.config.overrides_system else (),
+        ignored,
+        _systems.current(),
     )
+
+
+def _resolved(anchor: Anchor) -> Anchor:
+    """Return *anchor* with the files that links lead to. These are the files that the user has to replace."""
+    listed = tuple(dict.fromkeys((source, os.path.realpath(path)) for source, path in anchor.listed))
+    return Anchor(anchor.certificate, listed, anchor.rejected_by, anchor.auxiliary)
 
 
 def _excluded(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import _ssl
+import contextlib
 import ssl
 import sys
 import warnings
-from typing import Any
+from typing import Any, Sequence
 
 from certhook import _api, _config
 from certhook._state import context_class_of
@@ -45,6 +46,31 @@ def stock_context() -> ssl.SSLContext:
     context: ssl.SSLContext = _with_default_flags(StockContext(ssl.PROTOCOL_TLS_CLIENT))
     unhooked("load_default_certs")(context)
     return context
+
+
+def named_context(cafile: str | None = None, capath: str | None = None) -> ssl.SSLContext:
+    """Return the context of a client that names a file or a directory of roots, with certhook.
+
+    :raises OSError: if the file cannot be read or contains no certificate
+    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CerthookWarning)
+        return _api.create_default_context(cafile=cafile, capath=capath)
+
+
+def require_alternative_name(context: ssl.SSLContext) -> None:
+    """Make *context* ignore the common name of a certificate without subject alternative name."""
+    with contextlib.suppress(AttributeError):  # LibreSSL, PyPy
+        context.hostname_checks_common_name = False
+
+
+def add_roots(context: ssl.SSLContext, roots: Sequence[bytes]) -> None:
+    """Make *context* also trust *roots*, certificates as DER."""
+    if roots:
+        # The method of the C class, because that of the Python class would load the whole compiled store.
+        cadata = b"".join(dict.fromkeys(roots))
+        _ssl._SSLContext.load_verify_locations(context, None, None, cadata)
 
 
 def permissive_context() -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from typing import Any, Iterator, NamedTuple
 
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.plaintext import REPLY_TIMEOUT, open_connection, start_tls
+from certhook.cli.check.proxies import Proxy
 from certhook.cli.check.recorder import Recorder, record
 from certhook.cli.check.target import Target
 
@@ -44,7 +45,7 @@ class Peer(NamedTuple):
 
 
 def connect(
-    target: Target, context: ssl.SSLContext, deadline: Deadline, proxy: str | None = None, request: bool = True
+    target: Target, context: ssl.SSLContext, deadline: Deadline, proxy: Proxy | None = None, request: bool = True
 ) -> Peer:
     """Connect to *target*, verify it with *context*, and disconnect.
 
@@ -75,7 +76,7 @@ def connect(
 
 @contextlib.contextmanager
 def _connection(
-    target: Target, context: ssl.SSLContext, deadline: Deadline, proxy: str | None
+    target: Target, context: ssl.SSLContext, deadline: Deadline, proxy: Proxy | None
 ) -> Iterator[ssl.SSLSocket]:
     with open_connection(target, deadline, proxy) as raw:
         if target.starttls:

@@ -6,14 +6,16 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Mapping, NamedTuple, Sequence
 
-from certhook.cli.check import contexts, handshake, unused
+from certhook.cli.check import clients, contexts, handshake, unused
 from certhook.cli.check.causes import Case, Diagnosis, diagnose
 from certhook.cli.check.causes.issuers import NO_ISSUER
 from certhook.cli.check.certificate import parse
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.handshake import Peer
+from certhook.cli.check.models import First
 from certhook.cli.check.plaintext import plaintext_reply
-from certhook.cli.check.target import Target, find_proxy
+from certhook.cli.check.proxies import Proxy, find
+from certhook.cli.check.target import Target
 
 if TYPE_CHECKING:
     import ssl
@@ -29,11 +31,13 @@ class LocalTrust(NamedTuple):
     :ivar roots: the known roots
     :ivar problems: the problems with settings and sources
     :ivar unknown_variables: variables that certhook does not support, each with a similar one or ""
+    :ivar additional: the roots of ``--ca`` as DER, which only this check trusts
     """
 
     roots: Roots
     problems: Sequence[Exception]
     unknown_variables: Mapping[str, str]
+    additional: Sequence[bytes] = ()
 
 
 class Probe(NamedTuple):
@@ -43,12 +47,14 @@ class Probe(NamedTuple):
     :ivar diagnosis: the cause of the failure, None if the server is verified
     :ivar stock_failure: the failure without certhook, None if it is verified or was not tried
     :ivar was_compared: whether *stock_failure* is known. Failures before TLS do not depend on certhook.
+    :ivar clients: the verdicts of real clients
     """
 
     case: Case
     diagnosis: Diagnosis | None
     stock_failure: Failure | None
     was_compared: bool
+    clients: Sequence[clients.Verdict] = ()
 
 
 class _Prober:
@@ -57,7 +63,7 @@ class _Prober:
     def __init__(self, target: Target, timeout: float) -> None:
         self.target = target
         self.deadline = Deadline(timeout)
-        self.proxy = find_proxy(target)
+        self.proxy = find(target)
 
     def try_context(self, context: ssl.SSLContext, request: bool = False) -> tuple[Peer | None, Failure | None]:
         """Connect with *context*. Return the peer or the failure."""
@@ -65,6 +71,14 @@ class _Prober:
             return handshake.connect(self.target, context, self.deadline, self.proxy, request), None
         except Failure as failure:
             return None, failure
+
+    def try_client(self, context: ssl.SSLContext, proxy: Proxy | None) -> Failure | None:
+        """Connect with the context and the proxy of a client. Return the failure."""
+        try:
+            handshake.connect(self.target, context, self.deadline, proxy, request=False)
+        except Failure as failure:
+            return failure
+        return None
 
     def without_strict(self, context: ssl.SSLContext, failure: Failure) -> tuple[Failure, bool]:
         """Retry a failed verification without the strict check.
@@ -85,6 +99,8 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
     """
     prober = _Prober(target, timeout)
     context = contexts.default_context()
+    contexts.add_roots(context, local.additional)
+    flags = context.verify_flags
     peer, failure = prober.try_context(context, request=True)
     valid_without_strict, certificate_requested, reply = False, False, b""
     if failure is not None and failure.step in ("verify", "tls") and failure.reason != "timeout":
@@ -92,12 +108,15 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
         certificate_requested = refusal is not None and refusal.certificate_requested
         if failure.step == "verify" and contexts.is_strict(context):
             failure, valid_without_strict = prober.without_strict(context, failure)
+            context.verify_flags = flags
         elif failure.step == "tls" and peer is None and not target.starttls:
             reply = plaintext_reply(target, prober.deadline, prober.proxy)
     stock_failure, was_compared = failure, failure is None or failure.step != "tls"
     if failure is None or failure.step == "verify":
         # This connection comes last: with a slow server, the time is better spent on the cause.
-        stock_failure = prober.try_context(contexts.stock_context())[1]
+        stock = contexts.stock_context()
+        contexts.add_roots(stock, local.additional)
+        stock_failure = prober.try_context(stock)[1]
     case = Case(
         host=target.host,
         port=target.port,
@@ -111,13 +130,21 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
         version=peer.version if peer else "",
         certificate_requested=certificate_requested,
         reply=reply,
-        proxy=prober.proxy,
+        proxy=prober.proxy.url if prober.proxy else None,
+        proxy_variable=prober.proxy.variable if prober.proxy else "",
         problems=local.problems,
         unknown_variables=local.unknown_variables,
     )
     if failure is not None and failure.step == "verify" and failure.code in NO_ISSUER:
         case = replace(case, unused=unused.search(case.path, case.roots, prober.deadline))
-    return Probe(case, diagnose(case) if failure else None, stock_failure if was_compared else None, was_compared)
+    first = First(target, context, prober.proxy, failure, case.chain[0] if case.chain else None, local.additional)
+    return Probe(
+        case,
+        diagnose(case) if failure else None,
+        stock_failure if was_compared else None,
+        was_compared,
+        clients.compare(first, prober.try_client, prober.deadline),
+    )
 
 
 def parse_chain(ders: Sequence[bytes]) -> list[x509.Certificate]:

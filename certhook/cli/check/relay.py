@@ -14,18 +14,27 @@ from certhook.cli.check.failure import Deadline
 _MAX_READ = 65536  # bytes
 
 
-def open_relay(raw: socket.socket, proxy_host: str, deadline: Deadline) -> socket.socket:
+def open_relay(
+    raw: socket.socket,
+    proxy_host: str,
+    handshake: Deadline,
+    deadline: Deadline,
+    context: ssl.SSLContext | None = None,
+) -> socket.socket:
     """Start TLS on *raw*, a connection to the proxy *proxy_host*, and relay it to a new socket.
 
     :mod:`ssl` wraps only plain sockets, so the TLS connection to the server cannot use the
     wrapped socket directly.
 
+    :param handshake: the deadline of the handshake
+    :param deadline: the deadline of the connection
+    :param context: verifies the proxy; default trust if it is None
     :returns: a plain socket; a thread copies its data to and from the TLS connection
     :raises OSError: if the handshake fails or the proxy is not verified
     :raises ValueError: if *proxy_host* is not a valid server name
     """
-    raw.settimeout(deadline.left())
-    secured = contexts.default_context().wrap_socket(raw, server_hostname=proxy_host)
+    raw.settimeout(handshake.left())
+    secured = (context or contexts.default_context()).wrap_socket(raw, server_hostname=proxy_host)
     local, remote = socket.socketpair()
     threading.Thread(target=relay, args=(secured, remote, deadline), daemon=True).start()
     return local

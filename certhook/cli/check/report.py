@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from certhook.cli import _terminal
 from certhook.cli._terminal import coloured, wrapped
+from certhook.cli.check.names import closest
 from certhook.cli.check.wording import join_first
 
 TYPE_CHECKING = False
@@ -16,15 +17,17 @@ _MARKS = {
     "NO CONNECTION:": _terminal.BAD,
     "Cause:": _terminal.BOLD,
     "What to do:": _terminal.BOLD,
+    "Hint:": _terminal.BOLD,
 }
 
 
 def render(check: dict[str, Any], colours: bool = False) -> str:
     """Return the text for *check*, the JSON object of one server.
 
-    The text is wrapped to 80 columns, except for commands.
+    The verdict is followed by its cause and the remedies, or by hints if the server is verified. The
+    details come last: the certificates, the error message, and the verdicts of other clients.
     """
-    lines = [*_headline(check), *_chain(check), *_cause(check), *_stock_verdict(check)]
+    lines = [*_headline(check), *_cause(check), *_hints(check), *_chain(check), *_error(check), *_other_verdicts(check)]
     return "\n".join(coloured(lines, _MARKS) if colours else lines)
 
 
@@ -34,10 +37,11 @@ def _headline(check: dict[str, Any]) -> list[str]:
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     properties += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     suffix = f" ({', '.join(properties)})" if properties else ""
-    return wrapped(f"{_verdict(check)}: {host}, port {check['port']}{suffix}")
+    return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
 
 
-def _verdict(check: dict[str, Any]) -> str:
+def verdict(check: dict[str, Any]) -> str:
+    """Return the verdict on a server, the first words of its report."""
     if check["verified"]:
         return "VERIFIED"
     # In any other step, the connection failed before or after the verification.
@@ -50,16 +54,16 @@ def _chain(check: dict[str, Any]) -> list[str]:
     for depth, link in enumerate(chain):
         indent = "  " + "   " * depth
         lines += wrapped(link["name"], f"{indent[:-3]}+- " if depth else indent, f"{indent}  ")
-        for detail in _details(link, is_last=is_complete and link is chain[-1]):
+        for detail in _details(link, check["host"], is_last=is_complete and link is chain[-1]):
             lines += wrapped(detail, f"{indent}  ", f"{indent}    ")
     if chain and not is_complete:
         lines += wrapped("(This Python cannot show the other certificates that the server sent.)", "  ", "  ")
     return lines
 
 
-def _details(link: dict[str, Any], is_last: bool) -> Iterator[str]:
+def _details(link: dict[str, Any], host: str, is_last: bool) -> Iterator[str]:
     if link["hosts"]:
-        yield f"issued for {join_first(link['hosts'], 3)}"
+        yield f"issued for {join_first(closest(host, link['hosts']), 3)}"
     if not link["sha256"]:
         yield "not sent by the server, and not in any source of root certificates"
         return
@@ -67,6 +71,8 @@ def _details(link: dict[str, Any], is_last: bool) -> Iterator[str]:
     yield from (f"distrusted by {path}" for path in link["distrusted_by"])
     yield from (f"excluded by {name}" for name in link["left_out_by"])
     yield from (f"listed by {listing['source']}: {listing['path']}" for listing in link["listed_by"])
+    if link["standing"] == "expired":
+        yield "ignored, because it has expired"
     if link["removed_in"] and not {listing["source"] for listing in link["listed_by"]} & {"bundled", "extra"}:
         yield f"removed from certifi's bundle in release {link['removed_in']}: requests, httpx and pip do not trust it"
     if is_last and not link["standing"]:
@@ -77,16 +83,36 @@ def _cause(check: dict[str, Any]) -> list[str]:
     cause = check["cause"]
     if not cause:
         return []
-    lines = ["", *wrapped(f"Cause: {cause['sentence']}", then="  "), "", "What to do:"]
+    lines = [*wrapped(f"Cause: {cause['sentence']}", then="  "), "", "What to do:"]
     for number, advice in enumerate(cause["advice"], 1):
-        text, _, command = advice.partition("\n")
+        text, _, commands = advice.partition("\n")
         lines += wrapped(f"{number}. {text}", "  ", "     ")
-        lines += [f"       {command}"] if command else []
-    return [*lines, "", *wrapped(f"Error message: {check['error']['text']}", then="  ")]
+        # A command is not wrapped: it must remain intact when it is copied.
+        lines += [f"       {command}" for command in commands.splitlines()]
+    return lines
+
+
+def _hints(check: dict[str, Any]) -> list[str]:
+    """Return the hints, after the clients that fail although certhook verifies the server."""
+    lines = _clients(check, verified=False) if check["verified"] else []
+    return lines + [line for hint in check["hints"] for line in wrapped(f"Hint: {hint}", then="  ")]
+
+
+def _error(check: dict[str, Any]) -> list[str]:
+    return ["", *wrapped(f"Error message: {check['error']['text']}", then="  ")] if check["cause"] else []
+
+
+def _other_verdicts(check: dict[str, Any]) -> list[str]:
+    lines = [*_stock_verdict(check), *_clients(check, verified=True)]
+    lines += [] if check["verified"] else _clients(check, verified=False)
+    return lines if check["cause"] or not lines else ["", *lines]
 
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:
     failure, verified = check["error_without_certhook"], check["verified"]
+    name = "Without certhook"
+    if check.get("verified_with_certhook") is not None:  # certhook is not active in this interpreter.
+        failure, name = check["error_with_certhook"], "With certhook"
     if not verified and check["error"]["step"] != "verify":
         return []  # No certificate was verified.
     if failure is None:
@@ -95,4 +121,18 @@ def _stock_verdict(check: dict[str, Any]) -> list[str]:
         text = f"not verified: {failure['text']}" if verified else "also not verified"
     else:
         text = f"unknown: {failure['text']}"
-    return ["", *wrapped(f"Without certhook: {text}", then="  ")]
+    return wrapped(f"{name}: {text}", then="  ")
+
+
+def _clients(check: dict[str, Any], verified: bool) -> list[str]:
+    """Return the other clients with the verdict *verified*, each with its reason or error message."""
+    lines: list[str] = []
+    for client in check.get("clients") or ():
+        if client["verified"] is not verified:
+            continue
+        verdict = "verifies this server" if client["verified"] else "fails"
+        text = f" because {client['reason']}" if client.get("reason") else ""
+        if not text and not client["verified"] and client.get("error"):
+            text = f": {client['error']}"
+        lines += wrapped(f"{client['client']}: {verdict}{text}", then="  ")
+    return lines

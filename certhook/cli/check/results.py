@@ -10,7 +10,9 @@ from certhook._sources import removed
 from certhook.cli.check.causes import Case
 from certhook.cli.check.certificate import display_name, host_names, is_self_issued
 from certhook.cli.check.chain import Root
+from certhook.cli.check.clients import Verdict
 from certhook.cli.check.failure import Failure
+from certhook.cli.check.hints import find_hints
 from certhook.cli.check.probe import Probe
 from certhook.cli.check.target import Target
 
@@ -31,9 +33,23 @@ def describe(target: Target, probe: Probe) -> dict[str, Any]:
         "chain": describe_chain(case),
         "chain_is_whole": case.chain_is_complete,
         "verified_without_certhook": probe.stock_failure is None if has_stock_verdict else None,
+        "hints": [] if diagnosis else find_hints(case),
         "cause": diagnosis and {**diagnosis._asdict(), "advice": list(diagnosis.advice)},
         "error": _describe_failure(case.failure if diagnosis else None),
         "error_without_certhook": _describe_failure(probe.stock_failure),
+        "connect_to": target.shown_address,
+        "clients": list(map(_describe_client, probe.clients)),
+    }
+
+
+def _describe_client(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "client": verdict.client,
+        "version": verdict.version,
+        "verified": verdict.verified,
+        "error": _describe_failure(verdict.failure),
+        "reason": verdict.reason or None,
+        "variables": list(verdict.variables),
     }
 
 

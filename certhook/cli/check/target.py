@@ -1,4 +1,4 @@
-"""The server to check, from the command line, and the proxy on the way to it."""
+"""The server to check, from the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from certhook._text import host_and_port, printable
 from certhook.cli.check.wording import MAX_LENGTH
@@ -43,6 +42,7 @@ class Target(NamedTuple):
     :ivar text: the scheme, host and port as the user typed them, without other parts, which may be secret
     :ivar protocol: the protocol inside TLS
     :ivar starttls: whether the connection starts without TLS
+    :ivar address: the host and port to connect to instead (``--connect-to``)
     """
 
     text: str
@@ -50,6 +50,26 @@ class Target(NamedTuple):
     port: int
     protocol: str
     starttls: bool
+    address: tuple[str, int] | None = None
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """The host and port to connect to."""
+        return self.address or (self.host, self.port)
+
+    @property
+    def shown_address(self) -> str | None:
+        """The address of ``--connect-to`` as text, None if the option is not given."""
+        if self.address is None:
+            return None
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def authority(self) -> str:
+        """The host, and the port unless it is the default and the user did not give it, as URLs contain them."""
+        is_default = self.port == 443 and not self.text.endswith(":443")
+        return self.ascii_host if is_default else f"{self.ascii_host}:{self.port}"
 
     @property
     def ascii_host(self) -> str:
@@ -87,6 +107,17 @@ def parse(text: str) -> Target:
     protocol, dash, _ = protocol.partition("-")
     shown = parts.netloc.rpartition("@")[2]
     return Target(f"{scheme}://{shown}" if scheme else shown, host, port, protocol, bool(dash))
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Parse the argument ``HOST:PORT`` of ``--connect-to``.
+
+    :raises ValueError: with a message for the user that contains no credentials
+    """
+    target = parse(text)
+    if "://" in text or not re.search(r":\d+$", target.text):
+        raise ValueError(f"'{target.text}' contains no port (expected for example 192.0.2.1:8443 or [::1]:8443)")
+    return target.host, target.port
 
 
 def _refuse_invalid(text: str, scheme: str, separator: str, rest: str) -> None:
@@ -127,13 +158,6 @@ def _validate_host(host: str) -> str:
     else:
         host.encode("idna")
     return host
-
-
-def find_proxy(target: Target) -> str | None:
-    """Return the HTTP proxy that urllib would use, from ``HTTPS_PROXY`` or the system's settings."""
-    if target.protocol != "https" or proxy_bypass(f"{target.host}:{target.port}"):
-        return None
-    return getproxies().get("https") or None
 
 
 def proxy_address(proxy: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import certhook
 from certhook import _api, _files
 from certhook._certificates import openssl
+from certhook._path_hints import explain
 from certhook._text import presentable
 from certhook.cli import _terminal, _writing
 from certhook.cli._terminal import CommandError
@@ -129,7 +130,8 @@ def _inspect_file(path: str) -> tuple[dict[str, Any], list[bytes]]:
             explanation = "It is a directory. Inspect the files in it, for example with a pattern such as *.pem."
             found.update(format="directory", explanation=explanation)
         else:
-            found["error"] = error.message
+            hint = explain(path) if isinstance(error.__cause__, FileNotFoundError) else ""
+            found["error"] = f"{error.message}: {hint}" if hint else error.message
         return found, []
     identified = formats.identify(data, "" if path == _STANDARD_INPUT else path)
     found.update(

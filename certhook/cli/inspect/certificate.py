@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-from certhook._certificates import extensions, names, x509
+from certhook._certificates import extension, names, x509
 from certhook._certificates.anchor import Anchor
 from certhook.cli._terminal import wrapped
 
@@ -65,7 +65,7 @@ def describe(der: bytes, trust: Trust, now: datetime | None = None) -> dict[str,
     """Return the JSON object of the certificate *der*, which is valid DER."""
     certificate = x509.Certificate(der)
     anchor = Anchor(certificate)
-    found = extensions.Extensions(der)
+    found = extension.Extensions(der)
     is_self_issued = names.is_self_issued(certificate)
     first, last = anchor.validity or (None, None)
     now = now or datetime.now(timezone.utc)
@@ -91,12 +91,12 @@ def _issuer(certificate: x509.Certificate) -> str:
         return f"#{certificate.issuer.hex()}"
 
 
-def _kind(found: extensions.Extensions, is_self_issued: bool) -> str:
+def _kind(found: extension.Extensions, is_self_issued: bool) -> str:
     if found.is_ca:
         return ROOT if is_self_issued else CA
     if is_self_issued and not found.hosts:
         return SELF_SIGNED
-    if found.hosts and extensions.is_for_servers(found.purposes):
+    if found.hosts and extension.is_for_servers(found.purposes):
         return SERVER
     return CLIENT if found.purposes and x509.CLIENT_AUTH in found.purposes else OTHER
 

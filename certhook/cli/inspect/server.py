@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from certhook._certificates import containers
+from certhook._certificates import container
 from certhook.cli._terminal import CommandError
-from certhook.cli.check import contexts, handshake
+from certhook.cli.check import contexts, handshake, proxies
 from certhook.cli.check import target as targets
 from certhook.cli.check.failure import Deadline, Failure
 
@@ -27,16 +27,16 @@ def inspect_server(text: str, timeout: float) -> tuple[dict[str, Any], list[byte
         raise CommandError(f"{error}; no such file exists either", _EXIT_USAGE) from None
     found: dict[str, Any] = {"target": target.text, "type": "server", "host": target.host, "port": target.port}
     found.update({"tls": None, "proxy": None, "chain_is_whole": None, "error": None})
-    proxy = targets.find_proxy(target)
+    proxy = proxies.find(target)
     if proxy:
-        found["proxy"] = targets.proxy_address(proxy)
+        found["proxy"] = proxy.address
     try:
         peer = handshake.connect(target, contexts.permissive_context(), Deadline(timeout), proxy, request=False)
     except Failure as failure:
         found["error"] = f"{failure.text}; no file has this name" if failure.step == "name" else failure.text
         return found, []
     found.update(tls=peer.version, chain_is_whole=peer.is_complete)
-    certificates = list(containers.valid(peer.chain))
+    certificates = list(container.valid(peer.chain))
     if not certificates:
         found["error"] = "the server sent no valid certificate"
     return found, certificates

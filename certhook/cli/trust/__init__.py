@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+from certhook._text import printable
 from certhook.cli import _systems, _terminal
 from certhook.cli.trust import candidates, commands, directory, native, removal, report, store
+from certhook.cli.trust.report import Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--undo", action="store_true", help=text)
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation, for scripts")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and change nothing")
+    _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -55,22 +58,31 @@ def run(options: argparse.Namespace) -> int:
     :returns: the exit status
     :raises CommandError: if that fails
     """
+    output = Output(_terminal.wants_json(options))
     system = _systems.current()
     if options.undo:
-        return removal.run(options.file, system, lambda question: _is_confirmed(options, question))
+        status = removal.run(output, options.file, system, lambda question: _is_confirmed(options, question))
+    else:
+        status = _run(options, output, system)
+    output.finish()
+    return status
+
+
+def _run(options: argparse.Namespace, output: Output, system: System | None) -> int:
     content = candidates.read(options.file)
     found = store.Store()
     content = content._replace(candidates=[_with_distrust(one, found) for one in content.candidates])
-    report.show_content(content, found)
+    report.show_content(output, content, found)
     roots = [one for one in content.candidates if not one.refusal]
     if not roots:
-        _terminal.complain(f"nothing was changed: {content.path} contains no root certificate that may be installed")
+        shown = printable(content.path)
+        _terminal.complain(f"nothing was changed: {shown} contains no root certificate that may be installed")
         return 1
     missing = [one for one in roots if not found.paths(one)]
     if not missing:
-        _terminal.show("Nothing to do: the system's store contains it already.")
+        output.show(["", "Nothing to do: the system's store contains it already."])
         return 0
-    return _install(options, system, content, missing)
+    return _install(options, output, system, content, missing)
 
 
 def _with_distrust(candidate: Candidate, found: Store) -> Candidate:
@@ -80,16 +92,19 @@ def _with_distrust(candidate: Candidate, found: Store) -> Candidate:
     return candidate._replace(refusal=f"This system distrusts it ({lists}), so that installing it has no effect.")
 
 
-def _install(options: argparse.Namespace, system: System | None, content: Content, roots: Sequence[Candidate]) -> int:
+def _install(
+    options: argparse.Namespace, output: Output, system: System | None, content: Content, roots: Sequence[Candidate]
+) -> int:
     if system is None:
-        report.show_unknown_system(content)
+        _terminal.complain("nothing was changed: certhook does not know how this system installs root certificates")
+        report.show_variable(output, content, "")
         return report.UNCHANGED
-    report.show_steps(system, report.install_steps(system, content, roots))
-    if not commands.is_privileged() or not system.update:
-        if not options.dry_run:
-            report.show_alternative(system, content)
-        return report.UNCHANGED
+    report.show_steps(output, system, report.install_steps(system, content, roots))
     if options.dry_run:
+        return report.UNCHANGED
+    if not commands.is_privileged() or not system.update:
+        report.complain_about_privileges(system)
+        report.show_variable(output, content, "Without these privileges, your ")
         return report.UNCHANGED
     program = commands.find(system)
     if not _is_confirmed(options, "Trust this CA for every server?"):
@@ -105,7 +120,7 @@ def _install(options: argparse.Namespace, system: System | None, content: Conten
         else:
             native.install(system, program, roots, verify)
             paths, names = [], [root.anchor.sha256 for root in roots]
-    report.show_installed(paths, names, store.is_overridden(roots))
+    report.show_installed(output, paths, names, store.is_overridden(roots))
     return 0
 
 
@@ -115,7 +130,8 @@ def _is_confirmed(options: argparse.Namespace, question: str) -> bool:
         return False
     if options.yes:
         return True
-    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+    is_terminal = sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()
+    if not is_terminal or _terminal.wants_json(options):
         _terminal.complain("nothing was changed: the confirmation requires a terminal; use --yes in scripts")
         return False
     try:

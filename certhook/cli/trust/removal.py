@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from certhook.cli._systems import System
-    from certhook.cli.trust.directory import Installed
+    from certhook.cli.trust.report import Output
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
-def run(argument: str, system: System | None, is_confirmed: Callable[[str], bool]) -> int:
+def run(output: Output, argument: str, system: System | None, is_confirmed: Callable[[str], bool]) -> int:
     """Remove the installed roots that *argument* names: a file, a SHA-256 fingerprint, or an installed file.
 
     :param is_confirmed: asks the user
@@ -32,11 +32,11 @@ def run(argument: str, system: System | None, is_confirmed: Callable[[str], bool
     if system is None or not system.update:
         raise CommandError("nothing was changed: certhook installs no root certificates on this system")
     if system.directory:
-        return _remove_files(argument, system, is_confirmed)
-    return _remove_native(argument, system, is_confirmed)
+        return _remove_files(output, argument, system, is_confirmed)
+    return _remove_native(output, argument, system, is_confirmed)
 
 
-def _remove_files(argument: str, system: System, is_confirmed: Callable[[str], bool]) -> int:
+def _remove_files(output: Output, argument: str, system: System, is_confirmed: Callable[[str], bool]) -> int:
     own = directory.installed(system)
     name = os.path.basename(argument)
     if argument in (name, f"{system.directory}/{name}") and directory.NAME.fullmatch(name):
@@ -47,38 +47,48 @@ def _remove_files(argument: str, system: System, is_confirmed: Callable[[str], b
         files = [file for file in own if file.candidate.anchor.sha256 in wanted]
     if not files:
         raise CommandError(_explain_missing(argument, wanted, system))
-    _show([file.candidate for file in files])
+    roots = [file.candidate for file in files]
     removals = [system.remove_commands(f"{system.directory}/{file.name}") for file in files]
-    report.show_steps(system, [*(steps[0] for steps in removals), removals[-1][-1]])
-    if not commands.is_privileged():
-        _terminal.complain("nothing was changed: this needs root privileges; run the commands above")
-        return report.UNCHANGED
-    program = commands.find(system)
-    if not is_confirmed("Remove it from the system's store?"):
+    steps = [*(one[0] for one in removals), removals[-1][-1]]  # The directory is processed once.
+    program = _prepare(output, system, roots, steps, is_confirmed)
+    if not program:
         return report.UNCHANGED
     directory.remove(system, program, files)
-    _report_removed([file.candidate for file in files], files, system)
+    _report_removed(output, roots, [f"{system.directory}/{file.name}" for file in files])
     return 0
 
 
-def _remove_native(argument: str, system: System, is_confirmed: Callable[[str], bool]) -> int:
+def _remove_native(output: Output, argument: str, system: System, is_confirmed: Callable[[str], bool]) -> int:
     wanted = _fingerprints(argument)
     # These systems do not record who installed a root. Public ones were not installed by certhook.
     roots = [Candidate(anchor) for anchor in Store().private_roots() if anchor.sha256 in wanted]
     if not roots:
         raise CommandError(_explain_missing(argument, wanted, system))
-    _show(roots)
-    file = printable(argument)
-    report.show_steps(system, [one for root in roots for one in system.remove_commands(file, native.sha1(root))])
-    if not commands.is_privileged():
-        _terminal.complain("nothing was changed: this needs administrator privileges; run the commands above")
-        return report.UNCHANGED
-    program = commands.find(system)
-    if not is_confirmed("Remove it from the system's store?"):
+    steps = [one for root in roots for one in system.remove_commands(printable(argument), native.sha1(root))]
+    program = _prepare(output, system, roots, steps, is_confirmed)
+    if not program:
         return report.UNCHANGED
     native.remove(system, program, roots)
-    _report_removed(roots, [], system)
+    _report_removed(output, roots, [])
     return 0
+
+
+def _prepare(
+    output: Output, system: System, roots: list[Candidate], steps: list[str], is_confirmed: Callable[[str], bool]
+) -> str:
+    """Show the roots and the steps, and ask the user.
+
+    :returns: the absolute path of the system's command, empty if nothing may be changed
+    """
+    found = Store()
+    lines = [line for root in roots for line in report.candidate_lines(root)]
+    output.show(lines, certificates=[report.as_json(root, found) for root in roots])
+    report.show_steps(output, system, steps)
+    if not commands.is_privileged():
+        report.complain_about_privileges(system)
+        return ""
+    program = commands.find(system)
+    return program if is_confirmed("Remove it from the system's store?") else ""
 
 
 def _fingerprints(argument: str) -> set[str]:
@@ -91,23 +101,19 @@ def _fingerprints(argument: str) -> set[str]:
 
 def _explain_missing(argument: str, wanted: set[str], system: System) -> str:
     message = f"nothing was changed: certhook installed no root certificate that matches {printable(argument)}"
-    listed = [root for root in map(Candidate, Store().private_roots()) if root.anchor.sha256 in wanted]
-    paths = [path for root in listed for path in Store().paths(root)]
+    found = Store()
+    listed = [root for root in map(Candidate, found.private_roots()) if root.anchor.sha256 in wanted]
+    paths = [path for root in listed for path in found.paths(root)]
     return f"{message}; another program or user added it to the system's store ({paths[0]})" if paths else message
 
 
-def _show(roots: list[Candidate]) -> None:
-    _terminal.show("\n".join(line for root in roots for line in report.candidate_lines(root)))
-
-
-def _report_removed(roots: list[Candidate], files: list[Installed], system: System) -> None:
-    lines = ["", *(f"Removed: {system.directory}/{file.name}" for file in files)] if files else ["", "Removed."]
+def _report_removed(output: Output, roots: list[Candidate], files: list[str]) -> None:
+    lines = ["", *(f"Removed: {file}" for file in files)]
     store = Store()
     for root in roots:
-        paths = store.paths(root)
-        if paths:
-            text = f'The system\'s store still contains "{root.name}", from another source: {paths[0]}'
+        for path in store.paths(root)[:1]:
+            text = f'The system\'s store still contains "{root.name}", from another source: {path}'
             lines += _terminal.wrapped(text)
     if not any(map(store.paths, roots)):
         lines.append("The system's store does not contain it any more.")
-    _terminal.show("\n".join(lines))
+    output.show(lines, changed=True, files=files)

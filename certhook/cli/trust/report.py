@@ -1,4 +1,4 @@
-"""The texts that ``certhook trust`` prints."""
+"""The texts and the JSON object that ``certhook trust`` prints."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import shlex
 
 from certhook._text import printable
 from certhook.cli import _systems, _terminal
-from certhook.cli.trust import commands, directory
+from certhook.cli.trust import directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Sequence
+    from typing import Any, Iterable, Sequence
 
     from certhook.cli._systems import System
     from certhook.cli.trust.candidates import Candidate, Content
@@ -23,36 +23,66 @@ UNCHANGED = 3
 _INDENTATION = "    "
 
 
-def show_content(content: Content, store: Store) -> None:
+class Output:
+    """Standard output: text that is printed at once, or one JSON object at the end.
+
+    :ivar is_json: whether the user gave ``--json``
+    :ivar facts: the JSON object
+    """
+
+    def __init__(self, is_json: bool) -> None:
+        self.is_json = is_json
+        self.facts: dict[str, Any] = {"changed": False, "certificates": [], "commands": [], "files": []}
+
+    def show(self, lines: Iterable[str], **facts: object) -> None:
+        """Print *lines*, or add *facts* to the JSON object."""
+        self.facts.update(facts)
+        if not self.is_json:
+            _terminal.show("\n".join(lines))
+
+    def finish(self) -> None:
+        """Print the JSON object."""
+        if self.is_json:
+            _terminal.show_json(self.facts)
+
+
+def show_content(output: Output, content: Content, store: Store) -> None:
     """Print every certificate of the file."""
     count = len(content.candidates)
-    shown = printable(content.path)
-    lines = [f"{shown} contains {count} certificate{'' if count == 1 else 's'}{_and_key(content)}:"]
+    key = " and a private key, which is not copied" if content.has_key else ""
+    lines = [f"{printable(content.path)} contains {count} certificate{'' if count == 1 else 's'}{key}:"]
     for one in content.candidates:
-        lines += ["", *candidate_lines(one)]
         facts = [
-            "" if not one.refusal else f"Not installed: {one.refusal}",
+            f"Not installed: {one.refusal}" if one.refusal else "",
             f"Warning: {one.warning}" if one.warning else "",
             *(f"In the system's store already: {path}" for path in store.paths(one)[:1]),
         ]
+        lines += ["", *candidate_lines(one)]
         for fact in filter(None, facts):
             lines += _terminal.wrapped(fact, _INDENTATION, _INDENTATION)
-    _terminal.show("\n".join(lines))
-
-
-def _and_key(content: Content) -> str:
-    return " and a private key, which is not copied" if content.has_key else ""
+    output.show(lines, certificates=[as_json(one, store) for one in content.candidates])
 
 
 def candidate_lines(candidate: Candidate) -> list[str]:
     """Return the name, the validity and the fingerprint of a certificate."""
     first, last = candidate.anchor.validity or (None, None)
-    return [
-        f"  {candidate.full_name}",
-        f"{_INDENTATION}valid from {first.date() if first else '(unreadable)'} to "
-        f"{last.date() if last else '(unreadable)'}",
-        f"{_INDENTATION}SHA-256 {candidate.anchor.sha256}",
-    ]
+    dates = f"valid from {first.date() if first else '(unreadable)'} to {last.date() if last else '(unreadable)'}"
+    texts = [dates, f"SHA-256 {candidate.anchor.sha256}"]
+    return [f"  {candidate.full_name}", *(f"{_INDENTATION}{text}" for text in texts)]
+
+
+def as_json(candidate: Candidate, store: Store) -> dict[str, Any]:
+    """Return a certificate as a JSON object: ``refusal`` is empty if it may be installed."""
+    first, last = candidate.anchor.validity or (None, None)
+    return {
+        "subject": candidate.anchor.subject,
+        "sha256": candidate.anchor.sha256,
+        "not_before": first and first.isoformat(),
+        "not_after": last and last.isoformat(),
+        "refusal": candidate.refusal,
+        "warning": candidate.warning,
+        "system_store": store.paths(candidate),
+    }
 
 
 def install_steps(system: System, content: Content, roots: Sequence[Candidate]) -> list[str]:
@@ -80,53 +110,45 @@ def package_steps(system: System) -> list[str]:
     return [system.elevated(system.package.split())] if is_missing else []
 
 
-def show_steps(system: System, steps: Iterable[str]) -> None:
+def show_steps(output: Output, system: System, steps: Sequence[str]) -> None:
     """Print *steps*, which are not wrapped, so that they can be copied."""
     lines = [f"  {line}" if "\n" not in step else line for step in steps for line in step.split("\n")]
-    _terminal.show("\n".join(["", f"Steps on {printable(system.name)}:", *lines]))
+    output.show(["", f"Steps on {printable(system.name)}:", *lines], commands=[*steps])
 
 
-def show_alternative(system: System, content: Content) -> None:
-    """Print why nothing was changed, and the variable that needs no privileges."""
+def complain_about_privileges(system: System) -> None:
+    """Print why nothing was changed."""
     if not system.update:
-        reason = "nothing was changed: the store of NixOS is part of its configuration; add the line above to it"
+        reason = "the store of NixOS is part of its configuration; add the line above to it"
     elif system.family == "windows":
-        reason = "nothing was changed: run the command in a terminal that was started as administrator"
+        reason = "run the command in a terminal that was started as administrator"
     else:
-        reason = "nothing was changed: this needs root privileges; run the commands above"
-    _terminal.complain(reason)
-    _show_variable(content)
+        reason = "this needs root privileges; run the commands above"
+    _terminal.complain(f"nothing was changed: {reason}")
 
 
-def _show_variable(content: Content) -> None:
-    path = os.path.abspath(content.path)
-    if os.path.isfile(path) and not commands.is_privileged():
-        setting = f"export CERTHOOK_EXTRA_CA_CERTS={shlex.quote(printable(path))}"
-        if os.name == "nt":
-            setting = f"setx CERTHOOK_EXTRA_CA_CERTS {printable(path)}"
-        text = "Without these privileges, your Python programs with certhook trust it with:"
-        _terminal.show("\n".join(["", *_terminal.wrapped(text), f"  {setting}"]))
+def show_variable(output: Output, content: Content, condition: str) -> None:
+    """Print the variable that makes Python programs trust the file under a *condition*."""
+    path = printable(os.path.abspath(content.path))
+    if os.path.isfile(path):
+        setting = f"setx CERTHOOK_EXTRA_CA_CERTS {path}"
+        if os.name != "nt":
+            setting = f"export CERTHOOK_EXTRA_CA_CERTS={shlex.quote(path)}"
+        output.show(
+            ["", *_terminal.wrapped(f"{condition}Python programs with certhook trust it with:"), f"  {setting}"]
+        )
 
 
-def show_unknown_system(content: Content) -> None:
-    """Print that the system is unknown, and the variable for Python programs."""
-    _terminal.complain("nothing was changed: certhook does not know how this system installs root certificates")
-    path = shlex.quote(printable(os.path.abspath(content.path)))
-    text = "Python programs with certhook trust it with:"
-    _terminal.show("\n".join(["", text, f"  export CERTHOOK_EXTRA_CA_CERTS={path}"]))
-
-
-def show_installed(paths: Sequence[str], names: Sequence[str], variables: str) -> None:
+def show_installed(output: Output, paths: Sequence[str], names: Sequence[str], variables: str) -> None:
     """Print the result of an installation.
 
+    :param paths: the files that were written
     :param names: the arguments of ``--undo``
     :param variables: the variables because of which programs in this environment do not trust the roots
     """
-    lines = ["", *(f"Installed: {path}" for path in paths)] if paths else ["", "Installed."]
+    text = "The system's store contains it: Python programs with certhook trust it now."
     if variables:
         text = f"The system's store contains it now, but programs in this environment ignore it because of {variables}."
-    else:
-        text = "The system's store contains it: Python programs with certhook trust it now."
-    lines += _terminal.wrapped(text)
+    lines = ["", *(f"Installed: {path}" for path in paths), *_terminal.wrapped(text)]
     lines += [f"To remove it: certhook trust --undo {name}" for name in names]
-    _terminal.show("\n".join(lines))
+    output.show(lines, changed=True, files=[*paths])

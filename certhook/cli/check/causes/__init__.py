@@ -8,7 +8,18 @@ that applies is the result.
 
 from __future__ import annotations
 
-from certhook.cli.check.causes import certificates, connection, dates, form, handshake, issuers, trust, unused
+from certhook.cli.check.causes import (
+    certificates,
+    connection,
+    dates,
+    form,
+    handshake,
+    issuers,
+    proxies,
+    trust,
+    unknown,
+    unused,
+)
 from certhook.cli.check.causes.case import Case
 from certhook.cli.check.causes.cause import Cause, Diagnosis
 
@@ -26,6 +37,7 @@ _OTHER = Cause(
 
 #: All causes, in the order in which they are tried. The last one always applies.
 CAUSES = (
+    *proxies.CAUSES,
     *connection.CAUSES,
     *handshake.CAUSES,
     *form.CAUSES,
@@ -35,6 +47,7 @@ CAUSES = (
     *trust.CAUSES,
     *unused.POSSIBLE_CAUSES,
     *issuers.CAUSES,
+    *unknown.CAUSES,
     _OTHER,
 )
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from cryptography import x509
 
+from certhook._text import printable
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
+from certhook.cli.check.causes.issuers import NO_ISSUER
 from certhook.cli.check.certificate import (
     extension,
     host_names,
     is_ca,
+    is_self_issued,
     key_size,
     key_usages,
     lacks_extension,
@@ -19,6 +20,8 @@ from certhook.cli.check.certificate import (
     quoted_name,
     signature_hash,
 )
+from certhook.cli.check.chain import TRUSTED
+from certhook.cli.check.names import closest, explain_mismatch, is_address, is_public
 from certhook.cli.check.wording import join_first
 
 # X509_V_ERR_* in OpenSSL's x509_vfy.h.
@@ -30,23 +33,29 @@ _TLS_KEY_USAGES = {"digitalSignature", "keyEncipherment", "keyAgreement"}
 
 
 def _names(case: Case) -> Facts:
-    names = host_names(case.chain[0]) if case.chain else []
+    names = closest(case.host, host_names(case.chain[0])) if case.chain else []
     usable = [name for name in names if "*" not in name]
     finding = f"is valid for {join_first(names)}, but not" if names else "contains no host name, so it is not valid"
-    return {"usable": join_first(usable), "finding": finding}
+    reason = explain_mismatch(case.host, names)
+    return {
+        "usable": join_first(usable),
+        "finding": finding,
+        "reason": f" {reason}" if reason else "",
+        "address": case.host if is_address(case.host) else "",
+        "name": "" if is_address(case.host) else case.host,
+        "public": case.host if is_public(case.host) else "",
+    }
 
 
 def _address_as_name(case: Case) -> Facts | None:
-    """The certificate contains the address as a DNS name, where it has no effect (:rfc:`6125`)."""
-    return {} if case.chain and _is_address(case.host) and case.host in host_names(case.chain[0]) else None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    """The certificate contains the address as a name, where it has no effect (:rfc:`6125`)."""
+    if not case.chain or not is_address(case.host) or case.host not in host_names(case.chain[0]):
+        return None
+    has_names = extension(case.chain[0], x509.SubjectAlternativeName) is not None
+    return {
+        "place": "a DNS name" if has_names else "a common name (CN)",
+        "entry": f"'DNS:{case.host}'" if has_names else "the common name",
+    }
 
 
 def _weakness(case: Case) -> Facts:
@@ -70,7 +79,7 @@ def _constraints(case: Case) -> Facts:
         return {"ca": f"in the certificate chain of {case.host}", "only": "", "name": case.host}
     permitted = permitted_names(limited)
     # Another name in the same certificate may be outside the constraints.
-    names = [name for name in host_names(case.chain[0]) if not _is_address(name)]
+    names = [name for name in host_names(case.chain[0]) if not is_address(name)]
     outside = [name for name in names if permitted and not _is_permitted(name, permitted)]
     name = case.host if not outside or not _is_permitted(case.host, permitted) else outside[0]
     return {
@@ -84,6 +93,47 @@ def _is_permitted(name: str, permitted: list[str]) -> bool:
     name = name.lower().lstrip("*.")
     domains = [domain.lower().lstrip(".") for domain in permitted]
     return any(name == domain or name.endswith(f".{domain}") for domain in domains)
+
+
+def _not_a_ca(case: Case) -> Facts | None:
+    """A certificate above the server's own may not issue the one below it."""
+    for depth, certificate in enumerate(case.path[1:]):
+        reason = _obstacle(certificate, depth)
+        if reason:
+            break
+    else:
+        if case.failure.code in NO_ISSUER:
+            return None
+        return {"ca": "A certificate", "reason": "", "own": "", "root": "", "sender": case.host}
+    is_trusted = case.root is not None and case.root.certificate == certificate and case.root.standing == TRUSTED
+    where = ", ".join(printable(path) for _, path in case.root.anchor.listed) if case.root and is_trusted else ""
+    return {
+        "ca": f"The certificate of {quoted_name(certificate.subject)}",
+        "reason": f": {reason}",
+        "own": "" if is_trusted else quoted_name(certificate.subject),
+        "root": where,
+        "sender": "",
+    }
+
+
+def _obstacle(certificate: x509.Certificate, depth: int) -> str:
+    """Return why *certificate* may not issue the one below it, "" if it may.
+
+    :param depth: the number of CA certificates between it and the server's certificate
+    """
+    usages = key_usages(certificate)
+    constraints = extension(certificate, x509.BasicConstraints)
+    if constraints is not None and not constraints.ca:
+        return "it is marked as the certificate of a server or a person, not of a CA (CA:FALSE)"
+    if usages is not None and "keyCertSign" not in usages:
+        return "the list of its permitted uses (key usage) does not contain the signing of certificates (keyCertSign)"
+    if constraints is None and usages is None and not is_self_issued(certificate):
+        return "it is not marked as the certificate of a CA (basic constraints with CA:TRUE)"
+    if constraints is not None and constraints.path_length is not None and constraints.path_length < depth:
+        limit = constraints.path_length
+        allowed = "no other CA" if not limit else "only one other CA" if limit == 1 else f"only {limit} other CAs"
+        return f"it permits {allowed} between itself and a server (path length), but the chain contains {depth}"
+    return ""
 
 
 def _wrong_purpose(case: Case) -> Facts:
@@ -115,22 +165,26 @@ def _wrong_signature(case: Case) -> Facts:
 CAUSES = (
     Cause(
         "address-as-name",
-        "The certificate contains {host} as a DNS name, but {host} is an IP address. Programs accept an IP address "
-        "only in an entry of the type IP.",
+        "The certificate contains {host} as {place}, but {host} is an IP address. Programs accept an IP address "
+        "only in an entry of the type IP (subject alternative name).",
         (
             "Ask the server's administrator to replace the certificate by one that contains 'IP:{host}' instead of "
-            "'DNS:{host}'.",
+            "{entry}.",
         ),
         codes=(62, 64),
         facts=_address_as_name,
     ),
     Cause(
         "wrong-host",
-        "The certificate {finding} for {host}.",
+        "The certificate {finding} for {host}.{reason}",
         (
             "If this is the intended server, use one of these names: {usable}.",
-            "To use the name {host}, ask the server's administrator to get a certificate for it.",
-            "If this network requires a login (hotel, train), log in with a browser first.",
+            "To use the name {name}, ask the server's administrator to get a certificate for it, or to configure the "
+            "one that the server has for this name.",
+            "To use the address {address}, ask the server's administrator to get a certificate that contains "
+            "'IP:{address}'.",
+            "If this network requires a login (hotel, train), log in with a browser first: it may have redirected "
+            "{public}.",
         ),
         codes=(62, 64),
         facts=_names,
@@ -154,13 +208,18 @@ CAUSES = (
     ),
     Cause(
         "not-a-ca",
-        "A certificate in the certificate chain of {host} was used to issue another one, but is not permitted to issue "
-        "certificates ({message}).",
+        "{ca} was used to issue another one in the certificate chain of {host}, but it may not issue it{reason}.",
         (
-            "Ask the server's administrator to get a certificate from a certificate authority (CA), and to install it "
-            "together with the CA's intermediate certificates.",
+            "Replace this root certificate ({root}) by one that may issue certificates. If it is your own certificate "
+            "authority (CA), create its root certificate again with the same key, and with the extensions "
+            "'basicConstraints=critical,CA:TRUE' and 'keyUsage=critical,keyCertSign,cRLSign'.",
+            "Ask the server's administrator to get a certificate that was not issued with {own}, but directly with an "
+            "intermediate certificate of a certificate authority (CA), and to install both.",
+            "Ask the administrator of {sender} to get a certificate from a certificate authority (CA), and to install "
+            "it together with the CA's intermediate certificates.",
         ),
-        codes=(24, 25, 32, 37, 79),
+        codes=(24, 25, 32, 37, 79, *NO_ISSUER),
+        facts=_not_a_ca,
     ),
     Cause(
         "wrong-key-usage",

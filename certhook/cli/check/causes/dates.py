@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from cryptography import x509
 
+from certhook._text import printable
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.certificate import is_self_issued, quoted_name
@@ -52,7 +53,15 @@ def _outdated_root(case: Case) -> Facts | None:
     certificate, when = _outdated(case)
     if certificate is None or not is_self_issued(certificate):
         return None
-    return {"when": when, "root": quoted_name(certificate.subject)}
+    return {"when": when, "root": quoted_name(certificate.subject), **_file(case, certificate)}
+
+
+def _file(case: Case, certificate: x509.Certificate) -> Facts:
+    """Return the file of this machine that contains *certificate*, if the server did not send it."""
+    root = case.root
+    if root is None or root.certificate != certificate or certificate in case.chain:
+        return {"file": ""}
+    return {"file": " and ".join(dict.fromkeys(printable(path) for _, path in root.anchor.listed))}
 
 
 def _outdated_issuer(case: Case) -> Facts:
@@ -60,7 +69,13 @@ def _outdated_issuer(case: Case) -> Facts:
     # The server did not send it, or this Python cannot show it.
     ca = "a CA" if certificate is None else f"{quoted_name(certificate.subject)}, a CA"
     comma = "" if certificate is None else ","
-    return {"when": when, "ca": f"{ca} in the certificate chain of {case.host}{comma}"}
+    file = _file(case, certificate)["file"] if certificate is not None else ""
+    return {
+        "when": when,
+        "ca": f"{ca} in the certificate chain of {case.host}{comma}",
+        "file": file,
+        "sender": "" if file else case.host,
+    }
 
 
 _CHECK_CLOCK = "Check the clock of this machine. It is set to {now}."
@@ -95,10 +110,12 @@ CAUSES = (
         "root-expired",
         "The root certificate {root} at the end of the certificate chain of {host} expired{when}.",
         (
-            "The certificate authority (CA) may have a newer root certificate: update the system's certificates, and "
-            "run 'pip install --upgrade certifi'.",
-            "If that does not help, inform the server's administrator, or your IT department if it is your company's "
-            "CA.",
+            "If it is a public certificate authority (CA), it probably has a newer root certificate. Update the public "
+            "roots of this machine:\n{update}",
+            "If it is your company's CA, ask your IT department for the current root certificate, and replace the "
+            "expired one in {file}.",
+            "If that does not help, ask the server's administrator to install a current certificate chain "
+            "(fullchain.pem): the server may send a certificate that refers to the expired root.",
             _CHECK_CLOCK,
         ),
         codes=(_EXPIRED,),
@@ -108,7 +125,10 @@ CAUSES = (
         "issuer-expired",
         "The certificate of {ca} expired{when}.",
         (
-            "Ask the server's administrator to install a current certificate of that certificate authority (CA).",
+            "Replace the expired certificate in {file}, a file of this machine, by the current one of that "
+            "certificate authority (CA), or delete it if the server sends the current one.",
+            "Ask the administrator of {sender} to install the current certificate chain (fullchain.pem), without this "
+            "expired certificate.",
             _CHECK_CLOCK,
         ),
         codes=(_EXPIRED,),

@@ -1,44 +1,68 @@
-"""Causes for an issuer that is not trusted: self-signed, missing, replaced, intercepting and unknown ones."""
+"""Causes for a missing, replaced, expired or unsuitable issuer between the server's certificate and a root."""
 
 from __future__ import annotations
 
-import ipaddress
+from cryptography import x509
 
 from certhook._text import printable
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.certificate import (
+    identifier_mismatch,
     is_ca,
     is_from_public_ca,
     is_self_issued,
     issuer_url,
+    normalized_name,
     organizations,
     quoted_name,
 )
-from certhook.cli.check.chain import TRUSTED
-from certhook.cli.check.wording import MAX_LENGTH, join_first, set_command
+from certhook.cli.check.chain import EXPIRED, TRUSTED
+from certhook.cli.check.wording import date, set_command, trust_remedies
 
 # X509_V_ERR_* in OpenSSL's x509_vfy.h: no trusted root issued the last certificate of the chain.
 NO_ISSUER = (2, 18, 19, 20, 21, 27)
 SELF_SIGNED = 18
 
-# Words in the certificates of products that intercept TLS.
-_INTERCEPTORS = (
-    "avast", "barracuda", "bitdefender", "blue coat", "bluecoat", "cato networks", "charles proxy", "check point",
-    "cisco umbrella", "do_not_trust", "eset ssl", "fiddler", "forcepoint", "fortigate", "fortinet",
-    "gateway ca - cloudflare", "iboss", "kaspersky", "mcafee web", "menlo security", "mitmproxy", "netskope",
-    "palo alto", "portswigger", "skyhigh", "sonicwall", "sophos", "squid", "watchguard", "websense", "zscaler",
-)  # fmt: skip
-# Domains whose certificates are from public CAs.
-_PUBLIC_DOMAINS = ("pypi.org", "pythonhosted.org", "python.org", "github.com", "google.com", "microsoft.com",
-                   "npmjs.org")  # fmt: skip
-_PRIVATE_SUFFIXES = ("local", "localhost", "localdomain", "internal", "intranet", "lan", "corp", "home", "private",
-                     "test", "example", "invalid", "arpa")  # fmt: skip
+
+def issuer_of(case: Case) -> str:
+    """Return the name of the issuer of the last known certificate, in quotes."""
+    return quoted_name(case.path[-1].issuer) if case.chain else "an unknown certificate authority (CA)"
+
+
+def other_edition(case: Case) -> Facts | None:
+    """The trusted root signed the certificate below it, but the identifier in that certificate excludes this edition.
+
+    OpenSSL then does not accept the root (X509_check_akid).
+    """
+    path, root = case.path, case.root
+    if root is None or root.standing != TRUSTED or len(path) < 2:
+        return None
+    part = identifier_mismatch(path[-2], path[-1])
+    if not part:
+        return None
+    wanted = _wanted_edition(path[-2]) if part == "serial number" else ", from which the server's certificate is"
+    return {
+        "issuer": quoted_name(root.certificate.subject),
+        "where": ", ".join(dict.fromkeys(printable(path) for _, path in root.anchor.listed)),
+        "below": quoted_name(path[-2].subject),
+        "difference": part,
+        "wanted": wanted,
+    }
+
+
+def _wanted_edition(certificate: x509.Certificate) -> str:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except Exception:  # A malformed extension.
+        return ""
+    number = found.authority_cert_serial_number
+    return "" if number is None else f" with the serial number {number:X}"
 
 
 def replaced_root(case: Case) -> Facts | None:
     """A trusted root has the same name as the issuer, but another key."""
-    if not case.chain:
+    if not case.chain or (case.root is not None and case.root.standing in (TRUSTED, EXPIRED)):
         return None
     top = case.path[-1]
     anchor = case.roots.find_trusted(top.issuer)
@@ -47,15 +71,35 @@ def replaced_root(case: Case) -> Facts | None:
     return {"issuer": quoted_name(top.issuer), "where": ", ".join([path for _, path in anchor.listed])}
 
 
-def _self_signed(case: Case) -> Facts:
-    return {"mistyped": _mistyped(case)}
+def _expired_copy(case: Case) -> Facts | None:
+    """Only an expired copy of the intermediate certificate is available, in a file of this machine."""
+    root = case.root
+    if root is None or root.standing != EXPIRED:
+        return None
+    files = dict.fromkeys(printable(path) for _, path in root.anchor.listed)
+    return {
+        "ca": quoted_name(root.certificate.subject),
+        "file": " and ".join(files),
+        "date": date(root.certificate.not_valid_after_utc),
+    }
 
 
 def _not_a_root(case: Case) -> Facts | None:
     root = case.root
     if root is None or root.standing != TRUSTED or is_self_issued(root.certificate):
         return None
-    return {"ca": quoted_name(root.certificate.subject), "issuer": quoted_name(root.certificate.issuer)}
+    is_own = root.certificate == case.chain[0] and not is_ca(root.certificate)
+    return {
+        "ca": quoted_name(root.certificate.subject),
+        "kind": "the certificate of the server itself" if is_own else "an intermediate certificate",
+        "issuer": quoted_name(root.certificate.issuer),
+    }
+
+
+def is_certainly_incomplete(case: Case) -> bool:
+    """Return whether the server certainly omits an intermediate certificate."""
+    found = missing_intermediate(case)
+    return found is not None and not found["maybe_root"]
 
 
 def missing_intermediate(case: Case) -> Facts | None:
@@ -63,137 +107,94 @@ def missing_intermediate(case: Case) -> Facts | None:
     if not case.chain or not case.chain_is_complete or is_self_issued(case.path[-1]):
         return None
     path, top = case.path, case.path[-1]
-    has_other_ca = any(is_ca(one) for one in case.chain if one not in path)
-    is_certain = len(path) == 1 and is_from_public_ca(top)
+    others = [one for one in case.chain if one not in path and is_ca(one)]
+    is_public = len(path) == 1 and is_from_public_ca(top)
     is_known = len(path) == 1 and any(map(case.roots.has_organization, organizations(top.issuer)))
-    if not (is_certain or has_other_ca or is_known):
+    looks_like_root = "root" in quoted_name(top.issuer).lower()
+    is_certain = is_public or bool(others and not looks_like_root)
+    if not is_certain and (looks_like_root or not (others or is_known)):
         return None
+    namesakes = [one for one in others if normalized_name(one.subject) == normalized_name(top.issuer)]
     return {
         "issuer": quoted_name(top.issuer),
-        "probably": "" if is_certain else "probably ",
+        "probably": "" if is_public else "probably ",
+        "instead": " It sends a certificate with this name, but with another key." if namesakes else "",
         "url": issuer_url(top),
+        "maybe_root": "" if is_certain else quoted_name(top.issuer),
     }
 
 
-def interception(case: Case) -> Facts | None:
-    """The certificate of a public name is from an unknown CA, and a product, the domain or a proxy gives a reason."""
-    if not case.chain or not _is_public(case.host) or any(map(is_from_public_ca, case.chain)):
-        return None
-    top = case.path[-1]
-    names = f"{top.subject.rfc4514_string()} {top.issuer.rfc4514_string()}".lower()
-    is_product = any(word in names for word in _INTERCEPTORS)
-    is_public_domain = any(case.host == domain or case.host.endswith(f".{domain}") for domain in _PUBLIC_DOMAINS)
-    if not (is_product or is_public_domain or case.proxy):
-        return None
-    via = f" The connection uses the proxy {case.facts['proxy']}." if case.proxy else ""
-    return {"issuer": quoted_name(top.issuer), "via": via, "mistyped": _mistyped(case)}
-
-
-def _is_public(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return "." in host and host.rpartition(".")[2] not in _PRIVATE_SUFFIXES
-    return False
-
-
-def _unknown_root(case: Case) -> Facts:
-    issuer = quoted_name(case.path[-1].issuer) if case.chain else "an unknown certificate authority (CA)"
-    unseen = (
-        " This Python cannot show the other certificates that the server sent." if not case.chain_is_complete else ""
-    )
-    return {"issuer": issuer, "unseen": unseen, "mistyped": _mistyped(case)}
-
-
-def _mistyped(case: Case) -> str:
-    """Return the variables that certhook does not support, each with the one that the user probably meant."""
-    return join_first(
-        [
-            printable(name, MAX_LENGTH) + (f" (did you mean {similar}?)" if similar else "")
-            for name, similar in case.unknown_variables.items()
-        ]
-    )
-
-
-_TRUST_IT = f"add it to the trusted root certificates:\n{set_command('CERTHOOK_EXTRA_CA_CERTS=/path/to/that/file.pem')}"
-_CORRECT_NAME = "Correct the name of this environment variable, which has no effect: {mistyped}"
-
 CAUSES = (
+    Cause(
+        "other-edition",
+        "The certificate of {below} requires another edition of the root certificate of {issuer} than the one that is "
+        "trusted here ({where}). Both have the same name and key, but another {difference}.",
+        (
+            *trust_remedies(
+                "Ask the administrator of that certificate authority (CA) for the other edition of its root "
+                "certificate{wanted}. Get it"
+            ),
+            "Or ask the server's administrator to renew the certificate of {below}, so that it fits the edition that "
+            "is trusted here.",
+        ),
+        codes=NO_ISSUER,
+        facts=other_edition,
+    ),
     Cause(
         "root-made-anew",
         "The certificate chain of {host} leads to {issuer}. A root certificate with this name is trusted here "
         "({where}), but its key differs: the certificate authority (CA) has a new root certificate, or the certificate "
         "is forged.",
         (
-            "If it is your own or your company's CA, get its current root certificate from its administrator (not from "
-            f"this connection). Replace the old certificate with it, or {_TRUST_IT}",
+            *trust_remedies(
+                "If it is your own or your company's CA, get its current root certificate from its administrator (not "
+                "from this connection)"
+            ),
+            "Then remove the old certificate, so that programs do not find it first.",
             "If you do not expect a new root certificate, do not continue, and inform the server's administrator.",
         ),
         codes=NO_ISSUER,
         facts=replaced_root,
     ),
     Cause(
-        "self-signed",
-        "{host} uses a self-signed certificate. Anyone can create such a certificate, so it proves no identity.",
+        "expired-copy",
+        "The certificate of {ca}, which connects the certificate of {host} to a root, expired on {date}. It is in a "
+        "file of this machine: {file}. The server does not send a current one.",
         (
-            _CORRECT_NAME,
-            "Ask the server's administrator to get a certificate from a certificate authority (CA).",
-            f"If it is your own server, copy its certificate from its disk (not from this connection), and {_TRUST_IT}",
+            "Replace the certificate in {file} by the current one from the administrator of that certificate authority "
+            "(CA), or delete it if the server sends it in the future.",
+            "Ask the server's administrator to install the complete certificate chain (often fullchain.pem, or a 'CA "
+            "bundle'), so that no copy is necessary here.",
         ),
-        codes=(SELF_SIGNED,),  # The code is sufficient, even if this Python cannot show the certificate.
-        facts=_self_signed,
+        codes=NO_ISSUER,
+        facts=_expired_copy,
     ),
     Cause(
         "not-a-root",
-        "{ca} is trusted here, but it is an intermediate certificate, not a root certificate. Before Python 3.13, its "
-        "issuer {issuer} must be trusted as well.",
-        (
-            "Get the root certificate of {issuer} from the source of the intermediate certificate (not from this "
-            "connection), and " + _TRUST_IT,
+        "{ca} is trusted here, but it is {kind}, not a root certificate. Before Python 3.13, its issuer {issuer} must "
+        "be trusted as well.",
+        trust_remedies(
+            "Get the root certificate of {issuer} from its administrator (not from this connection)",
         ),
-        codes=(2, 20),
+        codes=(2, 20, 21),
         facts=_not_a_root,
     ),
     Cause(
         "missing-intermediate",
         "The server does not send the certificate of {issuer}, which {probably}connects its own certificate to a "
-        "trusted root certificate. Browsers often hide this error, because they cache or download such certificates.",
+        "trusted root certificate.{instead} Browsers often hide this error, because they cache or download such "
+        "certificates.",
         (
             "Ask the server's administrator to install the complete certificate chain (often fullchain.pem, or a 'CA "
             "bundle').",
             "The server's administrator can download the missing certificate: {url}",
+            "If {maybe_root} is itself a root certificate, it is not trusted here: ask for it as a file, and install "
+            "it:\n{install}",
             "Until then, get the missing certificate from the certificate authority (CA) or the server's administrator "
-            f"(not from this connection), and {_TRUST_IT}",
+            "(not from this connection), and add it for Python programs:\n"
+            + set_command("CERTHOOK_EXTRA_CA_CERTS={extra_value}"),
         ),
         codes=NO_ISSUER,
         facts=missing_intermediate,
-    ),
-    Cause(
-        "inspection",
-        "The connection to {host} is probably intercepted: this is a public name, but the certificate is from "
-        "{issuer}, which is not a known public certificate authority (CA). Company proxies and virus scanners "
-        "intercept connections intentionally.{via}",
-        (
-            _CORRECT_NAME,
-            f"If this is your company's network, ask its IT department for the root certificate of {{issuer}}, and "
-            f"{_TRUST_IT}",
-            "Otherwise do not continue: a third party may read the data. Try another network.",
-        ),
-        codes=NO_ISSUER,
-        facts=interception,
-    ),
-    Cause(
-        "root-unknown",
-        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}",
-        (
-            _CORRECT_NAME,
-            "If it is the certificate authority (CA) of your company, or of a proxy that inspects TLS, ask your IT "
-            f"department to install its root certificate on this machine. Or ask for the certificate, and {_TRUST_IT}",
-            "If it is a public CA, update the system's certificates, and run 'pip install --upgrade certifi'. If that "
-            "does not help, ask the server's administrator whether the server sends all intermediate certificates.",
-            "Otherwise do not continue: another server may have answered, to read your data.",
-        ),
-        codes=NO_ISSUER,
-        facts=_unknown_root,
     ),
 )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+import os
+import shlex
+import sys
+from typing import Iterator, Sequence
 
-from certhook.cli.check.causes import issuers
+from certhook._sources import debian, removed
+from certhook.cli.check.causes import distrust, issuers
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.causes.issuers import NO_ISSUER, SELF_SIGNED
 from certhook.cli.check.certificate import quoted_name
 from certhook.cli.check.chain import DISTRUSTED, OFF
+from certhook.cli.check.wording import set_command
 from certhook.exceptions import ConfigurationError
 
 _REJECTED = 28  # X509_V_ERR_CERT_REJECTED in OpenSSL's x509_vfy.h
@@ -29,7 +34,25 @@ def _distrusted(case: Case) -> Facts | None:
     root = case.root
     if root is None or root.standing != DISTRUSTED:
         return None
-    return {"root": quoted_name(root.certificate.subject), "by": ", ".join(root.anchor.rejected_by)}
+    return {
+        "root": quoted_name(root.certificate.subject),
+        "by": _distrusting_files(root.anchor.rejected_by),
+        "remedy": distrust.remedy(root.anchor, case.roots.system),
+    }
+
+
+def _distrusting_files(paths: Sequence[str]) -> str:
+    files = [f"a line in {path}" if path == debian.DESELECTED else path for path in dict.fromkeys(paths)]
+    return " and by ".join(files)
+
+
+def _removed(case: Case) -> Facts | None:
+    root = case.root
+    if root is None or root.standing != OFF or "CERTHOOK_REMOVED" not in root.settings:
+        return None
+    release = removed.release(root.anchor)
+    since = f" (since certifi {release})" if release else ""
+    return {"root": quoted_name(root.certificate.subject), "since": since}
 
 
 def _excluded(case: Case) -> Facts | None:
@@ -51,14 +74,31 @@ def _excluded(case: Case) -> Facts | None:
     }
 
 
+def _ignored_settings(case: Case) -> Facts | None:
+    names = case.roots.ignored_variables
+    if not names or issuers.is_certainly_incomplete(case):
+        return None
+    return {
+        "issuer": issuers.issuer_of(case),
+        "variables": " and ".join(names),
+        "are": "is" if len(names) == 1 else "are",
+        "executable": shlex.quote(os.path.realpath(sys.executable or "")) if sys.platform.startswith("linux") else "",
+    }
+
+
 def _unusable_path(case: Case) -> Facts | None:
     """A setting contains an unusable path, and no root is trusted or the certificates show no other cause."""
-    others = (issuers.replaced_root, issuers.missing_intermediate, issuers.interception)
+    others = (issuers.replaced_root, issuers.is_certainly_incomplete)
     if case.roots.has_trusted() and (case.failure.code == SELF_SIGNED or any(other(case) for other in others)):
         return None
     for problem in _problems(case, _PATH_SETTINGS):
         if not _is_empty(problem):
-            return {"setting": problem.setting, "problem": problem.message}
+            issuer = issuers.issuer_of(case) if case.roots.has_trusted() else ""
+            return {
+                "start": f"{case.host} has a certificate from {issuer}, which is not trusted here. " if issuer else "",
+                "setting": problem.setting,
+                "problem": problem.message,
+            }
     return None
 
 
@@ -95,10 +135,22 @@ CAUSES = (
         (
             "Do not continue until the administrator of this machine has confirmed that the distrust is a mistake: the "
             "certificate authority (CA) may be compromised.",
-            "Only after that confirmation, remove the certificate from {by}",
+            "Only after that confirmation, {remedy}",
         ),
         codes=(*NO_ISSUER, _REJECTED),
         facts=_distrusted,
+    ),
+    Cause(
+        "root-removed",
+        "The certificate chain of {host} leads to {root}. Mozilla and other browsers no longer trust this root "
+        "certificate{since}, so it is excluded here although this machine still lists it.",
+        (
+            "Ask the server's administrator to get a certificate from another certificate authority (CA).",
+            "If you must still trust this CA, and know why browsers removed it, include removed root certificates:\n"
+            + set_command("CERTHOOK_REMOVED=keep"),
+        ),
+        codes=NO_ISSUER,
+        facts=_removed,
     ),
     Cause(
         "root-switched-off",
@@ -109,8 +161,21 @@ CAUSES = (
         facts=_excluded,
     ),
     Cause(
+        "settings-ignored",
+        "{host} has a certificate from {issuer}, which is not trusted here. {variables} {are} set, but ignored: this "
+        "Python was started with privileges (set-uid, set-gid or file capabilities), and such programs must not obey "
+        "environment variables.",
+        (
+            "Install the root certificate of {issuer} for all programs on this machine. Use a file from the "
+            "administrator of this certificate authority (CA):\n{install}",
+            "Or use a Python without privileges. To show the file capabilities of this one, run:\ngetcap {executable}",
+        ),
+        codes=NO_ISSUER,
+        facts=_ignored_settings,
+    ),
+    Cause(
         "setting-points-nowhere",
-        "Not all root certificates that {setting} specifies could be loaded: {problem}.",
+        "{start}Not all root certificates that {setting} specifies could be loaded: {problem}.",
         ("Correct {setting}, or unset it.", _SHOW_LOCATIONS),
         codes=NO_ISSUER,
         facts=_unusable_path,

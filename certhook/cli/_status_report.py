@@ -1,0 +1,214 @@
+"""The result of ``status`` as text: a summary of a few lines, and the details."""
+
+from __future__ import annotations
+
+import os
+
+from certhook._text import presentable
+from certhook.cli import _roots_table, _terminal
+from certhook.cli._roots_table import detail_lines, indented
+from certhook.cli._terminal import wrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# The number of private or expired root certificates that the summary names.
+_MOST_NAMES = 3
+
+_HOW_TO_ENABLE = (
+    "To enable it, run 'pip install certhook', or call certhook.install() in the program. Where pip is not available, "
+    "run 'python -m certhook enable'."
+)
+_HOW_TO_REACH = "'python -m certhook export FILE' writes the trusted root certificates to a file."
+
+_PRIVATE = "Private root certificates (not part of Mozilla's list):"
+_EXPIRED = "Expired root certificates:"
+
+#: The starts of lines, and their colours.
+MARKS = {
+    "Active": _terminal.GOOD,
+    "Not active": _terminal.BAD,
+    "No problems.": _terminal.GOOD,
+    "Problems:": _terminal.BAD,
+    "Trusted root certificates:": _terminal.BOLD,
+    _PRIVATE: _terminal.BOLD,
+    _EXPIRED: _terminal.BAD,
+    "Root certificates:": _terminal.BOLD,
+    "Sources:": _terminal.BOLD,
+    "Distrusted root certificates:": _terminal.BOLD,
+    "Locations:": _terminal.BOLD,
+    "Variables:": _terminal.BOLD,
+    "Client hooks:": _terminal.BOLD,
+    "Other software:": _terminal.BOLD,
+    "Libraries that certhook does not reach:": _terminal.BOLD,
+}
+
+
+def render(found: dict[str, Any], shows_roots: bool = False) -> list[str]:
+    """Return the lines for *found*, the JSON object.
+
+    :param shows_roots: whether to show all facts about each root
+    """
+    parts = [[*_activation(found), *_trusted(found), *_problems(found)]]
+    if shows_roots:
+        parts.append(["Root certificates:", *(line for root in found["roots"] for line in detail_lines(root))])
+    parts += [_selection(found), _distrusted(found), _locations(found), _store(found), _environment(found)]
+    parts += [_clients(found), _software(found), _unreached(found)]
+    if found["problems"]:
+        parts.append(["The problems are listed at the beginning."])
+    return "\n\n".join("\n".join(part) for part in parts if part).split("\n")
+
+
+def _activation(found: dict[str, Any]) -> list[str]:
+    """Return whether certhook is active, and in which interpreter."""
+    state, *instructions = _state(found)
+    path = found["executable"] or "an interpreter with an unknown path"
+    versions = f"certhook {found['certhook']}, Python {found['python']}, {found['openssl']}"
+    lines = [*wrapped(state, then="  ", whole=[found["enabled_by"] or ""]), *wrapped(path, "  ", "  ", [path])]
+    return [
+        *lines,
+        *wrapped(versions, "  ", "  "),
+        *(line for text in instructions for line in wrapped(text, "  ", "  ")),
+    ]
+
+
+def _state(found: dict[str, Any]) -> list[str]:
+    """Return whether certhook is active, and if it is not, what to do."""
+    if found["active"]:
+        return [f"Active in this interpreter, enabled by {found['enabled_by']}"]
+    if found["disabled"]:
+        return ["Not active in this interpreter: CERTHOOK_DISABLED is set"]
+    if found["unprocessed_pth"]:
+        directory = found["unprocessed_pth"]
+        bootstrap = os.path.join(directory, "certhook", "bootstrap")
+        text = (
+            f"Python processes {os.path.join(directory, 'certhook.pth')} only in a site-packages directory, not in one "
+            f"on PYTHONPATH. To enable certhook, add its drop-in: PYTHONPATH={bootstrap}{os.pathsep}{directory}"
+        )
+        return ["Not active in this interpreter: certhook.pth is not processed", presentable(text)]
+    return ["Not active in this interpreter: nothing has enabled certhook", _HOW_TO_ENABLE]
+
+
+def _trusted(found: dict[str, Any]) -> list[str]:
+    """Return the number of roots by source, and the private and the expired roots."""
+    counts = ", ".join(f"{source} {count}" for source, count in found["anchors_by_source"].items())
+    lines = wrapped(f"Trusted root certificates: {found['anchors']}{f' ({counts})' if counts else ''}", then="  ")
+    if found["private_roots"] is None:
+        lines += wrapped(f"{_PRIVATE} unknown, because certifi's copy of the list is not available", then="  ")
+    else:
+        lines += _named(_PRIVATE, found, "private")
+    return lines + (_named(_EXPIRED, found, "expired") if found["expired_roots"] else [])
+
+
+def _named(heading: str, found: dict[str, Any], key: str) -> list[str]:
+    """Return *heading* with the number of roots that have the attribute *key*, and the names of a few of them."""
+    roots = [root for root in found["roots"] if root[key]]
+    lines = wrapped(f"{heading} {len(roots) or 'none'}", then="  ")
+    if not roots:
+        return lines
+    names = _roots_table.distinct_names(roots[:_MOST_NAMES])
+    others = len(roots) - len(names)
+    tail = f", and {others} more" if others else ""
+    return [*lines, *wrapped(f"{', '.join(names)}{tail} (see 'certhook list --{key}')", "  ", "  ", names)]
+
+
+def _problems(found: dict[str, Any]) -> list[str]:
+    if not found["problems"]:
+        return ["No problems."]
+    whole = _paths(found)
+    lines = [line for problem in found["problems"] for line in wrapped(problem, "  - ", "    ", whole)]
+    return [f"Problems: {len(found['problems'])}", *lines]
+
+
+def _paths(found: dict[str, Any]) -> list[str]:
+    """Return the paths that messages may contain, longest first."""
+    paths = [location["path"] for location in found["places"]]
+    paths += [part for variable in found["variables"] for part in variable["value"].split(os.pathsep)]
+    return sorted(filter(os.path.isabs, paths), key=len, reverse=True)
+
+
+def _selection(found: dict[str, Any]) -> list[str]:
+    """Return the settings that select roots, and their effects."""
+    lines = wrapped(f"Sources: {', '.join(found['sources']) or 'none'} (mode: {found['mode']})")
+    lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
+    alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
+    if alone and len(found["sources"]) > 1:
+        lines.append(f"  {len(alone):4} listed by bundled only")
+    return lines + _removed(found)
+
+
+def _removed(found: dict[str, Any]) -> list[str]:
+    """Return a line about removed roots, if a source lists any."""
+    trusted = [root for root in found["roots"] if root["removed_in"]]
+    effects = {
+        "adopted": (trusted, "requests for a public bundle (requests, httpx, pip) exclude those of the system"),
+        "keep": (trusted, "CERTHOOK_REMOVED=keep includes them everywhere"),
+        "drop": (found["excluded"], "CERTHOOK_REMOVED=drop excludes them"),
+    }
+    roots, effect = effects[found["removed"]]
+    text = f"{len(roots):4} removed from certifi's bundle: {effect}; 'list --removed' shows them"
+    return wrapped(text, "  ", "       ") if roots else []
+
+
+def _distrusted(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for root in found["distrusted"]:
+        lines += [*detail_lines(root), *(line for path in root["by"] for line in indented(f"distrusted by {path}"))]
+    return ["Distrusted root certificates:", *lines] if lines else []
+
+
+def _locations(found: dict[str, Any]) -> list[str]:
+    lines = ["Locations:"]
+    for location in found["places"]:
+        path = location["path"] or "(an empty path)"
+        lines += wrapped(f"{location['anchors']:4} {location['source']}: {path}", "  ", "       ", [path])
+        lines += indented(location["note"], [path])
+    return lines
+
+
+def _store(found: dict[str, Any]) -> list[str]:
+    if found["store"]:
+        lines = wrapped(f"Contexts use the compiled store {found['store']}", then="  ", whole=[found["store"]])
+        since = found["built"].replace("T", " ").replace("Z", " UTC")
+        return lines + wrapped(f"It was built on {since}: {found['built_because']}", "  ", "  ")
+    return wrapped(f"Root certificates are loaded into each context: {found['eager_because']}", then="  ")
+
+
+def _environment(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for variable in found["variables"]:
+        value = variable["value"]
+        lines += [*wrapped(f"{variable['name']}={value}", "  ", "    ", [value]), *indented(variable["effect"])]
+    return ["Variables:", *lines] if lines else []
+
+
+def _clients(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for client in found["clients"]:
+        state = client["inactive_because"]
+        effect = f"does not use default trust: {state}" if state else "uses default trust"
+        lines += [f"  {_name_and_version(client)}", *indented(effect)]
+    return ["Client hooks:", *lines] if lines else []
+
+
+def _software(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for software in found["neighbours"]:
+        lines += [f"  {_name_and_version(software)}", *indented(software["effect"])]
+    return ["Other software:", *lines] if lines else []
+
+
+def _unreached(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for library in found["libraries"]:
+        variables = [f"{name}={value or '(not set)'}" for name, value in library["variables"].items()]
+        texts = [library["served_by"], *variables]
+        lines += [f"  {_name_and_version(library)}", *(line for text in texts for line in indented(text))]
+    if not lines:
+        return []
+    return ["Libraries that certhook does not reach:", *lines, *wrapped(_HOW_TO_REACH, "  ", "  ")]
+
+
+def _name_and_version(entry: dict[str, Any]) -> str:
+    return f"{entry['name']} {entry['version'] or ''}".rstrip()

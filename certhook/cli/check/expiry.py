@@ -1,0 +1,48 @@
+"""Certificates that end soon."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def days_left(check: dict[str, Any], now: datetime) -> int | None:
+    """Return the number of whole days until the first certificate of the chain ends, None if no end is known.
+
+    It is negative if a certificate has ended.
+    """
+    ends = [_end(link) for link in check["chain"] if link["not_after"]]
+    return (min(ends) - now).days if ends else None
+
+
+def warnings(check: dict[str, Any], days: int, now: datetime) -> list[dict[str, Any]]:
+    """Return the certificates of the chain that end within *days* days, also the root, as JSON objects."""
+    found = []
+    for depth, link in enumerate(check["chain"]):
+        if link["not_after"] and _end(link) - now <= timedelta(days):
+            role = "root" if link["standing"] else "intermediate" if depth else "server"
+            left = (_end(link) - now).days
+            end = {key: link[key] for key in ("name", "sha256", "not_after")}
+            found.append({"role": role, **end, "days_left": left, "sentence": _sentence(role, end, left)})
+    return found
+
+
+def _sentence(role: str, link: dict[str, Any], left: int) -> str:
+    owner = "The server's certificate" if role == "server" else f'The {role} certificate "{link["name"]}"'
+    date = link["not_after"][:10]
+    if left < 0:
+        return f"{owner} ended on {date}."
+    amount = "less than a day" if left == 0 else "1 day" if left == 1 else f"{left} days"
+    return f"{owner} ends in {amount}, on {date}."
+
+
+def _end(link: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(link["not_after"])
+
+
+def current_time() -> datetime:
+    """Return the current time."""
+    return datetime.now(timezone.utc)

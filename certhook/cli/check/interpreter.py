@@ -1,0 +1,126 @@
+"""The state of this interpreter: whether certhook is active, and the problems with settings and sources."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import Any, Iterable, NamedTuple, Sequence
+
+import certhook
+from certhook import _api, _config
+from certhook._state import is_privileged
+from certhook.cli import _stores
+from certhook.cli._terminal import wrapped
+from certhook.cli._variables import PREFIX, unknown_variables
+from certhook.cli.check.chain import known_roots
+from certhook.cli.check.probe import LocalTrust
+from certhook.exceptions import ConfigurationError
+
+_DISABLED = "CERTHOOK_DISABLED is set"
+
+
+class State(NamedTuple):
+    """The state of this interpreter, which is the same for all servers.
+
+    :ivar local: the trust of this process
+    :ivar sources: the configured sources
+    :ivar problems: the problems with settings and sources
+    :ivar has_invalid_variable: whether a variable of certhook itself is misspelled or has an invalid value
+    :ivar inactive_because: the reason why certhook is not active; empty if it is active
+    """
+
+    local: LocalTrust
+    sources: Sequence[str]
+    problems: Sequence[str]
+    has_invalid_variable: bool
+    inactive_because: str
+
+
+def examine() -> State:
+    """Examine this interpreter.
+
+    :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
+    """
+    config = _config.current()
+    _stores.verify(config, "check")
+    trust_set = _api.trust_set()
+    unknown = {} if is_privileged() else unknown_variables(os.environ)
+    problems = [*_misspelled(unknown), *map(str, trust_set.problems)]
+    return State(
+        LocalTrust(known_roots(trust_set), trust_set.problems, unknown),
+        config.sources,
+        list(dict.fromkeys(problems)),
+        bool(unknown) or _has_own(trust_set.problems),
+        _inactive_because(),
+    )
+
+
+def _misspelled(unknown: dict[str, str]) -> Iterable[str]:
+    for name, similar in unknown.items():
+        yield f"{name} has no effect: certhook has no such variable" + (f"; did you mean {similar}?" if similar else "")
+
+
+def _has_own(problems: Iterable[Exception]) -> bool:
+    """Return whether one of *problems* concerns a variable that only certhook reads."""
+    return any(isinstance(one, ConfigurationError) and one.setting.startswith(PREFIX) for one in problems)
+
+
+def _inactive_because() -> str:
+    if certhook.is_installed():
+        is_patched = hasattr(ssl.create_default_context, "__certhook__")
+        return "" if is_patched else "other software has replaced ssl.create_default_context()"
+    return _DISABLED if _config.is_disabled() else "nothing has enabled it ('python -m certhook' shows how to)"
+
+
+def as_programs_see_it(check: dict[str, Any], state: State) -> None:
+    """Make the verdict in *check* that of programs in this interpreter.
+
+    If certhook is not active, the verdict is the one without certhook. The one with certhook becomes additional.
+    """
+    check["verified_with_certhook"] = check["error_with_certhook"] = None
+    if not state.inactive_because:
+        return
+    failure, verified = check["error_without_certhook"], check["verified"]
+    check["verified_with_certhook"], check["error_with_certhook"] = verified, check["error"]
+    if failure is not None:
+        check["verified"], check["error"] = False, failure
+    elif check["verified_without_certhook"]:
+        check["verified"], check["error"], check["cause"] = True, None, None
+    if verified and failure is not None:
+        check["cause"] = _inactive_cause(check, state, failure)
+
+
+def _inactive_cause(check: dict[str, Any], state: State, failure: dict[str, Any]) -> dict[str, Any]:
+    """Return the cause of *failure*, which occurred only without certhook."""
+    if failure["step"] != "verify":
+        sentence = f"The connection with certhook succeeded, but the later one without it failed: {failure['text']}."
+        advice = ["Repeat the check: the server may be overloaded, or limit the number of connections."]
+        return {"id": "second-connection-failed", "sentence": sentence, "advice": advice}
+    sentence = (
+        f"certhook is not active in this interpreter, because {state.inactive_because}. With certhook, "
+        f"{check['host']} is verified."
+    )
+    if state.inactive_because == _DISABLED:
+        command = "set CERTHOOK_DISABLED=" if os.name == "nt" else "unset CERTHOOK_DISABLED"
+        advice = [f"Unset the variable:\n{command}"]
+    else:
+        advice = [
+            "Install certhook into the Python environment of the program:\npython -m pip install certhook",
+            "If pip is not available there, run:\npython -m certhook enable",
+        ]
+    return {"id": "certhook-inactive", "sentence": sentence, "advice": advice}
+
+
+def report_lines(state: State) -> list[str]:
+    """Return the text about the state, which precedes the results; no line if certhook is active without problems."""
+    lines = []
+    if state.inactive_because:
+        lines += wrapped(
+            f"NOT ACTIVE: certhook is not active in this interpreter, because {state.inactive_because}. The verdicts "
+            "are those of programs in this interpreter.",
+            then="  ",
+        )
+    if state.problems:
+        lines.append("Problems:")
+        lines += [line for problem in state.problems for line in wrapped(problem, "  ", "    ")]
+    return lines

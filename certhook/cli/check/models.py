@@ -1,0 +1,176 @@
+"""The settings of urllib, requests and httpx: roots, proxy and rules for names.
+
+The installed version of a library determines its rules, or the newest one if it is not installed.
+The clients environment of the tests compares these models with the real clients.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from typing import NamedTuple, Sequence
+
+from cryptography import x509
+
+from certhook import _config
+from certhook._finder import find_package
+from certhook._text import presentable
+from certhook.cli.check import contexts, proxies
+from certhook.cli.check.failure import Failure
+from certhook.cli.check.proxies import Proxy
+from certhook.cli.check.target import Target
+
+#: The variables that select the roots of requests and of httpx, the preferred one first.
+REQUESTS_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+HTTPX_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+_NEWEST = (99,)
+_STRICT = ssl.VERIFY_X509_STRICT | getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0)
+
+
+class First(NamedTuple):
+    """The first connection, which the clients are compared with.
+
+    :ivar leaf: the server's certificate, if it is known
+    :ivar additional: the roots of ``--ca`` as DER
+    """
+
+    target: Target
+    context: ssl.SSLContext
+    proxy: Proxy | None
+    failure: Failure | None
+    leaf: x509.Certificate | None
+    additional: Sequence[bytes]
+
+
+class Settings(NamedTuple):
+    """The effect of a client's settings.
+
+    :ivar roots: why its roots are not those of default trust, "" if they are
+    """
+
+    context: ssl.SSLContext
+    proxy: Proxy | None
+    roots: str = ""
+
+
+def urllib(first: First) -> Settings:
+    return Settings(first.context, proxies.urllib_proxy(first.target))
+
+
+def requests(first: First) -> Settings:
+    """Return the settings of requests; see its ``Session.merge_environment_settings`` and ``HTTPAdapter.cert_verify``.
+
+    :raises Failure: in the step "proxy", or "verify" if it cannot read its roots
+    """
+    proxy = proxies.requests_proxy(first.target)
+    if proxy is not None and proxy.scheme.startswith("socks"):
+        _require_module("requests", "socks", "the package PySocks")
+        if proxy.scheme == "socks":
+            raise Failure("proxy", f"requests does not support the scheme socks:// in {proxy.source}")
+    variable = next(filter(os.environ.get, REQUESTS_VARIABLES), "")
+    path = os.environ.get(variable, "")
+    if path and not os.path.exists(path):
+        raise Failure("verify", f"{variable} names {presentable(path)}, which does not exist")
+    context = _load(first, variable, path) if path else _certifi_context(first)
+    version = _numbers(version_of("urllib3"))
+    if version >= (2,):
+        contexts.require_alternative_name(context)
+    # The default flags of urllib3 are those of Python since 2.4.
+    if version < (2, 4):
+        context.verify_flags &= ~_STRICT
+    # The same roots verify a proxy with TLS.
+    proxy = proxy and proxy._replace(context=context)
+    return Settings(context, proxy, _roots_reason(variable, path) if path else _stock_reason())
+
+
+def httpx(first: First) -> Settings:
+    """Return the settings of httpx; see its ``create_ssl_context``.
+
+    :raises Failure: in the step "proxy", or "verify" if it cannot read its roots
+    """
+    version = _numbers(version_of("httpx"))
+    proxy = proxies.httpx_proxy(first.target)
+    schemes = {found.scheme: found for found in proxies.configured()}
+    if any(scheme.startswith("socks") for scheme in schemes):
+        _require_module("httpx", "socksio", "the package socksio")
+    if version < (0, 28) and "socks5h" in schemes:
+        raise Failure("proxy", f"httpx supports socks5h:// in {schemes['socks5h'].source} only since version 0.28")
+    variable = next(filter(os.environ.get, HTTPX_VARIABLES), "")
+    path = os.environ.get(variable, "")
+    if version < (0, 28):  # It ignores missing files.
+        exists = {"SSL_CERT_FILE": os.path.isfile, "SSL_CERT_DIR": os.path.isdir}
+        variable = next((name for name in HTTPX_VARIABLES if exists[name](os.environ.get(name, ""))), "")
+        path = os.environ.get(variable, "")
+    context = _load(first, variable, path) if path else _certifi_context(first)
+    if version < (0, 28):
+        contexts.require_alternative_name(context)
+        context.verify_flags &= ~_STRICT
+    return Settings(context, proxy, _roots_reason(variable, path) if path else _stock_reason())
+
+
+def _load(first: First, variable: str, path: str) -> ssl.SSLContext:
+    """Return a context with the roots that *variable* names.
+
+    :raises Failure: if they cannot be read
+    """
+    is_directory = variable == "SSL_CERT_DIR" or (variable != "SSL_CERT_FILE" and os.path.isdir(path))
+    try:
+        context = contexts.named_context(**{"capath" if is_directory else "cafile": path})
+    except OSError as error:
+        no_certificate = isinstance(error, ssl.SSLError)
+        finding = "contains no certificate" if no_certificate else (error.strerror or str(error))
+        text = f"{variable} names {presentable(path)}, which "
+        text += finding if no_certificate else f"cannot be read ({finding})"
+        missing = f"{variable} names {presentable(path)}, which does not exist"
+        raise Failure("verify", missing if isinstance(error, FileNotFoundError) else text) from error
+    return _with_flags(context, first)
+
+
+def _certifi_context(first: First) -> ssl.SSLContext:
+    """Return a context that names certifi's bundle, which certhook answers with default trust."""
+    import certifi
+
+    context = _with_flags(contexts.named_context(cafile=certifi.where()), first)
+    contexts.add_roots(context, first.additional)
+    return context
+
+
+def _with_flags(context: ssl.SSLContext, first: First) -> ssl.SSLContext:
+    context.verify_flags = first.context.verify_flags
+    return context
+
+
+def _roots_reason(variable: str, path: str) -> str:
+    return f"trusts only the roots in {presentable(path)}, which {variable} names"
+
+
+def _stock_reason() -> str:
+    names = [name for name in HTTPX_VARIABLES if os.environ.get(name)]
+    return f"ignores {' and '.join(names)}" if names and _config.current().overrides_system else ""
+
+
+def _require_module(client: str, module: str, package: str) -> None:
+    """Refuse a SOCKS proxy if *client* is installed without the package that it needs.
+
+    :raises Failure: in the step "proxy"
+    """
+    if version_of(client) is not None and find_package(module) is None:
+        command = f"pip install '{client}[socks]'"
+        raise Failure("proxy", f"{client} requires {package} for SOCKS proxies: {command}")
+
+
+def version_of(package: str) -> str | None:
+    """Return the version of an installed package, None if it is not installed."""
+    from importlib import metadata
+
+    try:
+        return str(metadata.version(package)) if find_package(package) else None
+    except Exception:  # Its metadata are missing or damaged.
+        return None
+
+
+def _numbers(version: str | None) -> tuple[int, ...]:
+    """Return the first two numbers of *version*. A library that is not installed has the newest version."""
+    return tuple(map(int, re.findall(r"\d+", version)[:2])) if version else _NEWEST

@@ -1,0 +1,88 @@
+"""The end of a report: warnings and fingerprints of one server, and the table of all servers."""
+
+from __future__ import annotations
+
+import shutil
+
+from certhook.cli import _terminal
+from certhook.cli._terminal import columns, cut, padded, wrapped
+from certhook.cli.check.report import verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+YELLOW = "\033[33m"
+
+_HEADINGS = ("SERVER", "VERDICT", "DAYS", "ROOT OR CAUSE")
+# The largest part of the width that the column of the servers may take. A longer name is on a line of its own.
+_MAX_SHARE = 0.4
+
+
+def warning_lines(check: dict[str, Any]) -> list[str]:
+    """Return the certificates that end soon as text."""
+    return [line for warning in check["warnings"] for line in wrapped(f"Warning: {warning['sentence']}", then="  ")]
+
+
+def fingerprint_lines(check: dict[str, Any]) -> list[str]:
+    """Return the fingerprint of each certificate of the chain as text."""
+    lines = []
+    for link in check["chain"]:
+        if link["sha256"]:
+            lines += [*wrapped(link["name"], "  ", "    "), f"    {link['sha256']}"]
+    return ["Fingerprints (SHA-256):", *lines] if lines else []
+
+
+def summary_lines(checks: Sequence[dict[str, Any]], colours: bool = False) -> list[str]:
+    """Return the table of all servers as text."""
+    width = shutil.get_terminal_size().columns - 1
+    rows = [_row(check) for check in checks]
+    limit = int(width * _MAX_SHARE)
+    sizes = [max(columns(row[index]) for row in (*rows, _HEADINGS)) for index in range(3)]
+    sizes[0] = max(columns(row[0]) for row in (*rows, _HEADINGS) if columns(row[0]) <= limit)
+    lines = ["Summary:", _cells(_HEADINGS, sizes, width)]
+    for row, check in zip(rows, checks):
+        if columns(row[0]) > limit:
+            lines.append(f"  {row[0]}")
+            row = ("", *row[1:])
+        lines.append(_cells(row, sizes, width, _colour(check) if colours else ""))
+    return [*lines, "", *wrapped(_totals(checks))]
+
+
+def _row(check: dict[str, Any]) -> tuple[str, str, str, str]:
+    days = check["days_left"]
+    return check["target"], verdict(check), "-" if days is None else str(days), _explanation(check)
+
+
+def _explanation(check: dict[str, Any]) -> str:
+    """Return the cause, the certificate that ends first, or the root, in a few words."""
+    if check["cause"]:
+        return str(check["cause"]["id"].replace("-", " "))
+    if check["warnings"]:
+        first = min(check["warnings"], key=lambda warning: str(warning["not_after"]))
+        return f"ends soon: {first['role']} {first['name']}"
+    root = check["chain"][-1] if check["chain"] else None
+    if root is None or not root["listed_by"]:
+        return "-"
+    sources = dict.fromkeys(listing["source"] for listing in root["listed_by"])
+    return f"{', '.join(sources)}: {root['name']}"
+
+
+def _cells(row: Sequence[str], sizes: Sequence[int], width: int, colour: str = "") -> str:
+    server, result, days = padded(row[0], sizes[0]), padded(row[1], sizes[1]), row[2].rjust(sizes[2])
+    rest = max(width - sum(sizes) - 8, 10)
+    result = f"{colour}{result}{_terminal.PLAIN}" if colour else result
+    return f"  {server}  {result}  {days}  {cut(row[3], rest)}"
+
+
+def _colour(check: dict[str, Any]) -> str:
+    if not check["verified"]:
+        return _terminal.BAD
+    return YELLOW if check["warnings"] else _terminal.GOOD
+
+
+def _totals(checks: Sequence[dict[str, Any]]) -> str:
+    verified = sum(check["verified"] for check in checks)
+    soon = sum(bool(check["warnings"]) for check in checks)
+    text = f"{len(checks)} servers: {verified} verified, {len(checks) - verified} not verified"
+    return f"{text}, {soon} with a certificate that ends soon." if soon else f"{text}."
