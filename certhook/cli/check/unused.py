@@ -22,7 +22,15 @@ from certhook._sources import distrust
 from certhook._sources.collector import Collector
 from certhook.cli import _systems
 from certhook.cli.check import locations, unused_reasons
-from certhook.cli.check.certificate import is_ca, is_issued_by, is_self_issued, normalized_name, parse, to_der
+from certhook.cli.check.certificate import (
+    identifier_mismatch,
+    is_ca,
+    is_issued_by,
+    is_self_issued,
+    normalized_name,
+    parse,
+    to_der,
+)
 from certhook.cli.check.locations import Location
 from certhook.cli.check.unused_reasons import Remedy
 from certhook.exceptions import SourceError
@@ -183,7 +191,9 @@ class _Search:
                         continue
                     is_root = is_self_issued(parsed)
                     is_servers = parsed in path and not is_root and not is_ca(parsed)
-                    if is_servers or _is_trusted(parsed, roots):
+                    # OpenSSL would not accept an edition that the identifier excludes.
+                    is_excluded = parsed != certificate and bool(identifier_mismatch(certificate, parsed))
+                    if is_servers or is_excluded or _is_trusted(parsed, roots):
                         continue
                     unused = self._explain(entry, parsed, is_root)
                     if unused is not None:
