@@ -405,7 +405,7 @@ HOSTILE = {
 def test_special_and_large_files_do_not_prevent_the_search(name: str, port: int, tmp_path) -> None:
     outcome = diagnose(port, {**DEBIAN, **HOSTILE[name], f"{LOCAL}/company.pem": ROOT.pem}, tmp_path)
     assert outcome.cause == "root-unused" and f"{LOCAL}/company.pem" in outcome.sentence, outcome
-    assert outcome.check["seconds"] < 5
+    assert outcome.check["seconds"] < 10  # the default of --timeout
 
 
 def test_every_cause_is_shown() -> None:

@@ -7,6 +7,7 @@ import time
 
 import lab as lab_module
 import pytest
+from cryptography import x509
 from lab import Lab, Result, assert_cause
 from pki import chain, issue
 
@@ -116,6 +117,27 @@ def test_a_name_that_a_terminal_would_interpret_is_escaped_and_not_part_of_a_com
 def test_a_name_with_special_characters_is_quoted(lab: Lab, place) -> None:
     commands = system_commands(lab.write("a $(id)'.pem", CHAIN.root.pem))
     assert any(f"""install -m 644 '{lab.directory}/a $(id)'"'"'.pem' """ in command for command in commands)
+
+
+def test_an_edition_that_the_servers_certificate_excludes_is_not_recommended(lab: Lab) -> None:
+    """OpenSSL accepts only the root with the serial number in the server's certificate."""
+    root = CHAIN.root.certificate
+    identifier = x509.AuthorityKeyIdentifier(None, [x509.DirectoryName(root.subject)], root.serial_number)
+    leaf = issue("localhost", CHAIN.root, changed={x509.AuthorityKeyIdentifier: (identifier, False)})
+    other = issue("the root", ca=True, key=CHAIN.root.key)
+    found = [variable(lab.write(f"{number}.pem", one.pem)) for number, one in enumerate((other, CHAIN.root))]
+    lab.patch.setattr(locations, "locations", lambda config, environ: iter(found))
+    (result,) = unused.search([leaf.certificate], Roots([]), Deadline(10))
+    assert result.path == found[1].path
+
+
+def test_a_servers_file_with_its_private_key_is_not_recommended(lab: Lab) -> None:
+    own = issue("localhost")
+    found = Location(locations.NEARBY, lab.write("server.pem", own.secret + own.pem), "CERTHOOK_EXTRA_CA_CERTS")
+    lab.patch.setattr(locations, "locations", lambda config, environ: iter([found]))
+    assert unused.search([own.certificate], Roots([]), Deadline(10)) == ()
+    lab.write("server.pem", own.pem)
+    assert len(unused.search([own.certificate], Roots([]), Deadline(10))) == 1
 
 
 # Limits.

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Iterator, NamedTuple, Sequence
 
 from certhook import _config, _files
@@ -21,7 +22,15 @@ from certhook._sources import distrust
 from certhook._sources.collector import Collector
 from certhook.cli import _systems
 from certhook.cli.check import locations, unused_reasons
-from certhook.cli.check.certificate import is_ca, is_issued_by, is_self_issued, normalized_name, parse, to_der
+from certhook.cli.check.certificate import (
+    identifier_mismatch,
+    is_ca,
+    is_issued_by,
+    is_self_issued,
+    normalized_name,
+    parse,
+    to_der,
+)
 from certhook.cli.check.locations import Location
 from certhook.cli.check.unused_reasons import Remedy
 from certhook.exceptions import SourceError
@@ -38,10 +47,12 @@ if TYPE_CHECKING:
 #: unknown, because this user may not read the file.
 ROOT, INTERMEDIATE, DISTRUSTED, DAMAGED, UNREADABLE = "root", "intermediate", "distrusted", "damaged", "unreadable"
 
-_MAX_FILE_SIZE = 8 << 20  # bytes; a bundle with all public roots has 0.3 MB
-_MAX_TOTAL_SIZE = 64 << 20
+_MAX_FILE_SIZE = 2 << 20  # bytes; a bundle with all public roots has 0.3 MB
+_MAX_OTHER_SIZE = 512 << 10  # of a file that is not PEM
+_MAX_TOTAL_SIZE = 32 << 20
 _MAX_FILES = 4000
-_MAX_SECONDS = 3.0
+_MAX_FILES_PER_LOCATION = 1500
+_MAX_SECONDS = 2.0
 _MAX_PATH_LENGTH = 20
 # Names of private keys, which are not read.
 _KEY_NAME = re.compile(r"(?i)(^|[-_.])(priv(ate)?[-_]?)?key([-_.]|$)")
@@ -109,7 +120,7 @@ class _Search:
     def run(self, path: Sequence[x509.Certificate], roots: Roots) -> Iterator[Unused]:
         """Yield the files with a root, with an intermediate certificate, with damaged ones, and unreadable ones."""
         for location in locations.locations(self._config, os.environ):
-            for member in locations.members(location, self._may_continue):
+            for member in islice(locations.members(location, self._may_continue), _MAX_FILES_PER_LOCATION):
                 self._read(member)
         found = list(self._matching(path, roots))
         has_root = any(unused.content == ROOT for unused in found)
@@ -140,7 +151,7 @@ class _Search:
         if os.path.isdir(location.path):
             self._add_unreadable(location)
             return
-        if not locations.is_regular(location.path, _MAX_FILE_SIZE):
+        if not locations.is_regular(location.path, _MAX_FILE_SIZE) or locations.is_virtual(status.st_dev):
             return
         self._size -= status.st_size
         try:
@@ -156,11 +167,13 @@ class _Search:
             self._unreadable.append(location)
 
     def _parse(self, location: Location, data: bytes) -> None:
+        if location.kind == locations.NEARBY and b"PRIVATE KEY-----" in data:
+            return  # It belongs to a server.
         entries, problems = pem.parse(data, known=self._known)
         if problems:
             self._damaged.append((location, data, problems))
         certificates = [entry.certificate for entry in entries if entry.trusted & SERVER_AUTH]
-        if not entries:
+        if not entries and len(data) <= _MAX_OTHER_SIZE:
             certificates = list(map(Certificate, formats.identify(data, location.path).certificates))
         for certificate in certificates:
             self._by_name.setdefault(names.folded(certificate.subject), []).append(_Entry(location, certificate))
@@ -178,7 +191,9 @@ class _Search:
                         continue
                     is_root = is_self_issued(parsed)
                     is_servers = parsed in path and not is_root and not is_ca(parsed)
-                    if is_servers or _is_trusted(parsed, roots):
+                    # OpenSSL would not accept an edition that the identifier excludes.
+                    is_excluded = parsed != certificate and bool(identifier_mismatch(certificate, parsed))
+                    if is_servers or is_excluded or _is_trusted(parsed, roots):
                         continue
                     unused = self._explain(entry, parsed, is_root)
                     if unused is not None:
