@@ -85,7 +85,9 @@ def check_file(file: str) -> str:
         from certhook._certificates import formats
 
         advice = formats.identify(data, path).advice("name the new file")
-        raise SourceError(path, f"contains no certificate in PEM format. {advice} 'certhook export FILE' writes such a file")
+        raise SourceError(
+            path, f"contains no certificate in PEM format. {advice} 'certhook export FILE' writes such a file"
+        )
     return path
 
 

@@ -68,6 +68,7 @@ def _binary(ca: Issued, directory: Path) -> dict[str, tuple[bytes, str]]:
         return _openssl(directory, ca, *arguments)
 
     pkcs7 = openssl("crl2pkcs7", "-nocrl", "-certfile", "ca.pem")
+    unencrypted = openssl("pkcs12", "-export", "-nokeys", "-in", "ca.pem", "-passout", "pass:", "-certpbe", "NONE")
     (directory / "message").write_bytes(b"text")
     signing = ("-sign", "-signer", "ca.pem", "-inkey", "ca.key", "-nodetach", "-in", "message")
     return {
@@ -83,11 +84,12 @@ def _binary(ca: Issued, directory: Path) -> dict[str, tuple[bytes, str]]:
             "PKCS#7 in DER",
         ),
         "PKCS#7 with the label CMS": (pkcs7.replace(b"PKCS7", b"CMS"), "PKCS#7 in PEM"),
+        "PKCS#7 with its old label": (pkcs7.replace(b"PKCS7", b"PKCS #7 SIGNED DATA"), "PKCS#7 in PEM"),
+        "indented PKCS#7": (b"  " + pkcs7.replace(b"\n", b"\n  "), "PKCS#7 in PEM"),
+        "PKCS#7 in UTF-16": (pkcs7.decode().encode("utf-16"), "PKCS#7 in PEM"),
+        "PKCS#12 in PEM": (_labelled(unencrypted, b"PKCS12"), "PKCS#12"),
         "PKCS#7 with the label CERTIFICATE": (pkcs7.replace(b"PKCS7", b"CERTIFICATE"), "PKCS#7 in PEM"),
-        "PKCS#12 without encryption": (
-            openssl("pkcs12", "-export", "-nokeys", "-in", "ca.pem", "-passout", "pass:", "-certpbe", "NONE"),
-            "PKCS#12",
-        ),
+        "PKCS#12 without encryption": (unencrypted, "PKCS#12"),
         "a Java keystore": (keystore(ca.der, ca.der), "Java keystore"),
         "trust settings": (
             openssl("x509", "-in", "ca.pem", "-trustout", "-addtrust", "serverAuth"),
@@ -98,6 +100,10 @@ def _binary(ca: Issued, directory: Path) -> dict[str, tuple[bytes, str]]:
             "certificate with OpenSSL's trust settings",
         ),
     }
+
+
+def _labelled(data: bytes, label: bytes) -> bytes:
+    return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, base64.encodebytes(data), label)
 
 
 def keystore(trusted: bytes, of_key: bytes) -> bytes:
@@ -199,6 +205,8 @@ def _encrypted(ca: Issued, directory: Path) -> dict[str, tuple[bytes, str]]:
 
 
 def _without(ca: Issued) -> dict[str, tuple[bytes, str]]:
+    issuer = ca.certificate.issuer.public_bytes()
+    malformed = ca.der.replace(issuer, issuer[:3] + b"\xff" + issuer[4:])
     return {
         **_keys(),
         **_other_signed(ca),
@@ -217,8 +225,11 @@ def _without(ca: Issued) -> dict[str, tuple[bytes, str]]:
         "a part of the certificate": (ca.pem[:200], "incomplete PEM"),
         "a line is missing": (b"".join(ca.pem.splitlines(keepends=True)[:4]) + ca.pem[-26:], "incomplete PEM"),
         "another character in the certificate": (ca.pem.replace(b"MII", b"XII", 1), "malformed PEM"),
-        "a malformed certificate": (ca.der[:40] + b"\xff" + ca.der[41:], "malformed certificate in DER"),
-        "part of DER": (ca.der[:200], "unknown binary file"),
+        "a malformed certificate": (
+            ca.der.replace(issuer, issuer[:3] + b"\xff" + issuer[4:]),
+            "malformed certificate in DER",
+        ),
+        "part of DER": (ca.der[:200], "incomplete DER"),
         "another binary file": (b"\x7fELF" + bytes(range(256)), "unknown binary file"),
         "an empty keystore": (bytes.fromhex("feedfeed0000000200000000"), "Java keystore"),
         "a JCEKS keystore": (bytes.fromhex("cececece0000000200000001") + bytes(50), "Java keystore"),
