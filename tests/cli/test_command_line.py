@@ -14,7 +14,7 @@ from certhook.cli import _terminal, env
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows, and there is no sh")
 
-VERBS = ("status", "check", "run", "enable", "disable", "list", "diff", "export", "env", "compile", "freezer",
+VERBS = ("status", "check", "trust", "run", "enable", "disable", "list", "diff", "export", "env", "compile", "freezer",
          "freeze-bundle")  # fmt: skip
 
 
@@ -82,6 +82,7 @@ def test_an_interrupt_during_start_up_causes_no_traceback(module: str, expected:
         ("freeze-bundle", ""),
         ("compile", "--directory", ""),
         ("diff", "", ""),
+        ("trust", ""),
     ],
 )
 def test_an_empty_argument_is_refused(arguments, certhook, tmp_path) -> None:
@@ -133,6 +134,8 @@ def test_the_result_of_a_verb_is_available_as_json(certhook, tmp_path, arguments
         "env missing.pem",
         "export missing/roots.pem",
         "freeze-bundle missing/module.py",
+        "trust missing.pem",
+        "trust --undo missing.pem",
     ],
 )
 def test_a_failure_has_the_same_message_and_exit_status_with_json(certhook, tmp_path, arguments) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 
 import pytest
@@ -159,7 +161,7 @@ report(both_verify())
 """,
     )
     assert installed == trusted == [True, True]
-    assert shown[0] == 1 and "another program or user added it to the system's store (/" in shown[2]
+    assert shown[0] == 1 and "another program or user added it to the system's store: /" in shown[2]
     assert by_fingerprint[0] == 1 and "installed no root certificate" in by_fingerprint[2]
 
 
@@ -185,6 +187,71 @@ report([one.replace(stem, "NAME") for one in names("{DEBIAN_DIRECTORY}")])
     assert names == ["NAME-2.crt", "NAME-3.crt", "NAME.crt"]
     assert contents == ["mine", "other"]
     assert removal[0] == 0
+
+
+def test_the_file_of_a_root_that_the_administrator_copied_is_named(machine) -> None:
+    ((status, _, errors),) = machine.run(
+        DEBIAN,
+        f"""
+run(["cp", "{FILE}", "{DEBIAN_DIRECTORY}/mine.crt"])
+run(["update-ca-certificates"])
+report(trust("--undo", "--yes", "{FILE}"))
+""",
+    )
+    assert status == 1 and f"added it to the system's store: {DEBIAN_DIRECTORY}/mine.crt" in errors
+
+
+def test_a_root_that_another_file_also_contains_stays_trusted(machine) -> None:
+    removal, trusted, left = machine.run(
+        DEBIAN,
+        f"""
+trust("--yes", "{FILE}")
+run(["cp", "{FILE}", "{DEBIAN_DIRECTORY}/mine.crt"])
+report(trust("--undo", "--yes", "{FILE}"))
+report(both_verify())
+report(names("{DEBIAN_DIRECTORY}"))
+""",
+    )
+    assert removal[0] == 0 and "still contains" in removal[1]
+    assert f"because of {DEBIAN_DIRECTORY}/mine.crt" in " ".join(removal[1].split())
+    assert (trusted, left) == ([True, True], ["mine.crt"])
+
+
+def test_a_file_that_was_changed_after_the_installation_is_not_removed(machine) -> None:
+    removal, changed = machine.run(
+        DEBIAN,
+        f"""
+trust("--yes", "{FILE}")
+(name,) = names("{DEBIAN_DIRECTORY}")
+open("{DEBIAN_DIRECTORY}/" + name, "a").write("# changed\\n")
+report(trust("--undo", "--yes", name))
+report(names("{DEBIAN_DIRECTORY}") == [name])
+""",
+    )
+    assert removal[0] == 1 and changed
+
+
+def test_the_result_is_available_as_json(machine) -> None:
+    dry, asked, done, removal = machine.run(
+        DEBIAN,
+        f"""
+report(trust("--json", "--dry-run", "{FILE}"))
+report(trust("--json", "{FILE}"))
+report(trust("--json", "--yes", "{FILE}"))
+report(trust("--json", "--yes", "--undo", "{FILE}"))
+""",
+    )
+    found = [json.loads(one[1]) for one in (dry, asked, done, removal)]
+    assert [one[0] for one in (dry, asked, done, removal)] == [UNCHANGED, UNCHANGED, 0, 0]
+    assert [one["changed"] for one in found] == [False, False, True, True]
+    assert "--yes" in asked[2]
+    sha256 = hashlib.sha256(machine.cas.der("stranger")).hexdigest()
+    for one in found:
+        assert set(one) == {"changed", "certificates", "commands", "files"}
+        (certificate,) = one["certificates"]
+        assert certificate["sha256"] == sha256 and certificate["refusal"] == ""
+        assert one["commands"][-1].startswith("update-ca-certificates")
+    assert found[2]["files"] == found[3]["files"] == [found[2]["commands"][0].split()[-1]]
 
 
 HOSTILE = {
