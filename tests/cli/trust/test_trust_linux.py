@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -18,10 +19,10 @@ NAME_AND_FINGERPRINT = ("(certhook tests stranger)\n    valid from 2000-01-01 to
 
 
 @pytest.fixture(autouse=True)
-def commands() -> None:
+def commands(root: None) -> None:
     for command in ("update-ca-certificates", "trust"):
-        if shutil.which(command) is None:
-            pytest.skip(f"{command} is not installed")
+        if shutil.which(command, path=os.environ["PATH"] + ":/usr/sbin") is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{command} is not installed")
 
 
 def directory_of(name: str) -> str:
