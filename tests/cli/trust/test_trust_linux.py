@@ -120,7 +120,8 @@ report(both_verify())
     )
     assert piped[0] == UNCHANGED and "use --yes in scripts" in piped[2]
     assert no[0] == closed[0] == UNCHANGED and "nothing was changed" in no[1]
-    assert "Trust this CA for every server? [y/N]" in yes[1]
+    assert "will accept every certificate that this CA issues" in " ".join(yes[1].split())
+    assert "Install it? [y/N]" in yes[1]
     assert (before, yes[0], after) == ([], 0, [True, True])
 
 
