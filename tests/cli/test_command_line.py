@@ -14,7 +14,21 @@ from certhook.cli import _arguments, _terminal, env
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows, and there is no sh")
 
-VERBS = ("status", "check", "list", "run", "enable", "disable", "export", "env", "diff", "compile", "freezer")
+VERBS = (
+    "status",
+    "check",
+    "inspect",
+    "trust",
+    "list",
+    "run",
+    "enable",
+    "disable",
+    "export",
+    "env",
+    "diff",
+    "compile",
+    "freezer",
+)
 #: Verbs that the list in the help omits.
 UNLISTED = ("completion", "freeze-bundle")
 
@@ -101,6 +115,7 @@ def test_an_interrupt_during_start_up_causes_no_traceback(module: str, expected:
         ("freezer", "bundle", ""),
         ("compile", "--directory", ""),
         ("diff", "", ""),
+        ("trust", ""),
     ],
 )
 def test_an_empty_argument_is_refused(arguments, certhook, tmp_path) -> None:
@@ -208,6 +223,8 @@ def test_the_result_of_a_verb_is_available_as_json(certhook, tmp_path, arguments
         "export missing/roots.pem",
         "freezer bundle missing/module.py",
         "freeze-bundle missing/module.py",
+        "trust missing.pem",
+        "trust --undo missing.pem",
     ],
 )
 def test_a_failure_has_the_same_message_and_exit_status_with_json(certhook, tmp_path, arguments) -> None:

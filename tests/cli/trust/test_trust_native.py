@@ -65,7 +65,7 @@ class Model:
         self.roots[der] = Anchor(x509.Certificate(der), (("system", "the store"), *sources))
 
     def trust_set(self, config: object) -> SimpleNamespace:
-        return SimpleNamespace(anchors=tuple(self.roots.values()), removed=(), rejected=())
+        return SimpleNamespace(anchors=tuple(self.roots.values()), removed=(), rejected=(), distrust_is_known=True)
 
 
 @pytest.fixture(params=["macos", "windows"])
