@@ -122,7 +122,7 @@ def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Re
 )
 def test_a_root_of_the_same_organization_is_not_reported_as_missing_intermediate(is_sent: bool, lab: Lab) -> Result:
     other = issue("the root G2", ca=True)
-    lab.trust(issue("the root G1", ca=True), CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "missing.pem"))
+    lab.trust(issue("the root G1", ca=True), CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "other" / "missing.pem"))
     return lab.check(lab.serve((issue("localhost", other), *([other] if is_sent else []))))
 
 

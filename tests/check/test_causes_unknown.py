@@ -24,7 +24,7 @@ def test_a_self_signed_certificate_is_reported(lab: Lab) -> Result:
 
 @scenarios.shows("self-signed", "uses a self-signed certificate")
 def test_a_self_signed_certificate_has_priority_over_an_unusable_setting(lab: Lab) -> Result:
-    lab.trust_unrelated(CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "missing"))
+    lab.trust_unrelated(CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "other" / "missing"))
     return lab.check(lab.serve((issue("localhost"),)))
 
 
