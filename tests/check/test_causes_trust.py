@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,25 @@ def test_a_root_that_is_listed_and_rejected_is_distrusted(lab: Lab) -> Result:
     result = lab.check(lab.serve(bad.sent))
     assert result[0]["chain"][-1]["distrusted_by"] == [path]
     assert f"Only after that confirmation, remove the certificate from {path}" in result[0]["cause"]["advice"]
+    return result
+
+
+@scenarios.shows(
+    "root-distrusted", "which is distrusted on this machine by", "without its trust settings", "openssl x509"
+)
+def test_a_root_with_trust_settings_for_clients_is_distrusted(lab: Lab) -> Result:
+    bad = chain()
+    settings = der.auxiliary([x509.CLIENT_AUTH], [])
+    path = lab.write("clients.pem", der.pem(bad.root.der + settings, "TRUSTED CERTIFICATE"))
+    lab.trust(SSL_CERT_FILE=path)
+    port = lab.serve(bad.sent)
+    result = lab.check(port)
+    # The advice helps.
+    command = result[0]["cause"]["advice"][1].split("\n")[1]
+    corrected = str(lab.directory / "corrected.pem")
+    subprocess.run(shlex.split(command.replace("/path/to/root.pem", corrected)), check=True)
+    lab.trust(SSL_CERT_FILE=corrected)
+    assert lab.check(port)[0]["verified"]
     return result
 
 

@@ -151,7 +151,7 @@ def _clients(check: dict[str, Any], verified: bool) -> list[str]:
         if client["verified"] is not verified or _has_same_result(client, check):
             continue
         verdict = "verifies this server" if client["verified"] else "fails"
-        text = f" because {client['reason']}" if client["reason"] else ""
+        text = f" because it {client['reason']}" if client["reason"] else ""
         if not text and not client["verified"] and client["error"]:
             text = f": {client['error']['text']}"
         lines += wrapped(f"{client['client']}: {verdict}{text}", then="  ")
