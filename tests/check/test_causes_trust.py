@@ -89,7 +89,7 @@ def test_a_root_that_is_listed_and_rejected_is_distrusted(lab: Lab) -> Result:
     lab.trust(SSL_CERT_FILE=path, CERTHOOK_EXTRA_CA_CERTS=lab.write("company.pem", bad.root.pem))
     result = lab.check(lab.serve(bad.sent))
     assert result[0]["chain"][-1]["distrusted_by"] == [path]
-    assert f"Only after that confirmation, remove the certificate from {path}" in result[0]["cause"]["advice"]
+    assert f"use that file instead of {path}:\n" in result[0]["cause"]["advice"][1]
     return result
 
 

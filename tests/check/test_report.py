@@ -43,7 +43,7 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
     good = chain()
     lab.trust(good.root)
     result, _ = lab.check(lab.serve(good.sent))
-    reason = "trusts only the roots in /ca.pem (REQUESTS_CA_BUNDLE)"
+    reason = "trusts other roots (REQUESTS_CA_BUNDLE)"
     clients = [
         {"client": "requests", "verified": False, "error": None, "reason": reason},
         {"client": "curl", "verified": False, "error": {"text": "self-signed certificate"}, "reason": None},
