@@ -9,10 +9,11 @@ Python raises the exception before it sets ``verify_code``. The code therefore i
 from __future__ import annotations
 
 import _ssl
+import sys
 from time import gmtime, strftime
 
 from certhook._peer import target
-from certhook._state import markers_of, process
+from certhook._state import is_wrapped, marked, markers_of, process, wrap
 from certhook._text import printable
 from certhook._warnings import command_line
 
@@ -20,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
+
+    from certhook._state import Function
 
 _PREFIX = "certhook: "
 _REASON = "CERTIFICATE_VERIFY_FAILED] "
@@ -82,6 +85,35 @@ def explain(error: BaseException, connection: Any, frame: FrameType | None) -> N
     failure = _Failure(connection, reason, target(connection, frame))
     sentence = failure.sentence()
     error.add_note(f"{_PREFIX}{sentence}\n{failure.advice(sentence)}")
+    # Without the hook, no library is changed.
+    if getattr(type(error).__init__, "__certhook_active__", False):
+        _copy_notes_in_httpcore()
+
+
+def _copy_notes_in_httpcore() -> None:
+    """Make the exceptions of httpcore and httpcore2 copy the note of the exception that they are created from.
+
+    The libraries raise them "from None", so that the traceback of a user of httpx lacks the original exception.
+    """
+    for name in ("httpcore", "httpcore2"):
+        error_class = getattr(sys.modules.get(name), "ConnectError", None)
+        if error_class is not None and not is_wrapped(error_class, "__init__"):
+            wrap(error_class, "__init__", _copying(error_class.__init__, error_class.__module__))
+
+
+def _copying(original: Function, module: str) -> Function:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        try:
+            if wrapper.__certhook_active__ and args and not _has_note(self):
+                for note in getattr(args[0], "__notes__", ()):
+                    if note.startswith(_PREFIX):
+                        self.add_note(note)
+        except Exception:
+            pass  # The exception of the library is more important.
+
+    wrapper = marked(__init__, original, module)
+    return wrapper
 
 
 def _reason(error: BaseException) -> str:
@@ -197,7 +229,7 @@ def _certificates(ssl_object: Any, method: str) -> list[Any]:
 def _info(certificate: Any) -> dict[str, Any]:
     """Return the fields of *certificate* that Python decodes, none if it is so large that this takes long."""
     is_large = len(certificate.public_bytes(_ssl.ENCODING_DER)) > _MAX_SIZE
-    return {} if is_large else certificate.get_info()  # type: ignore[no-any-return]
+    return {} if is_large else certificate.get_info()
 
 
 def _name(name: Any) -> str:

@@ -40,3 +40,28 @@ def test_the_traceback_of_a_client_contains_the_note_once(environments, ports, c
     target = f"localhost:{port}" if name in WITH_PORT else "localhost"
     assert f" of {target}; trusted roots: " in text
     assert f" bundled, 1 extra\nTo find the cause, run: {python} -m certhook check {target}\n" in text
+
+
+UNINSTALL = """
+import httpx, os
+def refused():
+    try:
+        httpx.get(f"https://localhost:{os.environ['PORT']}/")
+    except httpx.ConnectError as error:
+        return type(error.__cause__), len(getattr(error.__cause__, "__notes__", ()))
+import httpcore
+print(refused() == (httpcore.ConnectError, 1), "__init__" in vars(httpcore.ConnectError))
+import certhook
+certhook.uninstall()
+print(refused() == (httpcore.ConnectError, 0), "__init__" in vars(httpcore.ConnectError))
+certhook.install()
+print(refused() == (httpcore.ConnectError, 1))
+"""
+
+
+def test_uninstall_restores_the_exceptions_of_httpcore(environments, ports) -> None:
+    python = environments["clients"]
+    if not support.run(python, "import sys; print(sys.version_info >= (3, 11))").stdout.startswith("True"):
+        pytest.skip("BaseException.add_note() is new in Python 3.11")
+    env = support.clean_env(PORT=str(ports("https")["stranger"]))
+    assert support.run(python, UNINSTALL, env=env).stdout == "True True\nTrue False\nTrue\n"
