@@ -305,7 +305,9 @@ HTTP_CLIENTS = {
     "urllib": "import urllib.request; urllib.request.urlopen(f'https://localhost:{port}/', timeout=20)",
     "http.client": "import http.client; http.client.HTTPSConnection('localhost', port, timeout=20).request('GET', '/')",
     "asyncio": "import asyncio; asyncio.run(asyncio.open_connection('localhost', port, ssl=True))",
-    "gone": "c = ssl.create_default_context(); s = socket.create_connection(('127.0.0.1', port), timeout=20)\n"
+    "without a handshake": "s = ssl.create_default_context().wrap_socket(socket.create_connection(('localhost', port)),"
+    "do_handshake_on_connect=False, server_hostname='localhost'); s.send(b'x')",
+    "SSLObject": "c = ssl.create_default_context(); s = socket.create_connection(('127.0.0.1', port), timeout=20)\n"
     "    o = ssl.MemoryBIO(), ssl.MemoryBIO(); b = c.wrap_bio(*o, server_hostname='localhost')\n"
     "    exchange(s, b, *o)",
 }
@@ -338,7 +340,7 @@ def test_the_traceback_of_a_client_contains_the_note_once(notes, installed, name
     text = notes.run(installed, code, port)
     assert text.count("certhook: ") == 1
     # An SSLObject has no peer; asyncio's transport has one.
-    target = "localhost" if name == "gone" else f"localhost:{port}"
+    target = "localhost" if name == "SSLObject" else f"localhost:{port}"
     assert f'the issuer "Company Root" of {target}; trusted roots: 1 system' in text
     assert f"\n{'To find the cause, run: '}{command(installed, target)}\n" in text
 
