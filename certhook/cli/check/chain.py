@@ -197,6 +197,7 @@ def known_roots(trust_set: TrustSet) -> Roots:
     return Roots(
         [
             *((anchor, TRUSTED, ()) for anchor in trust_set.anchors),
+            *((_restricted(anchor), DISTRUSTED, ()) for anchor in trust_set.restricted),
             *((_resolved(anchor), EXPIRED, ()) for anchor in trust_set.expired),
             *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.removed, *trust_set.rejected)),
             *((anchor, OFF, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
@@ -207,6 +208,12 @@ def known_roots(trust_set: TrustSet) -> Roots:
         ignored,
         _systems.current(),
     )
+
+
+def _restricted(anchor: Anchor) -> Anchor:
+    """Return *anchor*, which OpenSSL rejects for servers, as one that the files with its trust settings distrust."""
+    paths = tuple(dict.fromkeys(path for _, path in anchor.listed))
+    return Anchor(anchor.certificate, anchor.listed, anchor.rejected_by or paths, anchor.auxiliary)
 
 
 def _resolved(anchor: Anchor) -> Anchor:
