@@ -118,6 +118,13 @@ FILES = {
         "names do not end in",
         f"{LOCAL}/company-2.crt",
     ),
+    "without a hash, and a file of this name": (
+        {**DEBIAN, f"{LOCAL}/company.crt": OTHER.pem},
+        "/etc/ssl/certs/company.pem",
+        ROOT.pem,
+        "links with hashes",
+        f"{LOCAL}/company-2.crt",
+    ),
     "Fedora, not processed": (FEDORA, f"{ANCHORS}/a.txt", ROOT.pem, "update-ca-trust was not run", "update-ca-trust"),
     "Fedora, DER": (FEDORA, f"{ANCHORS}/a.der", ROOT.der, "update-ca-trust was not run", "update-ca-trust extract"),
     "Fedora, indented": (
