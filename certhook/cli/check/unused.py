@@ -89,7 +89,7 @@ def search(path: Sequence[x509.Certificate], roots: Roots, deadline: Deadline) -
 
     :param path: the certificates from the server's own to the last known one
     :param roots: the known roots
-    :returns: the files, the most relevant one first
+    :returns: the files, in the order of their locations
     """
     if not path:
         return ()
@@ -118,13 +118,13 @@ class _Search:
         self._known = pem.Known()
 
     def run(self, path: Sequence[x509.Certificate], roots: Roots) -> Iterator[Unused]:
-        """Yield the files with a root, with an intermediate certificate, with damaged ones, and unreadable ones."""
+        """Yield the files with certificates, in the order of the locations; then damaged and unreadable files."""
         for location in locations.locations(self._config, os.environ):
             for member in islice(locations.members(location, self._may_continue), _MAX_FILES_PER_LOCATION):
                 self._read(member)
         found = list(self._matching(path, roots))
         has_root = any(unused.content == ROOT for unused in found)
-        yield from sorted(found, key=lambda unused: (unused.content != ROOT, _is_expired(unused)))
+        yield from found
         if not has_root:
             yield from self._with_damage(path[-1])
             for location in self._unreadable:
@@ -242,11 +242,6 @@ def _left(deadline: Deadline) -> float:
         return deadline.left()
     except OSError:
         return 0
-
-
-def _is_expired(unused: Unused) -> bool:
-    certificate = unused.certificate
-    return certificate is not None and certificate.not_valid_after_utc.timestamp() < time.time()
 
 
 def _decoded(data: bytes, line: int) -> Iterator[bytes]:
