@@ -36,6 +36,8 @@ def _headline(check: dict[str, Any]) -> list[str]:
     properties = [check["tls"]] if check["tls"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     properties += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
+    properties += [f"at {check['connect_to']}"] if check["connect_to"] else []
+    properties += [f"with the additional roots in {path}" for path in check["additional_roots"]]
     suffix = f" ({', '.join(properties)})" if properties else ""
     return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
 
@@ -133,6 +135,7 @@ def _clients(check: dict[str, Any], verified: bool) -> list[str]:
         verdict = "verifies this server" if client["verified"] else "fails"
         text = f" because {client['reason']}" if client.get("reason") else ""
         if not text and not client["verified"] and client.get("error"):
-            text = f": {client['error']}"
-        lines += wrapped(f"{client['client']}: {verdict}{text}", then="  ")
+            text = f": {client['error']['text']}"
+        name = client["client"] if client["version"] else f"{client['client']} (not installed here)"
+        lines += wrapped(f"{name}: {verdict}{text}", then="  ")
     return lines
