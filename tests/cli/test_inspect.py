@@ -201,6 +201,15 @@ def test_all_certificates_are_written_as_pem(root: Issued, leaf: Issued, certhoo
     assert (printed.returncode, printed.stdout, printed.stderr) == (0, (leaf.pem + root.pem).decode(), "")
 
 
+def test_the_command_that_installs_a_root_is_shown_unless_it_is_trusted(certhook, cas, tmp_path: Path) -> None:
+    for name, expected in {"stranger": True, "extra": False}.items():
+        (tmp_path / "a b.pem").write_bytes(cas.pem(name))
+        assert ("certhook trust 'a b.pem'" in certhook("inspect", "a b.pem").stdout) == expected
+    (tmp_path / "old.pem").write_bytes(issue("Root", ca=True, days=(-30, -1)).pem)
+    (tmp_path / "server.pem").write_bytes(issue("Server").pem)
+    assert "certhook trust" not in certhook("inspect", "old.pem", "server.pem").stdout
+
+
 def test_nothing_is_overwritten(root: Issued, certhook, tmp_path: Path) -> None:
     (tmp_path / "ca.der").write_bytes(root.der)
     done = certhook("inspect", "ca.der", "--pem", "ca.der")
