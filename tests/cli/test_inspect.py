@@ -184,7 +184,7 @@ def test_the_printed_command_converts_the_file(root: Issued, certhook, tmp_path:
         source = tmp_path / f"it's {number}.txt"
         source.write_bytes(data)
         done = certhook("inspect", source)
-        command = done.stdout.partition("Convert it to PEM:\n  ")[2]
+        command = done.stdout.partition("Convert it to PEM:\n  ")[2].partition("\n\n")[0]
         subprocess.run(command, shell=True, check=True, cwd=tmp_path, timeout=60, env=support.clean_env())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cafile=source.with_suffix(".pem"))
