@@ -17,7 +17,7 @@ import lab
 import namespace
 import pytest
 from namespace import Link
-from pki import chain, issue
+from pki import BARE, chain, issue
 from unused_machine import (
     ALPINE,
     ANCHORS,
@@ -116,6 +116,13 @@ FILES = {
         f"{LOCAL}/company.pem",
         ROOT.pem,
         "names do not end in",
+        f"{LOCAL}/company-2.crt",
+    ),
+    "without a hash, and a file of this name": (
+        {**DEBIAN, f"{LOCAL}/company.crt": OTHER.pem},
+        "/etc/ssl/certs/company.pem",
+        ROOT.pem,
+        "links with hashes",
         f"{LOCAL}/company-2.crt",
     ),
     "Fedora, not processed": (FEDORA, f"{ANCHORS}/a.txt", ROOT.pem, "update-ca-trust was not run", "update-ca-trust"),
@@ -291,6 +298,13 @@ NO_REMEDY = {
         True,
         ["only an edition", f"replace {LOCAL}/a.crt"],
     ),
+    "expired, and a valid edition elsewhere": (
+        "root-unused",
+        b"",
+        {f"{LOCAL}/a.crt": EXPIRED, f"{LOCAL}/b.crt": SENT[1].pem, "/etc/ssl/certs/c.pem": ROOT.pem},
+        True,
+        ["/etc/ssl/certs/c.pem contains this root certificate"],
+    ),
     "only an intermediate certificate": (
         "root-intermediate-only",
         b"",
@@ -351,7 +365,7 @@ NO_REMEDY = {
     "another CA with the same name": (
         "root-unknown",
         b"",
-        {f"{LOCAL}/a.crt": issue("the root", ca=True).pem},
+        {f"{LOCAL}/a.crt": issue("the root", ca=True, changed=BARE).pem},
         True,
         ["which is not trusted here"],
     ),

@@ -43,6 +43,8 @@ def _headline(check: dict[str, Any]) -> list[str]:
     host = f"[{check['host']}]" if ":" in check["host"] else check["host"]
     properties = [check["tls"]] if check["tls"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
+    properties += [f"at {check['connect_to']}"] if check["connect_to"] else []
+    properties += [f"with the additional roots in {path}" for path in check["additional_roots"]]
     suffix = f" ({', '.join(properties)})" if properties else ""
     return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
 
@@ -151,8 +153,9 @@ def _clients(check: dict[str, Any], verified: bool) -> list[str]:
         if client["verified"] is not verified or _has_same_result(client, check):
             continue
         verdict = "verifies this server" if client["verified"] else "fails"
-        text = f" because it {client['reason']}" if client["reason"] else ""
-        if not text and not client["verified"] and client["error"]:
+        text = f" because {client['reason']}" if client.get("reason") else ""
+        if not text and not client["verified"] and client.get("error"):
             text = f": {client['error']['text']}"
-        lines += wrapped(f"{client['client']}: {verdict}{text}", then="  ")
+        name = client["client"] if client["version"] else f"{client['client']} (not installed here)"
+        lines += wrapped(f"{name}: {verdict}{text}", then="  ")
     return lines

@@ -53,6 +53,7 @@ _MAX_TOTAL_SIZE = 32 << 20
 _MAX_FILES = 4000
 _MAX_FILES_PER_LOCATION = 1500
 _MAX_SECONDS = 2.0
+_MAX_CANDIDATES = 200  # with one name
 _MAX_PATH_LENGTH = 20
 # Names of private keys, which are not read.
 _KEY_NAME = re.compile(r"(?i)(^|[-_.])(priv(ate)?[-_]?)?key([-_.]|$)")
@@ -89,7 +90,7 @@ def search(path: Sequence[x509.Certificate], roots: Roots, deadline: Deadline) -
 
     :param path: the certificates from the server's own to the last known one
     :param roots: the known roots
-    :returns: the files, the most relevant one first
+    :returns: the files, in the order of their locations
     """
     if not path:
         return ()
@@ -118,13 +119,13 @@ class _Search:
         self._known = pem.Known()
 
     def run(self, path: Sequence[x509.Certificate], roots: Roots) -> Iterator[Unused]:
-        """Yield the files with a root, with an intermediate certificate, with damaged ones, and unreadable ones."""
+        """Yield the files with certificates, in the order of the locations; then damaged and unreadable files."""
         for location in locations.locations(self._config, os.environ):
             for member in islice(locations.members(location, self._may_continue), _MAX_FILES_PER_LOCATION):
                 self._read(member)
         found = list(self._matching(path, roots))
         has_root = any(unused.content == ROOT for unused in found)
-        yield from sorted(found, key=lambda unused: (unused.content != ROOT, _is_expired(unused)))
+        yield from found
         if not has_root:
             yield from self._with_damage(path[-1])
             for location in self._unreadable:
@@ -160,7 +161,10 @@ class _Search:
             if isinstance(error.__cause__, PermissionError):
                 self._add_unreadable(location)
             return
-        self._parse(location, data)
+        try:
+            self._parse(location, data)
+        except ValueError:
+            pass  # A name is malformed.
 
     def _add_unreadable(self, location: Location) -> None:
         if location.kind in (locations.INPUT, locations.HASHES, locations.STORE):
@@ -182,12 +186,18 @@ class _Search:
         """Yield the files with the issuer of a certificate of *path*, with its issuers, or with a self-signed one."""
         wanted = list(path)
         seen: set[bytes] = set()
+        reported: set[tuple[str, bytes]] = set()
         for certificate in wanted:
             der = to_der(certificate)
             for name in dict.fromkeys((normalized_name(certificate.issuer), normalized_name(certificate.subject))):
-                for entry in self._by_name.get(name, ()):
+                for entry in self._by_name.get(name, ())[:_MAX_CANDIDATES]:
                     parsed = parse(entry.certificate.der)
-                    if parsed is None or not (entry.certificate.der == der or is_issued_by(certificate, parsed)):
+                    key = (entry.location.path, entry.certificate.der)
+                    if (
+                        parsed is None
+                        or key in reported
+                        or not (entry.certificate.der == der or is_issued_by(certificate, parsed))
+                    ):
                         continue
                     is_root = is_self_issued(parsed)
                     is_servers = parsed in path and not is_root and not is_ca(parsed)
@@ -195,6 +205,7 @@ class _Search:
                     is_excluded = parsed != certificate and bool(identifier_mismatch(certificate, parsed))
                     if is_servers or is_excluded or _is_trusted(parsed, roots):
                         continue
+                    reported.add(key)
                     unused = self._explain(entry, parsed, is_root)
                     if unused is not None:
                         yield unused
@@ -242,11 +253,6 @@ def _left(deadline: Deadline) -> float:
         return deadline.left()
     except OSError:
         return 0
-
-
-def _is_expired(unused: Unused) -> bool:
-    certificate = unused.certificate
-    return certificate is not None and certificate.not_valid_after_utc.timestamp() < time.time()
 
 
 def _decoded(data: bytes, line: int) -> Iterator[bytes]:
