@@ -31,7 +31,7 @@ def render(check: dict[str, Any], colours: bool = False) -> str:
         *_headline(check),
         *_cause(check),
         *_hints(check),
-        *_proxy(check),
+        *_connection(check),
         *_chain(check),
         *_error(check),
         *_other_verdicts(check),
@@ -43,15 +43,16 @@ def _headline(check: dict[str, Any]) -> list[str]:
     host = f"[{check['host']}]" if ":" in check["host"] else check["host"]
     properties = [check["tls"]] if check["tls"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
-    properties += [f"at {check['connect_to']}"] if check["connect_to"] else []
-    properties += [f"with the additional roots in {path}" for path in check["additional_roots"]]
     suffix = f" ({', '.join(properties)})" if properties else ""
     return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
 
 
-def _proxy(check: dict[str, Any]) -> list[str]:
-    # Not in the headline, which has only one line.
-    return ["", *wrapped(f"Connection: through the proxy {check['proxy']}", then="  ")] if check["proxy"] else []
+def _connection(check: dict[str, Any]) -> list[str]:
+    """Return the circumstances of the connection, which would make the headline longer than one line."""
+    circumstances = [f"through the proxy {check['proxy']}"] if check["proxy"] else []
+    circumstances += [f"at {check['connect_to']}"] if check["connect_to"] else []
+    circumstances += [f"with the additional roots in {path}" for path in check["additional_roots"]]
+    return ["", *wrapped(f"Connection: {', '.join(circumstances)}", then="  ")] if circumstances else []
 
 
 def verdict(check: dict[str, Any]) -> str:
