@@ -212,6 +212,20 @@ def test_a_path_of_windows_is_one_path(machine) -> None:
     assert_mentions(message, "it is a path of Windows")
 
 
+def test_a_mistake_in_one_path_does_not_affect_the_others(machine) -> None:
+    path = bundle(machine / "b.pem", "b")
+    for mistake in (f'"{machine}/c.pem"', f"{machine}/c.pem ", "~/c.pem"):
+        for value in (f"{mistake}:{path}", f"{path}:{mistake}"):
+            trust = read(CERTHOOK_EXTRA_CA_CERTS=value)
+            assert letters_of(trust) == "ab"
+            assert len(trust.problems) == 1
+
+
+def test_quotation_marks_around_a_list_are_one_problem(machine) -> None:
+    value = f'"{machine}/b.pem:{machine}/c.pem"'
+    assert_mentions(only_problem("CERTHOOK_EXTRA_CA_CERTS", CERTHOOK_EXTRA_CA_CERTS=value), f"; use {value[1:-1]}")
+
+
 def test_pem_text_instead_of_a_path_is_reported_without_the_text(machine) -> None:
     message = only_problem("CERTHOOK_EXTRA_CA_CERTS", CERTHOOK_EXTRA_CA_CERTS=der.pem(ROOTS["c"]).decode())
     assert_mentions(message, "the value is PEM text; write it to a file")
