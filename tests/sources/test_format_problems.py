@@ -142,6 +142,23 @@ def test_der_is_read_from_the_variables_of_certhook_but_not_from_those_of_openss
             assert (name, "(certificate in DER)" in message) == (variable, True)
 
 
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_file_in_der_is_trusted_exactly_if_stock_python_trusts_it(
+    variable, installed, cas, servers, tmp_path
+) -> None:
+    (tmp_path / "ca.der").write_bytes(cas.der("system"))
+    other = {"SSL_CERT_FILE": "SSL_CERT_DIR", "SSL_CERT_DIR": "SSL_CERT_FILE"}[variable]
+    found = []
+    for disabled in ("1", "0"):
+        env = support.clean_env(
+            **{variable: str(tmp_path / "ca.der"), other: str(tmp_path / "missing")},
+            CERTHOOK_DISABLED=disabled,
+            SERVERS=support.server_list(servers),
+        )
+        found.append(support.verdicts(support.run(installed, support.VERDICTS, "-W", "ignore", env=env).stdout))
+    assert found[0] == found[1]
+
+
 def test_nixpkgs_selection_of_no_roots_is_no_problem(machine) -> None:
     assert read(NIX_SSL_CERT_FILE="/no-cert-file.crt").problems == ()
 
