@@ -70,6 +70,7 @@ def test_the_defect_of_a_certificate_is_reported(culprit: str, kind, value, defe
     ("culprit", "changed"),
     [
         ("root", {x509.KeyUsage: None}),
+        ("root", {x509.BasicConstraints: None}),
         ("root", {x509.AuthorityKeyIdentifier: None}),
         ("root", {x509.SubjectKeyIdentifier: None}),
         ("root", {x509.BasicConstraints: (x509.BasicConstraints(True, None), False)}),
@@ -95,6 +96,15 @@ def test_a_lenient_python_announces_what_a_strict_one_refuses(culprit: str, chan
     assert lenient["verified"]
     assert bool(lenient["hints"]) == (not strict["verified"]), strict["error"]
     assert ("Hint: Python 3.13 and later refuse this server" in text) == (not strict["verified"])
+
+
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3,), reason="the strict check requires OpenSSL 3")
+@scenarios.shows("strict", 'the certificate of "the root (certhook tests)" does not: it is not marked as a CA')
+def test_a_root_of_an_old_form_is_reported(lab: Lab) -> Result:
+    root = issue("the root", ca=True, changed={x509.BasicConstraints: None})
+    lab.trust(root)
+    lab.set_verify_flags(on=ssl.VERIFY_X509_STRICT)
+    return lab.check(lab.serve((issue("localhost", root),)))
 
 
 def test_every_cause_is_shown() -> None:

@@ -176,7 +176,7 @@ def test_variables_that_a_privileged_python_ignores_are_reported(lab: Lab, privi
     "No root certificate is trusted",
     "Unset SSL_CERT_FILE and SSL_CERT_DIR, unless the empty value is intended.",
     "ca-certificates",
-    "'pip install certifi'",
+    "pip install --upgrade certifi",
 )
 def test_empty_settings_leave_no_roots(lab: Lab) -> Result:
     lab.trust(SSL_CERT_FILE="")

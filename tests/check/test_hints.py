@@ -53,6 +53,18 @@ def test_a_public_host_with_a_certificate_from_a_private_ca_is_reported(lab: Lab
     assert 're-signed by "Inspector (Company)", a private CA (' in hint and "store.pem" in hint
 
 
+def test_a_private_ca_with_the_name_of_a_public_one_is_reported(lab: Lab) -> None:
+    bundled, namesake = (issue("a public CA", ca=True, organization="public") for _ in range(2))
+    (hint,) = check_public_name(lab, namesake, bundled)
+    assert "a private CA (" in hint
+
+
+def test_another_edition_of_a_public_ca_is_not_reported(lab: Lab) -> None:
+    bundled = issue("a public CA", ca=True, organization="public")
+    other = issue("a public CA", ca=True, organization="public", key=bundled.key)
+    assert check_public_name(lab, other, bundled) == []
+
+
 def test_a_public_host_with_a_certificate_from_a_public_ca_is_not_reported(lab: Lab) -> None:
     bundled = issue("a public CA", ca=True, organization="public")
     assert check_public_name(lab, bundled, bundled) == []

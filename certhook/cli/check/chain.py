@@ -12,6 +12,7 @@ from certhook._certificates import names
 from certhook._certificates.anchor import Anchor
 from certhook._config import Config
 from certhook._sources import read_trust_set
+from certhook._sources.blocklist import identity
 from certhook._sources.trust_set import TrustSet
 from certhook._state import is_privileged, process
 from certhook._text import printable
@@ -87,14 +88,14 @@ class Roots:
         self.ignored_variables = ignored_variables
         self._by_name: dict[bytes, list[Entry]] = {}
         self._trusted: list[Anchor] = []
-        self._bundled: set[bytes] = set()
+        self._bundled: set[object] = set()
         for entry in entries:
             anchor, standing, _ = entry
             self._by_name.setdefault(names.folded(anchor.certificate.subject), []).append(entry)
             if standing == TRUSTED:
                 self._trusted.append(anchor)
             if "bundled" in anchor.sources:
-                self._bundled.add(anchor.certificate.subject)
+                self._bundled.add(identity(anchor.certificate))
 
     def find_issuer(self, certificate: x509.Certificate, now: datetime, *standings: str) -> Root | None:
         """Return the root that issued *certificate* or is identical to it.
@@ -127,9 +128,9 @@ class Roots:
         """Return whether any root is trusted."""
         return bool(self._trusted)
 
-    def has_bundled(self, name: x509.Name) -> bool:
-        """Return whether certifi's bundle contains a root with this *name*."""
-        return name.public_bytes() in self._bundled
+    def has_bundled(self, anchor: Anchor) -> bool:
+        """Return whether certifi's bundle contains this CA, possibly as another edition."""
+        return identity(anchor.certificate) in self._bundled
 
     def knows_bundle(self) -> bool:
         """Return whether certifi's bundle, or its replacement, contains any root."""

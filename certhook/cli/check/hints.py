@@ -48,7 +48,7 @@ def _private_ca(case: Case) -> Iterator[str]:
     root, path = case.root, case.path
     if root is None or root.standing != TRUSTED or not is_public(case.host) or not case.roots.knows_bundle():
         return
-    if case.roots.has_bundled(root.certificate.subject) or any(map(is_from_public_ca, path)):
+    if case.roots.has_bundled(root.anchor) or any(map(is_from_public_ca, path)):
         return
     if removed.release(root.anchor) or len(path) < 2:
         return

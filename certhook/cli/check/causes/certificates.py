@@ -131,7 +131,10 @@ CAUSES = (
     Cause(
         "name-constraints",
         "The certificate authority {ca} may not issue certificates for {name}{only} (name constraints).",
-        ("Ask the server's administrator to get a certificate from a CA that may issue one for {name}.",),
+        (
+            "Ask the server's administrator to get a certificate from a CA that may issue one for {name}.",
+            "If it is your own CA, renew its certificate with {name} in the permitted names (nameConstraints).",
+        ),
         codes=(47, 48, 49, 51, 52, 53),
         facts=_constraints,
     ),

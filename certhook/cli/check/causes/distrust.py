@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def remedy(anchor: Anchor, system: System | None) -> str:
     """Return how to end the distrust of *anchor*: a phrase, and the command on the next line if there is one."""
-    path = anchor.rejected_by[0]
+    path = next(iter(anchor.rejected_by), "")
     command = f":\n{system.refresh_command()}" if system and system.refresh else " the command that updates the store"
     if path == debian.DESELECTED:
         lines = _deselecting_lines(anchor)

@@ -53,9 +53,17 @@ def _limits_path_without_signing(certificate: x509.Certificate) -> bool:
     return is_limited and usage is not None and not usage.key_cert_sign
 
 
+def _is_unmarked_ca(certificate: x509.Certificate) -> bool:
+    """Return whether *certificate* is a root of an old form, which OpenSSL otherwise accepts (check_ca)."""
+    usage = extension(certificate, x509.KeyUsage)
+    may_sign = certificate.version is x509.Version.v1 or (usage is not None and usage.key_cert_sign)
+    return may_sign and lacks_extension(certificate, x509.BasicConstraints)
+
+
 #: For each error that OpenSSL reports only with VERIFY_X509_STRICT: the defect, and whether a certificate has it.
 #: The technical name of the extension, in parentheses, is for the administrator of the CA.
 _DEFECTS: dict[int, tuple[str, Callable[[x509.Certificate], bool]]] = {
+    79: ("it is not marked as a CA (basic constraints)", _is_unmarked_ca),
     80: ("it limits the length of chains, but it is not a CA (path length)", _limits_path_without_being_ca),
     81: ("it limits the length of chains, but may not sign certificates (key usage)", _limits_path_without_signing),
     82: ("its key usage permits it to sign certificates, but it is not a CA", _may_sign_without_being_ca),
@@ -77,13 +85,13 @@ _DEFECTS: dict[int, tuple[str, Callable[[x509.Certificate], bool]]] = {
 def find_defect(path: Sequence[x509.Certificate]) -> tuple[x509.Certificate, str] | None:
     """Return the first certificate of *path* that the strict check refuses, and its defect."""
     for certificate in path:
-        if certificate.version is not x509.Version.v3:
-            continue
         for code, (defect, is_defective) in _DEFECTS.items():
             is_last = certificate is path[-1]
             # A root needs no identifier of its issuer, and a self-signed server certificate may have any form.
-            if (code == 85 and is_last) or (is_last and len(path) == 1):
+            if (code == 85 and is_last) or (is_last and len(path) == 1) or (code == 79 and certificate is path[0]):
                 continue
+            if certificate.version is not x509.Version.v3 and code != 79:
+                continue  # It has no extensions.
             if is_defective(certificate):
                 return certificate, defect
     return None
@@ -93,8 +101,9 @@ def _strict(case: Case) -> Facts | None:
     if not case.valid_without_strict:
         return None
     defect, is_defective = _DEFECTS.get(case.failure.code, (case.failure.text, lambda certificate: False))
+    path = case.path[1:] if case.failure.code == 79 else case.path
     # OpenSSL checks the server's certificate first as well.
-    names = [f"the certificate of {quoted_name(one.subject)}" for one in filter(is_defective, case.path)]
+    names = [f"the certificate of {quoted_name(one.subject)}" for one in filter(is_defective, path)]
     return {"certificate": names[0] if names else "a certificate in the chain", "defect": defect}
 
 

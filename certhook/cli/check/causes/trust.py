@@ -192,8 +192,8 @@ CAUSES = (
         "No root certificate is trusted, because none was found. Without one, no server can be verified.",
         (
             "Unset {empty}, unless the empty value is intended.",
-            "Install root certificates: with the system's package (often called ca-certificates), or with 'pip install "
-            "certifi'.",
+            "Install root certificates, with the system's package (often called ca-certificates) or with certifi:\n"
+            "{update}",
             _SHOW_LOCATIONS,
         ),
         codes=NO_ISSUER,

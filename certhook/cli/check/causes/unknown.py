@@ -58,7 +58,11 @@ def _self_signed(case: Case) -> Facts:
         f"openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN={name} -addext subjectAltName={kind}:{name} "
         "-keyout key.pem -out certificate.pem"
     )
-    return {**_settings(case), "flaw": flaw, "recreate": recreate if flaw else ""}
+    return {
+        **_settings(case),
+        "flaw": flaw,
+        "recreate": recreate if flaw and (is_host_name(name) or is_address(name)) else "",
+    }
 
 
 def _name_flaw(case: Case) -> str:
