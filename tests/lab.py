@@ -20,7 +20,7 @@ from pki import Issued, issue
 from proxy_servers import connect_to, inside_tls
 
 from certhook.cli import main
-from certhook.cli.check import contexts, curl
+from certhook.cli.check import contexts, curl, models
 from certhook.cli.check.report import render
 
 #: Handles one connection. An OSError is ignored, because a client that refuses the certificate disconnects.
@@ -284,6 +284,8 @@ def open_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in ("NO_COLOR", "TERM"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(curl, "find", lambda: None)  # The tests of clients use it.
+    # The tests of clients install these.
+    monkeypatch.setattr(curl, "find", lambda: None)
+    monkeypatch.setattr(models, "version_of", lambda package: None)
     with contextlib.ExitStack() as stack:
         yield Lab(request, monkeypatch, stack)

@@ -225,10 +225,7 @@ def _without(ca: Issued) -> dict[str, tuple[bytes, str]]:
         "a part of the certificate": (ca.pem[:200], "incomplete PEM"),
         "a line is missing": (b"".join(ca.pem.splitlines(keepends=True)[:4]) + ca.pem[-26:], "incomplete PEM"),
         "another character in the certificate": (ca.pem.replace(b"MII", b"XII", 1), "malformed PEM"),
-        "a malformed certificate": (
-            ca.der.replace(issuer, issuer[:3] + b"\xff" + issuer[4:]),
-            "malformed certificate in DER",
-        ),
+        "a malformed certificate": (malformed, "malformed certificate in DER"),
         "part of DER": (ca.der[:200], "incomplete DER"),
         "another binary file": (b"\x7fELF" + bytes(range(256)), "unknown binary file"),
         "an empty keystore": (bytes.fromhex("feedfeed0000000200000000"), "Java keystore"),

@@ -24,7 +24,7 @@ def test_a_self_signed_certificate_is_reported(lab: Lab) -> Result:
 
 @scenarios.shows("self-signed", "uses a self-signed certificate")
 def test_a_self_signed_certificate_has_priority_over_an_unusable_setting(lab: Lab) -> Result:
-    lab.trust_unrelated(CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "missing"))
+    lab.trust_unrelated(CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "other" / "missing"))
     return lab.check(lab.serve((issue("localhost"),)))
 
 
@@ -75,6 +75,23 @@ def test_a_self_signed_certificate_with_a_wildcard_for_the_host_is_no_default_ce
 def test_an_expired_self_signed_certificate_must_be_renewed_first(lab: Lab) -> Result:
     lab.trust_unrelated()
     return lab.check(lab.serve((issue("localhost", days=(-30, -3)),)))
+
+
+@pytest.mark.parametrize(
+    ("host", "flaw", "name"),
+    [
+        ("localhost", "only as a common name, which many programs do not accept", "subjectAltName=DNS:localhost"),
+        ("127.0.0.1", "does not contain 127.0.0.1 as an IP address", "subjectAltName=IP:127.0.0.1"),
+    ],
+)
+@scenarios.shows("self-signed", "create the certificate again before you trust it")
+def test_a_self_signed_certificate_with_only_a_common_name_must_be_created_again(
+    host: str, flaw: str, name: str, lab: Lab
+) -> Result:
+    lab.trust_unrelated()
+    result = lab.check(f"{host}:{lab.serve((issue(host, hosts=()),))}")
+    assert_cause(result, "self-signed", flaw, name)
+    return result
 
 
 # Well-known CAs.

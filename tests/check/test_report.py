@@ -43,7 +43,7 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
     good = chain()
     lab.trust(good.root)
     result, _ = lab.check(lab.serve(good.sent))
-    reason = "REQUESTS_CA_BUNDLE=/missing/ca.pem does not exist"
+    reason = "it trusts other roots (REQUESTS_CA_BUNDLE)"
     clients = [
         {"client": "requests", "verified": False, "error": None, "reason": reason},
         {"client": "curl", "verified": False, "error": {"text": "self-signed certificate"}, "reason": None},
@@ -57,7 +57,12 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
         "curl: fails: self-signed certificate",
         "Hint: The certificate ends soon.",
     ]
-    assert text.index("+- the root") < text.index("httpx: verifies this server")
+    assert text.index("+- the root") < text.index("Same result: httpx")
+    failed = {**result, "verified": False, "error": {"step": "verify", "text": "expired", "code": 10}}
+    failed["clients"] = [*clients, {"client": "urllib", "verified": False, "error": failed["error"], "reason": None}]
+    lines = render(failed).splitlines()
+    assert "httpx: verifies this server" in lines and f"requests: fails because {reason}" in lines
+    assert "Same result: urllib" in lines
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_help_groups_the_verbs_by_their_users(certhook) -> None:
     starts = [line.split("  ")[1].strip() if line.startswith("  ") else line for line in shown.splitlines()]
     listed = [start for start in starts if start in VERBS or start.startswith("For ")]
     assert listed == [
-        *("For everyone:", "status", "check", "list"),
+        *("For everyone:", "status", "check", "inspect", "trust", "list"),
         *("For administrators:", "run", "enable", "disable", "export", "env", "diff", "compile"),
         *("For authors of applications:", "freezer"),
     ]
@@ -142,7 +142,8 @@ def test_an_unknown_argument_is_refused(arguments, certhook) -> None:
         ("status.", "unknown verb: status.; did you mean status?"),
         ("check:", "unknown verb: check:; did you mean check?"),
         ("intranet", "to check a server, use 'python -m certhook check intranet'"),
-        ("bundle.pem", "unknown verb: bundle.pem is a file"),
+        ("none.pem", "unknown verb: none.pem, and there is no such file"),
+        ("bundle.pem", "is a file; did you mean 'python -m certhook inspect bundle.pem'?"),
         ("--jsno", "unrecognized arguments: --jsno; did you mean --json?"),
         ("list --privat-roots", "list: error: unrecognized arguments: --privat-roots; did you mean --private?"),
         ("check localhost --timeuot=3", "check: error: unrecognized arguments: --timeuot=3; did you mean --timeout?"),
@@ -169,7 +170,7 @@ def test_a_host_is_recognised(word) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [*VERBS, *UNLISTED, "chek", "status.", "list,", "check:", "intranet", "", ".", "1", "a b.c", "./ca.pem", "host:"],
+    [*VERBS, *UNLISTED, "chek", "status.", "list,", "check:", "intranet", "", ".", "1", "a b.c", "./ca.pem", "ca.crt"],
 )
 def test_a_verb_or_a_misspelled_one_is_no_host(word) -> None:
     assert not _arguments.is_host(word)

@@ -27,13 +27,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         (
             "Connect to servers with certhook and without it, and show the certificates from each server's own to a "
             "root certificate. For each server that is not verified, show the cause and how to correct it. HTTPS "
-            "connections use the proxy in HTTPS_PROXY or in the system's settings.",
+            "connections use the proxy in HTTPS_PROXY, ALL_PROXY (also SOCKS) or the system's settings. If urllib, "
+            "requests, httpx or curl has another result because of its variables, proxies or rules, it is shown.",
             "Several servers are checked at the same time. A summary follows the results.",
         ),
         (
-            "Exit status: 0 if all servers are verified, 1 if a server is not or a CERTHOOK_ variable is misspelled or "
-            "invalid, 2 if an argument is invalid or the package cryptography is missing, 3 if all servers are "
-            "verified but a certificate ends within the days of --warn-days, 130 after Ctrl-C.",
+            "Exit status: 0 if all servers are verified, 1 if a server is not, by certhook or by an installed requests "
+            "or httpx, or a CERTHOOK_ variable is misspelled or invalid, 2 if an argument is invalid or the package "
+            "cryptography is missing, 3 if all servers are verified but a certificate ends within the days of "
+            "--warn-days, 130 after Ctrl-C.",
         ),
     )
     parser.add_argument("targets", metavar="SERVER", nargs="+", help=_SERVER_HELP)
@@ -41,6 +43,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help=text)
     text = "warn about certificates, also of CAs and roots, that end within DAYS days (exit status 3)"
     parser.add_argument("--warn-days", metavar="DAYS", type=int, help=text)
+    text = "also trust the certificates in FILE (PEM), only for this check; may be given several times"
+    parser.add_argument("--ca", metavar="FILE", action="append", default=[], help=text)
+    text = "connect to this address instead, but verify the name of SERVER"
+    parser.add_argument("--connect-to", metavar="HOST:PORT", type=_terminal.not_empty, help=text)
     text = "show only problems: no output means exit status 0"
     parser.add_argument("-q", "--quiet", action="store_true", help=text)
     text = "show the SHA-256 fingerprint of each certificate"
@@ -64,15 +70,19 @@ def run(options: argparse.Namespace) -> int:
     except ImportError as error:
         _terminal.complain(f"'check' requires the package cryptography ({error}): pip install 'certhook[check]'")
         return 2
-    from certhook.cli.check import arguments, session
+    from certhook.cli.check import additional, arguments, session, target
 
     try:
         _validate(options)
         targets = arguments.parse_all(options.targets)
+        if options.connect_to is not None:
+            address = target.parse_address(options.connect_to)
+            targets = [each._replace(address=address) for each in targets]
+        roots = additional.read(options.ca)
     except ValueError as error:
         _terminal.complain(error)
         return 2
-    return session.run(options, targets)
+    return session.run(options, targets, roots)
 
 
 def _validate(options: argparse.Namespace) -> None:

@@ -184,8 +184,11 @@ def _sent_issuer(certificate: x509.Certificate, sent: Iterable[x509.Certificate]
     return min(issuers, key=lambda one: bool(identifier_mismatch(certificate, one))) if issuers else None
 
 
-def known_roots(trust_set: TrustSet) -> Roots:
-    """Return the trusted and distrusted roots of *trust_set*, and those that an environment variable excludes."""
+def known_roots(trust_set: TrustSet, additional: Sequence[Anchor] = ()) -> Roots:
+    """Return the trusted and distrusted roots of *trust_set*, and those that an environment variable excludes.
+
+    :param additional: the roots of ``--ca``, which are trusted as well
+    """
     environ = {} if not process.use_environment or is_privileged() else dict(os.environ)
     settings = {name: value for name, value in environ.items() if name in _config.VARIABLES}
     settings.pop("CERTHOOK_DEBUG", None)
@@ -196,7 +199,8 @@ def known_roots(trust_set: TrustSet) -> Roots:
     all_sources = {**settings, "CERTHOOK_SOURCES": ",".join(_config.SOURCES), "CERTHOOK_MODE": "chain"}
     return Roots(
         [
-            *((anchor, TRUSTED, ()) for anchor in trust_set.anchors),
+            *((anchor, TRUSTED, ()) for anchor in (*trust_set.anchors, *additional)),
+            *((_restricted(anchor), DISTRUSTED, ()) for anchor in trust_set.restricted),
             *((_resolved(anchor), EXPIRED, ()) for anchor in trust_set.expired),
             *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.removed, *trust_set.rejected)),
             *((anchor, OFF, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
@@ -207,6 +211,12 @@ def known_roots(trust_set: TrustSet) -> Roots:
         ignored,
         _systems.current(),
     )
+
+
+def _restricted(anchor: Anchor) -> Anchor:
+    """Return *anchor*, which OpenSSL rejects for servers, as one that the files with its trust settings distrust."""
+    paths = tuple(dict.fromkeys(path for _, path in anchor.listed))
+    return Anchor(anchor.certificate, anchor.listed, anchor.rejected_by or paths, anchor.auxiliary)
 
 
 def _resolved(anchor: Anchor) -> Anchor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import ssl
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from certhook._state import markers_of
 from certhook.cli.check import curl, models, proxies
@@ -18,7 +18,7 @@ from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.models import First, Settings
 from certhook.cli.check.proxies import Proxy
 
-_NO_NAME = "requires a subject alternative name, and the certificate contains only a common name"
+_NO_NAME = "it requires a subject alternative name, and the certificate contains only a common name"
 
 
 class Verdict(NamedTuple):
@@ -83,6 +83,12 @@ def _judge(
     return Verdict(client, version, verified, failure, reason, variables)
 
 
+def is_failing(check: dict[str, Any]) -> bool:
+    """Return whether an installed library fails although urllib verifies the server of *check*, a JSON object."""
+    clients = [client for client in check["clients"] if client["client"] in ("requests", "httpx") and client["version"]]
+    return any(client["verified"] is False for client in clients)
+
+
 def _is_verdict(failure: Failure) -> bool:
     return failure.step == "verify" or failure.reason == "untrusted-proxy"
 
@@ -116,20 +122,20 @@ def _reason(first: First, settings: Settings, is_same_route: bool, failure: Fail
     if failure is not None and failure.code == 62 and first.failure is None:
         return _NO_NAME
     if settings.context.verify_flags != first.context.verify_flags:
-        return "checks the conformance of certificates to RFC 5280 in another way than urllib (VERIFY_X509_STRICT)"
-    return "trusts the roots in certifi's bundle and those that certhook adds to it"
+        return "it checks the conformance of certificates to RFC 5280 in another way than urllib (VERIFY_X509_STRICT)"
+    return "it trusts the roots in certifi's bundle and those that certhook adds to it"
 
 
 def _route_reason(first: First, proxy: Proxy | None) -> str:
     other = first.proxy
     if proxy is not None and other is not None:
-        return f"uses the proxy {proxy.address} in {proxy.source} as an HTTP proxy without TLS"
+        return f"it uses the proxy {proxy.address} in {proxy.source} as an HTTP proxy without TLS"
     if proxy is not None:
-        return f"connects through the proxy {proxy.address} in {proxy.source}, also to hosts like this one"
+        return f"it connects through the proxy {proxy.address} in {proxy.source}, also to hosts like this one"
     assert other is not None
     if other.variable.lower() == "all_proxy":
-        return f"ignores {other.variable} and connects without a proxy"
-    return "connects without a proxy, because it interprets NO_PROXY in another way"
+        return f"it ignores {other.variable} and connects without a proxy"
+    return "it connects without a proxy, because it interprets NO_PROXY in another way"
 
 
 def _judge_curl(command: curl.Command, first: First, deadline: Deadline) -> Verdict:
@@ -148,7 +154,9 @@ def _judge_curl(command: curl.Command, first: First, deadline: Deadline) -> Verd
     reason = ""
     if verified is not None and verified != (first.failure is None):
         names = [name for name in curl.VARIABLES if os.environ.get(name)]
-        reason = f"reads its roots from {' and '.join(names)}" if names else "trusts only the operating system's roots"
+        reason = (
+            f"it reads its roots from {' and '.join(names)}" if names else "it trusts only the operating system's roots"
+        )
         if failure is not None and failure.step != "verify":
-            reason = "uses the variables for proxies in another way"
+            reason = "it uses the variables for proxies in another way"
     return Verdict("curl", command.version, verified, failure, reason, variables)

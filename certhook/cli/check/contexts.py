@@ -6,12 +6,10 @@ import _ssl
 import contextlib
 import ssl
 import sys
-import warnings
 from typing import Any, Sequence
 
 from certhook import _api, _config
-from certhook._state import context_class_of
-from certhook.exceptions import CerthookWarning
+from certhook._state import context_class_of, markers_of
 
 
 def default_context() -> ssl.SSLContext:
@@ -19,16 +17,18 @@ def default_context() -> ssl.SSLContext:
 
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
-    with warnings.catch_warnings():
-        # The result contains the problems with settings and sources.
-        warnings.simplefilter("ignore", CerthookWarning)
-        if hasattr(ssl.create_default_context, "__certhook__"):
-            return ssl.create_default_context()
-        context = _with_default_flags(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        if not _config.current().x509_strict:
-            disable_strict(context)
-        _api.load_default_certs(context)
-        return context
+    if is_hooked():
+        return ssl.create_default_context()
+    context = _with_default_flags(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    if not _config.current().x509_strict:
+        disable_strict(context)
+    _api.load_default_certs(context)
+    return context
+
+
+def is_hooked() -> bool:
+    """Return whether certhook is active in this interpreter."""
+    return hasattr(ssl.create_default_context, "__certhook__")
 
 
 def stock_context() -> ssl.SSLContext:
@@ -49,14 +49,12 @@ def stock_context() -> ssl.SSLContext:
 
 
 def named_context(cafile: str | None = None, capath: str | None = None) -> ssl.SSLContext:
-    """Return the context of a client that names a file or a directory of roots, with certhook.
+    """Return the context of a client in this interpreter that names a file or a directory of roots.
 
     :raises OSError: if the file cannot be read or contains no certificate
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CerthookWarning)
-        return _api.create_default_context(cafile=cafile, capath=capath)
+    return ssl.create_default_context(cafile=cafile, capath=capath)
 
 
 def require_alternative_name(context: ssl.SSLContext) -> None:
@@ -68,9 +66,11 @@ def require_alternative_name(context: ssl.SSLContext) -> None:
 def add_roots(context: ssl.SSLContext, roots: Sequence[bytes]) -> None:
     """Make *context* also trust *roots*, certificates as DER."""
     if roots:
-        # The method of the C class, because that of the Python class would load the whole compiled store.
         cadata = b"".join(dict.fromkeys(roots))
-        _ssl._SSLContext.load_verify_locations(context, None, None, cadata)
+        if markers_of(context).store is None:
+            context.load_verify_locations(cadata=cadata)
+        else:  # The method of the Python class would load the whole compiled store.
+            _ssl._SSLContext.load_verify_locations(context, None, None, cadata)
 
 
 def permissive_context() -> ssl.SSLContext:

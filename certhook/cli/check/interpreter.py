@@ -8,6 +8,7 @@ from typing import Any, Iterable, NamedTuple, Sequence
 
 import certhook
 from certhook import _api, _config
+from certhook._certificates.anchor import Anchor
 from certhook._state import is_privileged
 from certhook.cli import _stores
 from certhook.cli._terminal import wrapped
@@ -36,9 +37,10 @@ class State(NamedTuple):
     inactive_because: str
 
 
-def examine() -> State:
+def examine(additional: Sequence[Anchor] = ()) -> State:
     """Examine this interpreter.
 
+    :param additional: the roots of ``--ca``
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
     config = _config.current()
@@ -47,7 +49,7 @@ def examine() -> State:
     unknown = {} if is_privileged() else unknown_variables(os.environ)
     problems = [*_misspelled(unknown), *map(str, trust_set.problems)]
     return State(
-        LocalTrust(known_roots(trust_set), trust_set.problems, unknown),
+        LocalTrust(known_roots(trust_set, additional), trust_set.problems, unknown, additional),
         config.sources,
         list(dict.fromkeys(problems)),
         bool(unknown) or _has_own(trust_set.problems),

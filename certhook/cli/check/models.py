@@ -40,8 +40,8 @@ class First(NamedTuple):
 
     target: Target
     context: ssl.SSLContext
-    proxy: Proxy | None
     failure: Failure | None
+    proxy: Proxy | None
     leaf: x509.Certificate | None
     additional: Sequence[bytes]
 
@@ -156,12 +156,12 @@ def _with_flags(context: ssl.SSLContext, first: First) -> ssl.SSLContext:
 
 
 def _roots_reason(variable: str, path: str) -> str:
-    return f"trusts only the roots in {presentable(path)}, which {variable} names"
+    return f"it trusts only the roots in {presentable(path)}, which {variable} names"
 
 
 def _stock_reason() -> str:
     names = [name for name in HTTPX_VARIABLES if os.environ.get(name)]
-    return f"ignores {' and '.join(names)}" if names and _config.current().overrides_system else ""
+    return f"it ignores {' and '.join(names)}" if names and _config.current().overrides_system else ""
 
 
 def _require_module(client: str, module: str, package: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from certhook._certificates.anchor import Anchor
     from certhook.cli.check.chain import Roots
 
 
@@ -31,13 +32,13 @@ class LocalTrust(NamedTuple):
     :ivar roots: the known roots
     :ivar problems: the problems with settings and sources
     :ivar unknown_variables: variables that certhook does not support, each with a similar one or ""
-    :ivar additional: the roots of ``--ca`` as DER, which only this check trusts
+    :ivar additional: the roots of ``--ca``, which only this check trusts
     """
 
     roots: Roots
     problems: Sequence[Exception]
     unknown_variables: Mapping[str, str]
-    additional: Sequence[bytes] = ()
+    additional: Sequence[Anchor] = ()
 
 
 class Probe(NamedTuple):
@@ -48,6 +49,7 @@ class Probe(NamedTuple):
     :ivar stock_failure: the failure without certhook, None if it is verified or was not tried
     :ivar was_compared: whether *stock_failure* is known. Failures before TLS do not depend on certhook.
     :ivar clients: the verdicts of real clients
+    :ivar additional: the files of ``--ca``
     """
 
     case: Case
@@ -55,6 +57,7 @@ class Probe(NamedTuple):
     stock_failure: Failure | None
     was_compared: bool
     clients: Sequence[clients.Verdict] = ()
+    additional: Sequence[str] = ()
 
 
 class _Prober:
@@ -98,8 +101,9 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
     prober = _Prober(target, timeout)
+    additional = [anchor.der for anchor in local.additional]
     context = contexts.default_context()
-    contexts.add_roots(context, local.additional)
+    contexts.add_roots(context, additional)
     flags = context.verify_flags
     peer, failure = prober.try_context(context, request=True)
     valid_without_strict, certificate_requested, reply = False, False, b""
@@ -111,11 +115,11 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
             context.verify_flags = flags
         elif failure.step == "tls" and peer is None and not target.starttls:
             reply = plaintext_reply(target, prober.deadline, prober.proxy)
+    stock = contexts.stock_context()
+    contexts.add_roots(stock, additional)
     stock_failure, was_compared = failure, failure is None or failure.step != "tls"
     if failure is None or failure.step == "verify":
         # This connection comes last: with a slow server, the time is better spent on the cause.
-        stock = contexts.stock_context()
-        contexts.add_roots(stock, local.additional)
         stock_failure = prober.try_context(stock)[1]
     case = Case(
         host=target.host,
@@ -137,13 +141,17 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
     )
     if failure is not None and failure.step == "verify" and failure.code in NO_ISSUER:
         case = replace(case, unused=unused.search(case.path, case.roots, prober.deadline))
-    first = First(target, context, prober.proxy, failure, case.chain[0] if case.chain else None, local.additional)
+    leaf = case.chain[0] if case.chain else None
+    # The clients are those of this interpreter.
+    verdict = (context, failure) if contexts.is_hooked() else (stock, stock_failure)
+    first = First(target, *verdict, prober.proxy, leaf, additional)
     return Probe(
         case,
         diagnose(case) if failure else None,
         stock_failure if was_compared else None,
         was_compared,
         clients.compare(first, prober.try_client, prober.deadline),
+        list(dict.fromkeys(path for anchor in local.additional for _, path in anchor.listed)),
     )
 
 

@@ -38,6 +38,7 @@ def describe(target: Target, probe: Probe) -> dict[str, Any]:
         "error": _describe_failure(case.failure if diagnosis else None),
         "error_without_certhook": _describe_failure(probe.stock_failure),
         "connect_to": target.shown_address,
+        "additional_roots": list(probe.additional),
         "clients": list(map(_describe_client, probe.clients)),
     }
 

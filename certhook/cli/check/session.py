@@ -7,7 +7,9 @@ import warnings
 from functools import partial
 from typing import Any, Sequence
 
+from certhook._certificates.anchor import Anchor
 from certhook.cli.check import arguments, expiry, interpreter
+from certhook.cli.check.clients import is_failing
 from certhook.cli.check.interpreter import State
 from certhook.cli.check.output import Output
 from certhook.cli.check.pem import pem_text
@@ -20,16 +22,17 @@ from certhook.cli.check.workers import results_in_order
 VERIFIED, NOT_VERIFIED, ENDS_SOON = 0, 1, 3
 
 
-def run(options: argparse.Namespace, targets: Sequence[Target]) -> int:
+def run(options: argparse.Namespace, targets: Sequence[Target], additional: Sequence[Anchor]) -> int:
     """Check *targets*, show the results, and return the exit status.
 
+    :param additional: the roots of ``--ca``
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
     checks: list[dict[str, Any]] = []
     with warnings.catch_warnings():
         # The result contains the problems. This is done once, because catch_warnings() in a thread affects the others.
         warnings.simplefilter("ignore")
-        state = interpreter.examine()
+        state = interpreter.examine(additional)
         output = Output(options, state, len(targets))
         output.start()
         try:
@@ -62,6 +65,7 @@ def _check(target: Target, options: argparse.Namespace, state: State) -> dict[st
 
 
 def _exit_status(state: State, checks: Sequence[dict[str, Any]]) -> int:
-    if state.has_invalid_variable or not all(check["verified"] for check in checks):
+    is_verified = all(check["verified"] and not is_failing(check) for check in checks)
+    if state.has_invalid_variable or not is_verified:
         return NOT_VERIFIED
     return ENDS_SOON if any(check["warnings"] for check in checks) else VERIFIED

@@ -35,8 +35,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Install the root certificates in FILE in the operating system's store, with the system's own command. The "
             "certificates and the commands are shown first, and nothing is changed without a confirmation. Only roots "
             "of CAs are installed, never the certificate of a server, an intermediate CA or a private key.",
-            "FILE may contain several certificates, in PEM or DER format. It is read only once: the certificates that "
-            "are shown are those that are installed.",
+            "FILE may contain several certificates, in PEM, DER or PKCS#7 format. It is read only once: the "
+            "certificates that are shown are those that are installed.",
         ),
         (
             "Supported systems: Debian, Ubuntu, Alpine, Fedora, RHEL, Amazon Linux, Arch Linux, SUSE and FreeBSD. For "

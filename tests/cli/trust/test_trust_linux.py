@@ -233,6 +233,34 @@ report(names("{DEBIAN_DIRECTORY}") == [name])
 """,
     )
     assert removal[0] == 1 and changed
+    assert "certhook installed no root certificate that matches" in removal[2]
+
+
+def test_a_file_that_is_changed_after_the_confirmation_was_requested_is_not_removed(machine) -> None:
+    status, message, content = machine.run(
+        DEBIAN,
+        f"""
+trust("--yes", "{FILE}")
+(name,) = names("{DEBIAN_DIRECTORY}")
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, "-m", "certhook", "trust", "--undo", name])
+output = b""
+while b"[y/N]" not in output:
+    output += os.read(terminal, 4096)
+open("{DEBIAN_DIRECTORY}/" + name, "w").write("mine")
+os.write(terminal, b"y\\n")
+try:
+    while True:
+        output += os.read(terminal, 4096)
+except OSError:
+    pass
+report(os.waitpid(child, 0)[1] >> 8)
+report(" ".join(output.decode().split()))
+report(open("{DEBIAN_DIRECTORY}/" + name).read())
+""",
+    )
+    assert (status, content) == (1, "mine") and "was changed meanwhile, and was not removed" in message
 
 
 def test_the_result_is_available_as_json(machine) -> None:

@@ -1,6 +1,6 @@
 """``certhook trust`` on macOS and Windows: the commands that it runs, against a model of the system's store.
 
-The output of failed commands was recorded from public reports. No real system is involved.
+The output of failed commands follows the known messages of these systems. No real system is involved.
 """
 
 from __future__ import annotations

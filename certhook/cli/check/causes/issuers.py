@@ -107,7 +107,7 @@ def missing_intermediate(case: Case) -> Facts | None:
     path, top = case.path, case.path[-1]
     others = [one for one in case.chain if one not in path and is_ca(one)]
     is_public = len(path) == 1 and is_from_public_ca(top)
-    is_known = len(path) == 1 and any(map(case.roots.has_organization, organizations(top.issuer)))
+    is_known = any(map(case.roots.has_organization, organizations(top.issuer)))
     looks_like_root = "root" in quoted_name(top.issuer).lower()
     is_certain = is_public or bool(others and not looks_like_root)
     if not is_certain and (looks_like_root or not (others or is_known)):

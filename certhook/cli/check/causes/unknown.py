@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from certhook._sources import removed_roots
@@ -11,8 +12,8 @@ from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.causes.dates import also_expired
 from certhook.cli.check.causes.issuers import NO_ISSUER, SELF_SIGNED, issuer_of
-from certhook.cli.check.certificate import host_names, is_from_public_ca, quoted_name
-from certhook.cli.check.names import closest, is_host_name, is_public, matches
+from certhook.cli.check.certificate import extension, host_names, is_from_public_ca, quoted_name
+from certhook.cli.check.names import closest, is_address, is_host_name, is_public, matches, to_ascii
 from certhook.cli.check.wording import MAX_LENGTH, join_first, trust_remedies
 from certhook.exceptions import ConfigurationError
 
@@ -50,7 +51,27 @@ def _default_certificate(case: Case) -> Facts | None:
 
 
 def _self_signed(case: Case) -> Facts:
-    return {**_settings(case)}
+    flaw = also_expired(case) or _name_flaw(case)
+    kind = "IP" if is_address(case.host) else "DNS"
+    name = to_ascii(case.host)
+    recreate = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN={name} -addext subjectAltName={kind}:{name} "
+        "-keyout key.pem -out certificate.pem"
+    )
+    return {**_settings(case), "flaw": flaw, "recreate": recreate if flaw else ""}
+
+
+def _name_flaw(case: Case) -> str:
+    """Return a sentence if the certificate contains the host in a way that many programs do not accept."""
+    if not case.chain:
+        return ""
+    names = extension(case.chain[0], x509.SubjectAlternativeName)
+    if is_address(case.host):
+        addresses = [str(one) for one in names.get_values_for_type(x509.IPAddress)] if names is not None else []
+        return "" if case.host in addresses else f" It does not contain {case.host} as an IP address, only as a name."
+    return (
+        "" if names is not None else " It contains its name only as a common name, which many programs do not accept."
+    )
 
 
 def _product(case: Case) -> Facts | None:
@@ -141,8 +162,8 @@ CAUSES = (
         "The server has no certificate for {host}. It shows {finding}, which no program accepts for this name.",
         (
             "{advice}",
-            "Check the spelling of the name and the port. If this is the intended server, it may have one of these "
-            "names: {usable}.",
+            "Check the spelling of the name, and the port.",
+            "If this is the intended server, it may have one of these names: {usable}.",
             "Ask the server's administrator to configure a certificate for {host} in the web server or reverse proxy.",
             "If this network requires a login (hotel, train), log in with a browser first: it may have redirected "
             "{public}.",
@@ -153,11 +174,12 @@ CAUSES = (
     Cause(
         "self-signed",
         "{host} uses a self-signed certificate. Anyone can create such a certificate, so it proves no identity.{added}"
-        "{expired}",
+        "{flaw}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
             "Ask the server's administrator to get a certificate from a certificate authority (CA).",
+            "If it is your own server, create the certificate again before you trust it:\n{recreate}",
             *trust_remedies(
                 "If it is your own server, copy its certificate from its disk (not from this connection)",
                 "this file, from the server's disk",
