@@ -45,9 +45,15 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
     result, _ = lab.check(lab.serve(good.sent))
     reason = "REQUESTS_CA_BUNDLE=/missing/ca.pem does not exist"
     clients = [
-        {"client": "requests", "verified": False, "error": "Could not find a bundle", "reason": reason},
-        {"client": "curl", "verified": False, "error": "self-signed certificate", "reason": ""},
-        {"client": "httpx", "verified": True, "error": "", "reason": ""},
+        {"client": "requests", "version": "2", "verified": False, "error": None, "reason": reason},
+        {
+            "client": "curl",
+            "version": "8",
+            "verified": False,
+            "error": {"text": "self-signed certificate"},
+            "reason": None,
+        },
+        {"client": "httpx", "version": None, "verified": True, "error": None, "reason": "it has other roots"},
     ]
     result = {**result, "clients": clients, "hints": ["The certificate ends soon."]}
     text = render(result)
@@ -57,7 +63,7 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
         "curl: fails: self-signed certificate",
         "Hint: The certificate ends soon.",
     ]
-    assert text.index("+- the root") < text.index("httpx: verifies this server")
+    assert text.index("+- the root") < text.index("httpx (not installed here): verifies this server")
 
 
 @pytest.mark.parametrize(

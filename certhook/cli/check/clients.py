@@ -18,6 +18,7 @@ from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.models import First, Settings
 from certhook.cli.check.proxies import Proxy
 
+_NAME_CODES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
 _NO_NAME = "it requires a subject alternative name, and the certificate contains only a common name"
 
 
@@ -74,7 +75,7 @@ def _judge(
             return Verdict(client, version, first.failure is None, first.failure, "", variables)
         failure = connect(settings.context, settings.proxy)
     except Failure as refusal:  # of the settings
-        return Verdict(client, version, False, refusal, refusal.text, variables)
+        return Verdict(client, version, False, refusal, refusal.sentence, variables)
     verified: bool | None = failure is None
     was_reached = first.failure is None or first.failure.step == "verify"
     if failure is not None and not _is_verdict(failure) and is_same_route and was_reached:
@@ -117,10 +118,10 @@ def _reason(first: First, settings: Settings, is_same_route: bool, failure: Fail
     """Return why the verdict of a client differs."""
     if not is_same_route:
         return _route_reason(first, settings.proxy)
+    if failure is not None and failure.code in _NAME_CODES and first.failure is None:
+        return _NO_NAME
     if settings.roots:
         return settings.roots
-    if failure is not None and failure.code == 62 and first.failure is None:
-        return _NO_NAME
     if settings.context.verify_flags != first.context.verify_flags:
         return "it checks the conformance of certificates to RFC 5280 in another way than urllib (VERIFY_X509_STRICT)"
     return "it trusts the roots in certifi's bundle and those that certhook adds to it"

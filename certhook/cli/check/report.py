@@ -127,10 +127,14 @@ def _stock_verdict(check: dict[str, Any]) -> list[str]:
 
 
 def _clients(check: dict[str, Any], verified: bool) -> list[str]:
-    """Return the other clients with the verdict *verified*, each with its reason or error message."""
+    """Return the other clients with the verdict *verified*, each with its reason or error message.
+
+    A client with the verdict of the report is omitted, unless it has a reason of its own.
+    """
     lines: list[str] = []
     for client in check.get("clients") or ():
-        if client["verified"] is not verified:
+        is_same = client["verified"] is check["verified"] and not client["reason"]
+        if client["verified"] is not verified or is_same:
             continue
         verdict = "verifies this server" if client["verified"] else "fails"
         text = f" because {client['reason']}" if client.get("reason") else ""
