@@ -9,10 +9,11 @@ Python raises the exception before it sets ``verify_code``. The code therefore i
 from __future__ import annotations
 
 import _ssl
+import sys
 from time import gmtime, strftime
 
 from certhook._peer import target
-from certhook._state import markers_of, process
+from certhook._state import is_wrapped, marked, markers_of, process, wrap
 from certhook._text import printable
 from certhook._warnings import command_line
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from certhook._state import Function
+
 _PREFIX = "certhook: "
 _REASON = "CERTIFICATE_VERIFY_FAILED] "
 
 # The limits of text from certificates: characters of a name, names of hosts, bytes of a certificate with such names,
 # certificates of a chain.
-_MAX_NAME, _SHOWN_HOSTS, _MAX_SIZE, _MAX_CHAIN = 64, 3, 1 << 14, 10
+_MAX_NAME, _SHOWN_HOSTS, _MAX_SIZE, _MAX_CHAIN = 64, 3, 1 << 12, 10
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # The texts of OpenSSL's error codes; OpenSSL 1.1.1 and AWS-LC write "self signed".
@@ -80,7 +83,37 @@ def explain(error: BaseException, connection: Any, frame: FrameType | None) -> N
     if not reason or getattr(connection, "server_side", True) or _has_note(error):
         return
     failure = _Failure(connection, reason, target(connection, frame))
-    error.add_note(f"{_PREFIX}{failure.sentence()}\n{failure.advice()}")
+    sentence = failure.sentence()
+    error.add_note(f"{_PREFIX}{sentence}\n{failure.advice(sentence)}")
+    # Without the hook, no library is changed.
+    if getattr(type(error).__init__, "__certhook_active__", False):
+        _copy_notes_in_httpcore()
+
+
+def _copy_notes_in_httpcore() -> None:
+    """Make the exceptions of httpcore and httpcore2 copy the note of the exception that they are created from.
+
+    The libraries raise them "from None", so that the traceback of a user of httpx lacks the original exception.
+    """
+    for name in ("httpcore", "httpcore2"):
+        error_class = getattr(sys.modules.get(name), "ConnectError", None)
+        if error_class is not None and not is_wrapped(error_class, "__init__"):
+            wrap(error_class, "__init__", _copying(error_class.__init__, error_class.__module__))
+
+
+def _copying(original: Function, module: str) -> Function:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        try:
+            if wrapper.__certhook_active__ and args and not _has_note(self):
+                for note in getattr(args[0], "__notes__", ()):
+                    if note.startswith(_PREFIX):
+                        self.add_note(note)
+        except Exception:
+            pass  # The exception of the library is more important.
+
+    wrapper = marked(__init__, original, module)
+    return wrapper
 
 
 def _reason(error: BaseException) -> str:
@@ -105,6 +138,8 @@ class _Failure:
     :ivar chain: the certificates that OpenSSL found, the server's own first; those that the server sent come from
         the handshake, and others from the context
     :ivar sent: the certificates that the server sent
+    :ivar roots: the number of trusted roots, as text
+    :ivar is_default: whether the context has default trust
     """
 
     def __init__(self, connection: Any, reason: str, target: str) -> None:
@@ -113,23 +148,17 @@ class _Failure:
         ssl_object = getattr(connection, "_sslobj", None)
         self.sent = _certificates(ssl_object, "get_unverified_chain")
         self.chain = _certificates(ssl_object, "get_verified_chain") or self.sent[:1]
-        self._roots, self._is_default = _roots(getattr(connection, "context", None))
-        self._names_roots = False
+        self.roots, self.is_default = _roots(getattr(connection, "context", None))
 
-    @property
-    def roots(self) -> str:
-        """A text about the roots of the context."""
-        self._names_roots = True
-        return self._roots
-
-    def advice(self) -> str:
-        """Return the second line of the note, after :meth:`sentence`."""
+    def advice(self, sentence: str) -> str:
+        """Return the second line of the note, after *sentence*."""
         command = command_line()
         if not command:
             return "For details, set CERTHOOK_DEBUG=1"
         command = f"{command} check {self.target or 'HOST:PORT'}"
         # The command verifies the server with default trust.
-        goal = "find the cause" if self._is_default or not self._names_roots else "compare with Python's default roots"
+        finds_cause = self.is_default or self.roots not in sentence
+        goal = "find the cause" if finds_cause else "compare with Python's default roots"
         return f"To {goal}, run: {command}"
 
     def sentence(self) -> str:
@@ -140,12 +169,12 @@ class _Failure:
         if reason in ("certificate has expired", "certificate is not yet valid"):
             return self._dates(reason == "certificate has expired")
         if reason in _NO_ISSUER and self.chain:
-            issuer = _name(self.chain[-1].get_info().get("issuer"))
+            issuer = _name(_info(self.chain[-1]).get("issuer"))
             return f"no trusted root certificate for the issuer {issuer} of {server}; {self.roots}"
         if reason.startswith(("self-signed", "self signed")) and self.chain:
             return self._self_signed()
         if reason in ("certificate rejected", "certificate not trusted") and self.chain:
-            name = _name(self.chain[-1].get_info().get("subject"))
+            name = _name(_info(self.chain[-1]).get("subject"))
             return f"trust settings on this machine reject the CA certificate {name} of {server}"
         if reason in _STRICT:
             return (
@@ -157,7 +186,7 @@ class _Failure:
         return f"the certificate of {server} is not accepted; {self.roots}"
 
     def _self_signed(self) -> str:
-        name = _name(self.chain[-1].get_info().get("subject"))
+        name = _name(_info(self.chain[-1]).get("subject"))
         if len(self.chain) == 1:
             return f"{self.server} uses the self-signed certificate {name}, which is not trusted; {self.roots}"
         return f"the root certificate {name}, which {self.server} sent, is not trusted; {self.roots}"
@@ -178,7 +207,7 @@ class _Failure:
         clock = f"this machine's clock shows {now[:16]} UTC"
         # OpenSSL checks the root first.
         for depth, certificate in reversed(list(enumerate(self.chain))):
-            info = certificate.get_info()
+            info = _info(certificate)
             date = _date(info.get("notAfter" if has_expired else "notBefore", ""))
             if date and (date < now if has_expired else date > now):
                 subject = f"the certificate of {self.server}"
@@ -197,6 +226,12 @@ def _certificates(ssl_object: Any, method: str) -> list[Any]:
     return chain[:_MAX_CHAIN] if hasattr(chain[0] if chain else None, "get_info") else []
 
 
+def _info(certificate: Any) -> dict[str, Any]:
+    """Return the fields of *certificate* that Python decodes, none if it is so large that this takes long."""
+    is_large = len(certificate.public_bytes(_ssl.ENCODING_DER)) > _MAX_SIZE
+    return {} if is_large else certificate.get_info()
+
+
 def _name(name: Any) -> str:
     """Return the common name of a distinguished name, or else its last part, in quotes."""
     parts = [(key, value) for attributes in name or () for key, value in attributes]
@@ -206,9 +241,10 @@ def _name(name: Any) -> str:
 
 def _host_names(certificate: Any, requested: str) -> list[str] | None:
     """Return the names and addresses of *certificate*, those closest to *requested* first; None if it is large."""
-    if len(certificate.public_bytes(_ssl.ENCODING_DER)) > _MAX_SIZE:
+    info = _info(certificate)
+    if not info:
         return None
-    names = certificate.get_info().get("subjectAltName", ())
+    names = info.get("subjectAltName", ())
     found = [value for kind, value in names if kind in ("DNS", "IP Address")]
     labels = requested.lower().split(".")[::-1]
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _DEPTH = 4
 # Their methods that verify a certificate; the latter after a handshake, if the server requests it (TLS 1.3).
 _METHODS = ("do_handshake", "read")
+# Those of the module ssl that do so if the program requests no handshake. Other modules have functions of these names.
+_METHODS_OF_SSL = ("send", "write")
 
 # The share of time that checks may take, and the seconds that they may take before it is limited.
 _SHARE, _BURST = 0.1, 2.0
@@ -41,7 +43,8 @@ def handle(error: BaseException, frame: FrameType | None) -> None:
     for _ in range(_DEPTH):
         if frame is None:
             return
-        if frame.f_code.co_name in _METHODS:
+        name = frame.f_code.co_name
+        if name in _METHODS or (name in _METHODS_OF_SSL and frame.f_globals.get("__name__") == "ssl"):
             connection = frame.f_locals.get("self")
             if hasattr(type(connection), "do_handshake"):
                 # First, because the repair may change the roots that were trusted.

@@ -18,6 +18,8 @@ def explain(value: str, is_list: bool = False) -> str:
     :param value: the value of a variable, or one of the paths in it
     :param is_list: whether the variable may contain several paths
     """
+    if "-----BEGIN" in value:
+        return "the value is PEM text; write it to a file, and use the path of the file"
     stripped = value.strip()
     if not stripped:
         return "the value consists of white space; remove the variable" if value else ""
@@ -32,8 +34,6 @@ def explain(value: str, is_list: bool = False) -> str:
 
 
 def _explain_text(value: str) -> str:
-    if "-----BEGIN" in value:
-        return "the value is PEM text; write it to a file, and use the path of the file"
     if value.startswith("~"):
         return f"~ is not expanded in the value{_use(value)}"
     if _VARIABLE.search(value):

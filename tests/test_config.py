@@ -53,6 +53,7 @@ DEFAULTS = {
     "CERTHOOK_STORE_DIR": ("store_dir", None),
     "CERTHOOK_X509_STRICT": ("x509_strict", True),
     "CERTHOOK_VERIFY": ("verify", None),
+    "CERTHOOK_EXPLAIN": ("explain", True),
     "CERTHOOK_ON_ERROR": ("on_error", "warn"),
     "CERTHOOK_DEBUG": ("debug", False),
 }

@@ -137,8 +137,15 @@ def freeze_bundle(certhook, tmp_path, cas):
     return freeze
 
 
-def test_freeze_bundle_writes_the_bundle_as_a_module(certhook, installed, tmp_path) -> None:
-    done = certhook("freeze-bundle")
+def test_only_the_bundle_is_written_to_a_file(certhook, tmp_path) -> None:
+    done = certhook("freezer", "nuitka", tmp_path / "nuitka.yml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "FILE is only permitted with 'bundle', not with nuitka" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["freezer", "bundle"], ["freeze-bundle"]], ids=" ".join)
+def test_the_bundle_is_written_as_a_module(arguments, certhook, installed, tmp_path) -> None:
+    done = certhook(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(f" root certificates written to {tmp_path / 'certhook_bundle.py'}\n")
     text = (tmp_path / "certhook_bundle.py").read_text(encoding="ascii")
@@ -146,7 +153,7 @@ def test_freeze_bundle_writes_the_bundle_as_a_module(certhook, installed, tmp_pa
     exec(text, names)
     assert names["PEM"] == (support.purelib(installed) / "certifi" / "cacert.pem").read_bytes()
     assert hashlib.sha256(names["PEM"]).hexdigest() in text
-    assert "freeze-bundle" in names["__doc__"]
+    assert "``python -m certhook freezer\nbundle``" in names["__doc__"]
     # The module must not reveal paths of the machine that wrote it.
     assert str(tmp_path) not in text and str(support.purelib(installed)) not in text
 

@@ -19,7 +19,7 @@ _BEGIN = re.compile(
 )
 _END = re.compile(rb"END(?:%20|[ _+\t]){0,9}(?:X509[ _]|TRUSTED[ _])?CERTIFICATE", re.IGNORECASE)
 # Line breaks and other characters in the notations of programming languages, URLs, XML and e-mail.
-_ESCAPED = re.compile(rb"\\+(?:[nrt]|u000[aAdD])|%0[aAdD]|%20|&#(?:10|13|x[aAdD]);")
+_ESCAPED = re.compile(rb"(?<!\\)\\+(?:[nrt]|u000[aAdD])|%0[aAdD]|%20|&#(?:10|13|x[aAdD]);")
 _SOFT_BREAK = re.compile(rb"=\r?\n")  # of quoted-printable
 _DIGITS = {b"%2b": b"+", b"%2f": b"/", b"%3d": b"=", b"=3d": b"=", b"\\u002b": b"+", b"&#43;": b"+", b"\\u003d": b"="}
 _DIGIT = re.compile(rb"%2b|%2f|%3d|=3d|\\u002b|&#43;|\\u003d", re.IGNORECASE)
@@ -153,8 +153,8 @@ def _damage(text: bytes, begins: list[tuple[int, int]], ends: list[int]) -> str:
 def _damage_of_end(text: bytes, end: int) -> str:
     line = max(text.rfind(b"\n", 0, end), text.rfind(b"\r", 0, end)) + 1
     before = text[line:end]
-    if before.strip(b"-") and before.endswith(b"-----"):
-        return "line"
-    if before != b"-----":
-        return "dashes" if before.strip() else "indented"
-    return "label"
+    if before == b"-----":
+        return "label"
+    if before.lstrip(b" \t") == b"-----":
+        return "indented"
+    return "line" if before.endswith(b"-----") and before.strip(b"-") else "dashes"

@@ -61,7 +61,7 @@ _COMPRESSED = (
     (b"PK\x03\x04", "ZIP", "{python} -m zipfile -e {source} {directory}"),
     (b"PK\x05\x06", "ZIP", ""),
 )
-_DOWNLOAD = "Download the certificate again, and compare the result with the expected file."
+_DOWNLOAD = "Copy or download it again."
 _CA_FILE = "The certificate is in another file, which usually ends with .crt or .pem."
 
 # For each kind of data without certificates: its explanation.
@@ -85,10 +85,12 @@ _LABELS = (
     (b"CMS", container.PKCS7),
     (b"PKCS12", container.PKCS12),
 )
+_OPENSSL_PKCS7 = (b"PKCS7", b"PKCS #7 SIGNED DATA", b"CERTIFICATE")
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]{1,40})-----")
 _OPENSSL_BEGIN = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----[ \t]*\r?$", re.MULTILINE)
 _OPENSSL_END = re.compile(rb"^-----END (X509 |TRUSTED )?CERTIFICATE-----[ \t]*\r?$", re.MULTILINE)
-_HTML = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*(?:<!doctype html|<html|<head|<body)", re.IGNORECASE | re.DOTALL)
+_HTML = (b"<!doctype html", b"<html", b"<head>", b"<body")
+_CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _SSH = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"---- BEGIN SSH2")
 
 
@@ -145,8 +147,7 @@ def _binary(data: bytes, kind: str, encoding: str = "DER") -> _Found:
         certificates = _from(container.pkcs7_certificates, data)
         text = f"The file is a PKCS#7 container (.p7b) in {encoding}"
         if not certificates:
-            command = f"openssl pkcs7 -print_certs{form} -in {{source}} -out {{target}}"
-            return _Found(f"PKCS#7 in {encoding}", f"{text}, from which no certificate was read.", command)
+            return _Found(f"PKCS#7 in {encoding}", f"{text} without a certificate that can be read.")
         command = f"openssl pkcs7 -print_certs{form} -in {{source}} -out {{target}}"
         return _Found(f"PKCS#7 in {encoding}", f"{text} with {_counted(certificates)}.", command, certificates)
     if kind == container.PKCS12:
@@ -179,7 +180,7 @@ def _text(data: bytes) -> _Found:
     if entries:
         return _pem(text, encoding, tuple(dict.fromkeys(entry.der for entry in entries)), problems)
     text = text[:LIMIT]
-    labelled = _labelled(text)
+    labelled = _labelled(text, bool(encoding))
     if labelled is not None and labelled.certificates:
         return labelled
     damage, certificates = damaged.recover(text)
@@ -232,8 +233,11 @@ def _pem(text: bytes, encoding: str, certificates: tuple[bytes, ...], problems: 
     return _Found(name, explanation, command, certificates, is_pem=True)
 
 
-def _labelled(text: bytes) -> _Found | None:
-    """Return the format of the first PEM block in *text* by its content, or else by its label."""
+def _labelled(text: bytes, is_converted: bool) -> _Found | None:
+    """Return the format of the first PEM block in *text* by its content, or else by its label.
+
+    :param is_converted: whether *text* had another encoding
+    """
     block = _BLOCK.search(text)
     if block is None:
         return None
@@ -246,7 +250,9 @@ def _labelled(text: bytes) -> _Found | None:
         except ValueError:
             actual = container.OTHER
         if actual not in (container.OTHER, container.CERTIFICATE):
-            return _binary(damaged.decoded(body), actual, "PEM")
+            found = _binary(damaged.decoded(body), actual, "PEM")
+            is_clean = _is_clean(text, block, body) and not is_converted and actual == container.PKCS7
+            return found if is_clean else found._replace(command=EXTRACT if found.certificates else "")
     if not kind:
         return None if b"CERTIFICATE" in block[1] else _Found("other PEM", "The file contains PEM, but no certificate.")
     if kind in _WITHOUT_CERTIFICATES:
@@ -254,9 +260,15 @@ def _labelled(text: bytes) -> _Found | None:
     return _Found(kind, f"The file contains no X.509 certificate that can be read: it is {kind}.")
 
 
+def _is_clean(text: bytes, block: re.Match[bytes], body: bytes) -> bool:
+    """Return whether the command ``openssl pkcs7`` reads *block* with its *body*."""
+    starts_line = text[: block.start()][-1:] in (b"", b"\n") and body[:1] in (b"\r", b"\n")
+    return starts_line and block[1] in _OPENSSL_PKCS7 and not re.search(rb"[^A-Za-z0-9+/=\r\n]", body)
+
+
 def _other_text(data: bytes, text: bytes) -> _Found:
     start = text.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if _HTML.match(start[:10000]):
+    if start[:1] == b"<" and any(tag in start[:10000].lower() for tag in _HTML):
         explanation = (
             "The file is an HTML page, such as the login page of a proxy or an error page. Download the certificate "
             "again, and log in first if a browser requires it."
@@ -276,6 +288,8 @@ def _other_text(data: bytes, text: bytes) -> _Found:
         return _Found("JSON", "The file looks like JSON and contains no certificate.")
     if start.startswith(b"<"):
         return _Found("XML", "The file looks like XML and contains no certificate.")
-    if b"\0" in data[:LIMIT]:
+    if data[:2] == b"\x30\x82" and int.from_bytes(data[2:4], "big") + 4 > len(data):
+        return _Found("incomplete DER", f"The file begins like a certificate, but its end is missing. {_DOWNLOAD}")
+    if _CONTROL_CHARACTER.search(data[:LIMIT]):
         return _Found("unknown binary file", "The file is binary, but in no format for certificates.")
     return _Found("other text", "The file is text without a certificate.")

@@ -102,7 +102,7 @@ def _read_next_to_package(collector: Collector) -> bool:
 
 
 def _read_frozen(collector: Collector) -> bool:
-    """Read the module that ``python -m certhook freeze-bundle`` creates, and return whether that succeeded."""
+    """Read the module that ``python -m certhook freezer bundle`` creates, and return whether that succeeded."""
     data = frozen_pem()
     if data is None:
         return False
@@ -114,7 +114,7 @@ def _read_frozen(collector: Collector) -> bool:
 
 
 def frozen_pem() -> bytes | None:
-    """Return the bundle in the module that ``python -m certhook freeze-bundle`` creates, None if there is none."""
+    """Return the bundle in the module that ``python -m certhook freezer bundle`` creates, None if there is none."""
     try:
         data = getattr(__import__(FROZEN), FROZEN_PEM)
     except Exception:

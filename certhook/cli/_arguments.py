@@ -36,6 +36,10 @@ _HOST = re.compile(
 )
 
 
+# The suffixes of files with certificates and keys, none of which is a top-level domain.
+_FILES = (".cer", ".crt", ".csr", ".der", ".key", ".p12", ".p7b", ".pem", ".pfx")
+
+
 def parse(parser: argparse.ArgumentParser, verbs: Verbs, arguments: Sequence[str]) -> argparse.Namespace:
     """Parse *arguments*. The first one may be a host, which stands for ``check HOST``.
 
@@ -61,8 +65,8 @@ def parse(parser: argparse.ArgumentParser, verbs: Verbs, arguments: Sequence[str
 
 
 def is_host(word: str) -> bool:
-    """Return whether *word* names a server rather than a verb, also if the verb is misspelled."""
-    return _HOST.fullmatch(word) is not None
+    """Return whether *word* names a server rather than a verb, even a misspelled one, or a file."""
+    return _HOST.fullmatch(word) is not None and not word.lower().endswith(_FILES)
 
 
 def _unknown_verb(word: str, verbs: Verbs, program: str) -> str:
@@ -70,6 +74,8 @@ def _unknown_verb(word: str, verbs: Verbs, program: str) -> str:
     if os.path.exists(word):
         advice = f"; did you mean '{program} {_INSPECT} {shown}'?" if _INSPECT in verbs.choices else ""
         return f"unknown verb: {shown} is a file{advice}"
+    if shown.lower().endswith(_FILES):
+        return f"unknown verb: {shown}, and there is no such file"
     known = [action.dest for action in verbs._choices_actions]
     similar = difflib.get_close_matches(word.lower(), verbs.choices, 2)
     similar += [verb for verb in known if len(word) > 1 and verb.startswith(word.lower()) and verb not in similar]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FILES, HOSTS, COMMANDS, NOTHING = "files", "hosts", "commands", ""
 
 _KINDS = {
-    **dict.fromkeys(("FILE", "DIR", "A", "B", "TARGET", "PATH", "FILE|HOST"), FILES),
+    **dict.fromkeys(("FILE", "DIR", "A", "B", "TARGET", "PATH", "OUTPUT", "FILE|HOST"), FILES),
     **dict.fromkeys(("SERVER", "HOST"), HOSTS),
     "COMMAND": COMMANDS,
 }

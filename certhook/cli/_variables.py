@@ -125,8 +125,8 @@ def extra_command(path: str, environ: Mapping[str, str], is_windows: bool = os.n
     :param environ: the environment of the user
     """
     if is_windows:
-        present = "%CERTHOOK_EXTRA_CA_CERTS%;" if environ.get(_EXTRA) else ""
-        return f"set {_EXTRA}={present}{path}"
+        present = f"%{_EXTRA}%;" if environ.get(_EXTRA) else ""
+        return f'setx {_EXTRA} "{present}{path}"'
     present = f'"${_EXTRA}:"' if environ.get(_EXTRA) else ""
     return f"export {_EXTRA}={present}{shlex.quote(path)}"
 

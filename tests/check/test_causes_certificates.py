@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from lab import Lab, Result, Scenarios
 from pki import (
-    BARE,
     Extensions,
-    Issued,
     authority_key_identifier,
     chain,
-    dns_names,
     issue,
-    key_usage,
     rsa_key,
     with_sha1,
 )
@@ -30,10 +25,6 @@ refuses_weak_keys = pytest.mark.skipif(
     getattr(ssl.create_default_context(), "security_level", 2) < 2,
     reason="the default contexts of this Python accept 1024 bits and SHA-1",
 )
-
-ONLY_FOR_CLIENTS: Extensions = {
-    x509.ExtendedKeyUsage: (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
-}
 
 
 def check_leaf(lab: Lab, **leaf: Any) -> Result:
@@ -134,57 +125,6 @@ def test_a_signature_by_another_key_is_wrong(lab: Lab) -> Result:
     claim = {x509.AuthorityKeyIdentifier: (authority_key_identifier(root.key), False)}
     lab.trust(root)
     return lab.check(lab.serve((issue("localhost", namesake, changed=claim),)))
-
-
-# Permitted uses.
-
-
-@scenarios.shows("not-a-ca", 'The certificate of "no CA (certhook tests)" was used to issue another one', "not of a CA")
-def test_a_certificate_from_a_server_certificate_is_refused(lab: Lab) -> Result:
-    root = issue("the root", ca=True)
-    server = issue("no CA", root, changed=BARE)
-    lab.trust(root)
-    lab.set_verify_flags(off=ssl.VERIFY_X509_STRICT)
-    return lab.check(lab.serve((issue("localhost", server), server)))
-
-
-@scenarios.shows(
-    "wrong-purpose",
-    "The certificate of localhost is not valid for TLS servers (extended",
-    "get a certificate for localhost",
-)
-def test_a_client_certificate_is_not_valid_for_servers(lab: Lab) -> Result:
-    return check_leaf(lab, changed=ONLY_FOR_CLIENTS)
-
-
-@scenarios.shows(
-    "wrong-purpose",
-    '"a CA for clients (certhook tests)", a CA in the certificate chain of localhost, is',
-    "may not issue certificates for servers",
-)
-def test_a_ca_for_clients_is_not_valid_for_servers(lab: Lab) -> Result:
-    result = check_intermediate(lab, "a CA for clients", changed=ONLY_FOR_CLIENTS)
-    assert "get a certificate for localhost" not in result[1]
-    return result
-
-
-@scenarios.shows("wrong-key-usage", "may be used only for nonRepudiation, dataEncipherment", "usage digitalSignature")
-def test_a_key_usage_without_signatures_is_refused(lab: Lab) -> Result:
-    usage = key_usage("content_commitment", "data_encipherment")
-    return check_leaf(lab, changed={x509.KeyUsage: (usage, True)})
-
-
-@scenarios.shows(
-    "wrong-key-usage",
-    "may be used only for keyCertSign, cRLSign (key usage)",
-    "the certificate of the certificate authority (CA) ",
-)
-def test_a_ca_certificate_as_server_certificate_is_refused(lab: Lab) -> Result:
-    root: Issued = issue("the root", ca=True, changed={x509.SubjectAlternativeName: (dns_names("localhost"), False)})
-    lab.trust(root)
-    result = lab.check(lab.serve((root,)))
-    assert "usage digitalSignature" not in result[1]
-    return result
 
 
 def test_every_cause_is_shown() -> None:

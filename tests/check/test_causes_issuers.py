@@ -152,6 +152,15 @@ def test_the_address_of_a_missing_intermediate_is_shown(lab: Lab) -> Result:
     return lab.check(lab.serve(good.sent[:1]))
 
 
+@scenarios.shows("missing-intermediate", 'does not send the certificate of "the middle (certhook tests)"')
+def test_a_gap_in_the_middle_of_the_chain_is_reported(lab: Lab) -> Result:
+    root = issue("the root", ca=True)
+    middle = issue("the middle", root, ca=True)
+    lower = issue("the lower CA", middle, ca=True)
+    lab.trust(root)
+    return lab.check(lab.serve((issue("localhost", lower), lower)))
+
+
 def test_every_cause_is_shown() -> None:
     assert scenarios.identifiers == {cause.id for cause in issuers.CAUSES}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,26 @@ def test_a_root_that_is_listed_and_rejected_is_distrusted(lab: Lab) -> Result:
     lab.trust(SSL_CERT_FILE=path, CERTHOOK_EXTRA_CA_CERTS=lab.write("company.pem", bad.root.pem))
     result = lab.check(lab.serve(bad.sent))
     assert result[0]["chain"][-1]["distrusted_by"] == [path]
-    assert f"Only after that confirmation, remove the certificate from {path}" in result[0]["cause"]["advice"]
+    assert f"use that file instead of {path}:\n" in result[0]["cause"]["advice"][1]
+    return result
+
+
+@scenarios.shows(
+    "root-distrusted", "which is distrusted on this machine by", "without its trust settings", "openssl x509"
+)
+def test_a_root_with_trust_settings_for_clients_is_distrusted(lab: Lab) -> Result:
+    bad = chain()
+    settings = der.auxiliary([x509.CLIENT_AUTH], [])
+    path = lab.write("clients.pem", der.pem(bad.root.der + settings, "TRUSTED CERTIFICATE"))
+    lab.trust(SSL_CERT_FILE=path)
+    port = lab.serve(bad.sent)
+    result = lab.check(port)
+    # The advice helps.
+    command = result[0]["cause"]["advice"][1].split("\n")[1]
+    corrected = str(lab.directory / "corrected.pem")
+    subprocess.run(shlex.split(command.replace("/path/to/root.pem", corrected)), check=True)
+    lab.trust(SSL_CERT_FILE=corrected)
+    assert lab.check(port)[0]["verified"]
     return result
 
 
@@ -122,7 +142,7 @@ def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Re
 )
 def test_a_root_of_the_same_organization_is_not_reported_as_missing_intermediate(is_sent: bool, lab: Lab) -> Result:
     other = issue("the root G2", ca=True)
-    lab.trust(issue("the root G1", ca=True), CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "missing.pem"))
+    lab.trust(issue("the root G1", ca=True), CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "other" / "missing.pem"))
     return lab.check(lab.serve((issue("localhost", other), *([other] if is_sent else []))))
 
 

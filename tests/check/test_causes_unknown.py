@@ -6,6 +6,7 @@ import pytest
 from lab import Lab, Result, Scenarios, assert_cause
 from pki import chain, issue
 
+from certhook._sources import removed_roots
 from certhook.cli.check import probe
 from certhook.cli.check.causes import unknown
 
@@ -23,7 +24,7 @@ def test_a_self_signed_certificate_is_reported(lab: Lab) -> Result:
 
 @scenarios.shows("self-signed", "uses a self-signed certificate")
 def test_a_self_signed_certificate_has_priority_over_an_unusable_setting(lab: Lab) -> Result:
-    lab.trust_unrelated(CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "missing"))
+    lab.trust_unrelated(CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "other" / "missing"))
     return lab.check(lab.serve((issue("localhost"),)))
 
 
@@ -70,6 +71,29 @@ def test_a_self_signed_certificate_with_a_wildcard_for_the_host_is_no_default_ce
     return lab.check("git.corp.example")
 
 
+@scenarios.shows("self-signed", "It also expired on", "so it must be renewed in any case")
+def test_an_expired_self_signed_certificate_must_be_renewed_first(lab: Lab) -> Result:
+    lab.trust_unrelated()
+    return lab.check(lab.serve((issue("localhost", days=(-30, -3)),)))
+
+
+@pytest.mark.parametrize(
+    ("host", "flaw", "name"),
+    [
+        ("localhost", "only as a common name, which many programs do not accept", "subjectAltName=DNS:localhost"),
+        ("127.0.0.1", "does not contain 127.0.0.1 as an IP address", "subjectAltName=IP:127.0.0.1"),
+    ],
+)
+@scenarios.shows("self-signed", "create the certificate again before you trust it")
+def test_a_self_signed_certificate_with_only_a_common_name_must_be_created_again(
+    host: str, flaw: str, name: str, lab: Lab
+) -> Result:
+    lab.trust_unrelated()
+    result = lab.check(f"{host}:{lab.serve((issue(host, hosts=()),))}")
+    assert_cause(result, "self-signed", flaw, name)
+    return result
+
+
 # Well-known CAs.
 
 
@@ -95,6 +119,19 @@ def test_the_remedy_for_a_well_known_private_ca_is_shown(name: str, phrases: tup
 
 
 # An unknown root.
+
+
+@scenarios.shows("root-unknown", "update the public roots of this machine", "certifi", "an expired certificate of")
+def test_a_chain_to_a_root_that_browsers_have_removed_is_reported(lab: Lab) -> Result:
+    """As in 2020: the server still sends a certificate that refers to an expired root."""
+    old = issue("AddTrust External CA Root", ca=True, organization="AddTrust AB", days=(-900, -3))
+    cross = issue("USERTrust RSA CA", old, ca=True, days=(-900, -3))
+    lab.trust_unrelated()
+    label = next(iter(removed_roots.REMOVED_ROOTS))
+    lab.patch.setitem(removed_roots.REMOVED_ROOTS, label, ("2021.5.30", "AddTrust External CA Root"))
+    result = lab.check(lab.serve((issue("localhost", cross), cross)))
+    assert "your company" not in result[1]
+    return result
 
 
 @scenarios.shows(

@@ -20,7 +20,7 @@ from lab import Lab, answer_tls
 from pki import chain, issue
 
 from certhook.cli import main
-from certhook.cli.check import workers
+from certhook.cli.check import contexts, workers
 from certhook.cli.check.workers import results_in_order
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is not a signal on Windows, and it has no pty")
@@ -119,6 +119,22 @@ def test_the_filters_of_warnings_are_restored(lab: Lab, capsys: pytest.CaptureFi
     before = list(warnings.filters)
     run_json(capsys, *[f"localhost:{lab.serve(good.sent)}"] * 30)
     assert warnings.filters == before
+
+
+def test_a_warning_in_a_thread_is_ignored_even_if_the_user_makes_it_an_error(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = chain()
+    lab.trust(good.root)
+    stock_context = contexts.stock_context
+
+    def deprecated() -> Any:
+        warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
+        return stock_context()
+
+    monkeypatch.setattr(contexts, "stock_context", deprecated)
+    warnings.simplefilter("error")
+    assert [check["verified"] for check in run_json(capsys, *[f"localhost:{lab.serve(good.sent)}"] * 3)] == [True] * 3
 
 
 def test_an_error_is_raised_in_place_of_the_result() -> None:

@@ -43,7 +43,7 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
     good = chain()
     lab.trust(good.root)
     result, _ = lab.check(lab.serve(good.sent))
-    reason = "REQUESTS_CA_BUNDLE=/missing/ca.pem does not exist"
+    reason = "it trusts other roots (REQUESTS_CA_BUNDLE)"
     clients = [
         {"client": "requests", "version": "2", "verified": False, "error": None, "reason": reason},
         {
@@ -53,7 +53,7 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
             "error": {"text": "self-signed certificate"},
             "reason": None,
         },
-        {"client": "httpx", "version": None, "verified": True, "error": None, "reason": "it has other roots"},
+        {"client": "httpx", "version": "1", "verified": True, "error": None, "reason": None},
     ]
     result = {**result, "clients": clients, "hints": ["The certificate ends soon."]}
     text = render(result)
@@ -63,7 +63,15 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
         "curl: fails: self-signed certificate",
         "Hint: The certificate ends soon.",
     ]
-    assert text.index("+- the root") < text.index("httpx (not installed here): verifies this server")
+    assert text.index("+- the root") < text.index("Same result: httpx")
+    failed = {**result, "verified": False, "error": {"step": "verify", "text": "expired", "code": 10}}
+    failed["clients"] = [
+        *clients,
+        {"client": "urllib", "version": "3", "verified": False, "error": failed["error"], "reason": None},
+    ]
+    lines = render(failed).splitlines()
+    assert "httpx: verifies this server" in lines and f"requests: fails because {reason}" in lines
+    assert "Same result: urllib" in lines
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import time
 
 import lab as lab_module
 import pytest
+from cryptography import x509
 from lab import Lab, Result, assert_cause
-from pki import chain, issue
+from pki import BARE, chain, issue
 
 from certhook import _files
 from certhook._config import Config
@@ -116,6 +117,54 @@ def test_a_name_that_a_terminal_would_interpret_is_escaped_and_not_part_of_a_com
 def test_a_name_with_special_characters_is_quoted(lab: Lab, place) -> None:
     commands = system_commands(lab.write("a $(id)'.pem", CHAIN.root.pem))
     assert any(f"""install -m 644 '{lab.directory}/a $(id)'"'"'.pem' """ in command for command in commands)
+
+
+def test_an_edition_that_the_servers_certificate_excludes_is_not_recommended(lab: Lab) -> None:
+    """OpenSSL accepts only the root with the serial number in the server's certificate."""
+    root = CHAIN.root.certificate
+    identifier = x509.AuthorityKeyIdentifier(None, [x509.DirectoryName(root.subject)], root.serial_number)
+    leaf = issue("localhost", CHAIN.root, changed={x509.AuthorityKeyIdentifier: (identifier, False)})
+    other = issue("the root", ca=True, key=CHAIN.root.key)
+    found = [variable(lab.write(f"{number}.pem", one.pem)) for number, one in enumerate((other, CHAIN.root))]
+    lab.patch.setattr(locations, "locations", lambda config, environ: iter(found))
+    (result,) = unused.search([leaf.certificate], Roots([]), Deadline(10))
+    assert result.path == found[1].path
+
+
+def test_a_root_that_the_server_sends_is_reported_once_per_file(lab: Lab, place) -> None:
+    first, second = (variable(lab.write(name, CHAIN.root.pem * 2)) for name in ("a.pem", "b.pem"))
+    place(first, second)
+    path = [one.certificate for one in (*CHAIN.sent, CHAIN.root)]
+    assert [found.path for found in unused.search(path, Roots([]), Deadline(10))] == [first.path, second.path]
+
+
+def test_certificates_that_are_malformed_do_not_end_the_search(lab: Lab, place) -> None:
+    damaged = [
+        variable(lab.write(f"{position}.der", CHAIN.root.der[:position] + b"\xff" + CHAIN.root.der[position + 1 :]))
+        for position in range(0, len(CHAIN.root.der), 3)
+    ]
+    good = variable(lab.write("good.pem", CHAIN.root.pem))
+    place(*damaged, good)
+    found = unused.search([one.certificate for one in CHAIN.sent], Roots([]), Deadline(10))
+    assert good.path in [each.path for each in found]
+
+
+def test_many_certificates_with_the_name_of_the_issuer_do_not_delay_the_check(lab: Lab, place) -> None:
+    others = [issue("the root", ca=True, changed=BARE).pem for _ in range(30)]
+    place(*(variable(lab.write(f"{number}.pem", b"".join(others) * 60)) for number in range(10)))
+    path = [one.certificate for one in chain(changed=BARE).sent]
+    start = time.process_time()
+    assert unused.search(path, Roots([]), Deadline(10)) == ()
+    assert time.process_time() - start < 3
+
+
+def test_a_servers_file_with_its_private_key_is_not_recommended(lab: Lab) -> None:
+    own = issue("localhost")
+    found = Location(locations.NEARBY, lab.write("server.pem", own.secret + own.pem), "CERTHOOK_EXTRA_CA_CERTS")
+    lab.patch.setattr(locations, "locations", lambda config, environ: iter([found]))
+    assert unused.search([own.certificate], Roots([]), Deadline(10)) == ()
+    lab.write("server.pem", own.pem)
+    assert len(unused.search([own.certificate], Roots([]), Deadline(10))) == 1
 
 
 # Limits.

@@ -14,7 +14,21 @@ from certhook.cli import _arguments, _terminal, env
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows, and there is no sh")
 
-VERBS = ("status", "check", "list", "run", "enable", "disable", "export", "env", "diff", "compile", "freezer")
+VERBS = (
+    "status",
+    "check",
+    "inspect",
+    "trust",
+    "list",
+    "run",
+    "enable",
+    "disable",
+    "export",
+    "env",
+    "diff",
+    "compile",
+    "freezer",
+)
 #: Verbs that the list in the help omits.
 UNLISTED = ("completion", "freeze-bundle")
 
@@ -35,7 +49,7 @@ def test_help_groups_the_verbs_by_their_users(certhook) -> None:
     starts = [line.split("  ")[1].strip() if line.startswith("  ") else line for line in shown.splitlines()]
     listed = [start for start in starts if start in VERBS or start.startswith("For ")]
     assert listed == [
-        *("For everyone:", "status", "check", "list"),
+        *("For everyone:", "status", "check", "inspect", "trust", "list"),
         *("For administrators:", "run", "enable", "disable", "export", "env", "diff", "compile"),
         *("For authors of applications:", "freezer"),
     ]
@@ -101,6 +115,7 @@ def test_an_interrupt_during_start_up_causes_no_traceback(module: str, expected:
         ("freezer", "bundle", ""),
         ("compile", "--directory", ""),
         ("diff", "", ""),
+        ("trust", ""),
     ],
 )
 def test_an_empty_argument_is_refused(arguments, certhook, tmp_path) -> None:
@@ -127,7 +142,8 @@ def test_an_unknown_argument_is_refused(arguments, certhook) -> None:
         ("status.", "unknown verb: status.; did you mean status?"),
         ("check:", "unknown verb: check:; did you mean check?"),
         ("intranet", "to check a server, use 'python -m certhook check intranet'"),
-        ("bundle.pem", "unknown verb: bundle.pem is a file"),
+        ("none.pem", "unknown verb: none.pem, and there is no such file"),
+        ("bundle.pem", "is a file; did you mean 'python -m certhook inspect bundle.pem'?"),
         ("--jsno", "unrecognized arguments: --jsno; did you mean --json?"),
         ("list --privat-roots", "list: error: unrecognized arguments: --privat-roots; did you mean --private?"),
         ("check localhost --timeuot=3", "check: error: unrecognized arguments: --timeuot=3; did you mean --timeout?"),
@@ -154,7 +170,7 @@ def test_a_host_is_recognised(word) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [*VERBS, *UNLISTED, "chek", "status.", "list,", "check:", "intranet", "", ".", "1", "a b.c", "./ca.pem", "host:"],
+    [*VERBS, *UNLISTED, "chek", "status.", "list,", "check:", "intranet", "", ".", "1", "a b.c", "./ca.pem", "ca.crt"],
 )
 def test_a_verb_or_a_misspelled_one_is_no_host(word) -> None:
     assert not _arguments.is_host(word)
@@ -164,12 +180,11 @@ def test_a_verb_or_a_misspelled_one_is_no_host(word) -> None:
 def test_a_host_without_a_verb_is_checked(arguments, certhook, tmp_path) -> None:
     host = "unknown.invalid:1"
     words = arguments.format(host).split()
-    done = certhook(*words)
-    expected = certhook("check", *[word for word in words if word != "--json"], *[w for w in words if w == "--json"])
-    assert (done.returncode, done.stdout, done.stderr) == (1, expected.stdout, expected.stderr)
-    assert "unknown.invalid" in done.stdout
+    done, expected = certhook(*words), certhook("check", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (expected.returncode, expected.stdout, expected.stderr)
+    assert "usage" not in done.stderr
     (tmp_path / host).touch()
-    assert certhook(*words).returncode == 2
+    assert "is a file" in certhook(*words).stderr
 
 
 # JSON.
@@ -208,6 +223,8 @@ def test_the_result_of_a_verb_is_available_as_json(certhook, tmp_path, arguments
         "export missing/roots.pem",
         "freezer bundle missing/module.py",
         "freeze-bundle missing/module.py",
+        "trust missing.pem",
+        "trust --undo missing.pem",
     ],
 )
 def test_a_failure_has_the_same_message_and_exit_status_with_json(certhook, tmp_path, arguments) -> None:

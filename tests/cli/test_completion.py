@@ -15,7 +15,10 @@ import pytest
 import support
 
 SHELLS = ("bash", "zsh", "fish")
-VERBS = {"status", "check", "list", "run", "enable", "disable", "export", "env", "diff", "compile", "freezer"}
+VERBS = {
+    *("status", "check", "inspect", "trust", "list"),
+    *("run", "enable", "disable", "export", "env", "diff", "compile", "freezer"),
+}
 
 #: A command line, results that it has among others, and words that no result may be.
 CASES = [
@@ -28,6 +31,8 @@ CASES = [
     ("certhook freezer cx", {"cx_freeze"}, {"nuitka"}),
     ("certhook completion ", {"bash", "zsh", "fish"}, {"certificate.pem"}),
     ("certhook export certif", {"certificate.pem"}, VERBS),
+    ("certhook inspect certif", {"certificate.pem"}, VERBS),
+    ("certhook check --pe", {"--pem"}, {"--json"}),
     ("certhook diff certificate.pem oth", {"other.pem"}, VERBS),
     ("certhook run certhook-te", {"certhook-test-command"}, VERBS),
 ]

@@ -62,6 +62,6 @@ def test_the_command_that_adds_a_file_keeps_the_present_ones(present, expected) 
 def test_the_command_for_windows_keeps_the_present_files() -> None:
     environ = {"CERTHOOK_EXTRA_CA_CERTS": r"C:\a.pem"}
     assert extra_command(r"C:\b.pem", environ, True) == (
-        r"set CERTHOOK_EXTRA_CA_CERTS=%CERTHOOK_EXTRA_CA_CERTS%;C:\b.pem"
+        r'setx CERTHOOK_EXTRA_CA_CERTS "%CERTHOOK_EXTRA_CA_CERTS%;C:\b.pem"'
     )
-    assert extra_command(r"C:\b.pem", {}, True) == r"set CERTHOOK_EXTRA_CA_CERTS=C:\b.pem"
+    assert extra_command(r"C:\b.pem", {}, True) == r'setx CERTHOOK_EXTRA_CA_CERTS "C:\b.pem"'

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any, Iterator
 
+import der
 import pki
 import pytest
 import support
@@ -240,6 +241,16 @@ def test_other_reasons_are_stated(notes, compare, kind) -> None:
     assert WEAK[kind] in line
 
 
+def test_trust_settings_that_reject_a_root_are_stated(notes, compare) -> None:
+    root = issue("Rejected Root", ca=True)
+    rejected = der.auxiliary(rejected=["1.3.6.1.5.5.7.3.1"])
+    variable = notes.directory / "rejected.pem"
+    variable.write_bytes(der.pem(root.der + rejected, "TRUSTED CERTIFICATE"))
+    context = "[c := ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), c.load_verify_locations(os.environ['REJECTED'])][0]"
+    line, _ = compare(notes.serve(issue("localhost", root)), "localhost", context, REJECTED=str(variable))
+    assert line.startswith('certhook: trust settings on this machine reject the CA certificate "Rejected Root" of loc')
+
+
 def test_a_strict_check_is_identified(notes, compare) -> None:
     port = notes.serve(issue("localhost", notes.middle, changed={x509.AuthorityKeyIdentifier: None}), notes.middle)
     context = "[c := ssl.create_default_context(), setattr(c, 'verify_flags', ssl.VERIFY_X509_STRICT)][0]"
@@ -305,7 +316,9 @@ HTTP_CLIENTS = {
     "urllib": "import urllib.request; urllib.request.urlopen(f'https://localhost:{port}/', timeout=20)",
     "http.client": "import http.client; http.client.HTTPSConnection('localhost', port, timeout=20).request('GET', '/')",
     "asyncio": "import asyncio; asyncio.run(asyncio.open_connection('localhost', port, ssl=True))",
-    "gone": "c = ssl.create_default_context(); s = socket.create_connection(('127.0.0.1', port), timeout=20)\n"
+    "without a handshake": "s = ssl.create_default_context().wrap_socket(socket.create_connection(('localhost', port)),"
+    "do_handshake_on_connect=False, server_hostname='localhost'); s.send(b'x')",
+    "SSLObject": "c = ssl.create_default_context(); s = socket.create_connection(('127.0.0.1', port), timeout=20)\n"
     "    o = ssl.MemoryBIO(), ssl.MemoryBIO(); b = c.wrap_bio(*o, server_hostname='localhost')\n"
     "    exchange(s, b, *o)",
 }
@@ -338,7 +351,7 @@ def test_the_traceback_of_a_client_contains_the_note_once(notes, installed, name
     text = notes.run(installed, code, port)
     assert text.count("certhook: ") == 1
     # An SSLObject has no peer; asyncio's transport has one.
-    target = "localhost" if name == "gone" else f"localhost:{port}"
+    target = "localhost" if name == "SSLObject" else f"localhost:{port}"
     assert f'the issuer "Company Root" of {target}; trusted roots: 1 system' in text
     assert f"\n{'To find the cause, run: '}{command(installed, target)}\n" in text
 
@@ -519,3 +532,78 @@ def test_a_signal_handler_and_an_exit_handler_get_the_exception(notes, installed
     for code in signalled, at_exit:
         (result,) = notes.run(installed, code, (port, "localhost", DEFAULT))
         assert f"of localhost:{port}; trusted roots: 1 system" in result["note"]
+
+
+COST = """
+import json, os, ssl, sys, time
+import certhook._config
+
+def pair(context, served, name):
+    first, second = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [context.wrap_bio(first, second, server_hostname=name)]
+    ends.append(served.wrap_bio(second, first, server_side=True))
+    for _ in range(3):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+
+served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+served.load_cert_chain(os.environ["PAIR"])
+context = ssl.create_default_context()
+calls, events, times = [], [], []
+
+def profile(frame, event, argument):
+    if event == "call" and frame.f_globals.get("__name__", "").startswith("certhook"):
+        calls.append(frame.f_code.co_name)
+
+pair(context, served, "localhost")  # imports the codec for names of hosts
+sys.setprofile(profile)
+pair(context, served, "localhost")
+sys.setprofile(None)
+"""
+FAILURES = """
+import certhook._failure
+def fail():
+    try:
+        pair(context, served, "elsewhere")
+    except ssl.SSLCertVerificationError as error:
+        return error.__notes__[0]
+fail()  # imports the module
+original = certhook._failure._explain
+recording = []
+
+def measured(*args):
+    recording.append(True)
+    start = time.thread_time()
+    original(*args)
+    times.append(time.thread_time() - start)
+    recording.clear()
+
+certhook._failure._explain = measured
+sys.addaudithook(lambda event, arguments: events.append(event) if recording else None)
+print(json.dumps([calls, [fail() for _ in range(30)], sorted(set(events)), min(times)]))
+"""
+
+
+def served_pair(notes: Notes) -> str:
+    leaf = issue("localhost", notes.middle, hosts=("localhost", *(f"host{number}.example" for number in range(100))))
+    path = notes.directory / "pair.pem"
+    path.write_bytes(leaf.secret + leaf.pem + notes.middle.pem)
+    return str(path)
+
+
+def test_a_successful_handshake_runs_no_code_of_certhook(notes, installed) -> None:
+    code = f"{COST}\nprint(json.dumps([calls, 'certhook._explain' in sys.modules, 'certhook._failure' in sys.modules]))"
+    assert notes.run(installed, code, PAIR=served_pair(notes)) == [[], False, False]
+
+
+@requires_notes
+def test_a_note_takes_less_than_a_millisecond_and_reads_no_file(notes, installed) -> None:
+    calls, found, events, seconds = notes.run(installed, COST + FAILURES, PAIR=served_pair(notes))
+    assert len(found) == 30
+    assert all("is valid for localhost" in note and " and 98 more, not for elsewhere" in note for note in found)
+    # The frames of callers are examined.
+    assert [event for event in events if event not in ("builtins.id", "object.__getattr__", "sys._getframe")] == []
+    assert seconds < 0.001

@@ -191,7 +191,10 @@ def permitted_names(certificate: x509.Certificate) -> list[str]:
     """Return the names that the name constraints of a CA permit."""
     constraints = extension(certificate, x509.NameConstraints)
     permitted = (constraints and constraints.permitted_subtrees) or ()
-    return [printable(str(name.value), MAX_LENGTH) for name in permitted]
+    texts = [
+        name.value.rfc4514_string() if isinstance(name.value, x509.Name) else str(name.value) for name in permitted
+    ]
+    return [printable(text, MAX_LENGTH) for text in texts]
 
 
 def key_size(certificate: x509.Certificate) -> int:

@@ -14,6 +14,7 @@ from certhook._config import Config
 from certhook._sources import read_trust_set
 from certhook._sources.trust_set import TrustSet
 from certhook._state import is_privileged, process
+from certhook._text import printable
 from certhook.cli import _systems
 from certhook.cli.check.certificate import (
     identifier_mismatch,
@@ -56,6 +57,11 @@ class Root(NamedTuple):
     certificate: x509.Certificate
     standing: str
     settings: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> str:
+        """The files that list it, for a message."""
+        return " and ".join(dict.fromkeys(printable(path) for _, path in self.anchor.listed))
 
 
 class Roots:
@@ -194,6 +200,7 @@ def known_roots(trust_set: TrustSet, additional: Sequence[Anchor] = ()) -> Roots
     return Roots(
         [
             *((anchor, TRUSTED, ()) for anchor in (*trust_set.anchors, *additional)),
+            *((_restricted(anchor), DISTRUSTED, ()) for anchor in trust_set.restricted),
             *((_resolved(anchor), EXPIRED, ()) for anchor in trust_set.expired),
             *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.removed, *trust_set.rejected)),
             *((anchor, OFF, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
@@ -204,6 +211,12 @@ def known_roots(trust_set: TrustSet, additional: Sequence[Anchor] = ()) -> Roots
         ignored,
         _systems.current(),
     )
+
+
+def _restricted(anchor: Anchor) -> Anchor:
+    """Return *anchor*, which OpenSSL rejects for servers, as one that the files with its trust settings distrust."""
+    paths = tuple(dict.fromkeys(path for _, path in anchor.listed))
+    return Anchor(anchor.certificate, anchor.listed, anchor.rejected_by or paths, anchor.auxiliary)
 
 
 def _resolved(anchor: Anchor) -> Anchor:

@@ -51,6 +51,7 @@ INPUTS = {
 #: Subdirectories with distrusted certificates, and one that is listed as a directory of its own.
 _OMITTED_DIRECTORIES = ("blocklist", "blacklist", "trust-source")
 
+_MAX_DEPTH = 4
 #: The variables of certhook and OpenSSL that contain paths.
 SETTINGS = ("CERTHOOK_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "CERTHOOK_BUNDLE")
 
@@ -194,33 +195,44 @@ def is_regular(path: str, limit: int) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_size <= limit
 
 
+def is_virtual(device: int) -> bool:
+    """Return whether *device* is one of the kernel's file systems. Reading their files may block or have effects."""
+    for path in ("/proc", "/sys", "/dev"):
+        try:
+            if os.stat(path).st_dev == device != os.stat("/").st_dev:
+                return True
+        except OSError:
+            continue
+    return False
+
+
 def members(location: Location, may_continue: Callable[[], bool]) -> Iterator[Location]:
     """Yield the files of *location*: itself, or the files in the directory.
 
-    Only the directories of systems are read with their subdirectories.
+    Only the directories of systems are read with their subdirectories, down to a limited depth.
     """
     if not os.path.isdir(location.path):
         yield location
         return
-    pending, seen = [location.path], set()
+    pending, seen = [(location.path, 0)], set()
     while pending and may_continue():
-        directory = pending.pop()
+        directory, depth = pending.pop()
         try:
             status = os.stat(directory)
+            if (status.st_dev, status.st_ino) in seen or is_virtual(status.st_dev):
+                continue  # A symbolic link forms a cycle, or leads to the kernel.
+            seen.add((status.st_dev, status.st_ino))
             entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         except (OSError, ValueError):
             yield location._replace(path=directory)
             continue
-        if (status.st_dev, status.st_ino) in seen:
-            continue  # A symbolic link forms a cycle.
-        seen.add((status.st_dev, status.st_ino))
         for entry in entries:
             if not may_continue():
                 return
             if not _is_directory(entry):
                 yield location._replace(path=entry.path)
-            elif location.kind == INPUT and entry.name not in _OMITTED_DIRECTORIES:
-                pending.append(entry.path)
+            elif location.kind == INPUT and depth < _MAX_DEPTH and entry.name not in _OMITTED_DIRECTORIES:
+                pending.append((entry.path, depth + 1))
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ def is_address(host: str) -> bool:
 def is_public(host: str) -> bool:
     """Return whether *host* is a name in the public DNS, for which a public CA may issue a certificate."""
     return not is_address(host) and "." in host and host.lower().rpartition(".")[2] not in _PRIVATE_SUFFIXES
+
+
+def is_host_name(name: str) -> bool:
+    """Return whether *name* can be the name of a server. Common names and wildcards often cannot."""
+    return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?", name) is not None
 
 
 def to_ascii(name: str) -> str:
@@ -54,6 +60,15 @@ def closest(host: str, names: Sequence[str]) -> list[str]:
     return sorted(names, key=rank)
 
 
+def _from_ascii(name: str) -> str:
+    """Return *name* with its international characters, by the current rules (IDNA 2008), unlike Python's own ones."""
+    try:
+        labels = [one[4:].encode().decode("punycode") if one.startswith("xn--") else one for one in name.split(".")]
+    except (UnicodeError, ValueError):
+        return name
+    return ".".join(labels)
+
+
 def _common_labels(host: str, name: str) -> int:
     """Return the number of equal labels at the end, at least two: equal top-level domains are no similarity."""
     count = 0
@@ -71,10 +86,12 @@ def _similarity(host: str, name: str) -> float:
 
 def explain_mismatch(host: str, names: Sequence[str]) -> str:
     """Return a sentence that explains why a similar one of *names* is not valid for *host*, "" if none is similar."""
-    host = to_ascii(host)
+    shown, host = host, to_ascii(host)
     first, _, parent = host.partition(".")
     for name in map(str.lower, names):
         suffix = name[1:]
+        if _from_ascii(name) == shown.lower() and name != host:
+            return f"Python converts {shown} to {host}, and other programs to {name}: connect to {name}."
         if not name.startswith("*.") or is_address(host):
             is_other_wildcard = "*" in name and _common_labels(host, name) > 1
             if is_other_wildcard:

@@ -14,6 +14,12 @@ from certhook.cli._terminal import columns, cut
 _DELAY = 0.5
 
 
+def terminal_width() -> int:
+    """Return the width of the terminal, 80 if there is none or its width is unknown, and at least 40."""
+    # Python 3.8 returns 0 if the terminal reports no width.
+    return max(shutil.get_terminal_size().columns or 80, 40)
+
+
 class Progress:
     """The line, on standard error. It is erased before other output, and never written to a file or a pipe.
 
@@ -34,7 +40,7 @@ class Progress:
         text = f"Waiting for {', '.join(names)}"
         if self._total > 1:
             text = f"{done} of {self._total} servers checked. {text}"
-        text = cut(text, shutil.get_terminal_size().columns - 1)
+        text = cut(text, terminal_width() - 1)
         if text != self._shown:
             self.clear()
             self._write(text)

@@ -27,7 +27,15 @@ def render(check: dict[str, Any], colours: bool = False) -> str:
     The verdict is followed by its cause and the remedies, or by hints if the server is verified. The
     details come last: the certificates, the error message, and the verdicts of other clients.
     """
-    lines = [*_headline(check), *_cause(check), *_hints(check), *_chain(check), *_error(check), *_other_verdicts(check)]
+    lines = [
+        *_headline(check),
+        *_cause(check),
+        *_hints(check),
+        *_proxy(check),
+        *_chain(check),
+        *_error(check),
+        *_other_verdicts(check),
+    ]
     return "\n".join(coloured(lines, _MARKS) if colours else lines)
 
 
@@ -35,11 +43,15 @@ def _headline(check: dict[str, Any]) -> list[str]:
     host = f"[{check['host']}]" if ":" in check["host"] else check["host"]
     properties = [check["tls"]] if check["tls"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
-    properties += [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     properties += [f"at {check['connect_to']}"] if check["connect_to"] else []
     properties += [f"with the additional roots in {path}" for path in check["additional_roots"]]
     suffix = f" ({', '.join(properties)})" if properties else ""
     return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
+
+
+def _proxy(check: dict[str, Any]) -> list[str]:
+    # Not in the headline, which has only one line.
+    return ["", *wrapped(f"Connection: through the proxy {check['proxy']}", then="  ")] if check["proxy"] else []
 
 
 def verdict(check: dict[str, Any]) -> str:
@@ -105,9 +117,17 @@ def _error(check: dict[str, Any]) -> list[str]:
 
 
 def _other_verdicts(check: dict[str, Any]) -> list[str]:
-    lines = [*_stock_verdict(check), *_clients(check, verified=True)]
-    lines += [] if check["verified"] else _clients(check, verified=False)
+    lines = _stock_verdict(check)
+    lines += [] if check["verified"] else [*_clients(check, verified=True), *_clients(check, verified=False)]
+    same = [client["client"] for client in check.get("clients") or () if _has_same_result(client, check)]
+    lines += wrapped(f"Same result: {', '.join(same)}", then="  ") if same else []
     return lines if check["cause"] or not lines else ["", *lines]
+
+
+def _has_same_result(client: dict[str, Any], check: dict[str, Any]) -> bool:
+    if client["verified"] is None or client["verified"] is not check["verified"] or client["reason"]:
+        return False
+    return client["verified"] or client["error"] is None or client["error"]["text"] == check["error"]["text"]
 
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:
@@ -127,14 +147,10 @@ def _stock_verdict(check: dict[str, Any]) -> list[str]:
 
 
 def _clients(check: dict[str, Any], verified: bool) -> list[str]:
-    """Return the other clients with the verdict *verified*, each with its reason or error message.
-
-    A client with the verdict of the report is omitted, unless it has a reason of its own.
-    """
+    """Return the other clients with the verdict *verified* and another result, each with its reason or error."""
     lines: list[str] = []
     for client in check.get("clients") or ():
-        is_same = client["verified"] is check["verified"] and not client["reason"]
-        if client["verified"] is not verified or is_same:
+        if client["verified"] is not verified or _has_same_result(client, check):
             continue
         verdict = "verifies this server" if client["verified"] else "fails"
         text = f" because {client['reason']}" if client.get("reason") else ""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 from certhook.cli import _terminal
 from certhook.cli._terminal import columns, cut, padded, wrapped
+from certhook.cli.check.progress import terminal_width
 from certhook.cli.check.report import verdict
 
 TYPE_CHECKING = False
@@ -35,7 +34,7 @@ def fingerprint_lines(check: dict[str, Any]) -> list[str]:
 
 def summary_lines(checks: Sequence[dict[str, Any]], colours: bool = False) -> list[str]:
     """Return the table of all servers as text."""
-    width = shutil.get_terminal_size().columns - 1
+    width = terminal_width() - 1
     rows = [_row(check) for check in checks]
     limit = int(width * _MAX_SHARE)
     sizes = [max(columns(row[index]) for row in (*rows, _HEADINGS)) for index in range(3)]

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Iterator, NamedTuple, Sequence
 
 from certhook import _config, _files
@@ -21,7 +22,15 @@ from certhook._sources import distrust
 from certhook._sources.collector import Collector
 from certhook.cli import _systems
 from certhook.cli.check import locations, unused_reasons
-from certhook.cli.check.certificate import is_ca, is_issued_by, is_self_issued, normalized_name, parse, to_der
+from certhook.cli.check.certificate import (
+    identifier_mismatch,
+    is_ca,
+    is_issued_by,
+    is_self_issued,
+    normalized_name,
+    parse,
+    to_der,
+)
 from certhook.cli.check.locations import Location
 from certhook.cli.check.unused_reasons import Remedy
 from certhook.exceptions import SourceError
@@ -38,10 +47,13 @@ if TYPE_CHECKING:
 #: unknown, because this user may not read the file.
 ROOT, INTERMEDIATE, DISTRUSTED, DAMAGED, UNREADABLE = "root", "intermediate", "distrusted", "damaged", "unreadable"
 
-_MAX_FILE_SIZE = 8 << 20  # bytes; a bundle with all public roots has 0.3 MB
-_MAX_TOTAL_SIZE = 64 << 20
+_MAX_FILE_SIZE = 2 << 20  # bytes; a bundle with all public roots has 0.3 MB
+_MAX_OTHER_SIZE = 512 << 10  # of a file that is not PEM
+_MAX_TOTAL_SIZE = 32 << 20
 _MAX_FILES = 4000
-_MAX_SECONDS = 3.0
+_MAX_FILES_PER_LOCATION = 1500
+_MAX_SECONDS = 2.0
+_MAX_CANDIDATES = 200  # with one name
 _MAX_PATH_LENGTH = 20
 # Names of private keys, which are not read.
 _KEY_NAME = re.compile(r"(?i)(^|[-_.])(priv(ate)?[-_]?)?key([-_.]|$)")
@@ -78,7 +90,7 @@ def search(path: Sequence[x509.Certificate], roots: Roots, deadline: Deadline) -
 
     :param path: the certificates from the server's own to the last known one
     :param roots: the known roots
-    :returns: the files, the most relevant one first
+    :returns: the files, in the order of their locations
     """
     if not path:
         return ()
@@ -107,13 +119,13 @@ class _Search:
         self._known = pem.Known()
 
     def run(self, path: Sequence[x509.Certificate], roots: Roots) -> Iterator[Unused]:
-        """Yield the files with a root, with an intermediate certificate, with damaged ones, and unreadable ones."""
+        """Yield the files with certificates, in the order of the locations; then damaged and unreadable files."""
         for location in locations.locations(self._config, os.environ):
-            for member in locations.members(location, self._may_continue):
+            for member in islice(locations.members(location, self._may_continue), _MAX_FILES_PER_LOCATION):
                 self._read(member)
         found = list(self._matching(path, roots))
         has_root = any(unused.content == ROOT for unused in found)
-        yield from sorted(found, key=lambda unused: (unused.content != ROOT, _is_expired(unused)))
+        yield from found
         if not has_root:
             yield from self._with_damage(path[-1])
             for location in self._unreadable:
@@ -140,7 +152,7 @@ class _Search:
         if os.path.isdir(location.path):
             self._add_unreadable(location)
             return
-        if not locations.is_regular(location.path, _MAX_FILE_SIZE):
+        if not locations.is_regular(location.path, _MAX_FILE_SIZE) or locations.is_virtual(status.st_dev):
             return
         self._size -= status.st_size
         try:
@@ -149,18 +161,23 @@ class _Search:
             if isinstance(error.__cause__, PermissionError):
                 self._add_unreadable(location)
             return
-        self._parse(location, data)
+        try:
+            self._parse(location, data)
+        except ValueError:
+            pass  # A name is malformed.
 
     def _add_unreadable(self, location: Location) -> None:
         if location.kind in (locations.INPUT, locations.HASHES, locations.STORE):
             self._unreadable.append(location)
 
     def _parse(self, location: Location, data: bytes) -> None:
+        if location.kind == locations.NEARBY and b"PRIVATE KEY-----" in data:
+            return  # It belongs to a server.
         entries, problems = pem.parse(data, known=self._known)
         if problems:
             self._damaged.append((location, data, problems))
         certificates = [entry.certificate for entry in entries if entry.trusted & SERVER_AUTH]
-        if not entries:
+        if not entries and len(data) <= _MAX_OTHER_SIZE:
             certificates = list(map(Certificate, formats.identify(data, location.path).certificates))
         for certificate in certificates:
             self._by_name.setdefault(names.folded(certificate.subject), []).append(_Entry(location, certificate))
@@ -169,17 +186,26 @@ class _Search:
         """Yield the files with the issuer of a certificate of *path*, with its issuers, or with a self-signed one."""
         wanted = list(path)
         seen: set[bytes] = set()
+        reported: set[tuple[str, bytes]] = set()
         for certificate in wanted:
             der = to_der(certificate)
             for name in dict.fromkeys((normalized_name(certificate.issuer), normalized_name(certificate.subject))):
-                for entry in self._by_name.get(name, ()):
+                for entry in self._by_name.get(name, ())[:_MAX_CANDIDATES]:
                     parsed = parse(entry.certificate.der)
-                    if parsed is None or not (entry.certificate.der == der or is_issued_by(certificate, parsed)):
+                    key = (entry.location.path, entry.certificate.der)
+                    if (
+                        parsed is None
+                        or key in reported
+                        or not (entry.certificate.der == der or is_issued_by(certificate, parsed))
+                    ):
                         continue
                     is_root = is_self_issued(parsed)
                     is_servers = parsed in path and not is_root and not is_ca(parsed)
-                    if is_servers or _is_trusted(parsed, roots):
+                    # OpenSSL would not accept an edition that the identifier excludes.
+                    is_excluded = parsed != certificate and bool(identifier_mismatch(certificate, parsed))
+                    if is_servers or is_excluded or _is_trusted(parsed, roots):
                         continue
+                    reported.add(key)
                     unused = self._explain(entry, parsed, is_root)
                     if unused is not None:
                         yield unused
@@ -227,11 +253,6 @@ def _left(deadline: Deadline) -> float:
         return deadline.left()
     except OSError:
         return 0
-
-
-def _is_expired(unused: Unused) -> bool:
-    certificate = unused.certificate
-    return certificate is not None and certificate.not_valid_after_utc.timestamp() < time.time()
 
 
 def _decoded(data: bytes, line: int) -> Iterator[bytes]:

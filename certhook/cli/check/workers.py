@@ -10,7 +10,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 #: The largest number of servers that are checked at the same time.
-LIMIT = 24
+LIMIT = 16
 # On Windows, Ctrl-C interrupts no wait. Each wait is therefore short. In seconds.
 _INTERVAL = 0.1
 

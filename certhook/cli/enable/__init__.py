@@ -77,7 +77,9 @@ def run(options: argparse.Namespace) -> int:
     if _terminal.wants_json(options):
         _terminal.show_json(results)
     elif status == 0:
-        _terminal.show("\n".join(_terminal.wrapped(_printable(results["message"]))))
+        _terminal.show(
+            "\n".join(_terminal.wrapped(_printable(results["message"]), whole=[_printable(results["target"])]))
+        )
     if status:
         _terminal.complain(_printable(results["message"]))
     return status

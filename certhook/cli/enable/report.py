@@ -50,10 +50,10 @@ def disable_text(plan: Removal, is_done: bool) -> str:
     lines = [*_heading(plan.target), *_files_and_lines(verb, "from", plan.target, plan.paths, plan.edit)]
     if plan.has_stage:
         path = os.path.join(plan.target.site_packages, STAGE)
-        lines += [*wrapped(f"{verb} the directory of an interrupted 'enable': {path}", then="  "), ""]
+        lines += [*wrapped(f"{verb} the directory of an interrupted 'enable': {path}", then="  ", whole=[path]), ""]
     if plan.left:
         lines.append(f"{'Kept' if is_done else 'Would keep'}, because of changes after 'enable':")
-        lines += [line for path in plan.left for line in wrapped(path, "  ", "    ")]
+        lines += [line for path in plan.left for line in wrapped(path, "  ", "    ", [path])]
         lines.append("")
     return "\n".join(lines)
 
@@ -72,18 +72,19 @@ def advice(plan: Removal, left: Sequence[str]) -> str:
 
 def _heading(target: Target) -> list[str]:
     version = f" (Python {'.'.join(map(str, target.version))})" if target.version else ""
-    return [*wrapped(f"{target.name}{version}"), ""]
+    return [*wrapped(f"{target.name}{version}", whole=[target.name]), ""]
 
 
 def _files_and_lines(verb: str, preposition: str, target: Target, paths: Sequence[str], edit: Edit | None) -> list[str]:
-    lines = wrapped(f"{verb} {preposition} {target.site_packages}:", then="  ") if paths else []
+    directory = target.site_packages
+    lines = wrapped(f"{verb} {preposition} {directory}:", then="  ", whole=[directory]) if paths else []
     tops = [path.split("/")[0] for path in paths]
     for top in dict.fromkeys(tops):
         count = tops.count(top)
         lines.append(f"  {top}" if top in paths else f"  {top}/  ({count} file{'s' * (count > 1)})")
     lines += [""] if paths else []
     if edit:
-        lines += wrapped(f"{verb} these lines {preposition} {target.pth}:", then="  ")
+        lines += wrapped(f"{verb} these lines {preposition} {target.pth}:", then="  ", whole=[target.pth or ""])
         lines += [f"  {line}" for line in edit.lines]
         lines += wrapped(
             "('import site' makes Python read the .pth files in site-packages at start-up. certhook needs this.)"

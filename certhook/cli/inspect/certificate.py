@@ -101,6 +101,12 @@ def _kind(found: extension.Extensions, is_self_issued: bool) -> str:
     return CLIENT if found.purposes and x509.CLIENT_AUTH in found.purposes else OTHER
 
 
+def is_installable(certificate: dict[str, Any]) -> bool:
+    """Return whether ``certhook trust`` may install *certificate*: a valid root without a standing."""
+    is_valid = not certificate["expired"] and not certificate["not_yet_valid"] and certificate["not_after"]
+    return bool(is_valid and certificate["kind"] == ROOT and certificate["standing"] == UNKNOWN)
+
+
 def lines(certificates: Sequence[dict[str, Any]]) -> Iterable[str]:
     """Return three paragraphs for each of *certificates*: name and issuer, validity and trust, fingerprint."""
     width = len(str(len(certificates)))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from certhook._certificates.convert import quoted
 from certhook._text import printable
 from certhook.cli._terminal import wrapped
-from certhook.cli.inspect.certificate import lines
+from certhook.cli.inspect.certificate import is_installable, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
+
+#: The name of standard input in the results.
+STANDARD_INPUT = "standard input"
 
 
 def render(found: dict[str, Any]) -> Iterator[str]:
@@ -24,6 +28,13 @@ def render(found: dict[str, Any]) -> Iterator[str]:
         yield from lines(found["certificates"])
     if found.get("command"):
         yield from ("", "Convert it to PEM:", f"  {printable(found['command'])}")
+    if (
+        found["type"] == "file"
+        and found["target"] != STANDARD_INPUT
+        and any(map(is_installable, found["certificates"]))
+    ):
+        yield from ("", "If you trust this CA, make all programs trust it:")
+        yield f"  certhook trust {quoted(found['target'])}"
 
 
 def _file_head(found: dict[str, Any]) -> Iterator[str]:

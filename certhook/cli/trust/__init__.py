@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from certhook.cli.trust.candidates import Candidate, Content
     from certhook.cli.trust.store import Store
 
+_CONSEQUENCE = (
+    "Programs that use the system's store will accept every certificate that this CA issues, for any server. Compare "
+    "the fingerprint with the one that you have received from the owner of the CA in another way."
+)
+
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
@@ -30,8 +35,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Install the root certificates in FILE in the operating system's store, with the system's own command. The "
             "certificates and the commands are shown first, and nothing is changed without a confirmation. Only roots "
             "of CAs are installed, never the certificate of a server, an intermediate CA or a private key.",
-            "FILE may contain several certificates, in PEM or DER format. It is read only once: the certificates that "
-            "are shown are those that are installed.",
+            "FILE may contain several certificates, in PEM, DER or PKCS#7 format. It is read only once: the "
+            "certificates that are shown are those that are installed.",
         ),
         (
             "Supported systems: Debian, Ubuntu, Alpine, Fedora, RHEL, Amazon Linux, Arch Linux, SUSE and FreeBSD. For "
@@ -107,7 +112,9 @@ def _install(
         report.show_variable(output, content, "Without these privileges, your ")
         return report.UNCHANGED
     program = commands.find(system)
-    if not _is_confirmed(options, "Trust this CA for every server?"):
+    if not options.yes:
+        output.show(["", *_terminal.wrapped(_CONSEQUENCE)])
+    if not _is_confirmed(options, "Install it?"):
         return report.UNCHANGED
 
     def verify() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from datetime import datetime, timezone
 from typing import NamedTuple
 
 from certhook import _files
-from certhook._certificates import names, openssl, pem, x509
+from certhook._certificates import formats, names, openssl, pem, x509
 from certhook._certificates.anchor import Anchor
 from certhook._text import printable
 from certhook.cli._roots_table import short_name, unescaped
@@ -94,10 +93,9 @@ def read(path: str) -> Content:
     if not entries:
         entries, explanation = _identified(data, path)
         if not entries:
-            key = "contains a private key and no certificate; a private key is never installed" if has_key else ""
-            problem = f"contains no certificate that can be read: {problems[0]}" if problems else ""
-            reason = key or explanation or problem or "contains no certificate"
-            raise CommandError(f"{printable(path)}: {reason}")
+            raise CommandError(
+                f"nothing was changed: {printable(path)} contains no readable certificate. {explanation}"
+            )
     unique = {entry.der: entry for entry in reversed(entries)}
     now = datetime.now(timezone.utc)
     candidates = [_examine(unique[der], now) for der in dict.fromkeys(entry.der for entry in entries)]
@@ -107,16 +105,9 @@ def read(path: str) -> Content:
 
 def _identified(data: bytes, path: str) -> tuple[list[Entry], str]:
     """Return the certificates in a file of another format, such as PKCS#7, and its description if there are none."""
-    try:
-        formats = importlib.import_module("certhook._certificates.formats")
-    except ImportError:
-        return [], ""
     found = formats.identify(data, path)
-    entries: list[Entry] = []
-    for der in found.certificates:
-        entries += pem.parse(der)[0]
-    command = f" Convert it: {found.command}" if found.command else ""
-    return entries, f"{found.explanation}{command}"
+    entries = [entry for der in found.certificates for entry in pem.parse(der)[0]]
+    return entries, found.advice("run 'certhook trust' for the result")
 
 
 def _examine(entry: Entry, now: datetime) -> Candidate:

@@ -13,6 +13,8 @@ import re
 import stat
 from typing import Iterator, NamedTuple
 
+from certhook._certificates import pem
+from certhook._certificates.anchor import Anchor
 from certhook.cli._terminal import CommandError
 from certhook.cli.trust import commands
 from certhook.cli.trust.candidates import Candidate
@@ -78,9 +80,6 @@ def free_name(system: System, root: Candidate) -> str:
 
 def installed(system: System) -> list[Installed]:
     """Return the files in the directory that certhook wrote and that are unchanged."""
-    from certhook._certificates import pem
-    from certhook._certificates.anchor import Anchor
-
     found = []
     try:
         with opened(system.directory) as directory:
@@ -93,6 +92,18 @@ def installed(system: System) -> list[Installed]:
                             found.append(Installed(name, candidates[0]))
     except FileNotFoundError:
         pass
+    return found
+
+
+def other_files(system: System, root: Candidate) -> list[str]:
+    """Return the paths of the files in the directory that contain *root* and that certhook did not write."""
+    own = {file.name for file in installed(system)}
+    found = []
+    with contextlib.suppress(OSError), opened(system.directory) as directory:
+        for name in sorted(set(os.listdir(directory)) - own):
+            with contextlib.suppress(OSError):
+                if any(entry.der == root.anchor.der for entry in pem.parse(_read(directory, name))[0]):
+                    found.append(f"{system.directory}/{name}")
     return found
 
 

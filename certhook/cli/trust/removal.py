@@ -54,7 +54,7 @@ def _remove_files(output: Output, argument: str, system: System, is_confirmed: C
     if not program:
         return report.UNCHANGED
     directory.remove(system, program, files)
-    _report_removed(output, roots, [f"{system.directory}/{file.name}" for file in files])
+    _report_removed(output, system, roots, [f"{system.directory}/{file.name}" for file in files])
     return 0
 
 
@@ -69,7 +69,7 @@ def _remove_native(output: Output, argument: str, system: System, is_confirmed: 
     if not program:
         return report.UNCHANGED
     native.remove(system, program, roots)
-    _report_removed(output, roots, [])
+    _report_removed(output, system, roots, [])
     return 0
 
 
@@ -102,18 +102,25 @@ def _fingerprints(argument: str) -> set[str]:
 def _explain_missing(argument: str, wanted: set[str], system: System) -> str:
     message = f"nothing was changed: certhook installed no root certificate that matches {printable(argument)}"
     found = Store()
-    listed = [root for root in map(Candidate, found.private_roots()) if root.anchor.sha256 in wanted]
-    paths = [path for root in listed for path in found.paths(root)]
-    return f"{message}; another program or user added it to the system's store ({paths[0]})" if paths else message
+    for root in map(Candidate, found.private_roots()):
+        if root.anchor.sha256 in wanted:
+            return f"{message}; another program or user added it to the system's store: {_other(system, root, found)}"
+    return message
 
 
-def _report_removed(output: Output, roots: list[Candidate], files: list[str]) -> None:
+def _other(system: System, root: Candidate, found: Store) -> str:
+    """Return the file that contains *root*, or else the location of the store that lists it."""
+    files = directory.other_files(system, root) if system.directory else []
+    return printable((files or found.paths(root))[0])
+
+
+def _report_removed(output: Output, system: System, roots: list[Candidate], files: list[str]) -> None:
     lines = ["", *(f"Removed: {file}" for file in files)]
     store = Store()
     for root in roots:
-        for path in store.paths(root)[:1]:
-            text = f'The system\'s store still contains "{root.name}", from another source: {path}'
-            lines += _terminal.wrapped(text)
+        if store.paths(root):
+            other = _other(system, root, store)
+            lines += _terminal.wrapped(f'The system\'s store still contains "{root.name}", because of {other}')
     if not any(map(store.paths, roots)):
         lines.append("The system's store does not contain it any more.")
     output.show(lines, changed=True, files=files)

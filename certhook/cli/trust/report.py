@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from certhook._text import printable
 from certhook.cli import _systems, _terminal
+from certhook.cli._variables import extra_command
 from certhook.cli.trust import directory
 
 TYPE_CHECKING = False
@@ -131,9 +131,7 @@ def show_variable(output: Output, content: Content, condition: str) -> None:
     """Print the variable that makes Python programs trust the file under a *condition*."""
     path = printable(os.path.abspath(content.path))
     if os.path.isfile(path):
-        setting = f"setx CERTHOOK_EXTRA_CA_CERTS {path}"
-        if os.name != "nt":
-            setting = f"export CERTHOOK_EXTRA_CA_CERTS={shlex.quote(path)}"
+        setting = extra_command(path, os.environ)
         output.show(
             ["", *_terminal.wrapped(f"{condition}Python programs with certhook trust it with:"), f"  {setting}"]
         )

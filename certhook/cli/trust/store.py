@@ -42,7 +42,8 @@ class Store:
 
     def private_roots(self) -> list[Anchor]:
         """Return the roots of the system's store that certifi's bundle does not contain."""
-        found = self._trust_set.anchors
+        # Without the block lists, the bundle is not read.
+        found = self._trust_set.anchors if self._trust_set.distrust_is_known else ()
         return [anchor for anchor in found if _SYSTEM in anchor.sources and _BUNDLED not in anchor.sources]
 
 

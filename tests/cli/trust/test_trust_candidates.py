@@ -9,7 +9,7 @@ from typing import Callable
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs7, pkcs12
 from pki import BARE, Issued, dns_names, issue, key_usage
 
 from certhook._certificates import openssl
@@ -160,10 +160,19 @@ def test_a_certificate_in_der_is_converted(show) -> None:
 
 @pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
 def test_roots_in_pkcs7_are_converted(encoding: Encoding, show) -> None:
-    pytest.importorskip("certhook._certificates.formats")
     status, output, _ = show(pkcs7.serialize_certificates([MIDDLE.certificate, ROOT.certificate], encoding))
     assert status == UNCHANGED
     assert " ".join(ROOT.pem.decode().split()) in steps(output)
+
+
+def test_the_format_of_another_file_is_explained_with_its_conversion(show) -> None:
+    encrypted = pkcs12.serialize_key_and_certificates(
+        b"root", ROOT.key, ROOT.certificate, None, BestAvailableEncryption(b"password")
+    )
+    status, output, errors = show(encrypted, "file.p12")
+    assert (status, output) == (1, "")
+    assert "PKCS#12" in errors and "openssl pkcs12 -nokeys" in errors
+    assert "HTML page" in show(b"<html><body>Log in</body></html>")[2]
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x30\x03abc", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])

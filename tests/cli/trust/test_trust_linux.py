@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
 
 import pytest
@@ -16,10 +19,10 @@ NAME_AND_FINGERPRINT = ("(certhook tests stranger)\n    valid from 2000-01-01 to
 
 
 @pytest.fixture(autouse=True)
-def commands() -> None:
+def commands(root: None) -> None:
     for command in ("update-ca-certificates", "trust"):
-        if shutil.which(command) is None:
-            pytest.skip(f"{command} is not installed")
+        if shutil.which(command, path=os.environ["PATH"] + ":/usr/sbin") is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{command} is not installed")
 
 
 def directory_of(name: str) -> str:
@@ -47,7 +50,8 @@ report(own)
 report((oct(os.stat("{directory}/" + own[0]).st_mode), open("{directory}/" + own[0]).read()))
 report(trust("--undo", "--yes", own[0]))
 report(both_verify())
-report(names("{directory}"))
+links = names("/etc/ssl/certs") or []
+report((names("{directory}"), [one for one in links if not os.path.exists("/etc/ssl/certs/" + one)]))
 """,
     )
     assert (before, trusted, after) == ([False, False], [True, True], [False, False])
@@ -61,7 +65,8 @@ report(names("{directory}"))
     assert removal[0] == 0 and removal[2] == ""
     assert f"Removed: {directory}/{own[0]}\n" in removal[1]
     assert "does not contain it any more" in removal[1]
-    assert own[0] not in (rest or [])
+    assert own[0] not in (rest[0] or [])
+    assert rest[1] == []  # A link to a missing file would hide another CA with the same name from OpenSSL.
 
 
 def test_the_commands_that_are_printed_have_the_effect_of_the_installation(machine) -> None:
@@ -115,7 +120,8 @@ report(both_verify())
     )
     assert piped[0] == UNCHANGED and "use --yes in scripts" in piped[2]
     assert no[0] == closed[0] == UNCHANGED and "nothing was changed" in no[1]
-    assert "Trust this CA for every server? [y/N]" in yes[1]
+    assert "will accept every certificate that this CA issues" in " ".join(yes[1].split())
+    assert "Install it? [y/N]" in yes[1]
     assert (before, yes[0], after) == ([], 0, [True, True])
 
 
@@ -159,7 +165,7 @@ report(both_verify())
 """,
     )
     assert installed == trusted == [True, True]
-    assert shown[0] == 1 and "another program or user added it to the system's store (/" in shown[2]
+    assert shown[0] == 1 and "another program or user added it to the system's store: /" in shown[2]
     assert by_fingerprint[0] == 1 and "installed no root certificate" in by_fingerprint[2]
 
 
@@ -185,6 +191,99 @@ report([one.replace(stem, "NAME") for one in names("{DEBIAN_DIRECTORY}")])
     assert names == ["NAME-2.crt", "NAME-3.crt", "NAME.crt"]
     assert contents == ["mine", "other"]
     assert removal[0] == 0
+
+
+def test_the_file_of_a_root_that_the_administrator_copied_is_named(machine) -> None:
+    ((status, _, errors),) = machine.run(
+        DEBIAN,
+        f"""
+run(["cp", "{FILE}", "{DEBIAN_DIRECTORY}/mine.crt"])
+run(["update-ca-certificates"])
+report(trust("--undo", "--yes", "{FILE}"))
+""",
+    )
+    assert status == 1 and f"added it to the system's store: {DEBIAN_DIRECTORY}/mine.crt" in errors
+
+
+def test_a_root_that_another_file_also_contains_stays_trusted(machine) -> None:
+    removal, trusted, left = machine.run(
+        DEBIAN,
+        f"""
+trust("--yes", "{FILE}")
+run(["cp", "{FILE}", "{DEBIAN_DIRECTORY}/mine.crt"])
+report(trust("--undo", "--yes", "{FILE}"))
+report(both_verify())
+report(names("{DEBIAN_DIRECTORY}"))
+""",
+    )
+    assert removal[0] == 0 and "still contains" in removal[1]
+    assert f"because of {DEBIAN_DIRECTORY}/mine.crt" in " ".join(removal[1].split())
+    assert (trusted, left) == ([True, True], ["mine.crt"])
+
+
+def test_a_file_that_was_changed_after_the_installation_is_not_removed(machine) -> None:
+    removal, changed = machine.run(
+        DEBIAN,
+        f"""
+trust("--yes", "{FILE}")
+(name,) = names("{DEBIAN_DIRECTORY}")
+open("{DEBIAN_DIRECTORY}/" + name, "a").write("# changed\\n")
+report(trust("--undo", "--yes", name))
+report(names("{DEBIAN_DIRECTORY}") == [name])
+""",
+    )
+    assert removal[0] == 1 and changed
+    assert "certhook installed no root certificate that matches" in removal[2]
+
+
+def test_a_file_that_is_changed_after_the_confirmation_was_requested_is_not_removed(machine) -> None:
+    status, message, content = machine.run(
+        DEBIAN,
+        f"""
+trust("--yes", "{FILE}")
+(name,) = names("{DEBIAN_DIRECTORY}")
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, "-m", "certhook", "trust", "--undo", name])
+output = b""
+while b"[y/N]" not in output:
+    output += os.read(terminal, 4096)
+open("{DEBIAN_DIRECTORY}/" + name, "w").write("mine")
+os.write(terminal, b"y\\n")
+try:
+    while True:
+        output += os.read(terminal, 4096)
+except OSError:
+    pass
+report(os.waitpid(child, 0)[1] >> 8)
+report(" ".join(output.decode().split()))
+report(open("{DEBIAN_DIRECTORY}/" + name).read())
+""",
+    )
+    assert (status, content) == (1, "mine") and "was changed meanwhile, and was not removed" in message
+
+
+def test_the_result_is_available_as_json(machine) -> None:
+    dry, asked, done, removal = machine.run(
+        DEBIAN,
+        f"""
+report(trust("--json", "--dry-run", "{FILE}"))
+report(trust("--json", "{FILE}"))
+report(trust("--json", "--yes", "{FILE}"))
+report(trust("--json", "--yes", "--undo", "{FILE}"))
+""",
+    )
+    found = [json.loads(one[1]) for one in (dry, asked, done, removal)]
+    assert [one[0] for one in (dry, asked, done, removal)] == [UNCHANGED, UNCHANGED, 0, 0]
+    assert [one["changed"] for one in found] == [False, False, True, True]
+    assert "--yes" in asked[2]
+    sha256 = hashlib.sha256(machine.cas.der("stranger")).hexdigest()
+    for one in found:
+        assert set(one) == {"changed", "certificates", "commands", "files"}
+        (certificate,) = one["certificates"]
+        assert certificate["sha256"] == sha256 and certificate["refusal"] == ""
+        assert one["commands"][-1].startswith("update-ca-certificates")
+    assert found[2]["files"] == found[3]["files"] == [found[2]["commands"][0].split()[-1]]
 
 
 HOSTILE = {

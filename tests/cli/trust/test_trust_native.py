@@ -1,6 +1,6 @@
 """``certhook trust`` on macOS and Windows: the commands that it runs, against a model of the system's store.
 
-The output of failed commands was recorded from public reports. No real system is involved.
+The output of failed commands follows the known messages of these systems. No real system is involved.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Model:
         self.roots[der] = Anchor(x509.Certificate(der), (("system", "the store"), *sources))
 
     def trust_set(self, config: object) -> SimpleNamespace:
-        return SimpleNamespace(anchors=tuple(self.roots.values()), removed=(), rejected=())
+        return SimpleNamespace(anchors=tuple(self.roots.values()), removed=(), rejected=(), distrust_is_known=True)
 
 
 @pytest.fixture(params=["macos", "windows"])

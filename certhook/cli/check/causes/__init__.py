@@ -19,6 +19,7 @@ from certhook.cli.check.causes import (
     trust,
     unknown,
     unused,
+    uses,
 )
 from certhook.cli.check.causes.case import Case
 from certhook.cli.check.causes.cause import Cause, Diagnosis
@@ -43,6 +44,7 @@ CAUSES = (
     *form.CAUSES,
     *dates.CAUSES,
     *certificates.CAUSES,
+    *uses.CAUSES,
     *unused.CAUSES,
     *trust.CAUSES,
     *unused.POSSIBLE_CAUSES,

@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 
 from cryptography import x509
 
-from certhook._text import printable
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.certificate import is_self_issued, quoted_name
@@ -53,7 +52,16 @@ def _outdated_root(case: Case) -> Facts | None:
     certificate, when = _outdated(case)
     if certificate is None or not is_self_issued(certificate):
         return None
-    return {"when": when, "root": quoted_name(certificate.subject), **_file(case, certificate)}
+    is_own = case.root is not None and case.root.anchor.sources == ["extra"]  # The user's own file is not public.
+    update = "" if is_own else case.facts["update"]
+    return {"when": when, "root": quoted_name(certificate.subject), **_file(case, certificate), "update": update}
+
+
+def also_expired(case: Case) -> str:
+    """Return a sentence if the server's certificate has expired as well, which the error does not show."""
+    if not case.chain or case.chain[0].not_valid_after_utc >= case.now:
+        return ""
+    return f" It also expired on {date(case.chain[0].not_valid_after_utc)}, so it must be renewed in any case."
 
 
 def _file(case: Case, certificate: x509.Certificate) -> Facts:
@@ -61,7 +69,7 @@ def _file(case: Case, certificate: x509.Certificate) -> Facts:
     root = case.root
     if root is None or root.certificate != certificate or certificate in case.chain:
         return {"file": ""}
-    return {"file": " and ".join(dict.fromkeys(printable(path) for _, path in root.anchor.listed))}
+    return {"file": root.files}
 
 
 def _outdated_issuer(case: Case) -> Facts:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from certhook import _files
 from certhook._certificates import pem
 from certhook._sources import debian
 from certhook._sources.blocklist import identity
 from certhook._text import printable
-from certhook.cli.check.wording import join_first
+from certhook.cli.check.wording import EXAMPLE_FILE, join_first
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -30,6 +31,12 @@ def remedy(anchor: Anchor, system: System | None) -> str:
         else:
             phrase = f"delete the line of this CA in {path}, which starts with '!'"
         return f"{phrase}, and run{command}"
+    if anchor.auxiliary and path in [listed for _, listed in anchor.listed]:
+        source = path if os.name == "nt" else shlex.quote(path)
+        return (
+            f"write the certificate to another file without its trust settings, and use that file instead of "
+            f"{printable(path)}:\nopenssl x509 -in {source} -out {EXAMPLE_FILE}"
+        )
     others = [one for one in anchor.rejected_by if one != debian.DESELECTED]
     shown = " and ".join(map(printable, dict.fromkeys(others)))
     if system is not None and any(os.path.dirname(one).endswith(("/blocklist", "/blacklist")) for one in others):

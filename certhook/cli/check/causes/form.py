@@ -13,7 +13,8 @@ from certhook.cli.check.wording import set_command
 
 
 def _lacks_authority_key_identifier(certificate: x509.Certificate) -> bool:
-    return lacks_extension(certificate, x509.AuthorityKeyIdentifier)
+    identifier = extension(certificate, x509.AuthorityKeyIdentifier)
+    return identifier is None or identifier.key_identifier is None  # An issuer and a serial number are not sufficient.
 
 
 def _is_ca_without(kind: type[x509.ExtensionType]) -> Callable[[x509.Certificate], bool]:

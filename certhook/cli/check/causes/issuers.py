@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from certhook._text import printable
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.certificate import (
@@ -44,7 +43,7 @@ def other_edition(case: Case) -> Facts | None:
     wanted = _wanted_edition(path[-2]) if part == "serial number" else ", from which the server's certificate is"
     return {
         "issuer": quoted_name(root.certificate.subject),
-        "where": ", ".join(dict.fromkeys(printable(path) for _, path in root.anchor.listed)),
+        "where": root.files,
         "below": quoted_name(path[-2].subject),
         "difference": part,
         "wanted": wanted,
@@ -76,10 +75,9 @@ def _expired_copy(case: Case) -> Facts | None:
     root = case.root
     if root is None or root.standing != EXPIRED:
         return None
-    files = dict.fromkeys(printable(path) for _, path in root.anchor.listed)
     return {
         "ca": quoted_name(root.certificate.subject),
-        "file": " and ".join(files),
+        "file": root.files,
         "date": date(root.certificate.not_valid_after_utc),
     }
 
@@ -109,7 +107,7 @@ def missing_intermediate(case: Case) -> Facts | None:
     path, top = case.path, case.path[-1]
     others = [one for one in case.chain if one not in path and is_ca(one)]
     is_public = len(path) == 1 and is_from_public_ca(top)
-    is_known = len(path) == 1 and any(map(case.roots.has_organization, organizations(top.issuer)))
+    is_known = any(map(case.roots.has_organization, organizations(top.issuer)))
     looks_like_root = "root" in quoted_name(top.issuer).lower()
     is_certain = is_public or bool(others and not looks_like_root)
     if not is_certain and (looks_like_root or not (others or is_known)):

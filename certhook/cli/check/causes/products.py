@@ -22,8 +22,6 @@ class Product(NamedTuple):
     advice: str
 
 
-_PLACEHOLDER = "Configure a certificate for {host} there."
-
 #: Certificates that a server shows if it has none for the requested name.
 DEFAULTS = (
     Product(
@@ -37,6 +35,12 @@ DEFAULTS = (
         "the default certificate of Kubernetes' ingress-nginx",
         "Add {host} to spec.tls of the Ingress, with a secretName that exists in the same namespace. To show the "
         "Ingress and its events, run:\nkubectl describe ingress --all-namespaces",
+    ),
+    Product(
+        ("ssl_self_signed_fallback",),
+        "the certificate that Microsoft SQL Server creates if none is configured",
+        "Select a certificate for {host} in SQL Server Configuration Manager (Protocols > Properties > Certificate), "
+        "and restart SQL Server.",
     ),
     Product(
         ("plesk", "cpanel", "parallels panel"),

@@ -65,7 +65,7 @@ def _excluded(case: Case) -> Facts | None:
     if not remedy and source == "bundled":
         remedy = f"set CERTHOOK_SOURCES=system,bundled, or unset {settings}, which excludes the bundle"
     elif not remedy:
-        remedy = f"unset {settings}, or add the root certificate: CERTHOOK_EXTRA_CA_CERTS={path}"
+        remedy = f"unset {settings}, or add this file to CERTHOOK_EXTRA_CA_CERTS: {path}"
     return {
         "root": quoted_name(root.certificate.subject),
         "where": f"{source}: {path}",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from certhook._sources import removed_roots
 from certhook._text import printable
 from certhook.cli.check.causes import products
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
+from certhook.cli.check.causes.dates import also_expired
 from certhook.cli.check.causes.issuers import NO_ISSUER, SELF_SIGNED, issuer_of
-from certhook.cli.check.certificate import host_names, is_from_public_ca, quoted_name
-from certhook.cli.check.names import closest, is_public, matches
+from certhook.cli.check.certificate import extension, host_names, is_from_public_ca, quoted_name
+from certhook.cli.check.names import closest, is_address, is_host_name, is_public, matches, to_ascii
 from certhook.cli.check.wording import MAX_LENGTH, join_first, trust_remedies
 from certhook.exceptions import ConfigurationError
 
@@ -40,13 +45,33 @@ def _default_certificate(case: Case) -> Facts | None:
     return {
         "finding": f"{product.description}, {subject}" if product else f"a self-signed certificate for {subject}",
         "advice": product.advice.format(host=case.host) if product else "",
-        "usable": join_first([name for name in closest(case.host, names) if "*" not in name]),
+        "usable": join_first([name for name in closest(case.host, names) if is_host_name(name)]),
         "public": case.host if is_public(case.host) else "",
     }
 
 
 def _self_signed(case: Case) -> Facts:
-    return {**_settings(case)}
+    flaw = also_expired(case) or _name_flaw(case)
+    kind = "IP" if is_address(case.host) else "DNS"
+    name = to_ascii(case.host)
+    recreate = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN={name} -addext subjectAltName={kind}:{name} "
+        "-keyout key.pem -out certificate.pem"
+    )
+    return {**_settings(case), "flaw": flaw, "recreate": recreate if flaw else ""}
+
+
+def _name_flaw(case: Case) -> str:
+    """Return a sentence if the certificate contains the host in a way that many programs do not accept."""
+    if not case.chain:
+        return ""
+    names = extension(case.chain[0], x509.SubjectAlternativeName)
+    if is_address(case.host):
+        addresses = [str(one) for one in names.get_values_for_type(x509.IPAddress)] if names is not None else []
+        return "" if case.host in addresses else f" It does not contain {case.host} as an IP address, only as a name."
+    return (
+        "" if names is not None else " It contains its name only as a common name, which many programs do not accept."
+    )
 
 
 def _product(case: Case) -> Facts | None:
@@ -86,15 +111,26 @@ def _unknown_root(case: Case) -> Facts:
     unseen = (
         " This Python cannot show the other certificates that the server sent." if not case.chain_is_complete else ""
     )
-    is_public_ca = any(map(is_from_public_ca, case.chain))
     issuer = issuer_of(case)
+    is_public_ca = any(map(is_from_public_ca, case.chain)) or _was_public(case)
+    old = next((one for one in case.path[1:] if one.not_valid_after_utc < case.now), None)
     return {
         "issuer": issuer,
         "unseen": unseen,
+        "old": quoted_name(old.subject) if old is not None else "",
         "private": "" if is_public_ca else issuer,
         "public": issuer if is_public(case.host) or is_public_ca else "",
         **_settings(case),
     }
+
+
+def _was_public(case: Case) -> bool:
+    """Return whether the issuer was a root in an earlier release of certifi, such as AddTrust or DST Root CA X3."""
+    if not case.chain:
+        return False
+    labels = {label for _, label in removed_roots.REMOVED_ROOTS.values()}
+    names = case.path[-1].issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return any(str(name.value) in labels for name in names)
 
 
 def _settings(case: Case) -> Facts:
@@ -113,6 +149,7 @@ def _settings(case: Case) -> Facts:
         "mistyped": join_first(mistyped),
         "broken": broken[0] if broken else "",
         "added": f" CERTHOOK_EXTRA_CA_CERTS adds another certificate: {names}." if names else "",
+        "expired": also_expired(case),
     }
 
 
@@ -125,8 +162,8 @@ CAUSES = (
         "The server has no certificate for {host}. It shows {finding}, which no program accepts for this name.",
         (
             "{advice}",
-            "Check the spelling of the name and the port. If this is the intended server, it may have one of these "
-            "names: {usable}.",
+            "Check the spelling of the name, and the port.",
+            "If this is the intended server, it may have one of these names: {usable}.",
             "Ask the server's administrator to configure a certificate for {host} in the web server or reverse proxy.",
             "If this network requires a login (hotel, train), log in with a browser first: it may have redirected "
             "{public}.",
@@ -136,11 +173,13 @@ CAUSES = (
     ),
     Cause(
         "self-signed",
-        "{host} uses a self-signed certificate. Anyone can create such a certificate, so it proves no identity.{added}",
+        "{host} uses a self-signed certificate. Anyone can create such a certificate, so it proves no identity.{added}"
+        "{flaw}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
             "Ask the server's administrator to get a certificate from a certificate authority (CA).",
+            "If it is your own server, create the certificate again before you trust it:\n{recreate}",
             *trust_remedies(
                 "If it is your own server, copy its certificate from its disk (not from this connection)",
                 "this file, from the server's disk",
@@ -151,7 +190,7 @@ CAUSES = (
     ),
     Cause(
         "product-ca",
-        "{host} has a certificate from {issuer}. This is {description}, and it is not trusted here.{added}",
+        "{host} has a certificate from {issuer}. This is {description}, and it is not trusted here.{added}{expired}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -165,7 +204,7 @@ CAUSES = (
         "inspection",
         "The connection to {host} is probably intercepted: this is a public name, but the certificate is from "
         "{issuer}, which is not a known public certificate authority (CA). Company proxies and virus scanners "
-        "intercept connections intentionally.{via}{added}",
+        "intercept connections intentionally.{via}{added}{expired}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -180,7 +219,7 @@ CAUSES = (
     ),
     Cause(
         "root-unknown",
-        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}{added}",
+        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}{added}{expired}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -190,6 +229,8 @@ CAUSES = (
                 "its root certificate",
                 "this file, from the IT department",
             ),
+            "Ask the server's administrator to install a current certificate chain (fullchain.pem): the server sends "
+            "an expired certificate of {old}.",
             "If the error remains, ask the server's administrator whether the server sends all intermediate "
             "certificates (often fullchain.pem).",
             "Otherwise do not continue: another server may have answered, to read your data.",

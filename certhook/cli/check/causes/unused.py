@@ -117,8 +117,8 @@ def _unreadable(case: Case) -> Facts | None:
 
 
 def _is_unexplained(case: Case) -> bool:
-    """Return whether only the generic causes of an unknown issuer apply."""
-    others = (issuers.replaced_root, issuers.missing_intermediate)
+    """Return whether no other cause of an unknown issuer is certain."""
+    others = (issuers.replaced_root, issuers.is_certainly_incomplete)
     return case.root is None and case.failure.code != SELF_SIGNED and not any(other(case) for other in others)
 
 
