@@ -8,6 +8,7 @@ from typing import Any
 
 import proxy_servers
 import pytest
+import support
 from cryptography import x509
 from lab import Lab
 from pki import chain, issue
@@ -43,7 +44,7 @@ def test_a_missing_bundle_fails_requests(lab: Lab, variable: str) -> None:
     found = client(result, "requests")
     assert result["verified"] and found["verified"] is False and found["variables"] == [variable]
     assert f"{variable} names {lab.directory}/missing.pem, which does not exist" in found["reason"]
-    assert "requests (not installed here): fails because" in text and "httpx" not in text
+    assert "requests (not installed here): fails because" in text and text.count("fails because") == 1
 
 
 def test_a_stale_bundle_fails_requests(lab: Lab) -> None:
@@ -88,9 +89,28 @@ def test_equal_settings_need_no_further_connection(lab: Lab) -> None:
     lab.trust(good.root)
     result, text = lab.check(lab.listen(count))
     assert [found["verified"] for found in result["clients"]] == [True] * 3
-    assert "requests" not in text and "httpx" not in text
-    # With certhook and without it, and one for httpx, because requests and httpx ignore or replace default trust.
+    assert "fails" not in text
+    # With certhook, without it, for requests, which ignores SSL_CERT_FILE, and for httpx, which names it.
     assert len(connections) <= 4
+
+
+def test_without_variables_clients_need_at_most_one_connection(lab: Lab) -> None:
+    bad, connections = chain(), []
+    context = lab.server_context(bad.sent)
+
+    def count(raw: socket.socket) -> None:
+        connections.append(raw)
+        with context.wrap_socket(raw, server_side=True) as secured:
+            secured.recv(1024)
+
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        lab.patch.delenv(variable, raising=False)
+    lab.patch.setenv("CERTHOOK_STORE_DIR", support.cache_dir)
+    result, _ = lab.check(lab.listen(count))
+    assert [found["verified"] for found in result["clients"]] == [False] * 3
+    # With certhook, one that accepts every certificate, without the strict check, without certhook, and for requests
+    # and httpx together, if the operating system lists roots that certifi has removed.
+    assert len(connections) <= 5
 
 
 def test_other_protocols_have_no_clients(lab: Lab) -> None:
