@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import Any
@@ -152,6 +153,28 @@ def test_credentials_of_a_proxy_are_used_and_never_shown(lab: Lab) -> None:
     lab.patch.setenv("HTTPS_PROXY", f"socks5h://name:s%3Acret@127.0.0.1:{port}")
     result, text = lab.check("shop.example")
     assert result["verified"] and "cret" not in repr(result) + text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="variables contain only text on Windows")
+@pytest.mark.parametrize("scheme", ["http", "socks4", "socks5"])
+def test_credentials_may_contain_any_bytes(lab: Lab, scheme: str) -> None:
+    received: list[bytes] = []
+
+    def receive(raw: socket.socket) -> None:
+        received.append(raw.recv(1024))
+
+    lab.trust()
+    lab.patch.setenv("HTTPS_PROXY", f"{scheme}://n\udcffme:\udcfe@127.0.0.1:{lab.listen(receive)}")
+    result, text = lab.check("127.0.0.1")
+    assert result["error"]["step"] == "proxy" and received and "udcfe" not in repr(result) + text
+
+
+@pytest.mark.parametrize("scheme", ["socks4a", "socks5h"])
+def test_a_name_that_is_too_long_for_socks_has_a_cause(lab: Lab, scheme: str) -> None:
+    lab.trust()
+    version = proxy_servers.socks4 if scheme == "socks4a" else proxy_servers.socks5
+    lab.patch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{lab.listen(version(lab.closed_port(), []))}")
+    assert lab.check(".".join(["a" * 60] * 6), "--timeout", "5")[0]["error"]["step"] in ("name", "proxy", "tls")
 
 
 @pytest.mark.parametrize("reply", ["HTTP/1.1 ²³¹ OK", "HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 99999 x", "", "\0"])
