@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from certhook.cli import _terminal
 from certhook.cli._terminal import columns, cut, padded, wrapped
-from certhook.cli.check.progress import terminal_width
 from certhook.cli.check.report import verdict
 
 TYPE_CHECKING = False
@@ -19,7 +18,7 @@ _MAX_SHARE = 0.4
 
 
 def warning_lines(check: dict[str, Any]) -> list[str]:
-    """Return the certificates that end soon as text."""
+    """Return the certificates that expire soon as text."""
     return [line for warning in check["warnings"] for line in wrapped(f"Warning: {warning['sentence']}", then="  ")]
 
 
@@ -34,7 +33,7 @@ def fingerprint_lines(check: dict[str, Any]) -> list[str]:
 
 def summary_lines(checks: Sequence[dict[str, Any]], colours: bool = False) -> list[str]:
     """Return the table of all servers as text."""
-    width = terminal_width() - 1
+    width = _terminal.width() - 1
     rows = [_row(check) for check in checks]
     limit = int(width * _MAX_SHARE)
     sizes = [max(columns(row[index]) for row in (*rows, _HEADINGS)) for index in range(3)]
@@ -54,12 +53,12 @@ def _row(check: dict[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _explanation(check: dict[str, Any]) -> str:
-    """Return the cause, the certificate that ends first, or the root, in a few words."""
+    """Return the cause, the certificate that expires first, or the root, in a few words."""
     if check["cause"]:
         return str(check["cause"]["id"].replace("-", " "))
     if check["warnings"]:
         first = min(check["warnings"], key=lambda warning: str(warning["not_after"]))
-        return f"ends soon: {first['role']} {first['name']}"
+        return f"expires soon: {first['role']} {first['name']}"
     root = check["chain"][-1] if check["chain"] else None
     if root is None or not root["listed_by"]:
         return "-"
@@ -84,4 +83,4 @@ def _totals(checks: Sequence[dict[str, Any]]) -> str:
     verified = sum(check["verified"] for check in checks)
     soon = sum(bool(check["warnings"]) for check in checks)
     text = f"{len(checks)} servers: {verified} verified, {len(checks) - verified} not verified"
-    return f"{text}, {soon} with a certificate that ends soon." if soon else f"{text}."
+    return f"{text}, {soon} with a certificate that expires soon." if soon else f"{text}."
