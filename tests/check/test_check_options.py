@@ -16,7 +16,7 @@ from lab import Lab
 from pki import DAY, NOW, Chain, Issued, chain, issue
 
 from certhook.cli import main
-from certhook.cli.check import expiry
+from certhook.cli.check import expiry, models
 from certhook.cli.check.target import SCHEMES
 
 
@@ -138,6 +138,20 @@ def test_quiet_shows_a_misspelled_variable(good: Chain, lab: Lab, capsys: pytest
     lab.patch.setenv("CERTHOOK_MOED", "chain")
     assert main(["check", "-q", serve(lab, *good.sent)]) == 1
     assert "did you mean CERTHOOK_MODE?" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_client_that_fails_is_a_problem_for_quiet_and_the_summary(
+    good: Chain, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models, "version_of", lambda package: "2.0")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", lab.write("other.pem", issue("another root", ca=True).pem))
+    target = serve(lab, *good.sent)
+    assert main(["check", "-q", target]) == 1
+    assert "requests: fails" in capsys.readouterr().out
+    assert main(["check", target, target]) == 1
+    output = capsys.readouterr().out
+    assert re.search(rf"  {target}  VERIFIED  +\d+  not by requests", output)
+    assert "2 servers: 2 verified, 0 not verified, 2 not verified by all clients." in output
 
 
 # --fingerprints and --pem.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from certhook.cli import _terminal
 from certhook.cli._terminal import columns, cut, padded, wrapped
+from certhook.cli.check.clients import is_failing
 from certhook.cli.check.report import verdict
 
 TYPE_CHECKING = False
@@ -53,9 +54,12 @@ def _row(check: dict[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _explanation(check: dict[str, Any]) -> str:
-    """Return the cause, the certificate that expires first, or the root, in a few words."""
+    """Return the cause, the clients that fail, the certificate that expires first, or the root, in a few words."""
     if check["cause"]:
         return str(check["cause"]["id"].replace("-", " "))
+    if is_failing(check):
+        failing = [client["client"] for client in check["clients"] if client["verified"] is False]
+        return f"not by {', '.join(failing)}"
     if check["warnings"]:
         first = min(check["warnings"], key=lambda warning: str(warning["not_after"]))
         return f"expires soon: {first['role']} {first['name']}"
@@ -76,11 +80,13 @@ def _cells(row: Sequence[str], sizes: Sequence[int], width: int, colour: str = "
 def _colour(check: dict[str, Any]) -> str:
     if not check["verified"]:
         return _terminal.BAD
-    return YELLOW if check["warnings"] else _terminal.GOOD
+    return YELLOW if check["warnings"] or is_failing(check) else _terminal.GOOD
 
 
 def _totals(checks: Sequence[dict[str, Any]]) -> str:
     verified = sum(check["verified"] for check in checks)
     soon = sum(bool(check["warnings"]) for check in checks)
+    failing = sum(map(is_failing, checks))
     text = f"{len(checks)} servers: {verified} verified, {len(checks) - verified} not verified"
+    text += f", {failing} not verified by all clients" if failing else ""
     return f"{text}, {soon} with a certificate that expires soon." if soon else f"{text}."
