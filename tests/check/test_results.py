@@ -32,6 +32,7 @@ CHECK_KEYS = {
     "error": (dict, NONE),
     "error_without_certhook": (dict, NONE),
     "connect_to": (str, NONE),
+    "additional_roots": list,
     "clients": list,
     "verified_with_certhook": (bool, NONE),
     "error_with_certhook": (dict, NONE),
