@@ -57,7 +57,9 @@ def test_a_certificate_that_expires_soon_has_exit_status_3(
     lab.trust(soon.root)
     target = serve(lab, *soon.sent)
     assert main(["check", "--warn-days", "9", target]) == 3
-    assert sentence in " ".join(capsys.readouterr().out.split())
+    output = capsys.readouterr().out
+    summary = output[output.index("VERIFIED: ") :].partition("\n\n")[0]  # The certificates follow.
+    assert f" Warning: {sentence}" in " ".join(summary.split())
     assert main(["check", "--json", "--warn-days", "9", target]) == 3
     (check,) = json.loads(capsys.readouterr().out)["checks"]
     (warning,) = check["warnings"]

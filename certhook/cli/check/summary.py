@@ -1,26 +1,19 @@
-"""The end of a report: warnings and fingerprints of one server, and the table of all servers."""
+"""The end of a report: the fingerprints of one server, and the table of all servers."""
 
 from __future__ import annotations
 
 from certhook.cli import _terminal
 from certhook.cli._terminal import columns, cut, padded, wrapped
 from certhook.cli.check.clients import is_failing
-from certhook.cli.check.report import verdict
+from certhook.cli.check.report import YELLOW, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Sequence
 
-YELLOW = "\033[33m"
-
 _HEADINGS = ("SERVER", "VERDICT", "DAYS", "ROOT OR CAUSE")
 # The largest part of the width that the column of the servers may take. A longer name is on a line of its own.
 _MAX_SHARE = 0.4
-
-
-def warning_lines(check: dict[str, Any]) -> list[str]:
-    """Return the certificates that expire soon as text."""
-    return [line for warning in check["warnings"] for line in wrapped(f"Warning: {warning['sentence']}", then="  ")]
 
 
 def fingerprint_lines(check: dict[str, Any]) -> list[str]:
@@ -29,7 +22,7 @@ def fingerprint_lines(check: dict[str, Any]) -> list[str]:
     for link in check["chain"]:
         if link["sha256"]:
             lines += [*wrapped(link["name"], "  ", "    "), f"    {link['sha256']}"]
-    return ["Fingerprints (SHA-256):", *lines] if lines else []
+    return ["", "Fingerprints (SHA-256):", *lines] if lines else []
 
 
 def summary_lines(checks: Sequence[dict[str, Any]], colours: bool = False) -> list[str]:
