@@ -11,12 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+YELLOW = "\033[33m"
 _MARKS = {
     "VERIFIED:": _terminal.GOOD,
     "NOT VERIFIED:": _terminal.BAD,
     "NO CONNECTION:": _terminal.BAD,
     "Cause:": _terminal.BOLD,
     "What to do:": _terminal.BOLD,
+    "Warning:": YELLOW,
     "Hint:": _terminal.BOLD,
 }
 
@@ -107,9 +109,11 @@ def _cause(check: dict[str, Any]) -> list[str]:
 
 
 def _hints(check: dict[str, Any]) -> list[str]:
-    """Return the hints, after the clients that fail although certhook verifies the server."""
+    """Return warnings and hints, after the clients that fail although certhook verifies the server."""
     lines = _clients(check, verified=False) if check["verified"] else []
-    return lines + [line for hint in check["hints"] for line in wrapped(f"Hint: {hint}", then="  ")]
+    texts = [f"Warning: {warning['sentence']}" for warning in check.get("warnings") or ()]
+    texts += [f"Hint: {hint}" for hint in check["hints"]]
+    return lines + [line for text in texts for line in wrapped(text, then="  ")]
 
 
 def _error(check: dict[str, Any]) -> list[str]:
