@@ -161,10 +161,7 @@ class _Search:
             if isinstance(error.__cause__, PermissionError):
                 self._add_unreadable(location)
             return
-        try:
-            self._parse(location, data)
-        except ValueError:
-            pass  # A name is malformed.
+        self._parse(location, data)
 
     def _add_unreadable(self, location: Location) -> None:
         if location.kind in (locations.INPUT, locations.HASHES, locations.STORE):
