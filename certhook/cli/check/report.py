@@ -123,7 +123,8 @@ def _error(check: dict[str, Any]) -> list[str]:
 def _other_verdicts(check: dict[str, Any]) -> list[str]:
     lines = _stock_verdict(check)
     lines += [] if check["verified"] else [*_clients(check, verified=True), *_clients(check, verified=False)]
-    same = [client["client"] for client in check.get("clients") or () if _has_same_result(client, check)]
+    clients = [client for client in check.get("clients") or () if client.get("version", "") is not None]
+    same = [client["client"] for client in clients if _has_same_result(client, check)]
     lines += wrapped(f"Same result: {', '.join(same)}", then="  ") if same else []
     return lines if check["cause"] or not lines else ["", *lines]
 
@@ -131,7 +132,8 @@ def _other_verdicts(check: dict[str, Any]) -> list[str]:
 def _has_same_result(client: dict[str, Any], check: dict[str, Any]) -> bool:
     if client["verified"] is None or client["verified"] is not check["verified"] or client["reason"]:
         return False
-    return client["verified"] or client["error"] is None or client["error"]["text"] == check["error"]["text"]
+    # curl precedes OpenSSL's text with its own.
+    return client["verified"] or client["error"] is None or client["error"]["text"].endswith(check["error"]["text"])
 
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:
