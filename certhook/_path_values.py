@@ -33,7 +33,8 @@ def paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep)
 
 def _is_one(value: str, separator: str) -> bool:
     """Return whether *value* is one invalid path: quoted as a whole, or with a drive of Windows."""
-    return value[:1] in ("'", '"') or (separator == ":" and ":\\" in value)
+    is_quoted = value[:1] in ("'", '"') and value.find(value[0], 1) == len(value) - 1
+    return is_quoted or (separator == ":" and value[1:3] == ":\\")
 
 
 def _hint(value: str) -> str:

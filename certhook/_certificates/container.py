@@ -251,3 +251,17 @@ def valid(ders: list[bytes]) -> tuple[bytes, ...]:
         except ValueError:
             pass
     return tuple(found)
+
+
+def consecutive(data: bytes) -> tuple[bytes, ...]:
+    """Return the certificates at the start of *data*, without duplicates."""
+    found: dict[bytes, None] = {}
+    start = 0
+    try:
+        while data[start : start + 1] == b"\x30":
+            end = read(data, start, len(data))[2]
+            found[Certificate(data[start:end]).der] = None
+            start = end
+    except ValueError:
+        pass
+    return tuple(found)

@@ -11,6 +11,16 @@ from certhook._warnings import command_line
 #: The command that converts every format from which certhook reads certificates.
 EXTRACT = "{certhook} inspect --pem {target} {source}"
 
+#: Archives: their first bytes, their name, and the command that decompresses them.
+ARCHIVES = (
+    (b"\x1f\x8b", "gzip", "gunzip -c {source} > {target}"),
+    (b"BZh", "bzip2", "bunzip2 -c {source} > {target}"),
+    (b"\xfd7zXZ\0", "xz", "xz -dc {source} > {target}"),
+    (b"PK\x03\x04", "ZIP", "{python} -m zipfile -e {source} {directory}"),
+    (b"PK\x05\x06", "ZIP", ""),
+)
+# The labels of PKCS#7 that the command openssl accepts.
+_OPENSSL_PKCS7 = (b"PKCS7", b"PKCS #7 SIGNED DATA", b"CERTIFICATE")
 # The placeholder for a file without a path, and for a path that a terminal cannot show.
 _PLACEHOLDERS = ("FILE", "certificates.pem")
 
@@ -50,3 +60,9 @@ def _unused(path: str) -> str:
     stem = os.path.splitext(path)[0]
     numbered = (f"{stem}-{number}.pem" for number in range(2, 100))
     return next((each for each in (f"{stem}.pem", *numbered) if not os.path.lexists(each)), f"{stem}-converted.pem")
+
+
+def is_clean(text: bytes, block: re.Match[bytes], body: bytes) -> bool:
+    """Return whether the command ``openssl pkcs7`` reads *block* with its *body*."""
+    starts_line = text[: block.start()][-1:] in (b"", b"\n") and body[:1] in (b"\r", b"\n")
+    return starts_line and block[1] in _OPENSSL_PKCS7 and not re.search(rb"[^A-Za-z0-9+/=\r\n]", body)

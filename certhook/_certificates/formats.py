@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from certhook._certificates import container, convert, damaged, pem
-from certhook._certificates.convert import EXTRACT
+from certhook._certificates.convert import ARCHIVES, EXTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,13 +54,14 @@ class _Found(NamedTuple):
     is_pem: bool = False
 
 
-_COMPRESSED = (
-    (b"\x1f\x8b", "gzip", "gunzip -c {source} > {target}"),
-    (b"BZh", "bzip2", "bunzip2 -c {source} > {target}"),
-    (b"\xfd7zXZ\0", "xz", "xz -dc {source} > {target}"),
-    (b"PK\x03\x04", "ZIP", "{python} -m zipfile -e {source} {directory}"),
-    (b"PK\x05\x06", "ZIP", ""),
-)
+# Other binary files by their first bytes: the name and the explanation.
+_BINARY = {
+    b"SQLite format 3\0": ("SQLite database", "The file is an SQLite database, such as cert9.db of Firefox."),
+    b"\0\0\0\0CERT": (
+        "certificate store of Windows",
+        "The file is a certificate store of Windows (.sst). Open it there, and export the certificate as Base-64.",
+    ),
+}
 _DOWNLOAD = "Copy or download it again."
 _CA_FILE = "The certificate is in another file, which usually ends with .crt or .pem."
 
@@ -85,7 +86,6 @@ _LABELS = (
     (b"CMS", container.PKCS7),
     (b"PKCS12", container.PKCS12),
 )
-_OPENSSL_PKCS7 = (b"PKCS7", b"PKCS #7 SIGNED DATA", b"CERTIFICATE")
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]{1,40})-----")
 _OPENSSL_BEGIN = re.compile(rb"^(?:\xef\xbb\xbf)?-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----[ \t]*\r?$", re.MULTILINE)
 _OPENSSL_END = re.compile(rb"^-----END (X509 |TRUSTED )?CERTIFICATE-----[ \t]*\r?$", re.MULTILINE)
@@ -108,16 +108,21 @@ def identify(data: bytes, path: str = "", output: str = "") -> Format:
 def _find(data: bytes) -> _Found:
     if not data.strip(b" \t\r\n\0"):
         return _Found("empty file", "The file is empty." if not data else "The file contains only white space.")
-    for magic, name, command in _COMPRESSED:
+    for magic, name, command in ARCHIVES:
         if data.startswith(magic):
             return _Found(f"{name} archive", f"The file is compressed with {name}. Decompress it first.", command)
+    for magic, found in _BINARY.items():
+        if data.startswith(magic):
+            return _Found(*found)
     if data.startswith(container.KEYSTORES):
         return _keystore(data)
     if data[:1] == b"\x30" and b"-----BEGIN " not in data:
         try:
-            return _binary(data, container.kind(data))
+            kind = container.kind(data)
         except ValueError:
-            pass
+            kind = container.OTHER
+        if kind != container.OTHER:
+            return _binary(data, kind)
     return _text(data)
 
 
@@ -136,13 +141,17 @@ def _binary(data: bytes, kind: str, encoding: str = "DER") -> _Found:
     """Return the format of *data* in DER, from a file in this *encoding*."""
     form = "" if encoding == "PEM" else " -inform DER"
     if kind == container.CERTIFICATE:
-        certificates = container.valid([data])
+        certificates = container.consecutive(data)
         if not certificates:
             return _Found(f"malformed certificate in {encoding}", f"The certificate is malformed. {_DOWNLOAD}")
         text = f"The file is a certificate in {encoding}, the binary form. OpenSSL, curl and requests read only PEM."
-        return _Found(
-            f"certificate in {encoding}", text, f"openssl x509{form} -in {{source}} -out {{target}}", certificates
+        command = f"openssl x509{form} -in {{source}} -out {{target}}"
+        if len(certificates) == 1:
+            return _Found(f"certificate in {encoding}", text, command, certificates)
+        text = (
+            f"The file consists of {_counted(certificates)} in {encoding}, of which most programs read only the first."
         )
+        return _Found(f"certificates in {encoding}", text, EXTRACT, certificates)
     if kind == container.PKCS7:
         certificates = _from(container.pkcs7_certificates, data)
         text = f"The file is a PKCS#7 container (.p7b) in {encoding}"
@@ -154,7 +163,7 @@ def _binary(data: bytes, kind: str, encoding: str = "DER") -> _Found:
         return _pkcs12(data)
     if kind in _WITHOUT_CERTIFICATES:
         return _Found(f"{kind} in {encoding}", _WITHOUT_CERTIFICATES[kind])
-    return _Found("unknown data in DER", "The file contains data in DER, but no certificate.")
+    return _Found(f"unknown data in {encoding}", f"The file contains data in {encoding}, but no certificate.")
 
 
 def _from(read: Callable[[bytes], list[bytes]], data: bytes) -> tuple[bytes, ...]:
@@ -171,7 +180,7 @@ def _pkcs12(data: bytes) -> _Found:
         return _Found("PKCS#12", f"{text} It contains {_counted(certificates)}.", EXTRACT, certificates)
     legacy = " -legacy" if container.is_legacy(data) else ""
     command = f"openssl pkcs12 -nokeys{legacy} -in {{source}} -out {{target}}"
-    return _Found("PKCS#12", f"{text} The command asks for its password.", command, certificates)
+    return _Found("PKCS#12", f"{text} A password protects its certificates.", command, certificates)
 
 
 def _text(data: bytes) -> _Found:
@@ -251,19 +260,13 @@ def _labelled(text: bytes, is_converted: bool) -> _Found | None:
             actual = container.OTHER
         if actual not in (container.OTHER, container.CERTIFICATE):
             found = _binary(damaged.decoded(body), actual, "PEM")
-            is_clean = _is_clean(text, block, body) and not is_converted and actual == container.PKCS7
+            is_clean = convert.is_clean(text, block, body) and not is_converted and actual == container.PKCS7
             return found if is_clean else found._replace(command=EXTRACT if found.certificates else "")
     if not kind:
         return None if b"CERTIFICATE" in block[1] else _Found("other PEM", "The file contains PEM, but no certificate.")
     if kind in _WITHOUT_CERTIFICATES:
         return _Found(f"{kind} in PEM", _WITHOUT_CERTIFICATES[kind])
     return _Found(kind, f"The file contains no X.509 certificate that can be read: it is {kind}.")
-
-
-def _is_clean(text: bytes, block: re.Match[bytes], body: bytes) -> bool:
-    """Return whether the command ``openssl pkcs7`` reads *block* with its *body*."""
-    starts_line = text[: block.start()][-1:] in (b"", b"\n") and body[:1] in (b"\r", b"\n")
-    return starts_line and block[1] in _OPENSSL_PKCS7 and not re.search(rb"[^A-Za-z0-9+/=\r\n]", body)
 
 
 def _other_text(data: bytes, text: bytes) -> _Found:

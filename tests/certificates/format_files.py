@@ -73,6 +73,10 @@ def _binary(ca: Issued, directory: Path) -> dict[str, tuple[bytes, str]]:
     signing = ("-sign", "-signer", "ca.pem", "-inkey", "ca.key", "-nodetach", "-in", "message")
     return {
         "DER": (ca.der, "certificate in DER"),
+        "DER with trust settings": (
+            openssl("x509", "-in", "ca.pem", "-trustout", "-addtrust", "serverAuth", "-outform", "DER"),
+            "certificate in DER",
+        ),
         "PKCS#7 in PEM": (pkcs7, "PKCS#7 in PEM"),
         "PKCS#7 in DER": (
             openssl("crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-outform", "DER"),
@@ -227,6 +231,10 @@ def _without(ca: Issued) -> dict[str, tuple[bytes, str]]:
         "another character in the certificate": (ca.pem.replace(b"MII", b"XII", 1), "malformed PEM"),
         "a malformed certificate": (malformed, "malformed certificate in DER"),
         "part of DER": (ca.der[:200], "incomplete DER"),
+        "text that begins like DER": (b"00000000 " * 50, "other text"),
+        "DER of another kind": (b"\x30\x06\x04\x04" + bytes(range(4)), "unknown binary file"),
+        "the database of Firefox": (b"SQLite format 3\0" + bytes(99), "SQLite database"),
+        "a store of Windows": (b"\0\0\0\0CERT" + bytes(99), "certificate store of Windows"),
         "another binary file": (b"\x7fELF" + bytes(range(256)), "unknown binary file"),
         "an empty keystore": (bytes.fromhex("feedfeed0000000200000000"), "Java keystore"),
         "a JCEKS keystore": (bytes.fromhex("cececece0000000200000001") + bytes(50), "Java keystore"),

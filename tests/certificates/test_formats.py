@@ -17,6 +17,7 @@ import support
 from format_files import PASSWORD, Files
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pki import issue
 
 from certhook._certificates import formats, pem
 
@@ -160,6 +161,14 @@ def test_a_bundle_has_all_its_certificates() -> None:
     assert list(found.certificates) == [entry.der for entry in pem.parse(data)[0]]
     quoted = b"".join(b"> " + line for line in data.splitlines(keepends=True))
     assert formats.identify(quoted).certificates == found.certificates
+
+
+@posix
+def test_certificates_in_der_one_after_another_are_converted(files: Files, tmp_path: Path) -> None:
+    other = issue("Another Root", ca=True)
+    found = formats.identify(files.ca.der + other.der)
+    assert (found.name, found.certificates) == ("certificates in DER", (files.ca.der, other.der))
+    assert set(convert(files.ca.der + other.der, tmp_path)) == {files.ca.der, other.der}
 
 
 def test_a_key_next_to_a_certificate_is_mentioned(files: Files) -> None:

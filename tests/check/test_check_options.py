@@ -16,7 +16,7 @@ from lab import Lab
 from pki import DAY, NOW, Chain, Issued, chain, issue
 
 from certhook.cli import main
-from certhook.cli.check import expiry
+from certhook.cli.check import expiry, models
 from certhook.cli.check.target import SCHEMES
 
 
@@ -45,19 +45,21 @@ def ending(server: int, intermediate: int, root: int) -> Chain:
 @pytest.mark.parametrize(
     ("days", "role", "sentence"),
     [
-        ((9, 300, 300), "server", "The server's certificate ends in 8 days, on"),
-        ((300, 9, 300), "intermediate", 'The intermediate certificate "the middle (certhook tests)" ends in 8 days'),
-        ((300, 300, 9), "root", 'The root certificate "the root (certhook tests)" ends in 8 days'),
+        ((9, 300, 300), "server", "The server's certificate expires in 8 days, on"),
+        ((300, 9, 300), "intermediate", 'The intermediate certificate "the middle (certhook tests)" expires in 8 days'),
+        ((300, 300, 9), "root", 'The root certificate "the root (certhook tests)" expires in 8 days'),
     ],
 )
-def test_a_certificate_that_ends_soon_has_exit_status_3(
+def test_a_certificate_that_expires_soon_has_exit_status_3(
     days: tuple[int, int, int], role: str, sentence: str, lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soon = ending(*days)
     lab.trust(soon.root)
     target = serve(lab, *soon.sent)
     assert main(["check", "--warn-days", "9", target]) == 3
-    assert sentence in " ".join(capsys.readouterr().out.split())
+    output = capsys.readouterr().out
+    summary = output[output.index("VERIFIED: ") :].partition("\n\n")[0]  # The certificates follow.
+    assert f" Warning: {sentence}" in " ".join(summary.split())
     assert main(["check", "--json", "--warn-days", "9", target]) == 3
     (check,) = json.loads(capsys.readouterr().out)["checks"]
     (warning,) = check["warnings"]
@@ -67,24 +69,37 @@ def test_a_certificate_that_ends_soon_has_exit_status_3(
     assert main(["check", target]) == 0
 
 
-def test_a_server_that_is_not_verified_outranks_a_certificate_that_ends_soon(lab: Lab) -> None:
+def test_a_server_that_is_not_verified_outranks_a_certificate_that_expires_soon(lab: Lab) -> None:
     soon = ending(9, 9, 9)
     lab.trust(soon.root)
     assert main(["check", "--warn-days", "9", serve(lab, *soon.sent), f"localhost:{lab.closed_port()}"]) == 1
 
 
-def test_the_summary_names_the_certificate_that_ends_first(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_names_the_certificate_that_expires_first(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     soon = ending(9, 5, 300)
     lab.trust(soon.root)
     target = serve(lab, *soon.sent)
     assert main(["check", "--warn-days", "30", target, target]) == 3
     output = capsys.readouterr().out
-    assert re.search(rf"{target}\s+VERIFIED\s+4\s+ends soon: intermediate the middle", output)
-    assert "2 servers: 2 verified, 0 not verified, 2 with a certificate that ends soon." in output
+    assert re.search(rf"{target}\s+VERIFIED\s+4\s+expires soon: intermediate the middle", output)
+    assert "2 servers: 2 verified, 0 not verified, 2 with a certificate that expires soon." in output
+
+
+def test_a_warning_replaces_the_hint_about_the_same_certificate(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    soon = ending(3, 300, 300)
+    lab.trust(soon.root)
+    target = serve(lab, *soon.sent)
+    found = []
+    for options in ([], ["--warn-days", "9"]):
+        main(["check", *options, target])
+        output = " ".join(capsys.readouterr().out.split())
+        found.append([word for word in ("Hint: The certificate of localhost expires", "Warning: ") if word in output])
+    assert found == [["Hint: The certificate of localhost expires"], ["Warning: "]]
 
 
 @pytest.mark.parametrize(
-    ("left", "amount"), [(-1, "ended on"), (0, "ends in less than a day"), (1, "ends in 1 day"), (2, "ends in 2 days")]
+    ("left", "amount"),
+    [(-1, "expired on"), (0, "expires in less than a day"), (1, "expires in 1 day"), (2, "expires in 2 days")],
 )
 def test_the_days_until_the_end_are_rounded_down(left: int, amount: str) -> None:
     link = {"name": "x", "sha256": "", "not_after": (NOW + left * DAY + DAY / 2).isoformat(), "standing": None}
@@ -114,17 +129,31 @@ def test_quiet_shows_only_the_servers_with_problems(good: Chain, lab: Lab, capsy
     assert "\nVERIFIED" not in output and "Summary" not in output
 
 
-def test_quiet_shows_a_certificate_that_ends_soon(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_shows_a_certificate_that_expires_soon(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     soon = ending(9, 300, 300)
     lab.trust(soon.root)
     assert main(["check", "-q", "--warn-days", "9", serve(lab, *soon.sent)]) == 3
-    assert "ends in 8 days" in capsys.readouterr().out
+    assert "expires in 8 days" in capsys.readouterr().out
 
 
 def test_quiet_shows_a_misspelled_variable(good: Chain, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.patch.setenv("CERTHOOK_MOED", "chain")
     assert main(["check", "-q", serve(lab, *good.sent)]) == 1
     assert "did you mean CERTHOOK_MODE?" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_client_that_fails_is_a_problem_for_quiet_and_the_summary(
+    good: Chain, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models, "version_of", lambda package: "2.0")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", lab.write("other.pem", issue("another root", ca=True).pem))
+    target = serve(lab, *good.sent)
+    assert main(["check", "-q", target]) == 1
+    assert "requests: fails" in capsys.readouterr().out
+    assert main(["check", target, target]) == 1
+    output = capsys.readouterr().out
+    assert re.search(rf"  {target}  VERIFIED  +\d+  not by requests", output)
+    assert "2 servers: 2 verified, 0 not verified, 2 not verified by all clients." in output
 
 
 # --fingerprints and --pem.

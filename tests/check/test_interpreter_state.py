@@ -75,6 +75,13 @@ def test_a_server_is_not_verified_if_only_an_inactive_certhook_verifies_it(
     assert result["error"] == result["error_without_certhook"]
 
 
+def test_the_verdicts_of_python_clients_are_not_those_with_certhook(target: str, only_certhook: dict[str, str]) -> None:
+    _, active, _ = check_json(target, **only_certhook)
+    assert {"urllib", "requests", "httpx"} <= {client["client"] for client in active["clients"]}
+    _, inactive, _ = check_json(target, **only_certhook, **DISABLED)
+    assert {client["client"] for client in inactive["clients"]} <= {"curl"}
+
+
 def test_the_state_precedes_the_verdict_of_a_server_that_is_verified_anyway(target: str, both: dict[str, str]) -> None:
     done = check(target, **both, **DISABLED)
     assert done.returncode == 0

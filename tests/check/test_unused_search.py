@@ -27,6 +27,7 @@ DEBIAN = _systems.FAMILIES["debian"]
 @pytest.fixture
 def place(lab: Lab):
     """Return a function that makes the search read only the given locations, on Debian with an empty store."""
+    lab.patch.setattr(unused, "_MAX_SECONDS", 60)  # A busy machine must not fail tests.
     lab.patch.setattr(_systems, "current", lambda: DEBIAN)
     lab.patch.setattr(_systems, "find_command", lambda name, root="/": f"/usr/sbin/{name}")
     lab.patch.setattr(unused_reasons, "well_known", lambda platform: ((), ()))
@@ -141,11 +142,11 @@ def test_a_root_that_the_server_sends_is_reported_once_per_file(lab: Lab, place)
 def test_certificates_that_are_malformed_do_not_end_the_search(lab: Lab, place) -> None:
     damaged = [
         variable(lab.write(f"{position}.der", CHAIN.root.der[:position] + b"\xff" + CHAIN.root.der[position + 1 :]))
-        for position in range(0, len(CHAIN.root.der), 3)
+        for position in range(0, len(CHAIN.root.der), 5)
     ]
     good = variable(lab.write("good.pem", CHAIN.root.pem))
     place(*damaged, good)
-    found = unused.search([one.certificate for one in CHAIN.sent], Roots([]), Deadline(10))
+    found = unused.search([one.certificate for one in CHAIN.sent], Roots([]), Deadline(60))
     assert good.path in [each.path for each in found]
 
 

@@ -144,7 +144,7 @@ def test_an_unknown_argument_is_refused(arguments, certhook) -> None:
         ("intranet", "to check a server, use 'python -m certhook check intranet'"),
         ("none.pem", "unknown verb: none.pem, and there is no such file"),
         ("bundle.pem", "is a file; did you mean 'python -m certhook inspect bundle.pem'?"),
-        ("--jsno", "unrecognized arguments: --jsno; did you mean --json?"),
+        ("--jsno now", "unrecognized arguments: --jsno; did you mean --json?"),
         ("list --privat-roots", "list: error: unrecognized arguments: --privat-roots; did you mean --private?"),
         ("check localhost --timeuot=3", "check: error: unrecognized arguments: --timeuot=3; did you mean --timeout?"),
         ("status --zzz now", "status: error: unrecognized arguments: --zzz now\n"),
@@ -362,7 +362,7 @@ def test_commands_paths_and_fingerprints_are_never_split(whole, count) -> None:
 
 
 def test_an_apostrophe_does_not_start_a_command() -> None:
-    text = "the system's store and " + "certifi's bundle or the users' files " * 10
+    text = "the system's " + "word " * 30 + "of the users' files"
     assert max(map(len, _terminal.wrapped(text))) < 80
 
 

@@ -491,6 +491,8 @@ def test_notes_of_threads_are_complete_and_keep_no_socket(notes, installed) -> N
 FAULTY = """
 import sys
 import certhook._explain
+def recurse():
+    recurse()
 def explain(*args):
     {fault}
 certhook._explain.explain = explain
@@ -498,7 +500,7 @@ certhook._explain.explain = explain
 
 
 @requires_notes
-@pytest.mark.parametrize("fault", ["raise RuntimeError('a fault')", "raise OSError(24, 'too many')", "explain()"])
+@pytest.mark.parametrize("fault", ["raise RuntimeError('a fault')", "raise OSError(24, 'too many')", "recurse()"])
 def test_an_internal_error_changes_nothing_and_is_reported_with_debug(notes, installed, plain, fault) -> None:
     port = notes.serve(issue("localhost", issue("Company Root", ca=True)))
     case = (port, "localhost", DEFAULT)

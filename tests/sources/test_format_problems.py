@@ -142,6 +142,23 @@ def test_der_is_read_from_the_variables_of_certhook_but_not_from_those_of_openss
             assert (name, "(certificate in DER)" in message) == (variable, True)
 
 
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_file_in_der_is_trusted_exactly_if_stock_python_trusts_it(
+    variable, installed, cas, servers, tmp_path
+) -> None:
+    (tmp_path / "ca.der").write_bytes(cas.der("system"))
+    other = {"SSL_CERT_FILE": "SSL_CERT_DIR", "SSL_CERT_DIR": "SSL_CERT_FILE"}[variable]
+    found = []
+    for disabled in ("1", "0"):
+        env = support.clean_env(
+            **{variable: str(tmp_path / "ca.der"), other: str(tmp_path / "missing")},
+            CERTHOOK_DISABLED=disabled,
+            SERVERS=support.server_list(servers),
+        )
+        found.append(support.verdicts(support.run(installed, support.VERDICTS, "-W", "ignore", env=env).stdout))
+    assert found[0] == found[1]
+
+
 def test_nixpkgs_selection_of_no_roots_is_no_problem(machine) -> None:
     assert read(NIX_SSL_CERT_FILE="/no-cert-file.crt").problems == ()
 
@@ -210,6 +227,20 @@ def test_a_list_in_a_variable_for_one_file_is_reported(machine) -> None:
 def test_a_path_of_windows_is_one_path(machine) -> None:
     message = only_problem("CERTHOOK_EXTRA_CA_CERTS", CERTHOOK_EXTRA_CA_CERTS=r"C:\pki\ca.pem")
     assert_mentions(message, "it is a path of Windows")
+
+
+def test_a_mistake_in_one_path_does_not_affect_the_others(machine) -> None:
+    path = bundle(machine / "b.pem", "b")
+    for mistake in (f'"{machine}/c.pem"', f"{machine}/c.pem ", "~/c.pem"):
+        for value in (f"{mistake}:{path}", f"{path}:{mistake}"):
+            trust = read(CERTHOOK_EXTRA_CA_CERTS=value)
+            assert letters_of(trust) == "ab"
+            assert len(trust.problems) == 1
+
+
+def test_quotation_marks_around_a_list_are_one_problem(machine) -> None:
+    value = f'"{machine}/b.pem:{machine}/c.pem"'
+    assert_mentions(only_problem("CERTHOOK_EXTRA_CA_CERTS", CERTHOOK_EXTRA_CA_CERTS=value), f"; use {value[1:-1]}")
 
 
 def test_pem_text_instead_of_a_path_is_reported_without_the_text(machine) -> None:

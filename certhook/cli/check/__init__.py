@@ -34,19 +34,19 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         (
             "Exit status: 0 if all servers are verified, 1 if a server is not, by certhook or by an installed requests "
             "or httpx, or a CERTHOOK_ variable is misspelled or invalid, 2 if an argument is invalid or the package "
-            "cryptography is missing, 3 if all servers are verified but a certificate ends within the days of "
+            "cryptography is missing, 3 if all servers are verified but a certificate expires within the days of "
             "--warn-days, 130 after Ctrl-C.",
         ),
     )
     parser.add_argument("targets", metavar="SERVER", nargs="+", help=_SERVER_HELP)
     text = "time limit in seconds for all connections to a server together (default: 10)"
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help=text)
-    text = "warn about certificates, also of CAs and roots, that end within DAYS days (exit status 3)"
-    parser.add_argument("--warn-days", metavar="DAYS", type=int, help=text)
     text = "also trust the certificates in FILE (PEM), only for this check; may be given several times"
     parser.add_argument("--ca", metavar="FILE", action="append", default=[], help=text)
     text = "connect to this address instead, but verify the name of SERVER"
     parser.add_argument("--connect-to", metavar="HOST:PORT", type=_terminal.not_empty, help=text)
+    text = "warn about certificates, also of CAs and roots, that expire within DAYS days (exit status 3)"
+    parser.add_argument("--warn-days", metavar="DAYS", type=int, help=text)
     text = "show only problems: no output means exit status 0"
     parser.add_argument("-q", "--quiet", action="store_true", help=text)
     text = "show the SHA-256 fingerprint of each certificate"

@@ -72,12 +72,18 @@ def identifier_mismatch(certificate: x509.Certificate, issuer: x509.Certificate)
     own = extension(issuer, x509.SubjectKeyIdentifier)
     if wanted.key_identifier is not None and own is not None and wanted.key_identifier != own.digest:
         return "key identifier"
-    if wanted.authority_cert_serial_number not in (None, issuer.serial_number):
+    if wanted.authority_cert_serial_number not in (None, _serial_number(issuer)):
         return "serial number"
     directories = [one.value for one in wanted.authority_cert_issuer or () if isinstance(one, x509.DirectoryName)]
     if directories and normalized_name(directories[0]) != normalized_name(issuer.issuer):
         return "issuer"
     return ""
+
+
+def _serial_number(certificate: x509.Certificate) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cryptography warns about negative numbers.
+        return certificate.serial_number
 
 
 def is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:

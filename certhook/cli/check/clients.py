@@ -12,12 +12,15 @@ import platform
 import ssl
 from typing import Any, Callable, NamedTuple
 
+from cryptography import x509
+
 from certhook._state import markers_of
 from certhook.cli.check import curl, models, proxies
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.models import First, Settings
 from certhook.cli.check.proxies import Proxy
 
+_NAME_CODES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
 _NO_NAME = "it requires a subject alternative name, and the certificate contains only a common name"
 
 
@@ -56,25 +59,42 @@ def compare(first: First, connect: Connect, deadline: Deadline) -> list[Verdict]
         ("requests", models.requests, models.REQUESTS_VARIABLES),
         ("httpx", models.httpx, models.HTTPX_VARIABLES),
     )
-    verdicts = [_judge(first, connect, *model) for model in known]
+    results = [_Result(first.context, first.proxy, first.failure)]
+    verdicts = [_judge(first, connect, results, *model) for model in known]
     command = curl.find()
     # curl cannot add the roots of --ca to its own.
     return verdicts if command is None or first.additional else [*verdicts, _judge_curl(command, first, deadline)]
 
 
+class _Result(NamedTuple):
+    context: ssl.SSLContext
+    proxy: Proxy | None
+    failure: Failure | None
+
+
 def _judge(
-    first: First, connect: Connect, client: str, model: Callable[[First], Settings], names: tuple[str, ...]
+    first: First,
+    connect: Connect,
+    results: list[_Result],
+    client: str,
+    model: Callable[[First], Settings],
+    names: tuple[str, ...],
 ) -> Verdict:
+    """Return the verdict of a Python client.
+
+    :param results: those of earlier connections, which grow
+    """
     version = platform.python_version() if client == "urllib" else models.version_of(client)
     variables = (*filter(os.environ.get, names), *proxies.variables())
     try:
         settings = model(first)
-        is_same_route = _route(settings.proxy) == _route(first.proxy)
-        if is_same_route and _is_equivalent(settings.context, first):
-            return Verdict(client, version, first.failure is None, first.failure, "", variables)
-        failure = connect(settings.context, settings.proxy)
-    except Failure as refusal:  # of the settings
-        return Verdict(client, version, False, refusal, refusal.text, variables)
+    except Failure as refusal:
+        return Verdict(client, version, False, refusal, refusal.sentence, variables)
+    result = next((earlier for earlier in results if _is_equivalent(settings, earlier, first.leaf)), None)
+    if result is None:
+        result = _Result(settings.context, settings.proxy, connect(settings.context, settings.proxy))
+        results.append(result)
+    failure, is_same_route = result.failure, _route(settings.proxy) == _route(first.proxy)
     verified: bool | None = failure is None
     was_reached = first.failure is None or first.failure.step == "verify"
     if failure is not None and not _is_verdict(failure) and is_same_route and was_reached:
@@ -93,15 +113,19 @@ def _is_verdict(failure: Failure) -> bool:
     return failure.step == "verify" or failure.reason == "untrusted-proxy"
 
 
-def _is_equivalent(context: ssl.SSLContext, first: First) -> bool:
-    """Return whether *context* has the same verdict as that of the first connection."""
-    if first.failure is not None and first.failure.step != "verify":
+def _is_equivalent(settings: Settings, result: _Result, leaf: x509.Certificate | None) -> bool:
+    """Return whether a connection with *settings* has the same result as an earlier one."""
+    if _route(settings.proxy) != _route(result.proxy):
+        return False
+    if result.failure is not None and not _is_verdict(result.failure):
         return True
-    store = markers_of(context).store
-    is_same_trust = context is first.context or (store is not None and store == markers_of(first.context).store)
-    needs_name = first.leaf is not None and not models.has_alternative_name(first.leaf)
-    is_same_name = not needs_name or _name_rules(context) == _name_rules(first.context)
-    return is_same_trust and is_same_name and context.verify_flags == first.context.verify_flags
+    context, other = settings.context, result.context
+    # The names of stores are digests of their content.
+    store = markers_of(context).resolved
+    is_same_trust = context is other or (store is not None and store == markers_of(other).resolved)
+    needs_name = leaf is not None and not models.has_alternative_name(leaf)
+    is_same_name = not needs_name or _name_rules(context) == _name_rules(other)
+    return is_same_trust and is_same_name and context.verify_flags == other.verify_flags
 
 
 def _route(proxy: Proxy | None) -> str:
@@ -117,10 +141,10 @@ def _reason(first: First, settings: Settings, is_same_route: bool, failure: Fail
     """Return why the verdict of a client differs."""
     if not is_same_route:
         return _route_reason(first, settings.proxy)
+    if failure is not None and failure.code in _NAME_CODES and first.failure is None:
+        return _NO_NAME
     if settings.roots:
         return settings.roots
-    if failure is not None and failure.code == 62 and first.failure is None:
-        return _NO_NAME
     if settings.context.verify_flags != first.context.verify_flags:
         return "it checks the conformance of certificates to RFC 5280 in another way than urllib (VERIFY_X509_STRICT)"
     return "it trusts the roots in certifi's bundle and those that certhook adds to it"

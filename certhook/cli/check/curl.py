@@ -61,7 +61,7 @@ def connect(command: Command, target: Target, deadline: Deadline) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         raise Failure("connect", "timed out", reason="timeout") from error
     # The time until the end of the handshake is zero if it failed. A later failure, such as an empty reply, is HTTP's.
-    if code not in (*_VERIFY_CODES, *_TLS_CODES) and float(output.replace(",", ".") or 0) > 0:
+    if code not in (*_VERIFY_CODES, *_TLS_CODES) and re.search("[1-9]", output):
         return
     text = _without_secrets(re.sub(r"^curl: \(\d+\) ", "", message.strip().partition("\n")[0])) or f"exit status {code}"
     if code in _VERIFY_CODES:

@@ -1,4 +1,4 @@
-"""Certificates that end soon."""
+"""Certificates that expire soon."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def days_left(check: dict[str, Any], now: datetime) -> int | None:
-    """Return the number of whole days until the first certificate of the chain ends, None if no end is known.
+    """Return the number of whole days until the first certificate of the chain expires, None if no date is known.
 
-    It is negative if a certificate has ended.
+    It is negative if a certificate has expired.
     """
     ends = [_end(link) for link in check["chain"] if link["not_after"]]
     return (min(ends) - now).days if ends else None
 
 
 def warnings(check: dict[str, Any], days: int, now: datetime) -> list[dict[str, Any]]:
-    """Return the certificates of the chain that end within *days* days, also the root, as JSON objects."""
+    """Return the certificates of the chain that expire within *days* days, also the root, as JSON objects."""
     found = []
     for depth, link in enumerate(check["chain"]):
         if link["not_after"] and _end(link) - now <= timedelta(days):
@@ -34,9 +34,9 @@ def _sentence(role: str, link: dict[str, Any], left: int) -> str:
     owner = "The server's certificate" if role == "server" else f'The {role} certificate "{link["name"]}"'
     date = link["not_after"][:10]
     if left < 0:
-        return f"{owner} ended on {date}."
+        return f"{owner} expired on {date}."
     amount = "less than a day" if left == 0 else "1 day" if left == 1 else f"{left} days"
-    return f"{owner} ends in {amount}, on {date}."
+    return f"{owner} expires in {amount}, on {date}."
 
 
 def _end(link: dict[str, Any]) -> datetime:

@@ -13,7 +13,8 @@ class Failure(Exception):
     """A connection that failed.
 
     :ivar step: one of "name", "connect", "proxy", "starttls", "tls" and "verify"
-    :ivar text: the error message with all non-printable characters escaped
+    :ivar text: the error message with all non-printable characters escaped, up to a limit
+    :ivar sentence: the same without this limit, for the refusals of this machine's settings
     :ivar code: OpenSSL's verification error, or the HTTP status of a proxy that refused
     :ivar reason: OpenSSL's reason, such as "WRONG_VERSION_NUMBER", or one of "timeout", "refused" and "unanswered"
     :ivar certificate_requested: whether the server had requested a client certificate
@@ -22,6 +23,7 @@ class Failure(Exception):
     certificate_requested = False
 
     def __init__(self, step: str, text: str, code: int = 0, reason: str = "") -> None:
+        self.sentence = printable(text)
         text = printable(text, MAX_LENGTH)
         super().__init__(step, text, code, reason)
         self.step, self.text, self.code, self.reason = step, text, code, reason

@@ -25,10 +25,11 @@ _FRACTION = 10
 
 def find_hints(case: Case) -> list[str]:
     """Return the hints about *case*, whose server is verified."""
-    return [*_ending(case), *_private_ca(case), *_strict(case), *_removed(case)]
+    return [*expiring(case), *_private_ca(case), *_strict(case), *_removed(case)]
 
 
-def _ending(case: Case) -> Iterator[str]:
+def expiring(case: Case) -> Iterator[str]:
+    """Yield the hints about certificates that expire soon."""
     for certificate in case.path:
         lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
         left = certificate.not_valid_after_utc - case.now

@@ -12,7 +12,7 @@ from certhook._certificates.anchor import Anchor
 from certhook._state import is_privileged
 from certhook.cli import _stores
 from certhook.cli._terminal import wrapped
-from certhook.cli._variables import PREFIX, unknown_variables
+from certhook.cli._variables import PREFIX, misspelled, unknown_variables
 from certhook.cli.check.chain import known_roots
 from certhook.cli.check.probe import LocalTrust
 from certhook.exceptions import ConfigurationError
@@ -46,8 +46,9 @@ def examine(additional: Sequence[Anchor] = ()) -> State:
     config = _config.current()
     _stores.verify(config, "check")
     trust_set = _api.trust_set()
-    unknown = {} if is_privileged() else unknown_variables(os.environ)
-    problems = [*_misspelled(unknown), *map(str, trust_set.problems)]
+    environ = {} if is_privileged() else os.environ
+    unknown = unknown_variables(environ)
+    problems = [*misspelled(environ), *map(str, trust_set.problems)]
     return State(
         LocalTrust(known_roots(trust_set, additional), trust_set.problems, unknown, additional),
         config.sources,
@@ -55,11 +56,6 @@ def examine(additional: Sequence[Anchor] = ()) -> State:
         bool(unknown) or _has_own(trust_set.problems),
         _inactive_because(),
     )
-
-
-def _misspelled(unknown: dict[str, str]) -> Iterable[str]:
-    for name, similar in unknown.items():
-        yield f"{name} has no effect: certhook has no such variable" + (f"; did you mean {similar}?" if similar else "")
 
 
 def _has_own(problems: Iterable[Exception]) -> bool:
@@ -82,6 +78,8 @@ def as_programs_see_it(check: dict[str, Any], state: State) -> None:
     check["verified_with_certhook"] = check["error_with_certhook"] = None
     if not state.inactive_because:
         return
+    # The verdicts of Python clients are those with certhook.
+    check["clients"] = [client for client in check["clients"] if client["client"] == "curl"]
     failure, verified = check["error_without_certhook"], check["verified"]
     check["verified_with_certhook"], check["error_with_certhook"] = verified, check["error"]
     if failure is not None:

@@ -9,15 +9,15 @@ from typing import Any, Sequence
 import certhook
 from certhook.cli import _terminal
 from certhook.cli._terminal import coloured
+from certhook.cli.check.clients import is_failing
 from certhook.cli.check.interpreter import State, report_lines
 from certhook.cli.check.progress import Progress
 from certhook.cli.check.report import render
-from certhook.cli.check.summary import YELLOW, fingerprint_lines, summary_lines, warning_lines
+from certhook.cli.check.summary import fingerprint_lines, summary_lines
 
 _MARKS = {
     "NOT ACTIVE:": _terminal.BAD,
     "Problems:": _terminal.BAD,
-    "Warning:": YELLOW,
     "Fingerprints (SHA-256):": _terminal.BOLD,
     "Summary:": _terminal.BOLD,
 }
@@ -52,11 +52,12 @@ class Output:
         self.progress.clear()
         if self._options.pem is not None:
             _terminal.show_bytes(check["pem"].encode())
-        if not check["verified"] or check["warnings"] or not self._is_quiet:
+        has_problem = not check["verified"] or check["warnings"] or is_failing(check)
+        if has_problem or not self._is_quiet:
             self._show_state()
             lines = render(check, self._colours).split("\n")
-            for part in (warning_lines(check), fingerprint_lines(check) if self._options.fingerprints else []):
-                lines += ["", *part] if part else []
+            if self._options.fingerprints:
+                lines += fingerprint_lines(check)
             self._show(lines)
 
     def finish(self, checks: Sequence[dict[str, Any]]) -> None:

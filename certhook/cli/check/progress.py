@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from typing import Sequence
 
-from certhook.cli._terminal import columns, cut
+from certhook.cli._terminal import columns, cut, width
 
 # A result within this time needs no progress. In seconds.
 _DELAY = 0.5
-
-
-def terminal_width() -> int:
-    """Return the width of the terminal, 80 if there is none or its width is unknown, and at least 40."""
-    # Python 3.8 returns 0 if the terminal reports no width.
-    return max(shutil.get_terminal_size().columns or 80, 40)
 
 
 class Progress:
@@ -40,7 +33,7 @@ class Progress:
         text = f"Waiting for {', '.join(names)}"
         if self._total > 1:
             text = f"{done} of {self._total} servers checked. {text}"
-        text = cut(text, terminal_width() - 1)
+        text = cut(text, width(sys.stderr) - 1)
         if text != self._shown:
             self.clear()
             self._write(text)

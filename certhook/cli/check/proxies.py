@@ -76,7 +76,7 @@ def find(target: Target) -> Proxy | None:
 def urllib_proxy(target: Target) -> Proxy | None:
     """Return urllib's proxy. For HTTPS, it ignores the scheme and sends a CONNECT request without TLS."""
     proxy = _configured("https")
-    if proxy is None or proxy_bypass(target.authority):
+    if proxy is None or _system_bypasses(target.authority):
         return None
     if proxy.scheme == "http":
         return proxy
@@ -89,9 +89,17 @@ def urllib_proxy(target: Target) -> Proxy | None:
 def requests_proxy(target: Target) -> Proxy | None:
     """Return the proxy of requests, which also uses ``ALL_PROXY``, and networks in ``NO_PROXY``."""
     proxy = _configured("https") or _configured("all")
-    if proxy is None or _requests_bypasses(target) or proxy_bypass(target.host):
+    if proxy is None or _requests_bypasses(target) or _system_bypasses(target.host):
         return None
     return proxy
+
+
+def _system_bypasses(host: str) -> bool:
+    """Return whether the variables or the system's settings exclude *host*, as urllib reads them."""
+    try:
+        return bool(proxy_bypass(host))
+    except (OSError, TypeError):  # macOS and Windows may resolve the name.
+        return False
 
 
 def _requests_bypasses(target: Target) -> bool:

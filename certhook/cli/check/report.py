@@ -11,12 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+YELLOW = "\033[33m"
 _MARKS = {
     "VERIFIED:": _terminal.GOOD,
     "NOT VERIFIED:": _terminal.BAD,
     "NO CONNECTION:": _terminal.BAD,
     "Cause:": _terminal.BOLD,
     "What to do:": _terminal.BOLD,
+    "Warning:": YELLOW,
     "Hint:": _terminal.BOLD,
 }
 
@@ -108,9 +110,11 @@ def _cause(check: dict[str, Any]) -> list[str]:
 
 
 def _hints(check: dict[str, Any]) -> list[str]:
-    """Return the hints, after the clients that fail although certhook verifies the server."""
+    """Return warnings and hints, after the clients that fail although certhook verifies the server."""
     lines = _clients(check, verified=False) if check["verified"] else []
-    return lines + [line for hint in check["hints"] for line in wrapped(f"Hint: {hint}", then="  ")]
+    texts = [f"Warning: {warning['sentence']}" for warning in check.get("warnings") or ()]
+    texts += [f"Hint: {hint}" for hint in check["hints"]]
+    return lines + [line for text in texts for line in wrapped(text, then="  ")]
 
 
 def _error(check: dict[str, Any]) -> list[str]:
@@ -120,7 +124,8 @@ def _error(check: dict[str, Any]) -> list[str]:
 def _other_verdicts(check: dict[str, Any]) -> list[str]:
     lines = _stock_verdict(check)
     lines += [] if check["verified"] else [*_clients(check, verified=True), *_clients(check, verified=False)]
-    same = [client["client"] for client in check.get("clients") or () if _has_same_result(client, check)]
+    clients = [client for client in check.get("clients") or () if client.get("version", "") is not None]
+    same = [client["client"] for client in clients if _has_same_result(client, check)]
     lines += wrapped(f"Same result: {', '.join(same)}", then="  ") if same else []
     return lines if check["cause"] or not lines else ["", *lines]
 
@@ -128,7 +133,8 @@ def _other_verdicts(check: dict[str, Any]) -> list[str]:
 def _has_same_result(client: dict[str, Any], check: dict[str, Any]) -> bool:
     if client["verified"] is None or client["verified"] is not check["verified"] or client["reason"]:
         return False
-    return client["verified"] or client["error"] is None or client["error"]["text"] == check["error"]["text"]
+    # curl precedes OpenSSL's text with its own.
+    return client["verified"] or client["error"] is None or client["error"]["text"].endswith(check["error"]["text"])
 
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:

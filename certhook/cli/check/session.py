@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Sequence
 
 from certhook._certificates.anchor import Anchor
-from certhook.cli.check import arguments, expiry, interpreter
+from certhook.cli.check import arguments, expiry, hints, interpreter
 from certhook.cli.check.clients import is_failing
 from certhook.cli.check.interpreter import State
 from certhook.cli.check.output import Output
@@ -19,7 +19,7 @@ from certhook.cli.check.target import Target
 from certhook.cli.check.workers import results_in_order
 
 #: The exit statuses.
-VERIFIED, NOT_VERIFIED, ENDS_SOON = 0, 1, 3
+VERIFIED, NOT_VERIFIED, EXPIRES_SOON = 0, 1, 3
 
 
 def run(options: argparse.Namespace, targets: Sequence[Target], additional: Sequence[Anchor]) -> int:
@@ -59,6 +59,9 @@ def _check(target: Target, options: argparse.Namespace, state: State) -> dict[st
     now = expiry.current_time()
     check["days_left"] = expiry.days_left(check, now)
     check["warnings"] = [] if options.warn_days is None else expiry.warnings(check, options.warn_days, now)
+    if check["warnings"]:
+        shown = list(hints.expiring(found.case))
+        check["hints"] = [hint for hint in check["hints"] if hint not in shown]
     if options.pem is not None:
         check["pem"] = pem_text(target, found.case, options.pem)
     return check
@@ -68,4 +71,4 @@ def _exit_status(state: State, checks: Sequence[dict[str, Any]]) -> int:
     is_verified = all(check["verified"] and not is_failing(check) for check in checks)
     if state.has_invalid_variable or not is_verified:
         return NOT_VERIFIED
-    return ENDS_SOON if any(check["warnings"] for check in checks) else VERIFIED
+    return EXPIRES_SOON if any(check["warnings"] for check in checks) else VERIFIED

@@ -74,7 +74,7 @@ def _open_version_4(
 ) -> None:
     if address is not None and address.version == 6:
         raise Failure("proxy", "SOCKS 4 does not support IPv6 addresses")
-    user = (login[0] if login else "").encode() + b"\0"
+    user = _encoded(login[0] if login else "") + b"\0"
     packed = address.packed + user if address else b"\0\0\0\1" + user + host.encode("idna") + b"\0"
     stream.send(b"\4\1" + port.to_bytes(2, "big") + packed)
     reply = stream.read(2)
@@ -96,7 +96,7 @@ def _open_version_5(
     version, method = stream.read(2)
     _require(version == 5, bytes([version, method]))
     if method == _PASSWORD and login:
-        name, password = (text.encode()[:255] for text in login)
+        name, password = (_encoded(text)[:255] for text in login)
         stream.send(b"\1" + bytes([len(name)]) + name + bytes([len(password)]) + password)
         if stream.read(2)[1]:
             raise Failure("proxy", "the SOCKS proxy rejected the user name and password", reason="socks-login")
@@ -107,6 +107,8 @@ def _open_version_5(
         )
     if address is None:
         name = host.encode("idna")
+        if len(name) > 255:
+            raise Failure("name", "the name is too long")
         target = bytes([_NAME, len(name)]) + name
     else:
         target = bytes([_IPV4 if address.version == 4 else _IPV6]) + address.packed
@@ -117,6 +119,10 @@ def _open_version_5(
         raise Failure("proxy", f"the SOCKS proxy replied: {_ERRORS.get(code, f'error {code}')}")
     stream.read({_IPV4: 4, _IPV6: 16}.get(kind) or stream.read(1)[0])
     stream.read(2)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")  # A variable may contain any bytes.
 
 
 def _require(is_socks: bool, reply: bytes) -> None:

@@ -1,26 +1,19 @@
-"""The end of a report: warnings and fingerprints of one server, and the table of all servers."""
+"""The end of a report: the fingerprints of one server, and the table of all servers."""
 
 from __future__ import annotations
 
 from certhook.cli import _terminal
 from certhook.cli._terminal import columns, cut, padded, wrapped
-from certhook.cli.check.progress import terminal_width
-from certhook.cli.check.report import verdict
+from certhook.cli.check.clients import is_failing
+from certhook.cli.check.report import YELLOW, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Sequence
 
-YELLOW = "\033[33m"
-
 _HEADINGS = ("SERVER", "VERDICT", "DAYS", "ROOT OR CAUSE")
 # The largest part of the width that the column of the servers may take. A longer name is on a line of its own.
 _MAX_SHARE = 0.4
-
-
-def warning_lines(check: dict[str, Any]) -> list[str]:
-    """Return the certificates that end soon as text."""
-    return [line for warning in check["warnings"] for line in wrapped(f"Warning: {warning['sentence']}", then="  ")]
 
 
 def fingerprint_lines(check: dict[str, Any]) -> list[str]:
@@ -29,12 +22,12 @@ def fingerprint_lines(check: dict[str, Any]) -> list[str]:
     for link in check["chain"]:
         if link["sha256"]:
             lines += [*wrapped(link["name"], "  ", "    "), f"    {link['sha256']}"]
-    return ["Fingerprints (SHA-256):", *lines] if lines else []
+    return ["", "Fingerprints (SHA-256):", *lines] if lines else []
 
 
 def summary_lines(checks: Sequence[dict[str, Any]], colours: bool = False) -> list[str]:
     """Return the table of all servers as text."""
-    width = terminal_width() - 1
+    width = _terminal.width() - 1
     rows = [_row(check) for check in checks]
     limit = int(width * _MAX_SHARE)
     sizes = [max(columns(row[index]) for row in (*rows, _HEADINGS)) for index in range(3)]
@@ -54,12 +47,15 @@ def _row(check: dict[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _explanation(check: dict[str, Any]) -> str:
-    """Return the cause, the certificate that ends first, or the root, in a few words."""
+    """Return the cause, the clients that fail, the certificate that expires first, or the root, in a few words."""
     if check["cause"]:
         return str(check["cause"]["id"].replace("-", " "))
+    if is_failing(check):
+        failing = [client["client"] for client in check["clients"] if client["verified"] is False]
+        return f"not by {', '.join(failing)}"
     if check["warnings"]:
         first = min(check["warnings"], key=lambda warning: str(warning["not_after"]))
-        return f"ends soon: {first['role']} {first['name']}"
+        return f"expires soon: {first['role']} {first['name']}"
     root = check["chain"][-1] if check["chain"] else None
     if root is None or not root["listed_by"]:
         return "-"
@@ -77,11 +73,13 @@ def _cells(row: Sequence[str], sizes: Sequence[int], width: int, colour: str = "
 def _colour(check: dict[str, Any]) -> str:
     if not check["verified"]:
         return _terminal.BAD
-    return YELLOW if check["warnings"] else _terminal.GOOD
+    return YELLOW if check["warnings"] or is_failing(check) else _terminal.GOOD
 
 
 def _totals(checks: Sequence[dict[str, Any]]) -> str:
     verified = sum(check["verified"] for check in checks)
     soon = sum(bool(check["warnings"]) for check in checks)
+    failing = sum(map(is_failing, checks))
     text = f"{len(checks)} servers: {verified} verified, {len(checks) - verified} not verified"
-    return f"{text}, {soon} with a certificate that ends soon." if soon else f"{text}."
+    text += f", {failing} not verified by all clients" if failing else ""
+    return f"{text}, {soon} with a certificate that expires soon." if soon else f"{text}."

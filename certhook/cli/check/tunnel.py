@@ -145,6 +145,6 @@ def _connect_request(target: Target, login: tuple[str, str] | None) -> bytes:
     name = f"{target.ascii_host if host == target.host else f'[{host}]' if ':' in host else host}:{port}"
     request = [f"CONNECT {name} HTTP/1.1", f"Host: {name}"]
     if login is not None:
-        credentials = base64.b64encode(":".join(login).encode()).decode()
+        credentials = base64.b64encode(":".join(login).encode("utf-8", "surrogateescape")).decode()
         request.append(f"Proxy-Authorization: Basic {credentials}")
     return "\r\n".join([*request, "", ""]).encode("latin-1", "replace")

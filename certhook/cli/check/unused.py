@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 ROOT, INTERMEDIATE, DISTRUSTED, DAMAGED, UNREADABLE = "root", "intermediate", "distrusted", "damaged", "unreadable"
 
 _MAX_FILE_SIZE = 2 << 20  # bytes; a bundle with all public roots has 0.3 MB
-_MAX_OTHER_SIZE = 512 << 10  # of a file that is not PEM
+_MAX_OTHER_SIZE = 64 << 10  # of a file that is not PEM
 _MAX_TOTAL_SIZE = 32 << 20
 _MAX_FILES = 4000
 _MAX_FILES_PER_LOCATION = 1500
-_MAX_SECONDS = 2.0
+_MAX_SECONDS = 4.0
 _MAX_CANDIDATES = 200  # with one name
 _MAX_PATH_LENGTH = 20
 # Names of private keys, which are not read.
@@ -161,10 +161,7 @@ class _Search:
             if isinstance(error.__cause__, PermissionError):
                 self._add_unreadable(location)
             return
-        try:
-            self._parse(location, data)
-        except ValueError:
-            pass  # A name is malformed.
+        self._parse(location, data)
 
     def _add_unreadable(self, location: Location) -> None:
         if location.kind in (locations.INPUT, locations.HASHES, locations.STORE):
