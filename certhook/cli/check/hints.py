@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from datetime import timedelta
 from typing import Iterator
 
@@ -14,13 +13,17 @@ from certhook.cli.check.causes.form import find_defect
 from certhook.cli.check.causes.unknown import is_public_domain
 from certhook.cli.check.certificate import is_from_public_ca, is_self_issued, quoted_name
 from certhook.cli.check.chain import TRUSTED
+from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.names import is_public
+from certhook.cli.check.tcp import resolve
 from certhook.cli.check.wording import date, duration, set_command
 
 # A certificate that is renewed in time never has less than a tenth of its lifetime left: Let's Encrypt renews after
 # two thirds of it. Its lifetime may be as short as six days.
 _SOON = timedelta(days=14)
 _FRACTION = 10
+# The time to resolve the name of a server to which a connection was possible, in seconds.
+_RESOLUTION_TIMEOUT = 2.0
 
 
 def find_hints(case: Case) -> list[str]:
@@ -67,9 +70,9 @@ def _private_ca(case: Case) -> Iterator[str]:
 def has_public_address(host: str, port: int) -> bool:
     """Return whether *host* resolves to public addresses only."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = resolve(host, port, Deadline(_RESOLUTION_TIMEOUT))
         addresses = [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found]
-    except (OSError, ValueError):
+    except (Failure, ValueError):
         return False
     return bool(addresses) and all(address.is_global for address in addresses)
 
