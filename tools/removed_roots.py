@@ -128,7 +128,7 @@ def removed(bundles: dict[str, dict[str, bytes]]) -> dict[str, tuple[str, str]]:
 
 def name(der: bytes) -> str:
     """Return the common name of a root, or the attribute that identifies it instead."""
-    return short_name(names.text(Certificate(der).subject), width=sys.maxsize)
+    return short_name(names.text(Certificate(der).subject), limit=None)
 
 
 def source(newest: str, entries: dict[str, tuple[str, str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -46,6 +47,12 @@ class Damaged(Host):
         changed = [name for name in sorted({*found, *self.intact}) if found.get(name) != self.intact.get(name)]
         # Builders that were killed leave hidden files.
         assert not [name for name in changed if name != "0123abcd.0" and name[0] != "."], damage
+
+    def remove_other_stores(self, index: Path) -> None:
+        """Remove the stores of other trust sets than that of *index*."""
+        for path in self.location.iterdir():
+            if path != index and path.name not in self.intact:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def reset(self) -> None:
         """Delete everything, and build the store again."""
@@ -118,9 +125,13 @@ COMMANDS = {
 def test_a_command_detects_damage_that_other_processes_have_not_noticed(damaged, kind, command) -> None:
     """A process has just checked the store, so that a new context checks no checksum."""
     for damage in ("flip bit", "exchange", "remove") if kind != "link" else LINK_DAMAGES:
+        index = damaged.only_index
         damaged.damage(kind, damage)
         path = repr(str(damaged.roots / "exported"))
         status, output = damaged.in_new_process(COMMANDS[command].replace("OUT", path))
+        if command == "check":
+            # That of requests and httpx, which name certifi's bundle.
+            damaged.remove_other_stores(index)
         assert damaged.in_new_process("found()") == [TRUSTED, True], damage
         damaged.assert_intact(damage)
         assert status in (0, 1)

@@ -14,7 +14,7 @@ from typing import NamedTuple, Sequence
 
 from cryptography import x509
 
-from certhook import _config
+from certhook import _certifi, _config
 from certhook._finder import find_package
 from certhook._text import presentable
 from certhook.cli.check import contexts, proxies
@@ -143,9 +143,10 @@ def _load(first: First, variable: str, path: str) -> ssl.SSLContext:
 
 def _certifi_context(first: First) -> ssl.SSLContext:
     """Return a context that names certifi's bundle, which certhook answers with default trust."""
-    import certifi
-
-    context = _with_flags(contexts.named_context(cafile=certifi.where()), first)
+    # certifi is not imported: it may be a directory in the working directory.
+    path = _certifi.bundle_path(find_package(_certifi.PACKAGE))
+    context = contexts.default_context() if path is None else contexts.named_context(cafile=path)
+    context = _with_flags(context, first)
     contexts.add_roots(context, first.additional)
     return context
 
