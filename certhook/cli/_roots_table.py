@@ -145,6 +145,16 @@ def short_name(subject: str, limit: int | None = 80) -> str:
     return name if limit is None else cut(name, limit)
 
 
+def display_name(subject: str) -> str:
+    """Return the attribute of *subject* that identifies its owner, and the organization if it differs."""
+    attributes = [attribute.partition("=") for attribute in _ATTRIBUTE.findall(subject)]
+    values = {kind: unescaped(value) for kind, _, value in reversed(attributes)}
+    found = [values[kind] for kind in ("CN", "O", "OU") if values.get(kind)]
+    if not found:
+        return subject or "(no name)"
+    return found[0] if len(found) == 1 or found[1] in found[0] else f"{found[0]} ({found[1]})"
+
+
 def sort_key(subject: str) -> str:
     """Return a key that sorts subjects by the name of the CA."""
     return short_name(subject).casefold()

@@ -71,7 +71,7 @@ def test_a_self_signed_certificate_with_a_wildcard_for_the_host_is_no_default_ce
     return lab.check("git.corp.example")
 
 
-@scenarios.shows("self-signed", "It also expired on", "so it must be renewed in any case")
+@scenarios.shows("self-signed", "The server's certificate also expired on", "so it must be renewed in any case")
 def test_an_expired_self_signed_certificate_must_be_renewed_first(lab: Lab) -> Result:
     lab.trust_unrelated()
     return lab.check(lab.serve((issue("localhost", days=(-30, -3)),)))
@@ -181,6 +181,13 @@ def test_an_unknown_root_is_reported(root_is_sent: bool, lab: Lab) -> Result:
     result = lab.check(lab.serve((*bad.sent, *([bad.root] if root_is_sent else []))))
     assert 'leads to "the root (certhook tests)"' in result[0]["cause"]["sentence"]
     return result
+
+
+@scenarios.shows("root-unknown", "is also not valid for localhost, only for intranet.example, www.intranet.example.")
+def test_other_names_in_a_certificate_from_an_unknown_root_are_reported(lab: Lab) -> Result:
+    lab.trust_unrelated()
+    root = issue("the root", ca=True)
+    return lab.check(lab.serve((issue("intranet.example", root, hosts=("intranet.example", "www.intranet.example")),)))
 
 
 @scenarios.shows("root-unknown", "CERTHOOK_EXTRA_CA_CERT (did you mean CERTHOOK_EXTRA_CA_CERTS?), CERTHOOK_X")

@@ -85,6 +85,19 @@ def test_the_summary_names_the_certificate_that_expires_first(lab: Lab, capsys: 
     assert "2 servers: 2 verified, 0 not verified, 2 with a certificate that expires soon." in output
 
 
+def test_the_summary_counts_days_since_the_end_and_no_expired_certificate_as_expiring(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = ending(-3, 300, 300)
+    lab.trust(ended.root)
+    target = serve(lab, *ended.sent)
+    assert main(["check", "--warn-days", "30", target, target]) == 1
+    output = capsys.readouterr().out
+    days = re.search(r"expired on [-0-9]+, (\d+) days ago", output)
+    assert days and re.search(rf"{target}\s+NOT VERIFIED\s+-{days[1]}\s+expired", output)
+    assert "2 servers: 0 verified, 2 not verified." in output
+
+
 def test_a_warning_replaces_the_hint_about_the_same_certificate(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     soon = ending(3, 300, 300)
     lab.trust(soon.root)

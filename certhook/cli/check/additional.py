@@ -31,7 +31,7 @@ def _certificates(path: str) -> list[bytes]:
     try:
         data = _files.read(path, accepts_pipe=True)
     except (CerthookError, OSError, ValueError) as error:
-        raise ValueError(f"{SOURCE} {printable(path)}: {error}") from None
+        raise ValueError(f"{SOURCE} {error}") from None
     ders = [entry.der for entry in pem.parse(data)[0]]
     if not ders:
         found = formats.identify(data, path)

@@ -43,6 +43,8 @@ def summary_lines(checks: Sequence[dict[str, Any]], colours: bool = False) -> li
 
 def _row(check: dict[str, Any]) -> tuple[str, str, str, str]:
     days = check["days_left"]
+    if days is not None and days < 0:
+        days += 1  # Whole days since the end, as in the cause.
     return check["target"], verdict(check), "-" if days is None else str(days), _explanation(check)
 
 
@@ -78,8 +80,9 @@ def _colour(check: dict[str, Any]) -> str:
 
 def _totals(checks: Sequence[dict[str, Any]]) -> str:
     verified = sum(check["verified"] for check in checks)
-    soon = sum(bool(check["warnings"]) for check in checks)
-    failing = sum(map(is_failing, checks))
+    # The verdicts count the certificates that have expired.
+    soon = sum(any(one["days_left"] >= 0 for one in check["warnings"]) for check in checks)
+    failing = sum(check["verified"] and is_failing(check) for check in checks)
     text = f"{len(checks)} servers: {verified} verified, {len(checks) - verified} not verified"
     text += f", {failing} not verified by all clients" if failing else ""
     return f"{text}, {soon} with a certificate that expires soon." if soon else f"{text}."

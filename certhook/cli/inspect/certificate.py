@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timezone
 
 from certhook._certificates import extension, names, x509
 from certhook._certificates.anchor import Anchor
+from certhook.cli._roots_table import display_name
 from certhook.cli._terminal import wrapped
 
 TYPE_CHECKING = False
@@ -28,9 +28,6 @@ _KINDS = {
     OTHER: "certificate of neither a CA nor a server",
 }
 _MAX_HOSTS = 3
-# The attributes of an RFC 4514 name, and the characters that it escapes with a backslash only.
-_ATTRIBUTE = re.compile(r"(?:\\.|[^\\,+])+")
-_ESCAPED = re.compile(r'\\([ #,+"\\<>;])')
 
 
 class Trust:
@@ -134,16 +131,6 @@ def _first(hosts: list[str]) -> str:
     return ", ".join(shown) + (f" and {more} more name{'' if more == 1 else 's'}" if more else "")
 
 
-def display_name(name: str) -> str:
-    """Return the attribute of *name* (:rfc:`4514`) that identifies its owner, and the organization if it differs."""
-    attributes = [attribute.partition("=") for attribute in _ATTRIBUTE.findall(name)]
-    values = {kind: _ESCAPED.sub(r"\1", value) for kind, _, value in reversed(attributes)}
-    found = [values[kind] for kind in ("CN", "O", "OU") if values.get(kind)]
-    if not found:
-        return name or "(no name)"
-    return found[0] if len(found) == 1 or found[1] in found[0] else f"{found[0]} ({found[1]})"
-
-
 def _validity(certificate: dict[str, Any]) -> str:
     if not certificate["not_before"] or not certificate["not_after"]:
         return "its dates are malformed"
@@ -169,4 +156,4 @@ def _standing(certificate: dict[str, Any]) -> str:
         return "not trusted: excluded by CERTHOOK_REMOVED"
     if kind in (ROOT, SELF_SIGNED) or certificate["subject"] == certificate["issuer"]:
         return "not trusted"
-    return f"not a root; a root with its issuer's name is {'' if certificate['issuer_is_trusted'] else 'not '}trusted"
+    return f"not a root; {'a' if certificate['issuer_is_trusted'] else 'no'} trusted root has the name of its issuer"

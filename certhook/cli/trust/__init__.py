@@ -105,6 +105,8 @@ def _install(
         report.show_variable(output, content, "")
         return report.UNCHANGED
     report.show_steps(output, system, report.install_steps(system, content, roots))
+    if not options.yes:
+        output.show(["", *_terminal.wrapped(_CONSEQUENCE)])
     if options.dry_run:
         return report.UNCHANGED
     if not commands.is_privileged() or not system.update:
@@ -112,8 +114,6 @@ def _install(
         report.show_variable(output, content, "Without these privileges, your ")
         return report.UNCHANGED
     program = commands.find(system)
-    if not options.yes:
-        output.show(["", *_terminal.wrapped(_CONSEQUENCE)])
     if not _is_confirmed(options, "Install it?"):
         return report.UNCHANGED
 

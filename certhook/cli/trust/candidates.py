@@ -10,7 +10,7 @@ from certhook import _files
 from certhook._certificates import formats, names, openssl, pem, x509
 from certhook._certificates.anchor import Anchor
 from certhook._text import printable
-from certhook.cli._roots_table import short_name, unescaped
+from certhook.cli._roots_table import display_name, short_name
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from certhook.exceptions import CerthookError
 
 _MAX_NAME = 60
+_MAX_FULL_NAME = 2 * _MAX_NAME
 _MAX_HOSTS = 3
 _SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
 _BASIC_CONSTRAINTS = "2.5.29.19"
@@ -28,7 +29,6 @@ _BOOLEAN = 0x01
 _EXTENSIONS = 0xA3  # [3] EXPLICIT, in TBSCertificate
 _DNS_NAME = 0x82  # [2] IMPLICIT, in GeneralName
 _KEY_CERT_SIGN = 0x04  # the sixth bit of the first octet
-_ORGANIZATION = re.compile(r"(?:^|[,+])O=((?:\\.|[^\\,+])+)")  # in an RFC 4514 name
 _PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 
 
@@ -52,9 +52,7 @@ class Candidate(NamedTuple):
     @property
     def full_name(self) -> str:
         """The name and the organization."""
-        found = _ORGANIZATION.search(self.anchor.subject)
-        organization = printable(unescaped(found[1]), _MAX_NAME) if found else self.name
-        return self.name if organization in self.name else f"{self.name} ({organization})"
+        return printable(display_name(self.anchor.subject), _MAX_FULL_NAME)
 
     @property
     def pem(self) -> bytes:
@@ -128,9 +126,9 @@ def _refusal(entry: Entry, anchor: Anchor, now: datetime) -> str:
     if not is_ca(certificate.der, found, is_self_issued):
         if is_self_issued:
             return (
-                "It is the certificate of a server, signed with its own key, and not of a CA. Only the root "
-                "certificate of a CA can be installed: create a CA, for example with mkcert, and let it issue the "
-                "server's certificate."
+                "It is the certificate of a server, signed with its own key, and not of a CA. 'certhook trust' "
+                "installs only root certificates of CAs: create a CA, for example with mkcert, and let it issue the "
+                "server's certificate. Or trust the certificate only in Python programs, with CERTHOOK_EXTRA_CA_CERTS."
             )
         return (
             f'It is the certificate of a server, and not of a CA. Install the root certificate of the CA "{issuer}", '

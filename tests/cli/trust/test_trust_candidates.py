@@ -42,7 +42,7 @@ def show(monkeypatch, tmp_path: Path, capsys) -> Callable[..., tuple[int, str, s
 
 
 def steps(output: str) -> str:
-    return output.partition("Steps on")[2]
+    return output.partition("Steps on")[2].partition(" Programs that use")[0]
 
 
 def test_a_root_is_shown_with_its_name_validity_and_fingerprint(show) -> None:
@@ -54,6 +54,7 @@ def test_a_root_is_shown_with_its_name_validity_and_fingerprint(show) -> None:
         assert str(date.date()) in output
     assert f"SHA-256 {ROOT.certificate.fingerprint(hashes.SHA256()).hex()}" in output
     assert "install -m 644 /" in steps(output) and steps(output).endswith("update-ca-certificates")
+    assert "Compare the fingerprint" in output, "the user may run the commands"
 
 
 def without_extensions(issued: Issued) -> bytes:

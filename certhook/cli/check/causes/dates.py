@@ -61,7 +61,8 @@ def also_expired(case: Case) -> str:
     """Return a sentence if the server's certificate has expired as well, which the error does not show."""
     if not case.chain or case.chain[0].not_valid_after_utc >= case.now:
         return ""
-    return f" It also expired on {date(case.chain[0].not_valid_after_utc)}, so it must be renewed in any case."
+    end = case.chain[0].not_valid_after_utc
+    return f" The server's certificate also expired on {date(end)}, so it must be renewed in any case."
 
 
 def _file(case: Case, certificate: x509.Certificate) -> Facts:

@@ -123,9 +123,18 @@ def _unknown_root(case: Case) -> Facts:
         "unseen": unseen,
         "old": quoted_name(old.subject) if old is not None else "",
         "private": "" if is_public_ca else issuer,
+        "other": _other_names(case),
         "public": issuer if is_public(case.host) or is_public_ca else "",
         **_settings(case),
     }
+
+
+def _other_names(case: Case) -> str:
+    """Return a sentence if the certificate is not valid for the host either, which the error does not show."""
+    names = closest(case.host, host_names(case.chain[0])) if case.chain and not is_address(case.host) else []
+    if not names or any(matches(case.host, name) for name in names):
+        return ""
+    return f" The server's certificate is also not valid for {case.facts['host']}, only for {join_first(names)}."
 
 
 def _was_public(case: Case) -> bool:
@@ -223,7 +232,7 @@ CAUSES = (
     ),
     Cause(
         "root-unknown",
-        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}{added}{expired}",
+        "The certificate chain of {host} leads to {issuer}, which is not trusted here.{unseen}{added}{expired}{other}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
