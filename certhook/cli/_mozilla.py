@@ -1,4 +1,4 @@
-"""Mozilla's list of root certificates, as certifi ships it. Root certificates that it lacks are private."""
+"""Mozilla's list of root certificates, as certifi contains it. Root certificates that it lacks are private."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     end.add_argument("--expires-within", type=_days, metavar="DAYS", dest="days", help=text)
     text = "were removed from certifi's bundle, so that requests for a public bundle do not trust them"
     filters.add_argument("--removed", action="store_true", help=text)
-    text = "are private: not part of Mozilla's list, as certifi ships it, now or earlier"
+    text = "are private: neither certifi nor an earlier release of it contains them"
     filters.add_argument("--private", action="store_true", help=text)
     text = "show the full name, fingerprint, validity and locations of each root certificate instead of a table"
     parser.add_argument("--details", action="store_true", help=text)

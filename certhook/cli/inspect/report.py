@@ -50,5 +50,5 @@ def _server_head(found: dict[str, Any]) -> Iterator[str]:
         sent = "this Python shows only the first certificate that the server sent"
     yield from wrapped(f"{found['target']}: {sent} ({found['tls']}{proxy})", then="  ")
     yield from wrapped(
-        f"They are shown without verification; 'certhook check {found['target']}' verifies them.", "  ", "  "
+        f"Shown without verification; 'certhook check {found['target']}' verifies the server.", "  ", "  "
     )
