@@ -50,7 +50,7 @@ def check_public_name(lab: Lab, root: Issued, bundled: Issued, host: str = "www.
 def test_a_public_host_with_a_certificate_from_a_private_ca_is_reported(lab: Lab) -> None:
     bundled = issue("a public CA", ca=True, organization="public")
     (hint,) = check_public_name(lab, issue("Inspector", ca=True, organization="Company"), bundled)
-    assert 're-signed by "Inspector (Company)", a private CA (' in hint and "store.pem" in hint
+    assert 'is from "Inspector (Company)", a private CA (' in hint and "store.pem" in hint
 
 
 def test_a_private_ca_with_the_name_of_a_public_one_is_reported(lab: Lab) -> None:

@@ -61,9 +61,9 @@ def _private_ca(case: Case) -> Iterator[str]:
     where = ", ".join(dict.fromkeys(printable(path) for _, path in root.anchor.listed))
     name = quoted_name(root.certificate.subject)
     yield (
-        f"The certificate of {case.host}, a public name, is re-signed by {name}, a private CA ({where}): a proxy or "
-        "virus scanner probably inspects this connection, and can read it. Programs and containers without this root "
-        "certificate refuse the connection. If you do not expect this, ask your IT department."
+        f"The certificate of {case.host}, a public name, is from {name}, a private CA ({where}): a proxy or "
+        "virus scanner has probably re-signed it to inspect this connection, and can read the data. "
+        "Programs and containers without this root certificate refuse the connection. If you do not expect this, ask your IT department."
     )
 
 

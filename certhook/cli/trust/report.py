@@ -112,7 +112,8 @@ def package_steps(system: System) -> list[str]:
 
 def show_steps(output: Output, system: System, steps: Sequence[str]) -> None:
     """Print *steps*, which are not wrapped, so that they can be copied."""
-    lines = [f"  {line}" if "\n" not in step else line for step in steps for line in step.split("\n")]
+    margin = "" if any("\n" in step for step in steps) else "  "  # The end of a here-document must not be indented.
+    lines = [f"{margin}{line}" for step in steps for line in step.split("\n")]
     output.show(["", f"Steps on {printable(system.name)}:", *lines], commands=[*steps])
 
 

@@ -123,7 +123,6 @@ def _unknown_root(case: Case) -> Facts:
         "unseen": unseen,
         "old": quoted_name(old.subject) if old is not None else "",
         "private": "" if is_public_ca else issuer,
-        "other": _other_names(case),
         "public": issuer if is_public(case.host) or is_public_ca else "",
         **_settings(case),
     }
@@ -163,6 +162,7 @@ def _settings(case: Case) -> Facts:
         "broken": broken[0] if broken else "",
         "added": f" CERTHOOK_EXTRA_CA_CERTS adds another certificate: {names}." if names else "",
         "expired": also_expired(case),
+        "other": _other_names(case),
     }
 
 
@@ -203,7 +203,8 @@ CAUSES = (
     ),
     Cause(
         "product-ca",
-        "{host} has a certificate from {issuer}. This is {description}, and it is not trusted here.{added}{expired}",
+        "{host} has a certificate from {issuer}. This is {description}, and it is not trusted here.{added}{expired}"
+        "{other}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
@@ -217,7 +218,7 @@ CAUSES = (
         "inspection",
         "The connection to {host} is probably intercepted: this is a public name, but the certificate is from "
         "{issuer}, which is not a known public certificate authority (CA). Company proxies and virus scanners "
-        "intercept connections intentionally.{via}{added}{expired}",
+        "intercept connections intentionally.{via}{added}{expired}{other}",
         (
             _CORRECT_NAME,
             _CORRECT_PATH,
