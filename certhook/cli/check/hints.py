@@ -63,7 +63,8 @@ def _private_ca(case: Case) -> Iterator[str]:
     yield (
         f"The certificate of {case.host}, a public name, is from {name}, a private CA ({where}): a proxy or "
         "virus scanner has probably re-signed it to inspect this connection, and can read the data. "
-        "Programs and containers without this root certificate refuse the connection. If you do not expect this, ask your IT department."
+        "Programs and containers without this root certificate refuse the connection. If you do not expect this, ask "
+        "your IT department."
     )
 
 
