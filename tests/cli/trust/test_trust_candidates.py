@@ -197,7 +197,8 @@ def test_a_pipe_is_read_and_not_named_in_the_commands(show, tmp_path: Path, caps
     os.close(writer)
     assert main(["trust", "--dry-run", f"/dev/fd/{reader}"]) == UNCHANGED
     os.close(reader)
-    assert "install -m 644 /dev/stdin" in steps(capsys.readouterr().out)
+    output = capsys.readouterr().out
+    assert "\ninstall -m 644 /dev/stdin" in output and "\nEND\nupdate-ca-certificates\n" in output, "no indentation"
 
 
 def test_malformed_certificates_are_refused_or_shown(tmp_path: Path) -> None:
