@@ -24,7 +24,7 @@ _SOFT_BREAK = re.compile(rb"=\r?\n")  # of quoted-printable
 _DIGITS = {b"%2b": b"+", b"%2f": b"/", b"%3d": b"=", b"=3d": b"=", b"\\u002b": b"+", b"&#43;": b"+", b"\\u003d": b"="}
 _DIGIT = re.compile(rb"%2b|%2f|%3d|=3d|\\u002b|&#43;|\\u003d", re.IGNORECASE)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
-_BASE64_TEXT = re.compile(rb"[\s\"']*[A-Za-z0-9+/\s]{16,}[=\s]*[\s\"']*")
+_BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/]{16,}=*")
 _STRICT_BEGIN = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[ \t]*\Z", re.IGNORECASE)
 
 #: The name and the explanation of each kind of damage.
@@ -104,7 +104,8 @@ def decoded(body: bytes) -> bytes:
 
 def base64_text(text: bytes) -> bytes:
     """Return the data in *text* that consists only of base64, as in a Kubernetes secret; empty for any other text."""
-    text = text[:LIMIT]
+    # Without white space, the pattern takes linear time.
+    text = b"".join(text[:LIMIT].strip(b" \t\n\r\f\v\"'").split())
     return decoded(text) if _BASE64_TEXT.fullmatch(text) else b""
 
 

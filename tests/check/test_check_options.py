@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,29 @@ def test_a_file_is_not_checked_as_a_server(
     assert main(["check", name]) == 2
     error = capsys.readouterr().err
     assert f"'{name}' is a file, not a server" in error and f"certhook inspect {name}" in error
+
+
+@pytest.mark.parametrize("name", ["$(touch seen).pem", "a;touch${IFS}seen;.pem", "./a b", "-a/b'c.pem"])
+def test_a_name_in_a_command_is_quoted(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-a").mkdir()
+    Path(name).touch()
+    assert main(["check", "--", name]) == 2
+    error = capsys.readouterr().err
+    option_free = f"./{name}" if name.startswith("-") else name
+    assert f"certhook inspect {shlex.quote(option_free)}' describes" in error
+    assert f"certhook check {shlex.quote(f'@{name}')}' checks" in error
+
+
+def test_a_name_from_a_list_is_quoted_in_a_command(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(lab.directory)
+    name = "a;touch$IFS;seen"
+    Path(name).touch()
+    lab.trust()
+    check, _ = lab.check(name)
+    assert check["cause"]["advice"][0].endswith(f"python -m certhook inspect '{name}'")
 
 
 def test_a_directory_is_not_checked_as_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

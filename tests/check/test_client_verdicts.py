@@ -253,6 +253,21 @@ def test_curl_makes_a_real_request(lab: Lab) -> None:
     assert found["verified"] is False and "CURL_CA_BUNDLE" in found["reason"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the file is a shell script")
+@pytest.mark.parametrize("entry", ["", ".", "bin"])
+def test_curl_is_not_run_from_the_working_directory(entry: str, lab: Lab) -> None:
+    for name in ("curl", "bin/curl"):
+        path = lab.directory / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("#!/bin/sh\necho curl 1.0\n")
+        path.chmod(0o755)
+    lab.patch.chdir(lab.directory)
+    for directory, version in ((str(lab.directory / "bin"), "1.0"), (str(lab.directory / "missing"), None)):
+        lab.patch.setenv("PATH", f"{entry}:{directory}")
+        found = _find_curl.__wrapped__()
+        assert (found and (found.path, found.version)) == (version and (f"{directory}/curl", version))
+
+
 @pytest.mark.skipif(_find_curl() is None, reason="curl is not installed")
 def test_a_message_of_curl_contains_no_credentials(lab: Lab) -> None:
     good = chain()

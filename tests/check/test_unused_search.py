@@ -262,7 +262,12 @@ def test_a_process_that_ignores_variables_ignores_those_of_other_tools(monkeypat
         ('[http]\n\tsslCAInfo = "/a.pem"\n', "sslCAInfo", "/a.pem"),
         ("--cacert /a.pem\n", "cacert", "/a.pem"),
         ("cafile=/a.pem", "cafile", "/a.pem"),
+        ("cafile =  \t \n", "cafile", None),
+        # Quadratic time would be hours.
+        ("cafile=/a" + " " * 900_000 + "b", "cafile", "/a" + " " * 900_000 + "b"),
+        ("cafile" + " " * 900_000 + "/a", "cafile", "/a"),
     ],
+    ids=range(10),
 )
 def test_settings_of_other_tools_are_read(lab: Lab, text: str, setting: str, value: str | None) -> None:
     path = lab.write("configuration", text.encode())

@@ -9,6 +9,7 @@ import re
 import sys
 from typing import Any, Iterator, Sequence
 
+from certhook._certificates.convert import quoted
 from certhook._text import printable
 from certhook.cli.check import target
 from certhook.cli.check.target import Target
@@ -51,9 +52,10 @@ def _file_error(text: str) -> ValueError:
     shown = printable(text)
     if os.path.isdir(text):
         return ValueError(f"'{shown}' is a directory, not a server")
+    file, listed = printable(quoted(text)), printable(quoted(f"@{text}"))
     return ValueError(
-        f"'{shown}' is a file, not a server. 'python -m certhook inspect {shown}' describes the certificates in a "
-        f"file; 'python -m certhook check @{shown}' checks the servers that a file lists"
+        f"'{shown}' is a file, not a server. 'python -m certhook inspect {file}' describes the certificates in a "
+        f"file; 'python -m certhook check {listed}' checks the servers that a file lists"
     )
 
 
@@ -114,7 +116,9 @@ def add_hint(check: dict[str, Any], verbs: Sequence[str]) -> None:
     if similar:
         hint = f"If the verb {similar[0]} was meant, run:\npython -m certhook {similar[0]}"
     elif _exists(name):
-        hint = f"{name} is also a file in this directory. To examine it, run:\npython -m certhook inspect {name}"
+        hint = (
+            f"{name} is also a file in this directory. To examine it, run:\npython -m certhook inspect {quoted(name)}"
+        )
     else:
         return
     check["cause"]["advice"].insert(0, hint)

@@ -35,7 +35,9 @@ class Command(NamedTuple):
 @functools.lru_cache(maxsize=1)
 def find() -> Command | None:
     """Return the first curl on PATH, None if there is none or it does not run."""
-    path = shutil.which("curl")
+    # A relative entry of PATH, and on Windows also the working directory, may belong to another user.
+    directories = filter(os.path.isabs, os.get_exec_path())
+    path = next(filter(None, (shutil.which(os.path.join(directory, "curl")) for directory in directories)), None)
     if path is None:
         return None
     try:

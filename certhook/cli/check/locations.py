@@ -182,8 +182,8 @@ def _values(file: str, setting: str) -> list[str]:
         text = _files.read(file).decode("utf-8", "replace")
     except SourceError:
         return []
-    found = re.findall(rf"(?mi)^[ \t]*-*{setting}[ \t]*[=: \t][ \t]*(.+?)[ \t\r]*$", text)
-    return [value.strip("\"'") for value in found]
+    found = re.findall(rf"(?mi)^[ \t]*-*{setting}[ \t]*[=: \t](.+)$", text)
+    return [value for value in (each.strip(" \t\r").strip("\"'") for each in found) if value]
 
 
 def is_regular(path: str, limit: int) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.wording import set_command
@@ -23,9 +26,16 @@ def _assignment(scheme: str, case: Case) -> Facts:
     """Return the command that sets the proxy with another *scheme*. It contains no credentials."""
     login = "NAME:PASSWORD@" if "@" in (case.proxy or "") else ""
     address = case.facts["proxy"]
-    command = set_command(f"{case.proxy_variable}={scheme}://{login}{address}") if case.proxy_variable else ""
+    command = _command(case, f"{scheme}://{login}{address}")
     used = (case.proxy or "").partition("://")[0].lower() if "://" in (case.proxy or "") else "http"
     return {**_source(case), "command": command, "used": used}
+
+
+def _command(case: Case, url: str) -> str:
+    """Return the command that sets the variable of the proxy to *url*, "" if no variable names the proxy."""
+    # The address is text from the variable, which may contain characters that a shell interprets.
+    value = url if os.name == "nt" else shlex.quote(url)
+    return set_command(f"{case.proxy_variable}={value}") if case.proxy_variable else ""
 
 
 def _plain(case: Case) -> Facts:
@@ -45,11 +55,10 @@ def _login(case: Case) -> Facts:
     has_login = "@" in (case.proxy or "")
     found = _source(case)
     used = (case.proxy or "").partition("://")[0].lower()
-    command = set_command(f"{case.proxy_variable}={used}://NAME:PASSWORD@{case.facts['proxy']}")
     return {
         **found,
         "finding": f"{'rejected the' if has_login else 'requires a'} user name and password",
-        "command": command if case.proxy_variable else "",
+        "command": _command(case, f"{used}://NAME:PASSWORD@{case.facts['proxy']}"),
     }
 
 
