@@ -99,8 +99,12 @@ def _windows_path(name: str) -> str:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Handle SIGTERM and SIGHUP like Ctrl-C, so that a started installation is undone."""
-    previous = {one: signal.signal(one, signal.default_int_handler) for one in _SIGNALS}
+    """Handle SIGTERM and SIGHUP like Ctrl-C, so that a started installation is undone.
+
+    An ignored signal, such as SIGHUP with nohup(1), stays ignored.
+    """
+    handled = [one for one in _SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    previous = {one: signal.signal(one, signal.default_int_handler) for one in handled}
     try:
         yield
     finally:

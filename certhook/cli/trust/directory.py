@@ -1,8 +1,8 @@
 """The directory for the administrator's own CAs: adding files to it, and removing them.
 
 The directory is opened from the root directory on, component by component, without following links, and every
-component must belong to root. Files are created and removed through its descriptor. Another user who replaces a
-directory with a link therefore redirects nothing.
+component must belong to root, as must the links on the way to it. Files are created and removed through its
+descriptor. Another user who replaces a directory with a link therefore redirects nothing.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 _MODE = 0o644
 _DIRECTORY_MODE = 0o755
 _MOST_NAMES = 100
+_MOST_LINKS = 40
 _MAX_SLUG = 40
 _LIMIT = 1 << 20
 #: The names of the files that are written: the name of the CA, 16 digits of the fingerprint, and a number.
-NAME = re.compile(r"certhook-(?:[a-z0-9]+-)*[0-9a-f]{16}(?:-\d+)?\.[a-z]+")
+NAME = re.compile(r"certhook-(?:[a-z0-9]+-)*([0-9a-f]{16})(?:-\d+)?\.[a-z]+")
 
 _COMMON = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _COMMON
@@ -84,11 +85,13 @@ def installed(system: System) -> list[Installed]:
     try:
         with opened(system.directory) as directory:
             for name in sorted(os.listdir(directory)):
-                if NAME.fullmatch(name):
+                matched = NAME.fullmatch(name)
+                if matched:
                     with contextlib.suppress(OSError):
                         data = _read(directory, name)
                         candidates = [Candidate(Anchor(entry.certificate)) for entry in pem.parse(data)[0]]
-                        if len(candidates) == 1 and candidates[0].pem == data:
+                        is_unchanged = len(candidates) == 1 and candidates[0].pem == data
+                        if is_unchanged and candidates[0].anchor.sha256.startswith(matched[1]):
                             found.append(Installed(name, candidates[0]))
     except FileNotFoundError:
         pass
@@ -154,7 +157,10 @@ def remove(system: System, program: str, files: Sequence[Installed]) -> None:
     with opened(system.directory) as directory, commands.uninterruptible():
         for file in files:
             if _read(directory, file.name) != file.candidate.pem:
-                raise CommandError(f"{system.directory}/{file.name} was changed meanwhile, and was not removed")
+                raise CommandError(
+                    f"nothing was changed: {system.directory}/{file.name} was changed meanwhile, and was not removed"
+                )
+        for file in files:
             os.unlink(file.name, dir_fd=directory)
         try:
             commands.run(program, system.refresh[1:])
@@ -171,11 +177,11 @@ def opened(path: str, create: bool = False) -> Iterator[int]:
     :raises FileNotFoundError: if it does not exist
     :raises CommandError: if another user can replace it
     """
-    resolved = os.path.realpath(path)
+    resolved = _without_links(path)
     descriptor = os.open("/", _DIRECTORY)
     current = ""
     try:
-        _check("/", descriptor, is_parent=True)
+        _check("/", os.fstat(descriptor), is_parent=True)
         for name in resolved.strip("/").split("/"):
             current = f"{current}/{name}"
             try:
@@ -188,7 +194,7 @@ def opened(path: str, create: bool = False) -> Iterator[int]:
                 os.fchmod(inner, _DIRECTORY_MODE)
             os.close(descriptor)
             descriptor = inner
-            _check(current, descriptor, is_parent=current != resolved)
+            _check(current, os.fstat(descriptor), is_parent=current != resolved)
         yield descriptor
     except NotADirectoryError:
         raise CommandError(f"nothing was changed: {current} is not a directory") from None
@@ -196,13 +202,41 @@ def opened(path: str, create: bool = False) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _check(path: str, descriptor: int, is_parent: bool) -> None:
+def _without_links(path: str) -> str:
+    """Return *path* without symbolic links.
+
+    :raises CommandError: if another user can replace one of them
+    """
+    resolved, names, left = "", path.split("/"), _MOST_LINKS
+    while names:
+        name = names.pop(0)
+        if name in ("", os.curdir, os.pardir):
+            resolved = os.path.dirname(resolved).rstrip("/") if name == os.pardir else resolved
+            continue
+        inner = f"{resolved}/{name}"
+        try:
+            status = os.lstat(inner)
+        except (FileNotFoundError, NotADirectoryError):
+            return "/".join([inner, *names])
+        if not stat.S_ISLNK(status.st_mode):
+            _check(inner, status, is_parent=True)
+            resolved = inner
+            continue
+        left -= 1
+        if status.st_uid != 0 or not left:
+            raise CommandError(f"nothing was changed: users other than root can modify the link {inner}")
+        target = os.readlink(inner)
+        names = [*target.split("/"), *names]
+        resolved = "" if target.startswith("/") else resolved
+    return resolved
+
+
+def _check(path: str, status: os.stat_result, is_parent: bool) -> None:
     """Refuse a directory that a user other than root can modify.
 
     A group may have write access: Debian's group staff administers /usr/local. In a parent with the sticky bit,
     other users cannot replace a directory of root.
     """
-    status = os.fstat(descriptor)
     is_shared = status.st_mode & stat.S_IWOTH and not (is_parent and status.st_mode & stat.S_ISVTX)
     if status.st_uid != 0 or is_shared:
         raise CommandError(f"nothing was changed: users other than root can modify the directory {path}")

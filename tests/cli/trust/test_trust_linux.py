@@ -8,6 +8,7 @@ import os
 import shutil
 
 import pytest
+from linux_machine import Pem
 from namespace import Link, executable
 from trust_machine import ALPINE, ANCHORS, ARCH, DEBIAN, DEBIAN_DIRECTORY, FEDORA, FILE, SUSE
 
@@ -239,6 +240,50 @@ report(names("{DEBIAN_DIRECTORY}") == [name])
     assert "certhook installed no root certificate that matches" in removal[2]
 
 
+def test_a_root_with_the_name_of_another_ones_file_is_not_removed(machine) -> None:
+    removal, left = machine.run(
+        DEBIAN,
+        f"""
+trust("--yes", "{FILE}")
+(name,) = names("{DEBIAN_DIRECTORY}")
+os.rename("{DEBIAN_DIRECTORY}/" + name, "{DEBIAN_DIRECTORY}/certhook-0123456789abcdef.crt")
+report(trust("--undo", "--yes", "certhook-0123456789abcdef.crt"))
+report(names("{DEBIAN_DIRECTORY}"))
+""",
+    )
+    assert removal[0] == 1 and left == ["certhook-0123456789abcdef.crt"]
+
+
+def test_nothing_is_removed_if_one_of_several_files_is_changed_meanwhile(machine) -> None:
+    status, message, left = machine.run(
+        {**DEBIAN, "/etc/second.pem": Pem("extra")},
+        f"""
+trust("--yes", "{FILE}"); trust("--yes", "/etc/second.pem")
+present = names("{DEBIAN_DIRECTORY}")
+with open("/etc/two.pem", "w") as file:
+    file.write("".join(open("{DEBIAN_DIRECTORY}/" + name).read() for name in present))
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, "-m", "certhook", "trust", "--undo", "/etc/two.pem"])
+output = b""
+while b"[y/N]" not in output:
+    output += os.read(terminal, 4096)
+open("{DEBIAN_DIRECTORY}/" + present[-1], "w").write("mine")
+os.write(terminal, b"y\\n")
+try:
+    while True:
+        output += os.read(terminal, 4096)
+except OSError:
+    pass
+report(os.waitpid(child, 0)[1] >> 8)
+report(" ".join(output.decode().split()))
+report((present, names("{DEBIAN_DIRECTORY}")))
+""",
+    )
+    assert status == 1 and "was changed meanwhile, and was not removed" in message
+    assert len(left[0]) == 2 and left[1] == left[0]
+
+
 def test_a_file_that_is_changed_after_the_confirmation_was_requested_is_not_removed(machine) -> None:
     status, message, content = machine.run(
         DEBIAN,
@@ -296,6 +341,14 @@ HOSTILE = {
     "it is a link of another user": (
         f'os.rename("{DEBIAN_DIRECTORY}", "/usr/local/moved"); os.chown("/usr/local/moved", 1234, 0); '
         f'os.symlink("/usr/local/moved", "{DEBIAN_DIRECTORY}")'
+    ),
+    "it is a link to a directory of root, in a directory of another user": (
+        f'os.rename("{DEBIAN_DIRECTORY}", "/usr/local/moved"); os.symlink("/usr/local/moved", "{DEBIAN_DIRECTORY}"); '
+        'os.chown("/usr/local/share", 1234, 0)'
+    ),
+    "another user made the link": (
+        f'os.rename("{DEBIAN_DIRECTORY}", "/usr/local/moved"); os.symlink("/usr/local/moved", "{DEBIAN_DIRECTORY}"); '
+        f'os.lchown("{DEBIAN_DIRECTORY}", 1234, 0)'
     ),
     "it is a file": f'os.rmdir("{DEBIAN_DIRECTORY}"); open("{DEBIAN_DIRECTORY}", "w")',
     "another user can modify the command": f'os.chmod("{UPDATE}", 0o777)',
@@ -385,6 +438,24 @@ report(os.path.exists("/etc/refreshed"))
 """,
     )
     assert (status, left, refreshed) == (130, [], True)
+
+
+def test_an_ignored_signal_does_not_interrupt_the_installation(machine) -> None:
+    slow = "#!/bin/sh\ntouch /etc/started\nsleep 2\nexit 1\n"
+    status, message = machine.run(
+        {**DEBIAN, UPDATE: executable(slow)},
+        f"""
+child = subprocess.Popen(["nohup", sys.executable, "-m", "certhook", "trust", "--yes", "{FILE}"],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+while not os.path.exists("/etc/started"):
+    time.sleep(0.02)
+child.send_signal(signal.SIGHUP)
+message = child.stderr.read().decode()
+report(child.wait(30))
+report(message)
+""",
+    )
+    assert status == 1 and "failed with exit status 1" in message
 
 
 def test_a_distrusted_root_and_a_missing_command_are_reported(machine) -> None:
