@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from types import SimpleNamespace
 
 import namespace
 import pytest
@@ -136,3 +137,9 @@ def test_a_server_refuses_starttls(scheme: str, replies: bytes, phrases: tuple[s
 
 def test_every_cause_is_shown() -> None:
     assert scenarios.identifiers == {cause.id for cause in connection.CAUSES}
+
+
+def test_the_address_of_a_proxy_is_quoted_in_commands() -> None:
+    case = SimpleNamespace(proxy="https://a;id:1", facts={"proxy": "a;id:1"})
+    assert connection._proxy_login(case)["url"] == "'https://NAME:PASSWORD@a;id:1'"
+    assert connection._tls_proxy(case)["tls_proxy"] == "'a;id:1'"

@@ -307,13 +307,11 @@ def test_a_name_in_a_command_is_quoted(
     assert f"certhook check {shlex.quote(f'@{name}')}' checks" in error
 
 
-def test_a_name_from_a_list_is_quoted_in_a_command(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(lab.directory)
-    name = "a;touch$IFS;seen"
-    Path(name).touch()
-    lab.trust()
-    check, _ = lab.check(name)
-    assert check["cause"]["advice"][0].endswith(f"python -m certhook inspect '{name}'")
+def test_a_list_cannot_add_a_command_to_the_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "list"
+    path.write_text("a;touch$IFS;seen\n")
+    assert main(["check", f"@{path}"]) == 2
+    assert f"{path}, line 1: 'a;touch$IFS;seen' is not a host" in capsys.readouterr().err
 
 
 def test_a_directory_is_not_checked_as_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,9 @@ _PROTOCOLS_BY_PORT = dict(SCHEMES.values())
 _PROTOCOLS_BY_PORT[587] = _PROTOCOLS_BY_PORT[25]
 # A scheme with an incomplete "://", as in https:/example.org. In imap:993, imap is a host.
 _INCOMPLETE_SCHEME = re.compile(rf"(http|{'|'.join(SCHEMES)})((?::/|//|:(?![\d/]|$))/*)(.*)", re.IGNORECASE)
+# No name or address contains these ASCII characters. A shell interprets most of them, and the advice contains commands
+# with the host, which may come from a list of another user. Other characters are converted to ASCII (IDNA).
+_REFUSED_CHARACTER = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._:%-])")
 
 
 class Target(NamedTuple):
@@ -151,12 +154,12 @@ def _validate_host(host: str) -> str:
     :raises OSError: if it contains a colon and is not an IPv6 address
     """
     host = host.rstrip(".")
-    if not host or not host.isprintable() or " " in host:
+    if not host or not host.isprintable() or _REFUSED_CHARACTER.search(host):
         raise ValueError
     if ":" in host:
         socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
-    else:
-        host.encode("idna")
+    elif "%" in host or _REFUSED_CHARACTER.search(host.encode("idna").decode()):
+        raise ValueError
     return host
 
 

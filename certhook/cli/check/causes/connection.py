@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.target import proxy_address
@@ -22,13 +25,14 @@ def _alternative(case: Case) -> Facts:
 def _tls_proxy(case: Case) -> Facts:
     """Return the address of a proxy that requires TLS."""
     proxy = case.proxy or ""
-    return {"tls_proxy": proxy_address(proxy) if proxy.lower().startswith("https://") else ""}
+    return {"tls_proxy": shlex.quote(proxy_address(proxy)) if proxy.lower().startswith("https://") else ""}
 
 
 def _proxy_login(case: Case) -> Facts:
     has_credentials = "@" in (case.proxy or "")
+    url = f"http{'s' if _tls_proxy(case)['tls_proxy'] else ''}://NAME:PASSWORD@{case.facts['proxy']}"
     return {
-        "scheme": "https" if _tls_proxy(case)["tls_proxy"] else "http",
+        "url": url if os.name == "nt" else shlex.quote(url),
         "finding": f"{'rejected the' if has_credentials else 'requires a'} user name and password",
     }
 
@@ -94,8 +98,7 @@ CAUSES = (
         "The proxy {proxy} {finding}.",
         (
             "Set HTTPS_PROXY with your user name and password. Replace each character other than letters and digits by "
-            "% and its hexadecimal code, for example @ by %40:\n"
-            + set_command("HTTPS_PROXY={scheme}://NAME:PASSWORD@{proxy}"),
+            "% and its hexadecimal code, for example @ by %40:\n" + set_command("HTTPS_PROXY={url}"),
         ),
         steps=("proxy",),
         codes=(407,),
