@@ -180,6 +180,7 @@ def pkcs12_certificates(data: bytes) -> list[bytes]:
             bag = Element(data, at, len(data))
             value = Element(data, bag.start, bag.end)
             found.append(data[value.start : value.end])
+            at = value.end  # Bags inside each other would need quadratic memory.
         except ValueError:
             pass
         at = data.find(_X509_BAG, at)

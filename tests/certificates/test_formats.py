@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pki import issue
 
-from certhook._certificates import formats, pem
+from certhook._certificates import container, formats, pem
 
 posix = pytest.mark.skipif(os.name == "nt", reason="uses a POSIX shell and its programs")
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="uses the command openssl")
@@ -278,6 +278,13 @@ HOSTILE = {
     "line feeds": b"\n",
     "carriage returns": b"\r",
 }
+
+
+def test_bags_inside_each_other_need_no_more_memory_than_the_file() -> None:
+    bag = bytes.fromhex("060a2a864886f70d01091601a0830300000483020000")
+    data = bag * 20_000
+    assert len(container.pkcs12_certificates(data)) > 1
+    assert sum(map(len, container.pkcs12_certificates(data))) <= len(data)
 
 
 @pytest.mark.parametrize("pattern", HOSTILE)
