@@ -86,7 +86,10 @@ def _tunnel(port: int, requests: list[str], raw: socket.socket) -> None:
     """Act as an HTTP proxy that requires "name:secret" and connects every client to *port*."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += raw.recv(1)
+        data = raw.recv(1)
+        if not data:  # The client has disconnected.
+            return
+        head += data
     requests.append(head.decode())
     if b"Proxy-Authorization: Basic bmFtZTpzZWNyZXQ=" not in head:
         raw.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")

@@ -362,7 +362,10 @@ def tunnel(listener: socket.socket, port: int) -> None:
     with client, socket.create_connection(("127.0.0.1", port)) as server:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += client.recv(1)
+            data = client.recv(1)
+            if not data:
+                return
+            head += data
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         back = threading.Thread(target=copy, args=(server, client), daemon=True)
         back.start()
