@@ -1,6 +1,6 @@
 """Branch coverage in the interpreters that tests start.
 
-The ``py`` environment of tox runs pytest under ``coverage run`` with ``patch = subprocess``,
+The environment ``coverage`` of tox runs pytest under ``coverage run`` with ``patch = subprocess``,
 which sets ``COVERAGE_PROCESS_CONFIG`` for child processes. Tests start most interpreters with a
 clean environment, in virtual environments of their own. Both lose the setting, so
 :func:`variables` passes it on and :func:`prepare` makes coverage importable.
