@@ -426,6 +426,8 @@ def test_an_interruption_removes_the_copy(signal: str, machine) -> None:
     status, left, refreshed = machine.run(
         {**DEBIAN, UPDATE: executable(slow)},
         f"""
+# It may be ignored, as under nohup.
+signal.signal(signal.{signal}, signal.SIG_DFL)
 child = subprocess.Popen([sys.executable, "-m", "certhook", "trust", "--yes", "{FILE}"],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 while not os.path.exists("/etc/started"):
