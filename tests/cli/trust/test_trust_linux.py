@@ -16,10 +16,7 @@ UNCHANGED = 3
 UPDATE = "/usr/sbin/update-ca-certificates"
 MACHINES = {"Debian": DEBIAN, "Alpine": ALPINE, "Fedora": FEDORA, "Arch": ARCH, "SUSE": SUSE}
 # The text of one root in the output of the command.
-NAME_AND_FINGERPRINT = (
-    "\n  certhook tests stranger (",
-    ")\n    valid from 2000-01-01 to 3000-01-01\n    SHA-256 ",
-)
+NAME_AND_FINGERPRINT = ("\n  certhook tests stranger (", ")\n    valid from 2000-01-01 to ", "-01-01\n    SHA-256 ")
 
 
 @pytest.fixture(autouse=True)
