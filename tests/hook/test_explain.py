@@ -14,6 +14,7 @@ from typing import Any, Iterator
 
 import der
 import pki
+import proxy_servers
 import pytest
 import support
 from cryptography import x509
@@ -359,7 +360,7 @@ def test_the_traceback_of_a_client_contains_the_note_once(notes, installed, name
 def tunnel(listener: socket.socket, port: int) -> None:
     """Act as a proxy that connects one client to *port* after a request, and ignores the request."""
     client, _ = listener.accept()
-    with client, socket.create_connection(("127.0.0.1", port)) as server:
+    with client:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             data = client.recv(1)
@@ -367,21 +368,7 @@ def tunnel(listener: socket.socket, port: int) -> None:
                 return
             head += data
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        back = threading.Thread(target=copy, args=(server, client), daemon=True)
-        back.start()
-        copy(client, server)
-        back.join(20)
-
-
-def copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            data = source.recv(65536)
-            if not data:
-                break
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+        proxy_servers.connect_to(port, client)
 
 
 THROUGH_PROXY = {
