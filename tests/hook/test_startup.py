@@ -246,10 +246,11 @@ def test_startup_costs_few_instructions(installed_unmeasured, with_empty_pth, in
 def test_startup_costs_at_most_five_percent_more_instructions(
     installed_unmeasured, plain, with_empty_pth, instructions
 ) -> None:
-    stock = instructions(plain)
-    if instructions(with_empty_pth) / stock > 1.02:  # 3.9 and 3.13
-        pytest.skip("this Python's processing of any .pth file alone costs more than two percent")
-    assert 1 < instructions(installed_unmeasured) / stock <= 1.05
+    if sys.version_info[:2] == (3, 9):
+        pytest.skip("any .pth file alone costs 2.5 percent")
+    if "encodings.utf_8_sig" in modules_at_startup(with_empty_pth) - modules_at_startup(plain):
+        pytest.skip("this Python imports a codec for any .pth file, which alone costs most of five percent")
+    assert 1 < instructions(installed_unmeasured) / instructions(plain) <= 1.05
 
 
 def test_the_code_that_runs_at_every_startup_is_short(installed) -> None:
