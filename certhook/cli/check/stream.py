@@ -58,13 +58,11 @@ class Stream:
         return data
 
     def read_line(self) -> str:
-        """Read exactly one line.
+        """Read exactly one line, or the start of a longer one.
 
         :raises OSError: if the connection ends, or the peer has sent too much
         """
         line = bytearray()
-        while not line.endswith(b"\n"):
+        while not line.endswith(b"\n") and len(line) < _MAX_LINE:
             line += self.read(1)
-            if len(line) > _MAX_LINE:
-                raise OSError("a line of the reply is too long")
         return line.decode("latin-1").rstrip("\r\n")
