@@ -6,14 +6,12 @@ Each connects every client to one port, and records the requested hosts.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import socketserver
 import ssl
 import threading
 from typing import Any, Callable, Iterator
-
-from certhook.cli.check.failure import Deadline
-from certhook.cli.check.relay import relay
 
 #: Handles one connection.
 Handler = Callable[[socket.socket], None]
@@ -56,10 +54,30 @@ def inside_tls(context: ssl.SSLContext, handler: Handler) -> Handler:
         secured = context.wrap_socket(raw, server_side=True)
         local, remote = socket.socketpair()
         with local:
-            threading.Thread(target=relay, args=(secured, remote, Deadline(60)), daemon=True).start()
+            threading.Thread(target=relay, args=(secured, remote), daemon=True).start()
             handler(local)
 
     return handle
+
+
+def relay(secured: ssl.SSLSocket, plain: socket.socket) -> None:
+    """Copy data in both directions until one side ends or is silent for a minute, then close both sockets."""
+    with contextlib.suppress(OSError), secured, plain:
+        while True:
+            ready = [secured] if secured.pending() else select.select([secured, plain], [], [], 60)[0]
+            if not ready:
+                return
+            for source in ready:
+                target = plain if source is secured else secured
+                try:
+                    source.settimeout(0)  # The received data may contain only a TLS message, such as a session ticket.
+                    data = source.recv(65536)
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    continue
+                if not data:
+                    return
+                target.settimeout(60)
+                target.sendall(data)
 
 
 def _read(raw: socket.socket, size: int) -> bytes:

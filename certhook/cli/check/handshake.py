@@ -11,11 +11,13 @@ import socket
 import ssl
 from typing import Any, Iterator, NamedTuple
 
+from certhook.cli.check import tls
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.plaintext import REPLY_TIMEOUT, open_connection, start_tls
 from certhook.cli.check.proxies import Proxy
 from certhook.cli.check.recorder import Recorder, record
 from certhook.cli.check.target import Target
+from certhook.cli.check.tls import TlsConnection
 
 # For each protocol, a request that a server answers before any login. In TLS 1.3, only this answer shows whether the
 # server requires a client certificate. The other protocols have no such request.
@@ -55,7 +57,7 @@ def connect(
     recorder = record(context)
     try:
         with _connection(target, context, deadline, proxy) as secured:
-            peer = Peer(*_sent_chain(secured, recorder), secured.version() or "")
+            peer = Peer(*_sent_chain(secured.tls, recorder), secured.tls.version() or "")
             text = _REQUESTS.get(target.protocol, "").format(host=target.ascii_host)
             timeout = REPLY_TIMEOUT if text else _ALERT_TIMEOUT
             answered = not request or _is_answered(secured, text, deadline, timeout) or not text
@@ -77,18 +79,15 @@ def connect(
 @contextlib.contextmanager
 def _connection(
     target: Target, context: ssl.SSLContext, deadline: Deadline, proxy: Proxy | None
-) -> Iterator[ssl.SSLSocket]:
-    with open_connection(target, deadline, proxy) as raw:
+) -> Iterator[TlsConnection]:
+    with contextlib.closing(open_connection(target, deadline, proxy)) as raw:
         if target.starttls:
             start_tls(target.protocol, raw, deadline)
         try:
-            raw.settimeout(deadline.left())
-            # If this fails, it closes raw.
-            secured = context.wrap_socket(raw, server_hostname=target.host)
+            secured = tls.start_tls(raw, context, target.host, deadline)
         except (OSError, ValueError) as error:
             raise _tls_failure(error) from error
-        with secured:
-            yield secured
+        yield secured
 
 
 def _tls_failure(error: Exception) -> Failure:
@@ -104,7 +103,7 @@ def _tls_failure(error: Exception) -> Failure:
     return Failure("tls", str(error), reason=reason)
 
 
-def _sent_chain(secured: ssl.SSLSocket, recorder: Recorder) -> tuple[list[bytes], bool]:
+def _sent_chain(secured: ssl.SSLObject, recorder: Recorder) -> tuple[list[bytes], bool]:
     """Return the certificates that the server sent, and whether these are all of them."""
     inner: Any = secured._sslobj  # type: ignore[attr-defined]
     if hasattr(secured, "get_unverified_chain"):  # Python 3.13
@@ -120,7 +119,7 @@ def _sent_chain(secured: ssl.SSLSocket, recorder: Recorder) -> tuple[list[bytes]
     return ([leaf] if leaf else []), False
 
 
-def _is_answered(secured: ssl.SSLSocket, request: str, deadline: Deadline, timeout: float) -> bool:
+def _is_answered(secured: TlsConnection, request: str, deadline: Deadline, timeout: float) -> bool:
     """Send *request* unless it is empty, and wait for a reply.
 
     :param timeout: in seconds

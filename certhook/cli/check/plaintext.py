@@ -7,11 +7,12 @@ limited.
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 
 from certhook.cli.check import tcp
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.proxies import Proxy
-from certhook.cli.check.stream import Stream
+from certhook.cli.check.stream import Stream, Transport
 from certhook.cli.check.target import Target
 from certhook.cli.check.tunnel import open_through
 
@@ -21,7 +22,7 @@ _MAX_REPLY = 4096
 REPLY_TIMEOUT = 3.0
 
 
-def open_connection(target: Target, deadline: Deadline, proxy: Proxy | None) -> socket.socket:
+def open_connection(target: Target, deadline: Deadline, proxy: Proxy | None) -> Transport:
     """Connect to *target*, through *proxy* if it is given.
 
     :raises Failure: in one of the steps "name", "connect" and "proxy"
@@ -61,7 +62,7 @@ def _start_postgres(stream: Stream) -> None:
 _STARTTLS = {"smtp": _start_smtp, "imap": _start_imap, "postgres": _start_postgres}
 
 
-def start_tls(protocol: str, raw: socket.socket, deadline: Deadline) -> None:
+def start_tls(protocol: str, raw: Transport, deadline: Deadline) -> None:
     """Exchange the messages of *protocol* that precede the TLS handshake (STARTTLS).
 
     :raises Failure: in the step "starttls"
@@ -78,7 +79,7 @@ def plaintext_reply(target: Target, deadline: Deadline, proxy: Proxy | None = No
     """Return the server's reply to a plain HTTP request, or its greeting; empty if it sends none."""
     reply = b""
     try:
-        with open_connection(target, deadline, proxy) as raw:
+        with closing(open_connection(target, deadline, proxy)) as raw:
             deadline = Deadline(min(deadline.left(), REPLY_TIMEOUT))
             raw.settimeout(deadline.left())
             raw.sendall(b"GET / HTTP/1.0\r\n\r\n")

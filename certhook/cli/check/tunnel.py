@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 from contextlib import closing
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -12,9 +11,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from certhook.cli.check import contexts, socks, tcp
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.proxies import Proxy
-from certhook.cli.check.relay import open_relay
-from certhook.cli.check.stream import Stream
+from certhook.cli.check.stream import Stream, Transport
 from certhook.cli.check.target import Target
+from certhook.cli.check.tls import start_tls
 
 _PORTS = {"http": 80, "https": 443, **dict.fromkeys(socks.SCHEMES, 1080)}
 # The time for the reply of a proxy to a request without TLS, in seconds.
@@ -28,13 +27,13 @@ class _Address(NamedTuple):
     login: tuple[str, str] | None
 
 
-def open_through(proxy: Proxy, target: Target, deadline: Deadline) -> socket.socket:
+def open_through(proxy: Proxy, target: Target, deadline: Deadline) -> Transport:
     """Connect to *target* through *proxy*.
 
     :raises Failure: in the step "proxy", or "name" if the proxy does not resolve the name of *target*
     """
     address = _parse(proxy)
-    raw = _connect(address, deadline)
+    raw: Transport = _connect(address, deadline)
     try:
         if address.scheme == "https":
             raw = _start_tls(raw, proxy, address, target, deadline)
@@ -67,7 +66,7 @@ def _parse(proxy: Proxy) -> _Address:
     return _Address(scheme, host, port or _PORTS[scheme], login)
 
 
-def _connect(address: _Address, deadline: Deadline) -> socket.socket:
+def _connect(address: _Address, deadline: Deadline) -> Transport:
     try:
         return tcp.connect(address.host, address.port, deadline)
     except Failure as failure:
@@ -75,12 +74,11 @@ def _connect(address: _Address, deadline: Deadline) -> socket.socket:
         raise Failure("proxy", failure.text, reason=reasons[failure.step]) from failure
 
 
-def _start_tls(
-    raw: socket.socket, proxy: Proxy, address: _Address, target: Target, deadline: Deadline
-) -> socket.socket:
+def _start_tls(raw: Transport, proxy: Proxy, address: _Address, target: Target, deadline: Deadline) -> Transport:
     try:
         # A proxy without TLS may wait for more data instead of replying.
-        return open_relay(raw, address.host, Deadline(deadline.left() * 2 / 3), deadline, proxy.context)
+        context = proxy.context or contexts.default_context()
+        return start_tls(raw, context, address.host, Deadline(deadline.left() * 2 / 3))
     except (OSError, ValueError) as error:  # ValueError: the host is not a valid server name.
         raw.close()
         text = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
@@ -106,9 +104,8 @@ def _accepts_tls(address: _Address, deadline: Deadline) -> bool:
     """Return whether the proxy, which closed a connection without TLS, accepts one with TLS. This sends no data."""
     try:
         deadline = Deadline(min(deadline.left(), _REPLY_TIMEOUT))
-        with closing(tcp.connect(address.host, address.port, deadline)) as raw:
-            raw.settimeout(deadline.left())
-            contexts.permissive_context().wrap_socket(raw, server_hostname=address.host).close()
+        raw = tcp.connect(address.host, address.port, deadline)
+        start_tls(raw, contexts.permissive_context(), address.host, deadline).close()
     except (OSError, ValueError, Failure):
         return False
     return True
