@@ -13,7 +13,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import support
@@ -24,33 +24,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
 
 #: A user who does not exist.
 OTHER_USER = 54321
-
-
-class Environment(NamedTuple):
-    """A copy of an environment with certhook."""
-
-    python: Path
-    site_packages: Path
-
-    @property
-    def package(self) -> Path:
-        return self.site_packages / "certhook"
-
-    @property
-    def record(self) -> Path:
-        (found,) = self.site_packages.glob("certhook-*.dist-info/RECORD")
-        return found
-
-    def compiled(self, name: str) -> Path:
-        return self.package / "__pycache__" / f"{name}.{sys.implementation.cache_tag}.pyc"
-
-
-def copy(installed: Path, directory: Path) -> Environment:
-    """Copy the environment of the interpreter *installed* to *directory*."""
-    home = installed.parent.parent
-    relative = support.purelib(installed).relative_to(home)
-    shutil.copytree(home, directory, symlinks=True)
-    return Environment(directory / installed.relative_to(home), directory / relative)
 
 
 def audit(python: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -136,12 +109,12 @@ def test_invalid_arguments_are_refused(installed_unmeasured) -> None:
 
 
 @pytest.fixture(scope="module")
-def modified(installed_unmeasured: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return copy(installed_unmeasured, tmp_path_factory.mktemp("audit") / "modified")
+def modified(installed_unmeasured: Path, tmp_path_factory: pytest.TempPathFactory) -> support.Environment:
+    return support.copy_environment(installed_unmeasured, tmp_path_factory.mktemp("audit") / "modified")
 
 
 @pytest.fixture(scope="module")
-def found(modified: Environment) -> dict[str, Any]:
+def found(modified: support.Environment) -> dict[str, Any]:
     package, site_packages = modified.package, modified.site_packages
     with open(package / "_native_chain.py", "a") as file:
         file.write("# a change\n")
@@ -237,12 +210,12 @@ def test_problems_precede_everything_else(modified, found) -> None:
 
 
 @pytest.fixture(scope="module")
-def hostile(installed_unmeasured: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return copy(installed_unmeasured, tmp_path_factory.mktemp("audit") / "hostile")
+def hostile(installed_unmeasured: Path, tmp_path_factory: pytest.TempPathFactory) -> support.Environment:
+    return support.copy_environment(installed_unmeasured, tmp_path_factory.mktemp("audit") / "hostile")
 
 
 @pytest.fixture(scope="module")
-def hostile_found(hostile: Environment) -> dict[str, Any]:
+def hostile_found(hostile: support.Environment) -> dict[str, Any]:
     record = hostile.record
     content = record.read_bytes()
     (hostile.package / "py.typed").unlink()
@@ -312,7 +285,7 @@ def test_a_huge_record_is_not_parsed(content, text, hostile) -> None:
 
 
 def test_an_editable_installation_cannot_be_verified(plain, tmp_path, installed_unmeasured) -> None:
-    environment = copy(plain, tmp_path / "editable")
+    environment = support.copy_environment(plain, tmp_path / "editable")
     source = tmp_path / "source"
     shutil.copytree(support.purelib(installed_unmeasured), source)
     metadata = environment.site_packages / "certhook-0.1.0.dist-info"
