@@ -17,7 +17,7 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 import measuring
 import trustme
@@ -82,6 +82,36 @@ def byte_compile(python: Path, *options: str) -> None:
 def purelib(python: Path) -> Path:
     """Return the site-packages directory of *python*."""
     return Path(run(python, "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip())
+
+
+class Environment(NamedTuple):
+    """A copy of an environment: its interpreter and its site-packages directory."""
+
+    python: Path
+    site_packages: Path
+
+    @property
+    def package(self) -> Path:
+        """The directory of certhook."""
+        return self.site_packages / "certhook"
+
+    @property
+    def record(self) -> Path:
+        """The RECORD of certhook."""
+        (found,) = self.site_packages.glob("certhook-*.dist-info/RECORD")
+        return found
+
+    def compiled(self, name: str) -> Path:
+        """Return the path of the compiled form of the module *name* of certhook."""
+        return self.package / "__pycache__" / f"{name}.{sys.implementation.cache_tag}.pyc"
+
+
+def copy_environment(python: Path, directory: Path) -> Environment:
+    """Copy the environment of the interpreter *python* to *directory*."""
+    home = python.parent.parent
+    relative = purelib(python).relative_to(home)
+    shutil.copytree(home, directory, symlinks=True)
+    return Environment(directory / python.relative_to(home), directory / relative)
 
 
 def clean_env(**variables: str) -> dict[str, str]:

@@ -92,6 +92,7 @@ def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments
     """
     # Imported here, so that an interrupt during the imports causes no traceback.
     from certhook.cli import (
+        audit,
         check,
         compile,
         completion,
@@ -115,7 +116,9 @@ def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments
     )
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs = parser.add_subparsers(prog=program, metavar="VERB", help=argparse.SUPPRESS)
-    for verb in (status, check, inspect, trust, list, run, enable, export, env, diff, compile, freezer, completion):
+    for verb in (
+        *(status, check, inspect, trust, list, run, enable, export, env, diff, compile, audit, freezer, completion),
+    ):
         verb.add_parser(verbs)
     status.add_arguments(parser)
     parser.set_defaults(command_line=(parser, verbs))

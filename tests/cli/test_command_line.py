@@ -27,6 +27,7 @@ VERBS = (
     "env",
     "diff",
     "compile",
+    "audit",
     "freezer",
 )
 #: Verbs that the list in the help omits.
@@ -50,7 +51,7 @@ def test_help_groups_the_verbs_by_their_users(certhook) -> None:
     listed = [start for start in starts if start in VERBS or start.startswith("For ")]
     assert listed == [
         *("For everyone:", "status", "check", "inspect", "trust", "list"),
-        *("For administrators:", "run", "enable", "disable", "export", "env", "diff", "compile"),
+        *("For administrators:", "run", "enable", "disable", "export", "env", "diff", "compile", "audit"),
         *("For authors of applications:", "freezer"),
     ]
     assert "freeze-bundle" not in shown

@@ -17,7 +17,7 @@ import support
 SHELLS = ("bash", "zsh", "fish")
 VERBS = {
     *("status", "check", "inspect", "trust", "list"),
-    *("run", "enable", "disable", "export", "env", "diff", "compile", "freezer"),
+    *("run", "enable", "disable", "export", "env", "diff", "compile", "audit", "freezer"),
 }
 
 #: A command line, results that it has among others, and words that no result may be.

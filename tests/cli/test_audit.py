@@ -1,0 +1,392 @@
+"""``certhook audit``: real installations that were modified in every way."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import marshal
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import support
+
+from certhook.cli.audit.access import Access
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
+
+#: A user who does not exist.
+OTHER_USER = 54321
+
+
+def audit(python: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the verb in an isolated interpreter, or with *variables* that affect Python in one that is not."""
+    flags = () if any(name.startswith("PYTHON") for name in variables) else ("-I",)
+    return support.run_command(python, *flags, "-m", "certhook", "audit", *options, env=support.clean_env(**variables))
+
+
+def examine(python: Path, **variables: str) -> dict[str, Any]:
+    done = audit(python, "--json", **variables)
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["verified"]) == ((1, False) if found["problems"] else (0, True))
+    return found
+
+
+def problem_of(found: dict[str, Any], path: object, text: str = "") -> dict[str, Any] | None:
+    """Return the problem about *path* that contains *text*, None if there is none."""
+    for problem in found["problems"]:
+        if str(path) in problem["paths"] and text in problem["problem"]:
+            assert problem["remedy"]
+            return problem
+    return None
+
+
+# An unmodified installation.
+
+
+@pytest.fixture(scope="module")
+def clean(installed_unmeasured: Path) -> dict[str, Any]:
+    return examine(installed_unmeasured)
+
+
+def test_an_unmodified_installation_is_verified(clean) -> None:
+    assert clean["problems"] == []
+    certhook, certifi = clean["distributions"][:2]
+    assert (certhook["name"], certhook["kind"], certifi["name"], certifi["kind"]) == (
+        "certhook",
+        "wheel",
+        "certifi",
+        "wheel",
+    )
+    assert certhook["verified_files"] > 200
+    assert certifi["finder"].endswith("PathFinder")
+
+
+def test_the_report_contains_the_start_up_line_and_the_limit(installed_unmeasured) -> None:
+    done = audit(installed_unmeasured)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("VERIFIED: ")
+    assert "    import certhook; certhook.start()\n" in done.stdout
+    assert support.shows(done.stdout, "a modified certhook can print anything")
+
+
+def test_the_start_up_file_and_the_modules_have_their_sha256(clean, installed_unmeasured) -> None:
+    site_packages = support.purelib(installed_unmeasured)
+    (start,) = clean["start_files"]
+    assert start["path"] == str(site_packages / "certhook.pth")
+    assert start["sha256"] == hashlib.sha256((site_packages / "certhook.pth").read_bytes()).hexdigest()
+    for modules in clean["modules"].values():
+        for module in modules:
+            assert module["sha256"] == hashlib.sha256(Path(module["path"]).read_bytes()).hexdigest()
+
+
+def test_the_listed_modules_are_those_that_run(clean, installed_unmeasured, tmp_path) -> None:
+    """Also the documentation lists them: see tests/test_security_page.py."""
+    stages = ["", "import ssl", "import ssl; ssl.create_default_context()"]
+    env = support.clean_env(CERTHOOK_STORE_DIR=str(tmp_path / "store"))
+    for _ in range(2):  # The first process builds the store, and the second one verifies it.
+        support.run(installed_unmeasured, stages[-1], env=env)
+    listed = {"certhook._path_values"}  # only for CERTHOOK_STORE_DIR
+    for code, modules in zip(stages, clean["modules"].values()):
+        listed.update(module["module"] for module in modules)
+        shown = f"{code}\nimport sys; print(*[name for name in sys.modules if name.partition('.')[0] == 'certhook'])"
+        assert {*support.run(installed_unmeasured, shown, env=env).stdout.split()} | {"certhook._path_values"} == listed
+
+
+def test_invalid_arguments_are_refused(installed_unmeasured) -> None:
+    assert audit(installed_unmeasured, "now").returncode == 2
+
+
+# A modified installation: all modifications are examined in one run.
+
+
+@pytest.fixture(scope="module")
+def modified(installed_unmeasured: Path, tmp_path_factory: pytest.TempPathFactory) -> support.Environment:
+    return support.copy_environment(installed_unmeasured, tmp_path_factory.mktemp("audit") / "modified")
+
+
+@pytest.fixture(scope="module")
+def found(modified: support.Environment) -> dict[str, Any]:
+    package, site_packages = modified.package, modified.site_packages
+    with open(package / "_native_chain.py", "a") as file:
+        file.write("# a change\n")
+    (package / "_native_modes.py").unlink()
+    (package / "_added.py").write_text("")
+    (package / "_native.abi3.so").write_bytes(b"\x7fELF")
+    (package / "_added.pyc").write_bytes(b"")
+    (package / "_added").mkdir()
+    (package / "_added" / "__init__.py").write_text("")
+    (package / "_link").symlink_to(os.sep)
+    compiled = modified.compiled("_explain").read_bytes()
+    assert compiled[:4] == importlib.util.MAGIC_NUMBER
+    source = (package / "_explain.py").read_text().replace('"unable to', '"able to', 1) + "\nx = 1\n"
+    code = compile(source, str(package / "_explain.py"), "exec", dont_inherit=True)
+    modified.compiled("_explain").write_bytes(compiled[:16] + marshal.dumps(code))
+    modified.compiled("_peer").write_bytes(compiled[:16] + b"garbage")
+    (package / "__pycache__" / "_text.cpython-27.pyc").write_bytes(b"")
+    (site_packages / "certhook.pth").write_text("import certhook; certhook.start()\nimport os\n")
+    (site_packages / "zz.pth").write_text("import certhook; certhook.start('again')\n")
+    (site_packages / "unrelated.pth").write_text("import os\n")
+    second = site_packages / "certhook-0.0.9.dist-info"
+    second.mkdir()
+    (second / "METADATA").write_text("Name: certhook\nVersion: 0.0.9\n")
+    if os.name == "posix":
+        os.chmod(package / "_clients", 0o777)
+        os.chmod(package / "_text.py", 0o666)
+        os.chmod(site_packages / "certhook.pth", 0o646)
+    if os.name == "posix" and os.geteuid() == 0:
+        os.chown(package / "_peer.py", OTHER_USER, -1)
+    return examine(modified.python)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("certhook/_native_chain.py", "differs from the hash in RECORD"),
+        ("certhook/_native_modes.py", "is listed in RECORD, but missing"),
+        ("certhook/_added.py", "is not listed in RECORD"),
+        ("certhook/_native.abi3.so", "is not listed in RECORD"),
+        ("certhook/_added/__init__.py", "is not listed in RECORD"),
+        ("certhook/_link", "is not listed in RECORD"),
+        ("certhook/_added.pyc", "is a compiled module without a verified source"),
+        ("certhook.pth", "differs from the hash in RECORD"),
+        ("certhook.pth", "differs from the line 'import certhook; certhook.start()'"),
+        ("zz.pth", "mentions certhook, but is not its start-up file"),
+        ("certhook-0.0.9.dist-info", "describes a second installation of certhook"),
+        pytest.param("certhook/_clients", "can be modified by every user (mode 777)", marks=posix),
+        pytest.param("certhook/_text.py", "can be modified by every user (mode 666)", marks=posix),
+        pytest.param("certhook.pth", "can be modified by every user (mode 646)", marks=posix),
+    ],
+)
+def test_a_modification_is_found(name, text, modified, found) -> None:
+    assert problem_of(found, modified.site_packages / name, text), found["problems"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("_explain", "contains other code than its source"),
+        ("_peer", "contains no valid byte code"),
+        ("_native_modes", "is a compiled module without a verified source"),
+    ],
+)
+def test_a_modified_compiled_module_is_found(name, text, modified, found) -> None:
+    assert problem_of(found, modified.compiled(name), text), found["problems"]
+
+
+def test_a_file_of_another_user_is_found(root, modified, found) -> None:
+    problem = problem_of(found, modified.package / "_peer.py", f"belongs to user {OTHER_USER}")
+    assert problem is not None
+    assert "run 'certhook audit' as that user" in problem["remedy"]
+
+
+def test_other_files_are_no_problem(modified, found) -> None:
+    """The compiled module of another version, which this Python does not execute, and other .pth files."""
+    expected = {"_added", "_added.py", "_added.pyc", "__init__.py", "_clients", "_link", "_native.abi3.so"}
+    expected |= {"_native_chain.py", "_native_modes.py", "_peer.py", "_text.py", "certhook.pth", "zz.pth"}
+    expected |= {"certhook-0.0.9.dist-info", *(modified.compiled(name).name for name in ("_explain", "_peer"))}
+    expected |= {modified.compiled(name).name for name in ("_native_chain", "_native_modes")}
+    assert {os.path.basename(path) for problem in found["problems"] for path in problem["paths"]} <= expected
+    assert found["distributions"][0]["other_versions"] == 1
+    assert found["other_start_lines"] >= 1
+
+
+def test_problems_precede_everything_else(modified, found) -> None:
+    lines = audit(modified.python).stdout.splitlines()
+    assert lines[0].startswith(f"NOT VERIFIED: {len(found['problems'])} problems")
+    assert lines[3].startswith("  - ")
+    assert sum("remedy: " in line for line in lines) == len(found["problems"])
+
+
+# A hostile RECORD.
+
+
+@pytest.fixture(scope="module")
+def hostile(installed_unmeasured: Path, tmp_path_factory: pytest.TempPathFactory) -> support.Environment:
+    return support.copy_environment(installed_unmeasured, tmp_path_factory.mktemp("audit") / "hostile")
+
+
+@pytest.fixture(scope="module")
+def hostile_found(hostile: support.Environment) -> dict[str, Any]:
+    record = hostile.record
+    content = record.read_bytes()
+    (hostile.package / "py.typed").unlink()
+    os.mkfifo(hostile.package / "py.typed")
+    changed = [
+        line for line in content.splitlines() if not line.startswith((b"certhook/_text.py", b"certhook/_peer.py"))
+    ]
+    changed += [
+        b"",
+        b"certhook/_text.py,,",
+        b"certhook/_peer.py,md5=1B2M2Y8AsgTpgAmY7PhCfg,0",
+        b"certhook/\x1b[2J\x1b]0;owned\x07.py,sha256=x,1",
+        b"certhook/\xff\xfe.py,sha256=x,1",
+        b"../../../../../../../../../../../../etc/passwd,sha256=x,1",
+        b"/etc/shadow,sha256=x,1",
+        b"certhook/_files.py,sha256=x,1",
+        b"certhook/__init__.py",
+        b"certhook/nul\0.py,sha256=x,1",
+    ]
+    if sys.version_info < (3, 11):
+        changed.pop()  # The module csv rejects it, and with it the file.
+    record.write_bytes(b"\n".join(changed) + b"\n")
+    try:
+        return examine(hostile.python)
+    finally:
+        record.write_bytes(content)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("certhook/_text.py", "RECORD contains no hash for it"),
+        ("certhook/_peer.py", "RECORD contains only the hash md5 for it"),
+        ("certhook/py.typed", "cannot be verified: it is a pipe"),
+        ("certhook/\\x1b[2J\\x1b]0;owned\\x07.py", "is listed in RECORD, but missing"),
+        ("certhook/\\udcff\\udcfe.py", "is listed in RECORD, but missing"),
+        ("RECORD", "lists a path outside of the environment: '../../"),
+        ("RECORD", "lists a path outside of the environment: '/etc/shadow'"),
+        ("RECORD", "lists 'certhook/_files.py' twice with different hashes"),
+        ("RECORD", "lists 'certhook/__init__.py' twice with different hashes"),
+    ],
+)
+def test_a_hostile_record_is_reported(name, text, hostile, hostile_found) -> None:
+    path = hostile.record if name == "RECORD" else f"{hostile.site_packages}{os.sep}{name}"
+    assert problem_of(hostile_found, path, text), hostile_found["problems"]
+
+
+@posix
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"certhook/__init__.py," + b"x" * 5_000_000, "is malformed: is larger than 4 MiB"),
+        (b"certhook/__init__.py," + b"x" * 200_000, "is malformed: field larger than field limit"),
+    ],
+)
+def test_a_huge_record_is_not_parsed(content, text, hostile) -> None:
+    before = hostile.record.read_bytes()
+    hostile.record.write_bytes(content)
+    try:
+        assert problem_of(examine(hostile.python), hostile.record, text)
+    finally:
+        hostile.record.write_bytes(before)
+
+
+# Installations that cannot be verified.
+
+
+def test_an_editable_installation_cannot_be_verified(plain, tmp_path, installed_unmeasured) -> None:
+    environment = support.copy_environment(plain, tmp_path / "editable")
+    source = tmp_path / "source"
+    shutil.copytree(support.purelib(installed_unmeasured), source)
+    metadata = environment.site_packages / "certhook-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: certhook\nVersion: 0.1.0\n")
+    (metadata / "direct_url.json").write_text('{"url": "file:///source", "dir_info": {"editable": true}}')
+    (environment.site_packages / "certhook.pth").write_text("import certhook; certhook.start()\n")
+    (environment.site_packages / "__editable__.example.pth").write_text(f"{source}\n")
+    for path in source.glob("certhook*.dist-info"):
+        shutil.rmtree(path)
+    found = examine(environment.python)
+    assert found["distributions"][0]["kind"] == "editable"
+    assert problem_of(found, source, "is an editable installation")
+
+
+def test_a_source_tree_cannot_be_verified(plain, tmp_path, installed_unmeasured) -> None:
+    for name in ("certhook", "certifi"):
+        shutil.copytree(support.purelib(installed_unmeasured) / name, tmp_path / name)
+    found = examine(plain, PYTHONPATH=str(tmp_path))
+    assert [one["kind"] for one in found["distributions"][:2]] == ["source tree", "source tree"]
+    assert problem_of(found, tmp_path, "certhook is not an installed distribution")
+    assert problem_of(found, tmp_path, "certifi is not an installed distribution")
+
+
+def test_an_archive_cannot_be_verified_and_its_sha256_is_shown(plain, tmp_path, installed_unmeasured) -> None:
+    archive = tmp_path / "app.zip"
+    site_packages = support.purelib(installed_unmeasured)
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("certhook", "certifi"):
+            for path in (site_packages / name).rglob("*.p[ey]*"):
+                file.write(path, path.relative_to(site_packages))
+    found = examine(plain, PYTHONPATH=str(archive))
+    assert [one["kind"] for one in found["distributions"][:2]] == ["archive", "archive"]
+    assert problem_of(found, archive, "certhook is in an archive")
+    assert found["distributions"][0]["archive_sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+
+
+def test_a_relative_entry_of_pythonpath_is_a_problem(installed_unmeasured) -> None:
+    found = examine(installed_unmeasured, PYTHONPATH=f"{os.sep}nowhere{os.pathsep}")
+    assert problem_of(found, "PYTHONPATH", "contains an empty or relative entry")
+    assert [one["name"] for one in found["variables"] if one["name"] == "PYTHONPATH"]
+
+
+def test_a_damaged_store_is_a_problem_and_stays_unchanged(installed_unmeasured, tmp_path) -> None:
+    variables = {"CERTHOOK_STORE_DIR": str(tmp_path / "store")}
+    support.run(installed_unmeasured, "import ssl; ssl.create_default_context()", env=support.clean_env(**variables))
+    (store,) = [path for path in (tmp_path / "store").iterdir() if path.is_dir() and not path.is_symlink()]
+    intact = examine(installed_unmeasured, **variables)
+    assert intact["problems"] == []
+    assert intact["stores"][-1]["current"] == {"store": str(store), "is_current": True}
+    damaged = min(store.glob("*.0"))
+    content = damaged.read_bytes().swapcase()
+    damaged.write_bytes(content)
+    assert problem_of(examine(installed_unmeasured, **variables), store, "is damaged")
+    assert damaged.read_bytes() == content
+
+
+# Owners and modes.
+
+
+def writable(path: Path) -> list[str]:
+    return [problem.path for problem in Access().problems(str(path))]
+
+
+@posix
+def test_a_shared_directory_above_is_safe_but_not_one_that_contains_modules(tmp_path) -> None:
+    package = tmp_path / "shared" / "package"
+    package.mkdir(parents=True)
+    (package / "module.py").touch()
+    os.chmod(tmp_path / "shared", 0o1777)
+    assert writable(package / "module.py") == []
+    os.chmod(package, 0o1777)
+    assert writable(package / "module.py") == [str(package)]
+    os.chmod(tmp_path / "shared", 0o777)
+    assert writable(package / "module.py") == [str(tmp_path / "shared"), str(package)]
+
+
+@posix
+def test_the_directories_on_the_way_to_the_target_of_a_link_are_examined(tmp_path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "module.py").touch()
+    (tmp_path / "link").symlink_to("open")
+    os.chmod(tmp_path / "open", 0o777)
+    assert writable(tmp_path / "link" / "module.py") == [str(tmp_path / "open")]
+    (tmp_path / "loop").symlink_to("loop")
+    assert writable(tmp_path / "loop") == []
+
+
+@posix
+def test_the_own_group_of_a_user_is_no_other_user(tmp_path, monkeypatch) -> None:
+    import grp
+    import pwd
+
+    file = tmp_path / "module.py"
+    file.touch()
+    os.chmod(file, 0o664)
+    status = os.stat(file)
+    user = pwd.struct_passwd(("me", "x", status.st_uid, status.st_gid, "", "", ""))
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: user)
+    for name, members, expected in (("me", [], []), ("me", ["me"], []), ("me", ["other"], [file]), ("all", [], [file])):
+        group = grp.struct_group((name, "x", status.st_gid, members))
+        monkeypatch.setattr(grp, "getgrgid", lambda number, group=group: group)
+        assert writable(file) == list(map(str, expected))
+    assert stat.S_IMODE(status.st_mode) == 0o664
