@@ -58,6 +58,9 @@ _TOGETHER = {
 }  # fmt: skip
 
 
+_IMPORTED = re.compile(r'\.(py|pyc|so)\b|__pycache__|/certhook/?[">]|site-packages/?[">]')
+
+
 class Call(NamedTuple):
     """A system call of an operation.
 
@@ -70,7 +73,14 @@ class Call(NamedTuple):
     name: str
     number: int
     arguments: str
-    before: dict[str, int]
+    before: tuple[tuple[str, int], ...]
+
+    @property
+    def distinct(self) -> str:
+        """The arguments without those that differ if the call is repeated."""
+        text = re.sub(r"\{st_.*?\}|0x[0-9a-f]+|\d+(?=<)|\[.*|\"\\\\.*", "", self.arguments)
+        text = re.sub(r"[0-9a-f]{8,}", "", text)
+        return text.partition(", ")[0] if self.name in ("read", "write", "close", "fstat", "fchmod") else text
 
     @property
     def group(self) -> str | None:
@@ -84,7 +94,10 @@ class Call(NamedTuple):
     @property
     def is_import(self) -> bool:
         """Whether the call imports a module; operations of certhook make most of their calls for that."""
-        return re.search(r'\.(py|pyc|so|pyd)\b|__pycache__|/certhook/?[">]|site-packages/?[">]', self.arguments) is not None
+        return (
+            re.search(r'\.(py|pyc|so|pyd)\b|__pycache__|/certhook/?[">]|site-packages/?[">]', self.arguments)
+            is not None
+        )
 
     @property
     def is_modifying(self) -> bool:
@@ -129,7 +142,6 @@ class Fault(NamedTuple):
 
 
 _LINE = re.compile(r"^(?:\d+ +)?(\w+)\((.*?)\)? += (-?\w+|\?)")
-# The reads that are so short that they cannot be shortened, and those of pipes, are not counted by the library.
 
 
 def parse(trace: str) -> list[Call]:
@@ -140,7 +152,7 @@ def parse(trace: str) -> list[Call]:
         match = _LINE.match(line)
         if match is None or match[1] not in _GROUPS and match[1] not in ("open", "openat"):
             continue
-        before = {name: count for name, count in counts.items() if any(name in names for names in _TOGETHER.values())}
+        before = tuple((name, counts.get(name, 0)) for name in sorted({*_TOGETHER["ENOSPC"], *_TOGETHER["EROFS"]}))
         counts[match[1]] = counts.get(match[1], 0) + 1
         calls.append(Call(match[1], counts[match[1]], match[2], before))
     return [call for call in calls if call.group is not None]
@@ -154,7 +166,7 @@ def faults_of(call: Call) -> Iterator[Fault]:
         yield Fault(kind, call.name, call.number, at=at)
         if kind in _TOGETHER and call.name in _TOGETHER[kind]:
             others = tuple(
-                (name, call.before.get(name, 0) + 1) for name in _TOGETHER[kind] if name != call.name
+                (name, count + 1) for name, count in call.before if name in _TOGETHER[kind] and name != call.name
             )
             yield Fault(kind, call.name, call.number, True, others, at)
         elif call.group not in ("create", "close"):
@@ -165,33 +177,32 @@ def short_faults(reads: int, writes: int) -> Iterator[Fault]:
     """Return the short reads and writes of an operation with this number of both."""
     for kind, count in (("short read", reads), ("short write", writes)):
         for number in range(1, count + 1):
-            yield Fault(kind, kind.split()[1], number)
-            yield Fault(kind, kind.split()[1], number, True)
+            yield Fault(kind, kind.split()[1], number, persists=number % 4 == 0)
 
 
 def plan(calls: list[Call], reads: int, writes: int) -> list[Fault]:
-    """Return the faults of the complete environment for an operation: at least one for each call.
+    """Return the faults of the complete environment for an operation.
 
-    At calls that modify files, all of them; at others, one error in turn, and a third of them are killed. The
-    calls that import a module are alike.
+    Every call that modifies a file gets every fault; each other one a fault in turn, and a third of them is killed or
+    gets a persistent one as well. Of calls that are repeated with the same arguments, the first and the last count.
     """
+    positions: dict[tuple[str, str], list[Call]] = {}
+    for call in calls:
+        positions.setdefault((call.name, call.distinct), []).append(call)
     planned: list[Fault] = []
-    for position, call in enumerate(calls):
+    ends = (
+        call for same in positions.values() for call in (same[:1] if same[0].is_import else {*same[:1], *same[-1:]})
+    )
+    for position, call in enumerate(sorted(ends, key=calls.index)):
         faults = list(faults_of(call))
         if call.is_modifying:
             planned += faults
             continue
-        errors = [fault for fault in faults if fault.kind != "kill"]
-        if call.is_import:
-            planned.append(errors[position % len(errors)] if position % 8 else faults[0])
-            continue
-        once = [fault for fault in errors if not fault.persists]
-        persistent = [fault for fault in errors if fault.persists]
+        once = [fault for fault in faults[1:] if not fault.persists]
         planned.append(once[position % len(once)])
-        if persistent and position % 2:
-            planned.append(persistent[position % len(persistent)])
+        others = [fault for fault in faults if fault.persists] + faults[:1]
         if position % 3 == 0:
-            planned.append(faults[0])
+            planned.append(others[position // 3 % len(others)])
     return [*planned, *short_faults(reads, writes)]
 
 
@@ -201,8 +212,8 @@ def spread(faults: list[Fault], count: int) -> list[Fault]:
     for fault in faults:
         kinds.setdefault((fault.kind, fault.persists), []).append(fault)
     chosen: list[Fault] = []
-    rounds = {key: 0 for key in kinds}
-    for key, each in kinds.items():
+    rounds = dict.fromkeys(kinds, 0)
+    for each in kinds.values():
         each.sort(key=lambda fault: hashlib.sha256(repr((fault.call, fault.number)).encode()).digest())
     while len(chosen) < min(count, len(faults)):
         for key in sorted(kinds):

@@ -52,7 +52,9 @@ class Machine:
         for name in AUTHORITIES:
             ca = trustme.CA(organization_name=f"certhook tests {name}")
             (self.pki / f"{name}.pem").write_bytes(ca.cert_pem.bytes())
-            (self.pki / f"{name}.server.pem").write_bytes(ca.issue_cert("localhost").private_key_and_cert_chain_pem.bytes())
+            (self.pki / f"{name}.server.pem").write_bytes(
+                ca.issue_cert("localhost").private_key_and_cert_chain_pem.bytes()
+            )
         roots = [pki.issue(f"root {number}", ca=True).pem for number in range(_FEW)]
         (self.pki / "named-file.pem").write_bytes(b"".join([*roots, self.pem("named")]))
         shutil.copytree(support.purelib(installed), self.site)
@@ -68,8 +70,16 @@ class Machine:
         """Return the roots of these authorities."""
         return b"".join((self.pki / f"{name}.pem").read_bytes() for name in names)
 
-    def inject(self, directory: Path, operation: str, count: int = 0, part: int = 0, parts: int = 1,
-               seconds: float = 3600, **more: object) -> dict[str, Any]:
+    def inject(
+        self,
+        directory: Path,
+        operation: str,
+        count: int = 0,
+        part: int = 0,
+        parts: int = 1,
+        seconds: float = 3600,
+        **more: object,
+    ) -> dict[str, Any]:
         """Inject faults into *operation*, and return the results.
 
         :param directory: an empty directory
@@ -80,7 +90,7 @@ class Machine:
         code = "import ssl; print(ssl.get_default_verify_paths().openssl_cafile)"
         openssldir = os.path.dirname(support.run(self.plain, code).stdout.strip())
         tree: namespace.Tree = {
-            _STORE: self.pem("system", "former", "distrusted"),
+            _STORE: self.pem("system", "former"),
             f"{os.path.dirname(_STORE)}/{support.hashed_name(self._der('system'))}": self.pem("system"),
             _BLOCKLIST: self.pem("distrusted"),
             f"{openssldir}/certs": Link("/etc/ssl/certs"),
@@ -97,7 +107,12 @@ class Machine:
             PYTHONHASHSEED="0",
         )
         done = namespace.run(
-            self.plain, f"{code}server.main({json.dumps(job)!r})", tree, env, directory, hidden=(openssldir,),
+            self.plain,
+            f"{code}server.main({json.dumps(job)!r})",
+            tree,
+            env,
+            directory,
+            hidden=(openssldir,),
             timeout=seconds + 120,
         )
         assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"

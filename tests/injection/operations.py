@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator
 
 from injection import processes
 from injection.faults import Fault
@@ -27,7 +27,7 @@ STORES = STATE / "stores"
 SYSTEM = Path("/etc/ssl/certs/ca-certificates.crt")
 
 #: The authorities with a server, by the locations that list their root: the operating system's store before and
-#: after an update (former, added), certifi's bundle, a file that the caller names, both stores and the block list
+#: after an update (former, added), certifi's bundle, a file that the caller names, certifi's bundle and the block list
 #: (distrusted), and no location (stranger).
 AUTHORITIES = ("system", "former", "added", "bundled", "named", "distrusted", "stranger")
 #: The servers of a handshake, to verify those that an operation may affect.
@@ -127,7 +127,7 @@ def write_system(*names: str) -> None:
     os.replace(temporary, SYSTEM)
 
 
-BEFORE, AFTER = ("system", "former", "distrusted"), ("system", "added", "distrusted")
+BEFORE, AFTER = ("system", "former"), ("system", "added")
 
 
 def snapshot(directory: Path) -> dict[str, str]:
@@ -184,7 +184,10 @@ class Operation:
 
 
 def allowed_trust(
-    told: dict[str, Any], errors: str, expected: set[str], may_be_trusted: set[str] = frozenset()  # type: ignore[assignment]
+    told: dict[str, Any],
+    errors: str,
+    expected: set[str],
+    may_be_trusted: set[str] = frozenset(),  # type: ignore[assignment]
 ) -> Iterator[str]:
     """Return differences from *expected*: an untrusted server is allowed only with an explanation."""
     excessive = trusted(told) - expected - may_be_trusted
@@ -195,17 +198,22 @@ def allowed_trust(
             yield f"does not trust {name}, without an explanation: {told[name][1]!r}"
 
 
+def _next_context() -> dict[str, Any]:
+    activate()
+    context = ssl.create_default_context()
+    return {"is_lazy": _is_lazy(context), "first": verdicts(context)}
+
+
 def next_process(expected: set[str]) -> Iterator[str]:
     """Return differences of the next process from *expected*."""
-    ended = processes.run(first_context)
+    ended = processes.run(_next_context)
     if ended.raised or ended.result is None:
         yield f"the next process fails: {ended.raised or ended}"
         return
     if ended.errors:
         yield f"the next process prints {ended.errors!r}"
-    for key in ("first", "later"):
-        if trusted(ended.result[key]) != expected & {*USUAL}:
-            yield f"the next process trusts {' '.join(sorted(trusted(ended.result[key])))} ({key})"
+    if trusted(ended.result["first"]) != expected & {*USUAL}:
+        yield f"the next process trusts {' '.join(sorted(trusted(ended.result['first'])))}"
     if not ended.result["is_lazy"]:
         yield "the next process has no compiled store"
 
@@ -242,14 +250,18 @@ class Contexts(Operation):
 
     def leftovers(self, fault: Fault | None) -> Iterator[str]:
         """Return the temporary files, unless they could not be removed because of the fault."""
-        may_stay = fault is not None and (fault.persists or "unlink" in fault.call or fault.call in _CLEANING)
-        for path in () if may_stay or not STORES.is_dir() else STORES.iterdir():
+        for path in STORES.iterdir() if can_clean(fault) and STORES.is_dir() else ():
             if path.name.startswith("."):
                 yield f"leaves {path.name}"
 
 
-# With these, a directory is removed.
-_CLEANING = ("rmdir", "openat", "getdents64", "newfstatat", "fstat", "lstat", "stat", "close", "statx")
+# A directory is removed by these.
+_CLEANING = ("unlink", "unlinkat", "rmdir", "openat", "getdents64", "newfstatat", "fstat", "lstat", "stat", "close")
+
+
+def can_clean(fault: Fault | None) -> bool:
+    """Return whether a process can remove temporary files after *fault*."""
+    return fault is None or not (fault.persists or fault.call in _CLEANING)
 
 
 class Warm(Contexts):
@@ -306,8 +318,8 @@ class NamedFile(Contexts):
         activate()
         context = ssl.create_default_context(cafile=PKI / "named-file.pem")
         names = ("named", "system", "distrusted", "stranger")
-        first = verdicts(context, names)
-        return {"named": first, "is_lazy": _is_lazy(context)}
+        is_lazy = _is_lazy(context)  # Before a failure, whose explanation loads the roots.
+        return {"named": verdicts(context, names), "is_lazy": is_lazy}
 
     def is_allowed(self, ended: Ended, fault: Fault | None) -> bool:
         # Stock Python raises the error of the file as well.
@@ -318,23 +330,27 @@ class NamedFile(Contexts):
         again = processes.run(self.act)
         if again.raised or again.errors or trusted(again.result["named"]) != {"named"}:
             yield f"the next process with the file has {again}"
-        elif not again.result["is_lazy"]:
-            yield "the next process with the file has no compiled store of it"
+        elif not any(path.name.startswith("file-") for path in STORES.iterdir()):
+            yield "the next process with the file builds no compiled store of it"
 
 
 class Verb(Operation):
     """A verb of the command line.
+
+    The modules of the verbs are imported before all processes are forked.
 
     :ivar arguments: its arguments
     """
 
     arguments: tuple[str, ...] = ()
 
-    def prepare(self) -> None:
-        activate()
+    def __init__(self) -> None:
         from certhook import cli
 
         cli.build_parser()
+
+    def prepare(self) -> None:
+        activate()
 
     def act(self) -> Any:
         from certhook.cli import main
@@ -393,8 +409,7 @@ class Export(Verb):
         if not ended.signal and ended.result == 0 and found != self.new:
             yield "the exit status 0, but the result is not complete"
         names = {path.name for path in self.target.parent.iterdir()} - {self.target.name}
-        may_stay = ended.signal or (fault is not None and ("unlink" in fault.call or fault.call in _CLEANING))
-        if names and not may_stay and not (fault is not None and fault.persists):
+        if names and not ended.signal and can_clean(fault):
             yield f"leaves {' '.join(names)}"
         yield from self.repeat()
         if self.content() != self.new:
@@ -525,6 +540,22 @@ class RunEnv(Env):
             yield from super().status(ended)
 
 
+def _small_wheel(name: str) -> Any:
+    """Return a distribution with two modules instead of a hundred."""
+    from certhook.cli.enable.sources import Wheel
+
+    dist_info = f"{name}-1.0.dist-info"
+    contents = {
+        f"{name}/__init__.py": b"def start():\n    pass\n",
+        f"{name}/core/module.py": b"x = 1\n",
+        f"{dist_info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{dist_info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    if name == "certhook":
+        contents["certhook.pth"] = b"import certhook; certhook.start()\n"
+    return Wheel(name, "1.0", dist_info, contents)
+
+
 class Enable(Verb):
     """``enable`` for a virtual environment without pip."""
 
@@ -532,6 +563,12 @@ class Enable(Verb):
     verb = "enable"
     target = STATE / "target"
     template = SCRATCH / "template"
+
+    def __init__(self) -> None:
+        super().__init__()
+        from certhook.cli.enable import plans
+
+        plans.read_wheel = _small_wheel
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -571,9 +608,8 @@ class Enable(Verb):
         done, undone = (self.complete, self.without) if self.verb == "enable" else (self.without, self.complete)
         if ended.result == 0 and not ended.signal and found != done:
             yield f"the exit status 0, but {difference(done, found)}"
-        if self.verb == "enable" and ended.result not in (0, None) and fault is not None and not fault.persists:
-            if found != undone and fault.call not in _CLEANING and "unlink" not in fault.call:
-                yield f"an error, but {difference(undone, found)}"
+        if self.verb == "enable" and ended.result not in (0, None) and found != undone and can_clean(fault):
+            yield f"an error, but {difference(undone, found)}"
         if found not in (done, undone):
             yield from self.works()
         # In turn: undone at once, or repeated before.

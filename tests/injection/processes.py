@@ -61,7 +61,9 @@ def nothing() -> None:
 
 
 def run(
-    function: Callable[[], Any], prepare: Callable[[], None] = nothing, tracer: list[str] | None = None,
+    function: Callable[[], Any],
+    prepare: Callable[[], None] = nothing,
+    tracer: list[str] | None = None,
     short: Fault | None = None,
 ) -> Ended:
     """Run *function* in a forked process.
@@ -72,9 +74,14 @@ def run(
     """
     shared = mmap.mmap(-1, _SIZE)
     signal.pthread_sigmask(signal.SIG_BLOCK, {_START, signal.SIGCHLD})
+    ready_reader, ready_writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _become(function, prepare, shared, tracer is not None, short)
+        os.close(ready_reader)
+        _become(function, prepare, shared, ready_writer, short)
+    os.close(ready_writer)
+    os.read(ready_reader, 1)
+    os.close(ready_reader)
     trace, is_hanging = "", False
     if tracer is not None:
         file = os.path.join(os.environ["SCRATCH"], "trace")
@@ -123,7 +130,7 @@ def _wait(child: int) -> tuple[int, bool]:
 
 
 def _become(
-    function: Callable[[], Any], prepare: Callable[[], None], shared: mmap.mmap, is_traced: bool, short: Fault | None
+    function: Callable[[], Any], prepare: Callable[[], None], shared: mmap.mmap, ready: int, short: Fault | None
 ) -> None:
     """Run *function* in this process, and end it."""
     told: dict[str, Any] = {}
@@ -136,15 +143,16 @@ def _become(
     try:
         sys.stdout, sys.stderr = output, errors
         prepare()
-        if is_traced:
-            ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANY, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANY, 0, 0, 0)
+        os.write(ready, b"!")
+        os.close(ready)
         signal.sigwait({_START})
         library.start(short)
         told["result"] = function()
     except SystemExit as error:
         told["result"] = error.code
     except BaseException:
-        told["raised"] = traceback.format_exc() if short is None else traceback.format_exc()
+        told["raised"] = traceback.format_exc()
     library.stop()
     told["counts"] = library.counts
     for name, stream in (("output", output), ("errors", errors)):
