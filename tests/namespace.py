@@ -126,6 +126,7 @@ def run(
     over: dict[str, bytes | None] | None = None,
     hidden: tuple[str, ...] = (),
     privileged: bool = True,
+    timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """Run *code* in an interpreter that sees the files of *tree*, and neither :data:`HIDDEN` nor *hidden* ones.
 
@@ -133,6 +134,7 @@ def run(
     :param directory: an empty directory
     :param over: the new content of existing files, None for an empty directory
     :param privileged: whether root may ignore permissions
+    :param timeout: the time limit, in seconds
     """
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
@@ -148,7 +150,7 @@ def run(
         env={**env, "CERTHOOK_STORE_DIR": str(scratch / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=timeout,
     )
 
 
