@@ -194,17 +194,25 @@ class Directory(OpenDirectory):
             return
         if not levels:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.path.join(self.path, name))
-        with self.inner(name) as inner:
-            try:
-                names = inner.names()
-            except OSError:
-                names = []  # It cannot be listed, and is removed if it is empty.
-            for entry in names:
-                try:
-                    inner._remove(entry, levels - 1)
-                except FileNotFoundError:
-                    pass  # Another process removes it at the same time.
+        try:
+            inner = self.inner(name)
+        except OSError:
+            pass  # It can be removed if it is empty, for example after no descriptor was left to set its permissions.
+        else:
+            with inner:
+                inner._clear(levels - 1)
         self.remove_empty(name)
+
+    def _clear(self, levels: int) -> None:
+        try:
+            names = self.names()
+        except OSError:
+            return  # Its owner has no permission to list it.
+        for name in names:
+            try:
+                self._remove(name, levels)
+            except FileNotFoundError:
+                pass  # Another process removes it at the same time.
 
     def discard(self, name: str) -> None:
         """Remove a file, a link, or a directory with its content, if possible."""
