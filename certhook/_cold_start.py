@@ -75,7 +75,8 @@ class ColdStart:
             self.files_signature = files_signature(self.store)
         except Unusable as failure:
             self.eager_reason = str(failure)
-        except OSError:
-            pass  # It was removed meanwhile, which the next check detects.
+        except Exception as error:  # A tool may have replaced functions of os. Roots are loaded without a store.
+            if self.store is None:  # Otherwise, it was removed meanwhile, which the next check detects.
+                self.eager_reason = f"no compiled store can be built: {error!r}"
         if config.store_dir is None:
             prune.remove_former()

@@ -139,8 +139,7 @@ class Trust:
         if (files, second) == (self._files, self._verified):
             return True
         self._files, self._verified = files, second
-        is_beside = os.path.dirname(self.store) == directory_beside_package()
-        protection = _store.Protection(_PACKAGE if is_beside else None)
+        protection = _store.Protection(package_beside(os.path.dirname(self.store)))
         return load_module("_store.verification").is_complete(self.resolved, protection)  # type: ignore[no-any-return]
 
 
@@ -181,7 +180,7 @@ def _determine_again(trust: Trust, purpose: int, occasion: str) -> Trust:
     if trust.store is not None and new.store is not None and trust.store != new.store:
         from certhook._store import prune
 
-        prune.follow(trust.store, new.store)
+        prune.follow(trust.store, new.store, package_beside(os.path.dirname(new.store)))
     return new
 
 
@@ -193,6 +192,11 @@ def directory_beside_package() -> "Optional[str]":
     """Return the directory next to the package, in which ``python -m certhook compile`` creates the store."""
     package = _PACKAGE
     return os.path.join(os.path.dirname(package), "certhook-store") if package and os.path.isabs(package) else None
+
+
+def package_beside(directory: str) -> "Optional[str]":
+    """Return the package if *directory* is the one next to it, or else None."""
+    return _PACKAGE if directory == directory_beside_package() else None
 
 
 @undisturbed

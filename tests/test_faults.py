@@ -191,12 +191,13 @@ def test_16_processes_that_race_to_repair_a_store_trust_the_same_roots(warm) -> 
 # Forks builders, and kills each at a random moment within the time that it takes to write a store.
 KILL_BUILDERS = """
 import json, os, random, shutil, signal, time
-from certhook import _config, _files, _trust
+from certhook import _config, _trust
 from certhook._state import process
+from certhook._store import build as building
 from certhook._store.verification import is_complete
 cache = os.environ["CERTHOOK_STORE_DIR"]
 started_reader, started_writer = os.pipe()
-write_directory = _files.write_directory
+write_directory = building.write_directory
 def signal_start(*args, **kwargs):
     os.write(started_writer, b"!")
     return write_directory(*args, **kwargs)
@@ -217,7 +218,7 @@ def sizes():
 def start():
     child = os.fork()
     if child == 0:
-        _files.write_directory = signal_start
+        building.write_directory = signal_start
         build()
         os._exit(0)
     os.read(started_reader, 1)

@@ -1,15 +1,18 @@
-"""Writing files and directories: atomic for readers, with fixed permissions, following no link."""
+"""Writing files and directories: atomic for readers, with fixed permissions, following no link, only in one package."""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
+import support
 
-from certhook import _files
+from certhook import _directory
+from certhook._directory import Directory, entries, open_directory, opening, reading, temporary
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes and links")
 masks = pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o777], indirect=True, ids=oct)
@@ -23,6 +26,27 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
     before = os.umask(request.param)
     yield
     os.umask(before)
+
+
+def accept(path: str, status: os.stat_result, is_parent: bool) -> None:
+    """Accept every component of a path."""
+
+
+@pytest.fixture(params=["descriptors", "paths"], autouse=True)
+def access(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How entries are accessed: by the descriptor of their directory, or by path as on Windows."""
+    if request.param == "descriptors" and not reading.HAS_DESCRIPTORS:
+        pytest.skip("directories have no descriptors on this system")
+    monkeypatch.setattr(opening, "HAS_DESCRIPTORS", request.param == "descriptors")
+    return request.param
+
+
+@pytest.fixture
+def opened(access, tmp_path: Path) -> Iterator[Directory]:
+    """The open directory *tmp_path*."""
+    with open_directory(str(tmp_path), accept) as directory:
+        assert (directory.descriptor is None) == (access == "paths")
+        yield directory
 
 
 def mode(path: Path) -> int:
@@ -40,74 +64,73 @@ def fail(*args: object, **kwargs: object) -> None:
 # Files.
 
 
-def test_a_file_is_replaced(tmp_path) -> None:
-    path = tmp_path / "file"
+def test_a_file_is_replaced(opened, tmp_path) -> None:
     for data in (b"", b"one", b"x" * 1_000_000):
-        _files.replace(str(path), data, 0o600)
+        opened.replace("file", data, 0o600)
         assert content(tmp_path) == {"file": data}
 
 
 @posix
 @masks
 @pytest.mark.parametrize("permissions", [0o600, 0o644])
-def test_the_mode_of_a_file_does_not_depend_on_the_umask(tmp_path, umask, permissions) -> None:
+def test_the_mode_of_a_file_does_not_depend_on_the_umask(opened, tmp_path, umask, permissions) -> None:
     for name, earlier in (("new", None), ("existing", 0o666)):
         if earlier is not None:
             (tmp_path / name).write_bytes(b"")
             (tmp_path / name).chmod(earlier)
-        _files.replace(str(tmp_path / name), b"data", permissions)
+        opened.replace(name, b"data", permissions)
         assert mode(tmp_path / name) == permissions
 
 
 @posix
 @pytest.mark.parametrize("target", ["target", "missing"])
-def test_a_link_is_replaced_and_its_target_stays_unchanged(tmp_path, target) -> None:
+def test_a_link_is_replaced_and_its_target_stays_unchanged(opened, tmp_path, target) -> None:
     (tmp_path / "target").write_bytes(b"target")
     (tmp_path / "link").symlink_to(target)
-    _files.replace(str(tmp_path / "link"), b"data", 0o600)
+    opened.replace("link", b"data", 0o600)
     assert not (tmp_path / "link").is_symlink()
     assert content(tmp_path) == {"link": b"data", "target": b"target"}
 
 
 @posix
-def test_a_link_at_the_temporary_path_is_not_followed(tmp_path, monkeypatch) -> None:
+def test_a_link_at_the_temporary_path_is_not_followed(opened, tmp_path, monkeypatch) -> None:
     (tmp_path / "target").write_bytes(b"target")
     (tmp_path / "temporary").symlink_to("target")
-    monkeypatch.setattr(_files, "temporary_path", lambda path: str(tmp_path / "temporary"))
+    monkeypatch.setattr(entries, "temporary_name", lambda name: "temporary")
     with pytest.raises(FileExistsError):
-        _files.replace(str(tmp_path / "file"), b"data", 0o600)
-    assert (tmp_path / "target").read_bytes() == b"target"
-    assert not (tmp_path / "file").exists()
+        opened.replace("file", b"data", 0o600)
+    assert content(tmp_path) == {"target": b"target", "temporary": b"target"}
+    assert (tmp_path / "temporary").is_symlink()
 
 
 @pytest.mark.parametrize("function", ["write", "fsync", "replace"])
-def test_after_a_failure_the_old_content_remains_and_nothing_else(tmp_path, monkeypatch, function) -> None:
+def test_after_a_failure_the_old_content_remains_and_nothing_else(opened, tmp_path, monkeypatch, function) -> None:
     (tmp_path / "file").write_bytes(b"old")
     with monkeypatch.context() as patch:
         patch.setattr(os, function, fail)
         with pytest.raises(OSError, match="No space left"):
-            _files.replace(str(tmp_path / "file"), b"new", 0o600, sync=True)
+            opened.replace("file", b"new", 0o600, sync=True)
     assert content(tmp_path) == {"file": b"old"}
 
 
-def test_a_directory_is_not_replaced_by_a_file(tmp_path) -> None:
+def test_a_directory_is_not_replaced_by_a_file(opened, tmp_path) -> None:
     (tmp_path / "directory").mkdir()
     with pytest.raises(OSError):
-        _files.replace(str(tmp_path / "directory"), b"data", 0o600)
+        opened.replace("directory", b"data", 0o600)
     assert [path.name for path in tmp_path.iterdir()] == ["directory"]
 
 
-def test_create_rejects_an_existing_file(tmp_path) -> None:
+def test_create_rejects_an_existing_file(opened, tmp_path) -> None:
     (tmp_path / "file").write_bytes(b"old")
     with pytest.raises(FileExistsError):
-        _files.create(str(tmp_path / "file"), b"new", 0o600)
+        opened.create("file", b"new", 0o600)
     assert content(tmp_path) == {"file": b"old"}
 
 
-def test_data_that_the_system_writes_in_parts_is_complete(tmp_path, monkeypatch) -> None:
+def test_data_that_the_system_writes_in_parts_is_complete(opened, tmp_path, monkeypatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
-    _files.replace(str(tmp_path / "file"), b"0123456789", 0o600)
+    opened.replace("file", b"0123456789", 0o600)
     assert content(tmp_path) == {"file": b"0123456789"}
 
 
@@ -130,7 +153,8 @@ def existing(directory: Path) -> Path:
 
 def write(directory: Path, **kwargs: object) -> None:
     kwargs.setdefault("is_obsolete", "obsolete".__eq__)
-    _files.write_directory(str(directory), NEW, last="manifest", mode=0o644, **kwargs)
+    with open_directory(str(directory.parent), accept) as parent:
+        _directory.write_directory(parent, directory.name, NEW, last="manifest", mode=0o644, **kwargs)
 
 
 def assert_alone(directory: Path) -> None:
@@ -253,7 +277,7 @@ def test_a_link_in_an_existing_directory_is_replaced(existing, tmp_path) -> None
     assert not (existing / "kept").is_symlink()
 
 
-@pytest.mark.parametrize("function", ["mkdir", "write", "rename"])
+@pytest.mark.parametrize("function", ["mkdir", "write", "replace"])
 def test_after_a_failure_a_directory_does_not_exist_or_is_unchanged(directory, monkeypatch, function) -> None:
     for is_existing in (False, True):
         if is_existing:
@@ -265,3 +289,329 @@ def test_after_a_failure_a_directory_does_not_exist_or_is_unchanged(directory, m
                 write(directory)
         assert [path.name for path in directory.parent.iterdir()] == [directory.name] * is_existing
         assert not is_existing or content(directory) == {"kept": b"old"}
+
+
+# Opening.
+
+
+def test_every_component_is_checked_before_the_next_one_is_opened_or_created(tmp_path) -> None:
+    checked = []
+
+    def check(path: str, status: os.stat_result, is_parent: bool) -> None:
+        checked.append((path, is_parent))
+        if path == str(tmp_path / "refused"):
+            raise PermissionError(path)
+
+    with pytest.raises(PermissionError):
+        open_directory(str(tmp_path / "refused" / "new"), check, create=0o700)
+    assert checked[0] == (tmp_path.anchor, True)
+    assert checked[-2:] == [(str(tmp_path), True), (str(tmp_path / "refused"), True)]
+    assert list((tmp_path / "refused").iterdir()) == []
+    with open_directory(str(tmp_path / "one" / "two"), check, create=0o700) as directory:
+        assert directory.path == checked[-1][0] == str(tmp_path / "one" / "two")
+    assert checked[-1][1] is False
+
+
+@posix
+def test_links_and_parent_references_are_resolved_as_by_the_operating_system(tmp_path) -> None:
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "inner")
+    (tmp_path / "relative").symlink_to("link/../inner")
+    (tmp_path / "loop").symlink_to("loop")
+    links = []
+
+    def check(path: str, status: os.stat_result, is_parent: bool) -> None:
+        if stat.S_ISLNK(status.st_mode):
+            links.append(path)
+
+    for path in ("link", "relative", "link/../inner", "real/./inner//", "real/inner/../../link/"):
+        with open_directory(f"{tmp_path}/{path}", check) as directory:
+            assert directory.path == str(tmp_path / "real" / "inner")
+    assert {*links} >= {str(tmp_path / "link"), str(tmp_path / "relative")}
+    for path in ("loop", "loop/inner"):
+        with pytest.raises(OSError):
+            open_directory(str(tmp_path / path), accept, create=0o700)
+    assert (tmp_path / "loop").is_symlink()
+
+
+@posix
+def test_a_relative_path_starts_in_the_working_directory(tmp_path, monkeypatch) -> None:
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    with open_directory("../new", accept, create=0o700) as directory:
+        assert directory.path == str(tmp_path / "new")
+
+
+@pytest.mark.parametrize("path", ["file", "file/inner", "missing", "missing/inner"])
+def test_a_path_that_is_not_a_directory_cannot_be_opened(tmp_path, path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotADirectoryError if "file" in path else FileNotFoundError) as caught:
+        open_directory(str(tmp_path / path), accept)
+    assert str(caught.value.filename).startswith(str(tmp_path / path.partition("/")[0]))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@posix
+@masks
+def test_modes_of_created_directories_do_not_depend_on_the_umask(tmp_path, umask) -> None:
+    with open_directory(str(tmp_path / "one" / "two"), accept, create=0o755):
+        assert (mode(tmp_path / "one"), mode(tmp_path / "one" / "two")) == (0o755, 0o755)
+
+
+def test_a_name_with_a_separator_or_of_another_directory_is_rejected(opened, tmp_path) -> None:
+    for name in ("", ".", "..", "a/b", f"{tmp_path}/a"):
+        for operation in (opened.status, opened.unlink, opened.remove, opened.remove_empty, opened.link):
+            with pytest.raises(ValueError, match="is not the name of an entry"):
+                operation(name)
+        for write_entry in (opened.create, opened.replace):
+            with pytest.raises(ValueError, match="is not the name of an entry"):
+                write_entry(name, b"", 0o600)
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_set_uid_bits_are_never_set(opened, tmp_path) -> None:
+    opened.create("file", b"", 0o7755)
+    opened.replace("replaced", b"", 0o4711)
+    opened.make("directory", 0o7755)
+    assert [mode(tmp_path / name) for name in ("file", "replaced", "directory")] == [0o755, 0o711, 0o755]
+
+
+# Attacks.
+
+
+#: A path leads to whatever is at it.
+by_descriptor = pytest.mark.parametrize("access", ["descriptors"], indirect=True)
+
+
+@by_descriptor
+def test_a_directory_that_is_replaced_while_it_is_opened_redirects_nothing(tmp_path, access) -> None:
+    """The directory passed the check; then another user replaces it by a link."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "file").write_bytes(b"victim")
+    (tmp_path / "parent" / "directory").mkdir(parents=True)
+    for name in ("parent", "parent/directory"):
+        swapped = tmp_path / name
+
+        def swap(path: str, status: os.stat_result, is_parent: bool, swapped: Path = swapped) -> None:
+            if path == str(swapped):
+                swapped.rename(f"{swapped}.moved")
+                swapped.symlink_to(tmp_path / "victim")
+
+        with open_directory(str(tmp_path / "parent" / "directory"), swap) as directory:
+            directory.create("new", b"data", 0o600)
+            directory.replace("file", b"data", 0o600)
+            directory.remove("file")
+            assert directory.names() == ["new"]
+            directory.unlink("new")
+        assert content(tmp_path / "victim") == {"file": b"victim"}
+        swapped.unlink()
+        Path(f"{swapped}.moved").rename(swapped)
+        assert content(tmp_path / "parent" / "directory") == {}
+
+
+@by_descriptor
+def test_a_component_that_becomes_a_link_between_its_check_and_its_opening_is_not_followed(
+    tmp_path, access, monkeypatch
+) -> None:
+    (tmp_path / "victim").mkdir()
+    status = Directory.status
+
+    def swap(directory: Directory, name: str | None = None) -> os.stat_result:
+        result = status(directory, name)
+        if name == "directory":
+            (tmp_path / "directory").rmdir()
+            (tmp_path / "directory").symlink_to(tmp_path / "victim")
+        return result
+
+    monkeypatch.setattr(Directory, "status", swap)
+    for suffix in ("", "/new"):
+        (tmp_path / "directory").mkdir()
+        with pytest.raises(OSError):
+            open_directory(str(tmp_path / "directory") + suffix, accept, create=0o700)
+        (tmp_path / "directory").unlink()
+    assert content(tmp_path / "victim") == {}
+
+
+@by_descriptor
+def test_a_directory_that_is_replaced_while_it_is_removed_removes_nothing_else(opened, tmp_path, access) -> None:
+    """In the directory to remove, a file becomes a link to a directory, and a directory a link."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "file").write_bytes(b"victim")
+    (tmp_path / "old" / "inner").mkdir(parents=True)
+    (tmp_path / "old" / "link").symlink_to(tmp_path / "victim")
+    status = Directory.status
+
+    def swap(directory: Directory, name: str | None = None) -> os.stat_result:
+        result = status(directory, name)
+        if name == "inner" and not (tmp_path / "old" / "inner").is_symlink():
+            (tmp_path / "old" / "inner").rmdir()
+            (tmp_path / "old" / "inner").symlink_to(tmp_path / "victim")
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Directory, "status", swap)
+        with pytest.raises(OSError):
+            opened.remove("old")
+    assert content(tmp_path / "victim") == {"file": b"victim"}
+    opened.remove("old")
+    assert [path.name for path in tmp_path.iterdir()] == ["victim"]
+
+
+def test_a_file_that_another_user_put_at_the_temporary_path_is_kept(opened, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(entries, "temporary_name", lambda name: "temporary")
+    (tmp_path / "temporary").write_bytes(b"foreign")
+    for replace in (lambda: opened.replace("file", b"", 0o600), lambda: opened.replace_link("file", "target")):
+        with pytest.raises(OSError):
+            replace()
+    assert content(tmp_path) == {"temporary": b"foreign"}
+
+
+@posix
+def test_an_entry_that_is_not_a_regular_file_is_not_read(opened, tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"x" * 11)
+    (tmp_path / "link").symlink_to("large")
+    (tmp_path / "directory").mkdir()
+    for name in ("pipe", "link", "directory", "large", "missing"):
+        with pytest.raises(OSError):
+            opened.read(name, 10)
+    assert opened.read("large", 11) == b"x" * 11
+    with pytest.raises(PermissionError):
+        opened.read("large", 11, lambda status: status.st_size < 11)
+
+
+# Unusual systems.
+
+OTHER_USER = 54321
+
+
+@pytest.fixture
+def as_user(root, opened: Directory, tmp_path: Path) -> Iterator[Directory]:
+    """The open directory *tmp_path*, with the effective user who owns it, and cannot access its parents."""
+    os.chown(tmp_path, OTHER_USER, OTHER_USER)
+    os.seteuid(OTHER_USER)
+    yield opened
+    os.seteuid(0)
+
+
+@by_descriptor
+@masks
+def test_a_user_can_write_with_any_umask(as_user, umask) -> None:
+    as_user.make("new", 0o750)
+    _directory.write_directory(as_user, "store", NEW, last="manifest", mode=0o600, is_obsolete=bool)
+    with as_user.inner("new", create=0o700) as inner:
+        inner.create("file", b"data", 0o640)
+        assert inner.read("file", 4) == b"data"
+        assert stat.S_IMODE(inner.status().st_mode) == 0o750
+
+
+@by_descriptor
+def test_a_user_can_write_to_a_directory_that_they_cannot_list(as_user) -> None:
+    as_user.make("new", 0o300)
+    with as_user.inner("new") as inner:
+        inner.create("file", b"data", 0o600)
+        assert inner.read("file", 4) == b"data"
+        inner.unlink("file")
+    as_user.make("unreadable", 0)
+    for name in ("new", "unreadable"):
+        as_user.remove(name)
+    assert as_user.names() == []
+
+
+def test_wrapped_functions_of_os_do_not_disable_descriptors() -> None:
+    code = """
+import os
+for name in ("open", "mkdir", "rename", "replace", "rmdir", "stat", "unlink", "listdir"):
+    setattr(os, name, lambda *args, function=getattr(os, name), **kwargs: function(*args, **kwargs))
+from certhook._directory import Directory, entries, open_directory, opening, reading, temporary
+print(reading.HAS_DESCRIPTORS)
+"""
+    done = support.run_command(sys.executable, "-c", code, env=support.clean_env())
+    assert (done.returncode, done.stdout) == (0, f"{reading.HAS_DESCRIPTORS}\n"), done.stderr
+
+
+@pytest.mark.parametrize("function", ["open", "write", "fchmod", "chmod", "replace", "mkdir", "fsync", "symlink"])
+def test_after_a_failure_no_descriptor_stays_open_and_no_entry_exists(opened, tmp_path, monkeypatch, function) -> None:
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc")
+    before = os.listdir("/proc/self/fd")
+    operations = [
+        lambda: opened.create("file", b"data", 0o600, sync=True),
+        lambda: opened.replace("file", b"data", 0o600, sync=True),
+        lambda: opened.replace_link("link", "target"),
+        lambda: opened.make("directory", 0o700),
+        lambda: open_directory(str(tmp_path / "new"), accept, create=0o700),
+    ]
+    failures = 0
+    for operation in operations:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, function, fail)
+            try:
+                result = operation()
+            except OSError:
+                failures += 1
+            else:
+                if result is not None:
+                    result.close()
+                for path in tmp_path.iterdir():
+                    opened.remove(path.name)
+        assert list(tmp_path.iterdir()) == []
+        assert os.listdir("/proc/self/fd") == before
+    assert failures or (function == "fchmod" and os.name == "nt")
+
+
+# Temporary directories.
+
+
+@pytest.fixture
+def temporary_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
+    def create(path: Path) -> str:
+        """Create a temporary directory with TMPDIR=*path*, and return where it was."""
+        monkeypatch.setenv("TMPDIR", str(path))
+        with _directory.TemporaryDirectory() as directory:
+            directory.create("file", b"", 0o600)
+            assert os.name == "nt" or mode(Path(directory.path)) == 0o700
+        assert not os.path.exists(directory.path)
+        return os.path.dirname(directory.path)
+
+    return create
+
+
+def test_a_temporary_directory_is_in_the_directory_of_the_user(tmp_path, temporary_in) -> None:
+    assert temporary_in(tmp_path) == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize("problem", ["public", "of another user", "below another user's", "missing", "a link"])
+def test_a_temporary_directory_is_not_in_a_directory_that_another_user_controls(
+    root, tmp_path, temporary_in, problem
+) -> None:
+    """The user could replace a file in it before OpenSSL reads it, and so add a root."""
+    path = tmp_path / "parent" / "tmp"
+    path.mkdir(parents=True)
+    if problem == "public":
+        path.chmod(0o777)
+    elif problem == "missing":
+        path.rmdir()
+    elif problem == "a link":
+        link = tmp_path / "link"
+        link.symlink_to(path)
+        os.chown(link, OTHER_USER, OTHER_USER, follow_symlinks=False)
+        path = link
+    else:
+        os.chown(path if problem == "of another user" else path.parent, OTHER_USER, OTHER_USER)
+    assert temporary_in(path) in ("/tmp", "/var/tmp")
+
+
+@posix
+def test_a_temporary_directory_may_be_in_a_public_directory_with_the_sticky_bit(tmp_path, temporary_in) -> None:
+    tmp_path.chmod(0o1777)
+    assert temporary_in(tmp_path) == str(tmp_path)
+
+
+def test_without_a_safe_directory_there_is_no_temporary_directory(monkeypatch) -> None:
+    monkeypatch.setattr(temporary, "_candidates", lambda: ["/missing"])
+    with pytest.raises(FileNotFoundError, match="No usable temporary directory found"):
+        _directory.TemporaryDirectory().__enter__()

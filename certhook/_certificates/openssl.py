@@ -131,36 +131,35 @@ def split(data: bytes) -> tuple[bytes, bytes]:
 
 
 def load_through_file(load: Callable[[str], object], data: bytes) -> None:
-    """Call *load* with the path of a temporary file that contains *data*, and that no other user can read.
+    """Call *load* with the path of a temporary file that contains *data*, and that no other user can access.
 
     :raises OSError: if it cannot be created
     """
-    descriptor, name = _create_file()
+    descriptor = _create_in_memory()
+    if descriptor is None:
+        from certhook._directory import TemporaryDirectory
+
+        with TemporaryDirectory() as directory:
+            directory.create("certificates.pem", data, 0o600)
+            load(os.path.join(directory.path, "certificates.pem"))
+        return
     try:
-        path = name or f"/proc/self/fd/{descriptor}"
         # Not open(), which is missing at shutdown, and which pyfakefs replaces.
         while data:
             data = data[os.write(descriptor, data) :]
-        load(path)
+        load(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
-        if name:
-            os.unlink(name)
 
 
-def _create_file() -> tuple[int, str]:
-    """Create a file, if possible in memory.
-
-    :returns: its descriptor, and its name, which is empty for a file in memory
-    """
+def _create_in_memory() -> int | None:
+    """Return the descriptor of a new file in memory, None if that is not possible."""
     if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
         try:
-            return os.memfd_create("certhook"), ""
+            return os.memfd_create("certhook")
         except OSError:
             pass  # The kernel or a sandbox does not support it.
-    from tempfile import mkstemp
-
-    return mkstemp(prefix="certhook-")
+    return None
 
 
 def load_file(context: ssl.SSLContext, path: str) -> None:

@@ -1,45 +1,37 @@
-"""The entries of an open directory: reading, creating, replacing and removing them."""
+"""The entries of an open directory: creating, replacing and removing them."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import sys
 from binascii import hexlify
 
-_FUNCTIONS = {os.open, os.mkdir, os.rename, os.rmdir, os.stat, os.unlink}
-#: Whether the entries of a directory are accessed through its descriptor.
-HAS_DESCRIPTORS = os.supports_dir_fd >= _FUNCTIONS and os.listdir in os.supports_fd
+from certhook._directory.reading import CREATE, OpenDirectory
 
-_COMMON = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-# O_NONBLOCK: opening a FIFO without a writer must not block.
-_READ = os.O_RDONLY | _COMMON | getattr(os, "O_NONBLOCK", 0)
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _COMMON
-#: The flags to open a directory whose entries are listed.
-OPEN = os.O_RDONLY | _COMMON | getattr(os, "O_DIRECTORY", 0)
-#: The flags to open a directory on the way to another one, which the user may have no permission to list.
-TRAVERSE = getattr(os, "O_PATH", getattr(os, "O_SEARCH", 0)) | _COMMON | getattr(os, "O_DIRECTORY", 0)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
+_IS_WINDOWS = sys.platform == "win32"
 # The largest depth of a directory that is removed.
 _MOST_LEVELS = 100
 _PERMISSIONS = 0o777
 
 
-class Directory:
+class Directory(OpenDirectory):
     """A directory that :func:`certhook._directory.open_directory` opened; a context manager, which closes it.
 
-    :param path: its path, for messages and for Windows
+    :param path: its path without symbolic links, for messages and for Windows
     :param descriptor: its descriptor, None on Windows
-    :ivar path: the path without symbolic links
     """
 
-    def __init__(self, path: str, descriptor: int | None) -> None:
-        self.path, self._descriptor = path, descriptor
-
-    def inner(self, name: str, create: int | None = None) -> Directory:
+    def inner(self, name: str, create: int | None = None, is_parent: bool = False) -> Directory:
         """Open the directory *name* in this one, without following a link.
 
         :param create: the permissions with which to create it if it is missing
+        :param is_parent: whether only a directory in it is accessed, for which no permission to list it is needed
         :raises OSError: if it is not a directory, or cannot be opened or created
         """
         if create is not None:
@@ -47,89 +39,28 @@ class Directory:
                 self.make(name, create)
             except FileExistsError:
                 pass
-        path = os.path.join(self.path, name)
-        if self._descriptor is None:
-            # A junction is not a link for os.path.islink().
-            resolved = os.path.join(os.path.realpath(self.path), name)
-            if os.path.normcase(os.path.realpath(path)) != os.path.normcase(resolved) or not os.path.isdir(path):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-            return Directory(path, None)
-        return Directory(path, os.open(self._at(name), OPEN, dir_fd=self._descriptor))
+        return self._inner(name, is_parent)
 
-    def __enter__(self) -> Directory:
-        return self
+    def open_new(self, name: str, mode: int) -> BinaryIO:
+        """Create the file *name*, and return it, open for writing.
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close its descriptor."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
-
-    def fileno(self) -> int:
-        """Return the descriptor, for example to lock the directory. Windows has none."""
-        if self._descriptor is None:
-            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), self.path)
-        return self._descriptor
-
-    def _at(self, name: str) -> str:
-        """Return the path of the entry *name*, relative to the descriptor."""
-        if name in ("", os.curdir, os.pardir) or os.path.basename(name) != name or os.path.splitdrive(name)[0]:
-            raise ValueError(f"{name!r} is not the name of an entry")
-        return os.path.join(self.path, name) if self._descriptor is None else name
-
-    # Reading.
-
-    def names(self) -> list[str]:
-        """Return the names of the entries, sorted."""
-        return sorted(os.listdir(self.path if self._descriptor is None else self._descriptor))
-
-    def status(self, name: str | None = None) -> os.stat_result:
-        """Return the status of an entry, without following a link, or that of the directory."""
-        if name is None:
-            return os.stat(self.path if self._descriptor is None else self._descriptor)
-        return os.stat(self._at(name), dir_fd=self._descriptor, follow_symlinks=False)
-
-    def exists(self, name: str) -> bool:
-        """Return whether there is an entry *name*, even a dangling link."""
-        try:
-            self.status(name)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def link(self, name: str) -> str:
-        """Return the target of the symbolic link *name*.
-
-        :raises OSError: if it is not a link
+        :param mode: the permissions; bits such as set-uid are ignored
+        :raises FileExistsError: if there is an entry *name*, even a dangling link
+        :raises OSError: if that fails
         """
-        return os.readlink(self._at(name), dir_fd=self._descriptor)
+        return open(self._open_new(name, mode), "wb", buffering=0)
 
-    def read(self, name: str, limit: int) -> bytes:
-        """Return the content of the regular file *name*, without following a link or blocking.
-
-        :param limit: the largest size in bytes
-        :raises OSError: if it is not a regular file, is larger, or cannot be read
-        """
-        descriptor = os.open(self._at(name), _READ, dir_fd=self._descriptor)
+    def _open_new(self, name: str, mode: int) -> int:
+        descriptor = os.open(self._at(name), CREATE, 0o600, dir_fd=self._descriptor)
         try:
-            path = os.path.join(self.path, name)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", path)
-            chunks: list[bytes] = []
-            while limit >= 0:
-                chunk = os.read(descriptor, min(limit + 1, 1 << 20))
-                if not chunk:
-                    return b"".join(chunks)
-                chunks.append(chunk)
-                limit -= len(chunk)
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
-        finally:
+            # Windows has no permissions, and would make the file read-only.
+            if not _IS_WINDOWS:
+                os.fchmod(descriptor, mode & _PERMISSIONS)
+        except BaseException:
             os.close(descriptor)
-
-    # Writing.
+            self.discard(name)
+            raise
+        return descriptor
 
     def create(self, name: str, data: bytes, mode: int, sync: bool = False) -> None:
         """Write *data* to the new file *name*.
@@ -139,16 +70,14 @@ class Directory:
         :raises FileExistsError: if there is an entry *name*, even a dangling link
         :raises OSError: if that fails; there is no entry *name* then
         """
-        descriptor = os.open(self._at(name), _CREATE, 0o600, dir_fd=self._descriptor)
+        descriptor = self._open_new(name, mode)
         try:
             try:
-                if hasattr(os, "fchmod"):
-                    os.fchmod(descriptor, mode & _PERMISSIONS)
                 write(descriptor, data)
                 if sync:
                     os.fsync(descriptor)
             finally:
-                os.close(descriptor)
+                os.close(descriptor)  # Network file systems report here that the disk is full.
         except BaseException:
             self.discard(name)
             raise
@@ -161,12 +90,8 @@ class Directory:
         :raises OSError: if that fails; the entry is unchanged
         """
         temporary = temporary_name(name)
-        try:
-            self.create(temporary, data, mode, sync)
-            self.rename(temporary, name)
-        except BaseException:
-            self.discard(temporary)
-            raise
+        self.create(temporary, data, mode, sync)
+        self._move(temporary, name)
 
     def replace_link(self, name: str, target: str) -> None:
         """Make *name* a symbolic link to *target*, replacing anything but a directory.
@@ -174,8 +99,11 @@ class Directory:
         :raises OSError: if that fails; the entry is unchanged
         """
         temporary = temporary_name(name)
+        os.symlink(target, self._at(temporary), dir_fd=self._descriptor)
+        self._move(temporary, name)
+
+    def _move(self, temporary: str, name: str) -> None:
         try:
-            os.symlink(target, self._at(temporary), dir_fd=self._descriptor)
             self.rename(temporary, name)
         except BaseException:
             self.discard(temporary)
@@ -184,19 +112,51 @@ class Directory:
     def make(self, name: str, mode: int) -> None:
         """Create the directory *name*.
 
-        :raises OSError: if that fails
+        :param mode: the permissions; bits such as set-uid are ignored
+        :raises OSError: if that fails; it does not exist then
         """
-        os.mkdir(self._at(name), 0o700, dir_fd=self._descriptor)
-        with self.inner(name) as inner:
-            inner.set_mode(mode)
+        # Windows restricts the access list of a directory with the mode 0700.
+        os.mkdir(self._at(name), mode & _PERMISSIONS if _IS_WINDOWS else 0o700, dir_fd=self._descriptor)
+        try:
+            self.set_mode_of(name, mode)
+        except BaseException:
+            self.discard(name)
+            raise
 
     def set_mode(self, mode: int) -> None:
         """Set the permissions of the directory; bits such as set-uid are removed.
 
         :raises OSError: if that fails
         """
-        if self._descriptor is not None:
-            os.fchmod(self._descriptor, mode & _PERMISSIONS)
+        if not _IS_WINDOWS:
+            os.chmod(self.path if self._descriptor is None else self._descriptor, mode & _PERMISSIONS)
+
+    def set_mode_of(self, name: str, mode: int) -> None:
+        """Set the permissions of the directory *name*, which its owner may be unable to open.
+
+        :raises OSError: if that fails
+        """
+        try:
+            with self.inner(name) as inner:
+                inner.set_mode(mode)
+            return
+        except OSError as error:
+            # Its permissions may withhold a descriptor with which they can be changed, for example with the umask 0777.
+            if self._descriptor is None or error.errno not in (errno.EACCES, errno.EBADF):
+                raise
+        try:
+            os.chmod(self._at(name), mode & _PERMISSIONS, dir_fd=self._descriptor, follow_symlinks=False)
+        except NotImplementedError as error:  # The C library has no such function.
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), name) from error
+
+    def set_time(self, name: str, seconds: float | None = None) -> None:
+        """Set the time of the last modification of the entry *name*, by default to the present, if possible."""
+        times = None if seconds is None else (seconds, seconds)
+        follows = os.utime not in os.supports_follow_symlinks
+        try:
+            os.utime(self._at(name), times, dir_fd=self._descriptor, follow_symlinks=follows)
+        except (OSError, NotImplementedError):
+            pass  # It was removed, or belongs to another user.
 
     def rename(self, name: str, new: str, directory: Directory | None = None) -> None:
         """Rename the entry *name* to *new*, which is replaced unless it is a directory with entries.
@@ -234,10 +194,25 @@ class Directory:
             return
         if not levels:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.path.join(self.path, name))
-        with self.inner(name) as inner:
-            for entry in inner.names():
-                inner._remove(entry, levels - 1)
+        try:
+            inner = self.inner(name)
+        except OSError:
+            pass  # It can be removed if it is empty, for example after no descriptor was left to set its permissions.
+        else:
+            with inner:
+                inner._clear(levels - 1)
         self.remove_empty(name)
+
+    def _clear(self, levels: int) -> None:
+        try:
+            names = self.names()
+        except OSError:
+            return  # Its owner has no permission to list it.
+        for name in names:
+            try:
+                self._remove(name, levels)
+            except FileNotFoundError:
+                pass  # Another process removes it at the same time.
 
     def discard(self, name: str) -> None:
         """Remove a file, a link, or a directory with its content, if possible."""

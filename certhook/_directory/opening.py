@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 
-from certhook._directory.entries import HAS_DESCRIPTORS, OPEN, TRAVERSE, Directory
+from certhook._directory.entries import Directory
+from certhook._directory.reading import HAS_DESCRIPTORS, OPEN, TRAVERSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +30,12 @@ def open_directory(path: str, check: Check, create: int | None = None) -> Direct
     :raises FileNotFoundError: if it does not exist
     :raises OSError: if it is not a directory, or cannot be opened or created
     """
-    path = path if os.path.isabs(path) else os.path.abspath(path)
-    if not HAS_DESCRIPTORS:
-        return _open_by_path(path, check, create)
+    # Not abspath(), which would remove a link that precedes "..".
+    path = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    descend = _descend if HAS_DESCRIPTORS else _descend_by_path
     links = _MOST_LINKS
     while links:
-        opened = _descend(path, check, create)
+        opened = descend(path, check, create)
         if isinstance(opened, Directory):
             return opened
         path, is_link = opened
@@ -79,34 +81,51 @@ def _link_target(directory: Directory, name: str, check: Check) -> str | None:
 
 
 def _open_component(directory: Directory, name: str, is_parent: bool, create: int | None) -> Directory:
-    path = os.path.join(directory.path, name)
-    flags = TRAVERSE if is_parent else OPEN
     try:
-        return Directory(path, os.open(name, flags, dir_fd=directory.fileno()))
+        try:
+            return directory.inner(name, is_parent=is_parent)
+        except FileNotFoundError:
+            if create is None:
+                raise
+        return directory.inner(name, create, is_parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.path.join(directory.path, name)) from None
+
+
+def _descend_by_path(path: str, check: Check, create: int | None) -> Directory | tuple[str, bool]:
+    """Open *path* where directories have no descriptors: as in :func:`_descend`, but by the paths of the components."""
+    if os.pardir in path.replace(os.altsep or os.sep, os.sep).split(os.sep):
+        path = os.path.realpath(path)
+    components = [os.path.normpath(path)]
+    while components[0] != os.path.dirname(components[0]):
+        components.insert(0, os.path.dirname(components[0]))
+    for position, current in enumerate(components, start=1):
+        is_parent = position < len(components)
+        try:
+            status = _status(current, create)
+        except PermissionError:
+            # On Windows, a user may have no access to a parent.
+            if not is_parent or sys.platform != "win32":
+                raise
+            continue
+        check(current, status, is_parent or stat.S_ISLNK(status.st_mode))
+        if stat.S_ISLNK(status.st_mode):
+            target = os.path.join(os.path.dirname(current), os.readlink(current))
+            return os.path.join(target, os.path.relpath(path, current)), True
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), current)
+    return Directory(components[-1], None)
+
+
+def _status(path: str, create: int | None) -> os.stat_result:
+    try:
+        return os.lstat(path)
     except FileNotFoundError:
-        if create is None:
+        parent, name = os.path.split(path)
+        if create is None or not name:
             raise
     try:
-        directory.make(name, create)
+        Directory(parent, None).make(name, create)
     except FileExistsError:
         pass  # Another process creates it at the same time.
-    return Directory(path, os.open(name, flags, dir_fd=directory.fileno()))
-
-
-def _open_by_path(path: str, check: Check, create: int | None) -> Directory:
-    missing = []
-    current = path
-    while not os.path.lexists(current) and current != os.path.dirname(current):
-        missing.append(current)
-        current = os.path.dirname(current)
-    if missing and create is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    for one in reversed(missing):
-        try:
-            os.mkdir(one)
-        except FileExistsError:
-            pass  # Another process creates it at the same time.
-    if not os.path.isdir(path):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-    check(path, os.stat(path), False)
-    return Directory(path, None)
+    return os.lstat(path)

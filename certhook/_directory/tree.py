@@ -64,7 +64,7 @@ def _move_into_place(directory: Directory, temporary: str, name: str) -> bool:
     except OSError as error:
         # Windows reports EACCES for an existing directory.
         is_existing = error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES)
-        if not is_existing or not directory.exists(name) or not stat.S_ISDIR(directory.status(name).st_mode):
+        if not is_existing or not directory.is_directory(name):
             raise
         return False
 
@@ -74,7 +74,7 @@ def _merge(
 ) -> None:
     with directory.inner(name) as existing:
         for file in files:
-            if existing.exists(file) and stat.S_ISDIR(existing.status(file).st_mode):
+            if existing.is_directory(file):
                 existing.remove(file)
             new.rename(file, file, existing)
         for file in set(existing.names()) - set(files):

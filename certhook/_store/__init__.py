@@ -50,8 +50,8 @@ NO_DATA_DIRECTORY = "the user has no data directory"
 #: The directory of the superuser's stores, which a daemon can still read after it has dropped privileges.
 SUPERUSER_DIRECTORY = "/var/lib/certhook"
 
-# The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
-_MAX_SIZE = 1 << 26
+#: The largest index or manifest that is read, in bytes. Those of 10,000 roots have 1 MB.
+MAX_SIZE = 1 << 26
 # O_NONBLOCK: opening a FIFO must not block.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -112,8 +112,23 @@ class Protection:
             # If this user's directory in /tmp is deleted, another user may create it again while a program uses it.
             # On file systems without modes, chmod has no effect.
             is_own = status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
-            remedy = f"run 'chmod go-w {path}', or {_REMEDY}" if is_own else _REMEDY
-            raise Unusable(f"{found}; {remedy}")
+            raise Unusable(f"{found}; {_chmod(path) if is_own else ''}{_REMEDY}")
+
+    def check_link(self, path: str, status: os.stat_result) -> None:
+        """Verify that *path* is a symbolic link of a user whose directories are trusted.
+
+        :raises Unusable: if it is not
+        """
+        if not _IS_WINDOWS and status.st_uid not in self.owners:
+            raise Unusable(f"{path} is a symbolic link of user {status.st_uid}; {_REMEDY}")
+
+
+def _chmod(path: str) -> str:
+    from shlex import quote
+
+    command = f"chmod go-w {quote(path)}"
+    mark = '"' if "'" in command else "'"
+    return f"run {mark}{command}{mark}, or "
 
 
 class Index:
@@ -312,12 +327,15 @@ def is_readable(path: str) -> bool:
     return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def read_small(path: str, protection: Protection) -> "Tuple[bytes, float]":
-    """Return the content of an index or a manifest, and its modification time in seconds."""
-    descriptor = os.open(path, _READ_FLAGS)
+def read_small(path: str, protection: Protection, dir_fd: "Optional[int]" = None) -> "Tuple[bytes, float]":
+    """Return the content of an index or a manifest, and its modification time in seconds.
+
+    :param dir_fd: the descriptor of the directory that *path* is relative to
+    """
+    descriptor = os.open(path, _READ_FLAGS, dir_fd=dir_fd)
     try:
         status = os.fstat(descriptor)
-        if status.st_size > _MAX_SIZE or not protection.covers(status):
+        if status.st_size > MAX_SIZE or not protection.covers(status):
             raise OSError(f"{path} is not an index or a manifest")
         return os.read(descriptor, status.st_size), status.st_mtime
     finally:

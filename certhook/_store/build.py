@@ -13,12 +13,14 @@ import sys
 from binascii import crc32
 from time import time
 
-from certhook import _digest, _files, _store
+from certhook import _digest, _store
 from certhook._certificates import openssl
+from certhook._directory import directory_mode, write_directory
 from certhook._path_values import may_be_paths
 from certhook._state import BUNDLE
-from certhook._store import INDEX, Index, Unusable, host_name, mark_used, resolve_protected
+from certhook._store import INDEX, Index, Unusable, host_name
 from certhook._store.links import link_name, replace_link
+from certhook._store.opening import open_stores
 from certhook._store.permissions import limited_access
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from certhook._certificates.anchor import Anchor
     from certhook._config import Config
+    from certhook._directory import Directory
     from certhook._sources.trust_set import TrustSet
     from certhook._types import Rows, Signature
     from certhook._watch import Snapshot
@@ -50,7 +53,7 @@ def compile_store(
     shared: bool,
     reason: str,
     portable: bool = False,
-    is_beside_package: bool = False,
+    package: str | None = None,
 ) -> str:
     """Build the store of *trust_set* in *directory*, with a link and an index.
 
@@ -58,38 +61,37 @@ def compile_store(
     :param shared: whether other users may read it
     :param reason: why it is built
     :param portable: whether it remains valid after the file system was packed into a container image
-    :param is_beside_package: whether *directory* is next to the package, and as trustworthy
+    :param package: the package that *directory* is next to, and that is as trustworthy
     :returns: the path that contexts point at: a link to the store if possible
     :raises Unusable: if it cannot be written
     """
     mode = file_mode(shared)
-    # Before creating anything in a directory that another user can modify.
-    resolve_protected(directory, is_beside_package)
-    make_directories(directory, shared)
-    directory = resolve_protected(directory, is_beside_package)
-    store = build(directory, trust_set.stored, mode)
-    snapshot = trust_set.snapshot
-    readable, unreadable = limited_access(snapshot)
-    link = ""
-    # On Windows, links need a privilege.
-    name_of_link = "" if sys.platform == "win32" else link_name(trust_set, settings, unreadable, portable)
-    # A link must not replace trust by less or older trust.
-    if name_of_link and not snapshot.is_provisional and snapshot.is_current(thorough=False):
-        link = replace_link(directory, name_of_link, os.path.basename(store))
-    if portable:
-        snapshot = snapshot.retaken(portable=True)
-        # These signatures would not reveal a change since the sources were read.
-        if not _are_files_unchanged(trust_set.snapshot):
-            raise Unusable("a file or directory that roots are read from has just changed; run the command again")
-    if not trust_set.volatile and not _has_credentials(trust_set.config):
-        name, seen, problems = os.path.basename(store), path_signature(store), _index_problems(trust_set)
-        built = int(time()), reason
-        files = files_signature(store)
-        permissions, roots = (readable, unreadable), trust_set.roots_by_source
-        index = Index(settings, name, link, seen, files, snapshot, problems, *permissions, built, host_name(), roots)
-        _write_index(directory, index, mode)
-    sweep(directory)
-    return os.path.join(directory, link) if link else store
+    with open_stores(directory, package, create=directory_mode(mode)) as stores:
+        name = build(stores, trust_set.stored, mode)
+        snapshot = trust_set.snapshot
+        readable, unreadable = limited_access(snapshot)
+        link = ""
+        # On Windows, links need a privilege.
+        name_of_link = "" if sys.platform == "win32" else link_name(trust_set, settings, unreadable, portable)
+        # A link must not replace trust by less or older trust.
+        if name_of_link and not snapshot.is_provisional and snapshot.is_current(thorough=False):
+            link = replace_link(stores, name_of_link, name)
+        if portable:
+            snapshot = snapshot.retaken(portable=True)
+            # These signatures would not reveal a change since the sources were read.
+            if not _are_files_unchanged(trust_set.snapshot):
+                raise Unusable("a file or directory that roots are read from has just changed; run the command again")
+        if not trust_set.volatile and not _has_credentials(trust_set.config):
+            store = os.path.join(stores.path, name)
+            seen, problems, files = path_signature(store), _index_problems(trust_set), files_signature(store)
+            built = int(time()), reason
+            permissions, roots = (readable, unreadable), trust_set.roots_by_source
+            index = Index(
+                settings, name, link, seen, files, snapshot, problems, *permissions, built, host_name(), roots
+            )
+            _write_index(stores, index, mode)
+        sweep(stores)
+        return os.path.join(stores.path, link or name)
 
 
 def _are_files_unchanged(snapshot: Snapshot) -> bool:
@@ -149,82 +151,61 @@ def file_mode(shared: bool) -> int:
     return _SHARED if shared else _PRIVATE
 
 
-def make_directories(directory: str, shared: bool) -> None:
-    """Create *directory* and its missing parents.
-
-    :param shared: whether other users may read its content
-    :raises Unusable: if that is impossible
-    """
-    missing = []
-    current = directory
-    while not os.path.lexists(current):
-        missing.append(current)
-        parent = os.path.dirname(current)
-        if parent == current:
-            raise Unusable(f"{directory} cannot be created: the drive {current} does not exist")
-        current = parent
-    mode = _files.directory_mode(file_mode(shared))
-    try:
-        for current in reversed(missing):
-            try:
-                _files.make_directory(current, mode)
-            except FileExistsError:
-                pass  # Another process creates it at the same time.
-    except OSError as error:
-        raise Unusable(f"{directory} cannot be created: {error.strerror}") from None
-
-
-def build(directory: str, anchors: Iterable[Anchor], mode: int) -> str:
-    """Build the store of *anchors* in *directory*, unless a complete one exists.
+def build(stores: Directory, anchors: Iterable[Anchor], mode: int) -> str:
+    """Build the store of *anchors* in the directory *stores*, unless a complete one exists.
 
     :param mode: the permissions of its files
-    :returns: the path of the store
+    :returns: the name of the store
     :raises Unusable: if it cannot be written
     """
     content = store_content(tuple(anchors))
-    store = os.path.join(directory, digest(content))
-    if os.path.lexists(store) and is_complete(store):
-        if time() - os.lstat(store).st_mtime > _RECENT:
-            mark_used(store)  # Otherwise another process might remove it before a link refers to it.
-        return store
-    write(store, content, mode)
-    return store
+    name = digest(content)
+    if stores.exists(name) and _is_complete(stores, name):
+        if time() - stores.status(name).st_mtime > _RECENT:
+            stores.set_time(name)  # Otherwise another process might remove it before a link refers to it.
+    else:
+        write(stores, name, content, mode)
+    return name
 
 
-def write(store: str, content: dict[str, bytes], mode: int) -> None:
-    """Write the files of *store*, or replace those of a damaged store.
+def write(stores: Directory, name: str, content: dict[str, bytes], mode: int) -> None:
+    """Write the files of the store *name*, or replace those of a damaged store.
 
     :param content: the files by name
     :param mode: the permissions of the files
     :raises Unusable: if they cannot be written
     """
     try:
-        _restore_mode(store, mode)
-        _files.write_directory(
-            store,
+        _restore_mode(stores, name, mode)
+        write_directory(
+            stores,
+            name,
             content,
             last=MANIFEST,
             mode=mode,
             is_obsolete=lambda name: True,
-            is_complete=lambda: is_complete(store),
-            is_foreign=lambda: _is_foreign(store),
+            is_complete=lambda: _is_complete(stores, name),
+            is_foreign=lambda: _is_foreign(stores, name),
         )
     except OSError as error:
-        raise Unusable(f"{store} cannot be written: {error.strerror}") from None
+        raise Unusable(f"{os.path.join(stores.path, name)} cannot be written: {error.strerror}") from None
 
 
-def _restore_mode(store: str, mode: int) -> None:
+def _is_complete(stores: Directory, name: str) -> bool:
+    return is_complete(os.path.join(stores.path, name), dir_fd=stores.descriptor)
+
+
+def _restore_mode(stores: Directory, name: str, mode: int) -> None:
     """Restore the permissions of an existing store, whose files are then replaced."""
-    if not os.path.islink(store):
-        try:
-            os.chmod(store, _files.directory_mode(mode))
-        except OSError:
-            pass  # It is missing, or belongs to another user.
+    try:
+        stores.set_mode_of(name, directory_mode(mode))
+    except OSError:
+        pass  # It is missing, is not a directory, or belongs to another user.
 
 
-def _is_foreign(store: str) -> bool:
-    """Return whether *store* belongs to another user, so that its files cannot be replaced."""
-    return sys.platform != "win32" and os.lstat(store).st_uid != os.geteuid()
+def _is_foreign(stores: Directory, name: str) -> bool:
+    """Return whether the store *name* belongs to another user, so that its files cannot be replaced."""
+    return sys.platform != "win32" and stores.status(name).st_uid != os.geteuid()
 
 
 def encode(index: Index) -> bytes:
@@ -259,14 +240,12 @@ def _encode_signature(seen: Signature) -> str:
     return " ".join(map(str, seen or ()))
 
 
-def _write_index(directory: str, index: Index, mode: int) -> None:
-    path = _store.index_path(directory, index.settings)
+def _write_index(stores: Directory, index: Index, mode: int) -> None:
+    path = _store.index_path(stores.path, index.settings)
+    name = os.path.basename(path)
     try:
-        _files.replace(path, encode(index), mode)
+        stores.replace(name, encode(index), mode)
     except OSError as error:
         raise Unusable(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        # The time of the last thorough check: the first process that uses the store checks it.
-        os.utime(path, (0, 0))
-    except OSError:
-        pass  # Another process replaced it.
+    # The time of the last thorough check: the first process that uses the store checks it.
+    stores.set_time(name, 0)

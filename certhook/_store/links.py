@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 
-from certhook import _digest, _files
-from certhook._store import host_name, mark_used
+from certhook import _digest
+from certhook._store import host_name
 from certhook._watch import MEMBERS, PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from certhook._directory import Directory
     from certhook._sources.trust_set import TrustSet
     from certhook._watch import Snapshot
 
@@ -64,22 +65,21 @@ def _mounts(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def replace_link(directory: str, name: str, target: str) -> str:
-    """Make *name* in *directory* a symbolic link to *target*.
+def replace_link(stores: Directory, name: str, target: str) -> str:
+    """Make *name* in the directory *stores* a symbolic link to *target*.
 
     :returns: *name*; empty if the file system has no symbolic links
     """
-    path = os.path.join(directory, name)
     try:
-        if os.readlink(path) == target:
-            mark_used(path)
+        if stores.link(name) == target:
+            stores.set_time(name)  # It is used now.
             return name
     except OSError:
         pass  # It does not exist, or is not a link.
     try:
-        if os.path.isdir(path) and not os.path.islink(path):
-            _files.remove(path)
-        _files.replace_link(path, target)
+        if stores.is_directory(name):
+            stores.remove(name)
+        stores.replace_link(name, target)
     except OSError:
         return ""
     return name

@@ -122,19 +122,19 @@ def build(store: str, data: bytes, loaded: int | None = None) -> str:
     :returns: *store*
     :raises Unusable: if the file contains anything besides certificates, or the store cannot be written
     """
-    from certhook._store.build import file_mode, is_shared, make_directories, write
+    from certhook._directory import directory_mode
+    from certhook._store.build import file_mode, is_shared, write
+    from certhook._store.opening import open_stores
     from certhook._store.prune import sweep
 
     content = _content(data, loaded)
-    parent = os.path.dirname(store)
-    shared = is_shared()
-    resolve_protected(parent)  # before creating anything in a directory that another user can modify
-    make_directories(parent, shared)
-    resolve_protected(parent)
-    names = [name for name in os.listdir(parent) if name.startswith(PREFIX)]
-    _require(len(names) < MOST_STORES or os.path.basename(store) in names, f"{parent} contains {MOST_STORES} others")
-    write(store, content, file_mode(shared))
-    sweep(parent)
+    parent, name = os.path.split(store)
+    mode = file_mode(is_shared())
+    with open_stores(parent, create=directory_mode(mode)) as stores:
+        names = [other for other in stores.names() if other.startswith(PREFIX)]
+        _require(len(names) < MOST_STORES or name in names, f"{parent} contains {MOST_STORES} others")
+        write(stores, name, content, mode)
+        sweep(stores)
     return store
 
 

@@ -11,15 +11,17 @@ import os
 import sys
 from time import monotonic, time
 
-from certhook import _files
 from certhook._state import BUNDLE, process
-from certhook._store import Index, Protection, Unusable, read_small
-from certhook._store.verification import MANIFEST, last_use
+from certhook._store import MAX_SIZE, Index, Protection, Unusable
+from certhook._store.opening import open_stores
+from certhook._store.verification import MANIFEST
 from certhook._watch import MEMBERS, PATH, exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Iterable, Mapping
+
+    from certhook._directory import Directory
 
     #: Returns whether an entry of a directory may be removed: its name and the time of its last use.
     IsUnused = Callable[[str, float], bool]
@@ -37,24 +39,25 @@ def _is(name: str, *kinds: tuple[str, int]) -> bool:
 
 
 def _is_leftover(name: str, *kinds: tuple[str, int]) -> bool:
-    """Return whether :func:`certhook._files.temporary_path` generated *name*."""
+    """Return whether :func:`certhook._directory.temporary_name` generated *name*."""
     hidden, _, random = name.rpartition(".")
     return hidden[:1] == "." and _is(random, ("", 16)) and _is(hidden[1:], *kinds)
 
 
-def _is_own(path: str) -> bool:
-    """Return whether *path* is a temporary file, or a directory that contains only files of a store.
+def _is_own(directory: Directory, name: str) -> bool:
+    """Return whether the entry *name* is a temporary file, or a directory that contains only files of a store.
 
     Git, and caches of programs, name files and directories by 40 hexadecimal digits as well.
     """
-    if os.path.basename(path)[:1] == ".":
+    if name[:1] == ".":
         return True
-    if os.path.islink(path) or not os.path.isdir(path):
+    if not directory.is_directory(name):
         return False
-    for name in os.listdir(path):
-        is_certificate = name[8:9] == "." and _HEXADECIMAL.issuperset(name[:8]) and name[9:].isdigit()
-        if not is_certificate and name not in (BUNDLE, MANIFEST):
-            return False
+    with directory.inner(name) as store:
+        for file in store.names():
+            is_certificate = file[8:9] == "." and _HEXADECIMAL.issuperset(file[:8]) and file[9:].isdigit()
+            if not is_certificate and file not in (BUNDLE, MANIFEST):
+                return False
     return True
 
 
@@ -64,30 +67,39 @@ _GRACE = 3600
 _MAX_AGE = 30 * 24 * 3600
 
 
-class _Directory:
+class _Stores:
     """A directory of stores, with the references between its entries.
 
-    :param path: its path
+    :param directory: the open directory
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.names = os.listdir(path)
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._protection = Protection()
+        self.names = directory.names()
         self.indexes = {name: self._index(name) for name in self.names if _is(name, _INDEX)}
         self.links = {name: self._target(name) for name in self.names if _is(name, _LINK)}
         self.removed: list[str] = []
 
     def _index(self, name: str) -> Index | None:
         try:
-            return Index.from_bytes(read_small(os.path.join(self.path, name), Protection())[0])
-        except (OSError, ValueError, Unusable):
+            return Index.from_bytes(self._directory.read(name, MAX_SIZE, self._protection.covers))
+        except (OSError, ValueError):
             return None  # It is damaged, or has the format of another version.
 
     def _target(self, name: str) -> str:
         try:
-            return os.readlink(os.path.join(self.path, name))
+            return self._directory.link(name)
         except OSError:
             return ""
+
+    def last_use(self, name: str) -> float:
+        """Return when a process last verified the store *name*, which has no index, in seconds; 0 if it is missing."""
+        try:
+            with self._directory.inner(name) as store:
+                return store.status(MANIFEST).st_mtime
+        except OSError:
+            return 0.0
 
     def file_stores(self) -> list[str]:
         """Return the stores of files that callers named."""
@@ -103,13 +115,15 @@ class _Directory:
 
     def remove(self, names: Iterable[str], is_unused: IsUnused) -> None:
         """Remove those of *names* that are unused."""
+        directory = self._directory
         for name in names:
-            path = os.path.join(self.path, name)
             try:
-                if not is_unused(name, os.lstat(path).st_mtime) or not (_is(name, _INDEX, _LINK) or _is_own(path)):
+                if not is_unused(name, directory.status(name).st_mtime):
                     continue
-                _files.remove(path)
-                self.removed.append(path)
+                if not (_is(name, _INDEX, _LINK) or _is_own(directory, name)):
+                    continue
+                directory.remove(name)
+                self.removed.append(os.path.join(directory.path, name))
             except OSError:
                 continue  # It was removed meanwhile, or cannot be removed.
             self.indexes.pop(name, None)
@@ -121,70 +135,77 @@ class _Directory:
         self.remove([name for name in self.names if _is(name, _STORE) and name not in used], is_unused)
 
 
-def sweep(path: str) -> None:
-    """Remove entries of the directory *path* that no running program uses. Errors are ignored."""
+def sweep(directory: Directory) -> None:
+    """Remove entries of a directory of stores that no running program uses. Errors are ignored."""
     now = time()
     boot = now - monotonic()
     try:
-        directory = _Directory(path)
-        directory.remove(directory.leftovers(), lambda _, used: now - used > _GRACE)
+        stores = _Stores(directory)
+        stores.remove(stores.leftovers(), lambda _, used: now - used > _GRACE)
 
         def is_old(_: str, used: float) -> bool:
             return used < boot and now - used > _MAX_AGE
 
         # On Windows, and on file systems without links, contexts point at the stores themselves.
-        valid = [index for index in directory.indexes.values() if index is not None]
+        valid = [index for index in stores.indexes.values() if index is not None]
         has_links = sys.platform != "win32" and all(index.link for index in valid)
-        built = directory.times_of_building()
-        directory.remove(built, lambda name, used: is_old(name, max(used, built[name])))
-        directory.remove([name for name in directory.links if name not in _linked(directory)], is_old)
-        named = directory.file_stores()
-        directory.remove(named, lambda name, used: is_old(name, max(used, last_use(os.path.join(path, name)))))
-        directory.remove_stores((lambda _, used: now - used > _GRACE) if has_links else is_old)
+        built = stores.times_of_building()
+        stores.remove(built, lambda name, used: is_old(name, max(used, built[name])))
+        stores.remove([name for name in stores.links if name not in _linked(stores)], is_old)
+        named = stores.file_stores()
+        stores.remove(named, lambda name, used: is_old(name, max(used, stores.last_use(name))))
+        stores.remove_stores((lambda _, used: now - used > _GRACE) if has_links else is_old)
     except OSError:
         pass  # The directory was deleted.
 
 
-def prune(path: str) -> list[str]:
+def prune(path: str, package: str | None = None) -> list[str]:
     """Remove every store in the directory *path* that is not the current one of an index with existing inputs.
 
     Running programs may use the removed stores; their contexts are repaired after the next failed verification.
 
+    :param package: the package that the directory is next to, None for the user's own directory
     :returns: the paths that were removed
+    :raises Unusable: if another user can modify the directory, or it cannot be opened
     :raises OSError: if the directory cannot be read
     """
-    directory = _Directory(path)
 
     def always(_: str, used: float) -> bool:
         return True
 
-    gone = [name for name, index in directory.indexes.items() if index is None or not _inputs_exist(index)]
-    directory.remove(gone, always)
-    directory.remove([name for name in directory.links if name not in _linked(directory)], always)
-    directory.remove(directory.file_stores(), always)
-    directory.remove(directory.leftovers(), always)
-    directory.remove_stores(always)
-    return directory.removed
+    with open_stores(path, package) as directory:
+        stores = _Stores(directory)
+        gone = [name for name, index in stores.indexes.items() if index is None or not _inputs_exist(index)]
+        stores.remove(gone, always)
+        stores.remove([name for name in stores.links if name not in _linked(stores)], always)
+        stores.remove(stores.file_stores(), always)
+        stores.remove(stores.leftovers(), always)
+        stores.remove_stores(always)
+        return stores.removed
 
 
-def follow(former: str, link: str) -> None:
+def follow(former: str, link: str, package: str | None = None) -> None:
     """Let contexts that point at the link *former* follow *link*, unless an index references it.
 
     The name of a link depends on the bundle, so that an update of certifi creates another one. Later changes,
     such as a distrusted root, concern the contexts from before the update as well.
+
+    :param package: the package that their directory is next to, None for the user's own directory
     """
     path, name = os.path.split(link)
     if os.path.dirname(former) != path or not (os.path.islink(former) and os.path.islink(link)):
         return
+    former = os.path.basename(former)
     try:
-        if os.path.basename(former) not in _linked(_Directory(path)):
-            _files.replace_link(former, name)
-    except OSError:
+        with open_stores(path, package) as directory:
+            if former not in _linked(_Stores(directory)):
+                directory.replace_link(former, name)
+    except (OSError, Unusable):
         pass  # The directory was deleted, or is not writable.
 
 
-def _linked(directory: _Directory) -> set[str]:
-    return {index.link for index in directory.indexes.values() if index is not None}
+def _linked(stores: _Stores) -> set[str]:
+    return {index.link for index in stores.indexes.values() if index is not None}
 
 
 def _inputs_exist(index: Index) -> bool:
@@ -198,16 +219,20 @@ def _inputs_exist(index: Index) -> bool:
 def remove_former() -> None:
     """Remove the stores of version 0.1.0, in the cache directory, that were not used since the latest boot."""
     boot = time() - monotonic()
+    path = _former_directory()
+    if not os.path.isabs(path) or not os.path.isdir(path):
+        return
+    parent, name = os.path.split(path)
     try:
-        path = _former_directory()
-        for name in os.listdir(path):
-            entry = os.path.join(path, name)
-            is_former = _is(name, _INDEX, _STORE) or _is_leftover(name, _INDEX, _STORE)
-            if is_former and os.lstat(entry).st_mtime < boot:
-                _files.remove(entry)
-        os.rmdir(path)
-    except OSError:
-        pass  # It does not exist, or contains other entries.
+        with open_stores(path) as directory:
+            for entry in directory.names():
+                is_former = _is(entry, _INDEX, _STORE) or _is_leftover(entry, _INDEX, _STORE)
+                if is_former and directory.status(entry).st_mtime < boot:
+                    directory.remove(entry)
+        with open_stores(parent) as directory:
+            directory.remove_empty(name)
+    except (OSError, Unusable):
+        pass  # It contains other entries, or another user can modify it.
 
 
 def _former_directory() -> str:

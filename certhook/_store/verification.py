@@ -17,59 +17,63 @@ MANIFEST = "manifest"
 
 # O_NONBLOCK: opening a FIFO must not block.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+_DIRECTORY_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-def check(store: str, protection: Protection | None = None) -> None:
+def check(store: str, protection: Protection | None = None, dir_fd: int | None = None) -> None:
     """Verify that *store* consists of exactly the files of its manifest, each with its size and checksum.
 
     :param protection: the protection that its files must have; by default that of the user's own directory
+    :param dir_fd: the descriptor of the directory that contains *store*
     :raises Unusable: if it does not
     """
     protection = protection or Protection()
     try:
-        protection.check_directory(store, os.lstat(store))
-        expected, _ = read_small(os.path.join(store, MANIFEST), protection)
-        checksums = os.fsdecode(expected).split("\n", 3)[-1]
-        found = _sizes(store, protection)
-        found.pop(MANIFEST, None)
-        if expected != _encode(found, checksums):
-            raise Unusable(f"{store} is damaged: files are missing, foreign, or have a wrong size")
-        if checksums != _checksums(found, lambda name: _checksum(os.path.join(store, name))):
-            raise Unusable(f"{store} is damaged: the content of a file was modified")
+        protection.check_directory(store, _status(store, dir_fd))
+        if os.scandir not in os.supports_fd:
+            _check_files(store, protection, None)
+            return
+        # Relative to an open directory, the kernel resolves its path once instead of once per file.
+        path = store if dir_fd is None else os.path.basename(store)
+        descriptor = os.open(path, _DIRECTORY_FLAGS, dir_fd=dir_fd)
+        try:
+            protection.check_directory(store, os.fstat(descriptor))
+            _check_files(store, protection, descriptor)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         raise Unusable(f"{store} cannot be read: {getattr(error, 'strerror', error)}") from None
 
 
-def is_complete(store: str, protection: Protection | None = None) -> bool:
+def _status(store: str, dir_fd: int | None) -> os.stat_result:
+    return os.lstat(store) if dir_fd is None else os.lstat(os.path.basename(store), dir_fd=dir_fd)
+
+
+def _check_files(store: str, protection: Protection, descriptor: int | None) -> None:
+    def path(name: str) -> str:
+        return os.path.join(store, name) if descriptor is None else name
+
+    expected, _ = read_small(path(MANIFEST), protection, descriptor)
+    checksums = os.fsdecode(expected).split("\n", 3)[-1]
+    found = _sizes(store if descriptor is None else descriptor, protection)
+    found.pop(MANIFEST, None)
+    if expected != _encode(found, checksums):
+        raise Unusable(f"{store} is damaged: files are missing, foreign, or have a wrong size")
+    if checksums != _checksums(found, lambda name: _checksum(path(name), descriptor)):
+        raise Unusable(f"{store} is damaged: the content of a file was modified")
+
+
+def is_complete(store: str, protection: Protection | None = None, dir_fd: int | None = None) -> bool:
     """Return whether :func:`check` accepts *store*."""
     try:
-        check(store, protection)
+        check(store, protection, dir_fd)
     except Unusable:
         return False
     return True
 
 
-def last_use(store: str) -> float:
-    """Return when a process last verified a store without an index in seconds, 0 if the store is missing."""
-    try:
-        return os.stat(os.path.join(store, MANIFEST)).st_mtime
-    except OSError:
-        return 0.0
-
-
-def _sizes(store: str, protection: Protection) -> dict[str, int]:
-    """Return the sizes of the files in *store* by name, -1 for anything without *protection*."""
-    if os.scandir not in os.supports_fd:
-        return _scan(store, protection)
-    # Relative to an open directory, the kernel resolves its path once instead of once per file.
-    descriptor = os.open(store, os.O_RDONLY)
-    try:
-        return _scan(descriptor, protection)
-    finally:
-        os.close(descriptor)
-
-
-def _scan(directory: str | int, protection: Protection) -> dict[str, int]:
+def _sizes(directory: str | int, protection: Protection) -> dict[str, int]:
+    """Return the sizes of the files in *directory* by name, -1 for anything without *protection*."""
     sizes = {}
     with os.scandir(directory) as entries:
         for entry in entries:
@@ -93,8 +97,8 @@ def _checksums(names: Mapping[str, int], checksum: Callable[[str], int]) -> str:
     return " ".join([f"{checksum(name):08x}" for name in sorted(names)]) + "\n"
 
 
-def _checksum(path: str) -> int:
-    descriptor = os.open(path, _READ_FLAGS)
+def _checksum(path: str, dir_fd: int | None) -> int:
+    descriptor = os.open(path, _READ_FLAGS, dir_fd=dir_fd)
     try:
         return crc32(os.read(descriptor, os.fstat(descriptor).st_size))
     finally:

@@ -144,15 +144,16 @@ def run(*arguments: str) -> bytes:
     :raises SourceError: if it fails or exceeds :data:`TIMEOUT`
     """
     import subprocess
-    import tempfile
+
+    from certhook._directory import TemporaryDirectory
 
     command = f"'{SECURITY} {arguments[0]}'"
     environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": home() or "/var/empty", "LANG": "C"}
     try:
-        with tempfile.TemporaryDirectory(prefix="certhook-") as directory:
+        with TemporaryDirectory() as directory:
+            output, printed, errors = (os.path.join(directory.path, name) for name in ("output", "printed", "errors"))
             # Files instead of pipes: reading a pipe would not end if the process wrote without end.
-            output, printed, errors = (os.path.join(directory, name) for name in ("output", "printed", "errors"))
-            with open(printed, "wb") as stdout, open(errors, "wb") as stderr:
+            with directory.open_new("printed", 0o600) as stdout, directory.open_new("errors", 0o600) as stderr:
                 status = subprocess.run(
                     [SECURITY, *(output if argument == OUTPUT else argument for argument in arguments)],
                     stdin=subprocess.DEVNULL,

@@ -9,8 +9,10 @@ import stat
 from certhook import _digest, _exported, _files
 from certhook._certificates import pem
 from certhook._config import SERVER_AUTH, SETTINGS, Config
+from certhook._directory import directory_mode
 from certhook._state import is_privileged, process
 from certhook._store import Unusable, build, store_directory
+from certhook._store.opening import open_stores
 from certhook._text import presentable
 from certhook._watch import index_settings
 from certhook.cli import _exporting, _writing
@@ -133,11 +135,10 @@ def _store_directory(config: Config) -> str:
     if directory is None:
         raise CommandError(f"nothing was written: no directory is available ({reason}); name a file: {_TWO_STEPS}")
     try:
-        _writing.check_safe(directory)  # before creating anything in a directory that another user can modify
-        build.make_directories(directory, build.is_shared())
-        return _writing.check_safe(directory)
-    except (CommandError, Unusable) as failure:
-        raise CommandError(f"{failure}; or name a file: {_TWO_STEPS}") from None
+        with open_stores(directory, create=directory_mode(build.file_mode(build.is_shared()))) as stores:
+            return stores.path
+    except Unusable as failure:
+        raise CommandError(f"nothing was written: {failure}; or name a file: {_TWO_STEPS}") from None
 
 
 def _explain_refusal(cert_file: str, environ: Mapping[str, str]) -> str:

@@ -7,10 +7,10 @@ import os
 from certhook import _config, _public_bundles
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._sources import read_trust_set
-from certhook._store import Unusable, resolve_protected, store_directory
+from certhook._store import Unusable, store_directory
 from certhook._store.build import compile_store
 from certhook._store.prune import prune
-from certhook._trust import directory_beside_package
+from certhook._trust import directory_beside_package, package_beside
 from certhook._watch import index_settings
 from certhook.cli import _roots_table, _terminal
 from certhook.cli._terminal import CommandError
@@ -99,7 +99,7 @@ def _prune(directory: str, config: Config) -> list[str]:
     for path in dict.fromkeys([directory, own or directory]):
         if os.path.isdir(path):
             try:
-                removed += prune(resolve_protected(path, path == directory_beside_package()))
+                removed += prune(path, package_beside(path))
             except (OSError, Unusable) as error:
                 raise CommandError(f"{path} was not pruned: {error}") from None
     return removed
@@ -113,8 +113,9 @@ def _compile(directory: str, config: Config, purpose: int, trust_set: TrustSet) 
             "relative; use absolute paths"
         )
     settings = index_settings(config, purpose)
-    is_beside = directory == directory_beside_package()
     try:
-        return compile_store(directory, trust_set, settings, True, "'certhook compile'", True, is_beside)
+        return compile_store(
+            directory, trust_set, settings, True, "'certhook compile'", True, package_beside(directory)
+        )
     except Unusable as failure:
         raise CommandError(f"the store was not built: {failure}") from None

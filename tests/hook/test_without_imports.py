@@ -14,6 +14,7 @@ from certhook._certificates.anchor import Anchor
 from certhook._certificates.x509 import Certificate
 from certhook._state import BUNDLE, mark, markers_of
 from certhook._store import build
+from certhook._store.opening import open_stores
 
 ROOTS = [der.root(name) for name in "abc"]
 CONTEXT = _state.context_class_of(ssl)
@@ -22,7 +23,8 @@ CONTEXT = _state.context_class_of(ssl)
 @pytest.fixture
 def context(tmp_path: Path) -> ssl.SSLContext:
     """A context that points at a compiled store."""
-    store = build.build(str(tmp_path), [Anchor(Certificate(root)) for root in ROOTS], 0o600)
+    with open_stores(str(tmp_path)) as stores:
+        store = str(tmp_path / build.build(stores, [Anchor(Certificate(root)) for root in ROOTS], 0o600))
     context = CONTEXT(ssl.PROTOCOL_TLS_CLIENT)
     mark(context).store = store
     return context

@@ -45,7 +45,7 @@ def test_the_command_inherits_no_variables_working_directory_or_input(security, 
 
 
 def test_the_output_file_is_read_and_removed(security, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     security('echo "...Trust Settings exported successfully."; printf plist > "$3"; echo "$3" > "$0.path"')
     assert run("trust-settings-export", "-d", OUTPUT) == b"plist"
     output = (tmp_path / "security.path").read_text().strip()

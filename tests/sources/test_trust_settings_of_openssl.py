@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import ssl
-import tempfile
 from pathlib import Path
 
 import der
@@ -16,9 +15,10 @@ from pki import Issued, issue
 from root_files import REJECTED_BY_OPENSSL, ROOTS, bundle, read
 from support import hashed_name
 
-from certhook import _loading
+from certhook import _directory, _loading
 from certhook._certificates import openssl as openssl_files
 from certhook._config import CLIENT_AUTH
+from certhook._directory import Directory
 from certhook._sources.trust_set import TrustSet
 from certhook.exceptions import CerthookError
 
@@ -175,19 +175,22 @@ def verify_code(context: ssl.SSLContext, tmp_path: Path) -> int:
 @pytest.mark.parametrize("memory", ["in memory", "refused", "without /proc"])
 def test_settings_are_loaded_through_a_file_that_is_removed(memory, monkeypatch, tmp_path: Path) -> None:
     created: list[str] = []
-    mkstemp = tempfile.mkstemp
+    create = Directory.create
 
-    def recorded(**arguments: str) -> tuple[int, str]:
-        descriptor, name = mkstemp(dir=tmp_path, **arguments)
-        created.append(name)
+    def recorded(directory: Directory, name: str, data: bytes, mode: int) -> None:
+        create(directory, name, data, mode)
+        path = os.path.join(directory.path, name)
+        created.extend([path, directory.path])
+        assert os.path.dirname(directory.path) == str(tmp_path)
         if os.name == "posix":
-            assert os.fstat(descriptor).st_mode & 0o777 == 0o600
-        return descriptor, name
+            assert os.stat(path).st_mode & 0o777 == 0o600
+            assert os.stat(directory.path).st_mode & 0o777 == 0o700
 
     def refused(name: str) -> int:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(tempfile, "mkstemp", recorded)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(Directory, "create", recorded)
     if memory == "refused":
         monkeypatch.setattr(os, "memfd_create", refused, raising=False)
     elif memory == "without /proc":
@@ -211,10 +214,8 @@ def test_settings_are_loaded_through_a_file_that_is_removed(memory, monkeypatch,
     ids=["intermediate rejected", "root rejected"],
 )
 def test_without_a_file_nothing_is_trusted_that_the_settings_reject(anchors, kept, monkeypatch, tmp_path) -> None:
-    def refused() -> tuple[int, str]:
-        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
-
-    monkeypatch.setattr(openssl_files, "_create_file", refused)
+    monkeypatch.setattr(openssl_files, "_create_in_memory", lambda: None)
+    monkeypatch.setattr(_directory.temporary, "_candidates", list)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     problems: list[CerthookError] = []
     assert len(_loading.load_anchors(context, anchors, problems)) == kept

@@ -12,6 +12,7 @@ from certhook import _store
 from certhook._certificates.anchor import Anchor
 from certhook._certificates.x509 import Certificate
 from certhook._store import Index, Protection, Unusable, build, verification
+from certhook._store.opening import open_stores
 from certhook._watch import Snapshot, files_signature, path_signature
 
 #: The settings of :func:`write_index`.
@@ -27,9 +28,10 @@ def anchor(name: str, serial: int = 1) -> Anchor:
 ROOTS = (anchor("a", 1), anchor("a", 2), anchor("a", 300), *map(anchor, "bcdefgh"))
 
 
-def build_store(directory: Path, anchors: Sequence[Anchor]) -> Path:
+def build_store(directory: Path, anchors: Sequence[Anchor], mode: int = 0o600) -> Path:
     """Build the store of *anchors* in *directory*, and return its path."""
-    return Path(build.build(str(directory), tuple(anchors), 0o600))
+    with open_stores(str(directory)) as stores:
+        return directory / build.build(stores, tuple(anchors), mode)
 
 
 def write_index(

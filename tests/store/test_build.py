@@ -129,7 +129,7 @@ def test_a_damaged_store_is_detected_and_repaired(store, damage) -> None:
 def test_a_repair_restores_the_mode_of_the_directory(store, mode, expected) -> None:
     store.chmod(0o777)
     assert not verification.is_complete(str(store))
-    build.build(str(store.parent), ROOTS, mode)
+    build_store(store.parent, ROOTS, mode)
     verification.check(str(store))
     assert stat.S_IMODE(store.stat().st_mode) == expected
 

@@ -7,13 +7,16 @@ import stat
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Callable
 
 import pytest
 
 from certhook import _store
 from certhook._config import Config
+from certhook._directory import opening as opening_directories
 from certhook._state import process
-from certhook._store import NO_DATA_DIRECTORY, SUPERUSER_DIRECTORY, Unusable, build
+from certhook._store import NO_DATA_DIRECTORY, SUPERUSER_DIRECTORY, Unusable, build, opening
+from certhook._store.opening import open_stores
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes and owners")
 
@@ -30,45 +33,73 @@ def directory(tmp_path: Path) -> Path:
     return directory
 
 
-def rejection(path: Path) -> Unusable:
+def opened(path: str) -> str:
+    """Open the directory *path*, creating it if it is missing, and return its path without links."""
+    with open_stores(path, create=0o700) as stores:
+        return stores.path
+
+
+@pytest.fixture(params=["for reading", "for writing", "for writing by path"])
+def verify(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """A function that verifies a directory by path, or component by component while it opens the directory."""
+    if request.param == "for reading":
+        return _store.resolve_protected
+    # The verification by path would find every permanent state; only the other one finds what changes in between.
+    monkeypatch.setattr(opening, "resolve_protected", lambda *args, **kwargs: None)
+    if request.param == "for writing by path":
+        monkeypatch.setattr(opening_directories, "HAS_DESCRIPTORS", False)
+    elif not opening_directories.HAS_DESCRIPTORS:
+        pytest.skip("directories have no descriptors on this system")
+    return opened
+
+
+def rejection(path: Path, verify: Callable[[str], str] = _store.resolve_protected) -> Unusable:
     """Return the exception that rejects *path*."""
     with pytest.raises(Unusable) as caught:
-        _store.resolve_protected(str(path))
+        verify(str(path))
     return caught.value
 
 
 # Modes.
 
 
-def test_a_directory_of_the_user_is_used(directory) -> None:
-    assert _store.resolve_protected(str(directory)) == str(directory)
+def test_a_directory_of_the_user_is_used(directory, verify) -> None:
+    assert verify(str(directory)) == str(directory)
 
 
-def test_a_missing_directory_is_used_if_its_parents_are_safe(directory) -> None:
-    assert _store.resolve_protected(str(directory / "a" / "b")) == str(directory / "a" / "b")
+def test_a_missing_directory_is_used_if_its_parents_are_safe(directory, verify) -> None:
+    assert verify(str(directory / "a" / "b")) == str(directory / "a" / "b")
 
 
 @posix
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o720, 0o702])
-def test_a_directory_that_other_users_can_write_is_rejected_with_the_remedy(directory, mode) -> None:
+def test_a_directory_that_other_users_can_write_is_rejected_with_the_remedy(directory, mode, verify) -> None:
     directory.chmod(mode)
-    failure = rejection(directory)
+    failure = rejection(directory, verify)
     assert f"{directory} is writable by other users (mode {mode:o}); run 'chmod go-w {directory}'" in str(failure)
+
+
+@posix
+def test_the_remedy_is_a_command_that_a_shell_runs(tmp_path) -> None:
+    directory = tmp_path / "Application Support; true"
+    directory.mkdir()
+    directory.chmod(0o777)
+    assert f"""run "chmod go-w '{directory}'", or set""" in str(rejection(directory))
 
 
 @posix
 @pytest.mark.parametrize("mode", [0o770, 0o707])
 @pytest.mark.parametrize("name", ["cache", "missing"])
-def test_a_directory_in_a_parent_that_other_users_can_write_is_rejected(directory, mode, name) -> None:
+def test_a_directory_in_a_parent_that_other_users_can_write_is_rejected(directory, mode, name, verify) -> None:
     directory.parent.chmod(mode)
-    assert f"{directory.parent} is writable by other users" in str(rejection(directory.parent / name))
+    assert f"{directory.parent} is writable by other users" in str(rejection(directory.parent / name, verify))
 
 
 @posix
-def test_a_directory_in_a_sticky_public_parent_is_rejected_as_public(directory) -> None:
+def test_a_directory_in_a_sticky_public_parent_is_rejected_as_public(directory, verify) -> None:
     """As in /tmp: after the directory is deleted, another user can create it again."""
     directory.parent.chmod(0o1777)
-    failure = rejection(directory)
+    failure = rejection(directory, verify)
     assert f"{directory.parent} is writable by other users (mode 1777); set CERTHOOK_STORE_DIR to" in str(failure)
 
 
@@ -77,27 +108,29 @@ def test_a_directory_in_a_sticky_public_parent_is_rejected_as_public(directory) 
 
 @pytest.mark.parametrize("owner", [OTHER_USER, OVERFLOW_USER])
 @pytest.mark.parametrize("is_parent", [False, True], ids=["the directory", "its parent"])
-def test_a_directory_of_another_user_is_rejected(directory, root, owner, is_parent) -> None:
+def test_a_directory_of_another_user_is_rejected(directory, root, owner, is_parent, verify) -> None:
     os.chown(directory.parent if is_parent else directory, owner, owner)
-    failure = rejection(directory)
+    failure = rejection(directory, verify)
     assert "belongs to" in str(failure)
 
 
 @posix
-def test_the_overflow_user_cannot_use_its_own_directory(directory, root, monkeypatch) -> None:
+def test_the_overflow_user_cannot_use_its_own_directory(directory, root, monkeypatch, verify) -> None:
     """It cannot distinguish its files from those of users outside the user namespace."""
     os.chown(directory, OVERFLOW_USER, OVERFLOW_USER)
     monkeypatch.setattr(os, "geteuid", lambda: OVERFLOW_USER)
-    assert "belongs to a user outside this user namespace (nobody)" in str(rejection(directory))
-    assert _store.resolve_protected(str(directory.parent)) == str(directory.parent)
+    assert "belongs to a user outside this user namespace (nobody)" in str(rejection(directory, verify))
+    assert verify(str(directory.parent)) == str(directory.parent)
 
 
-def test_users_trust_the_directories_of_root_but_root_does_not_trust_theirs(directory, root, monkeypatch) -> None:
+def test_users_trust_the_directories_of_root_but_root_does_not_trust_theirs(
+    directory, root, monkeypatch, verify
+) -> None:
     os.chown(directory, OTHER_USER, OTHER_USER)
-    assert "belongs to user" in str(rejection(directory))
+    assert "belongs to user" in str(rejection(directory, verify))
     monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
-    assert _store.resolve_protected(str(directory)) == str(directory)
-    assert _store.resolve_protected(str(directory.parent)) == str(directory.parent)
+    assert verify(str(directory)) == str(directory)
+    assert verify(str(directory.parent)) == str(directory.parent)
 
 
 # Links, files, and paths that OpenSSL would split.
@@ -110,27 +143,47 @@ def test_a_symbolic_link_is_rejected(directory) -> None:
     assert f"{link} is a symbolic link" in str(failure)
 
 
-def test_a_link_above_the_directory_is_resolved(directory, tmp_path) -> None:
+def test_a_link_above_the_directory_is_resolved(directory, tmp_path, verify) -> None:
     link = tmp_path / "link"
     link.symlink_to(directory.parent)
-    assert _store.resolve_protected(str(link / "cache")) == str(directory)
-    assert _store.resolve_protected(str(link / "missing")) == str(directory.parent / "missing")
+    assert verify(str(link / "cache")) == str(directory)
+    assert verify(str(link / "missing")) == str(directory.parent / "missing")
 
 
-def test_a_link_before_a_parent_reference_is_resolved(directory, tmp_path) -> None:
+def test_a_link_before_a_parent_reference_is_resolved(directory, tmp_path, verify) -> None:
     """The operating system resolves the link first: ``link/..`` is the parent of its target."""
     (tmp_path / "link").symlink_to(directory)
     (tmp_path / "cache").mkdir()
-    assert _store.resolve_protected(str(tmp_path / "link" / ".." / "cache")) == str(directory)
-    assert _store.resolve_protected(str(tmp_path / "parent" / ".." / "cache")) == str(tmp_path / "cache")
+    assert verify(str(tmp_path / "link" / ".." / "cache")) == str(directory)
+    assert verify(str(tmp_path / "parent" / ".." / "cache")) == str(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("owner", [OTHER_USER, OVERFLOW_USER])
+def test_a_link_of_another_user_above_the_directory_is_not_followed(directory, root, tmp_path, owner) -> None:
+    """Its owner chose which directory of this user is written to."""
+    link = tmp_path / "link"
+    link.symlink_to(directory.parent)
+    os.chown(link, owner, owner, follow_symlinks=False)
+    assert f"{link} is a symbolic link of user {owner}; set CERTHOOK_STORE_DIR to" in str(
+        rejection(link / "cache", opened)
+    )
 
 
 @posix
-def test_the_target_of_a_link_above_the_directory_must_be_safe(directory, tmp_path) -> None:
+def test_a_link_in_a_directory_that_other_users_can_write_is_not_followed(directory, tmp_path) -> None:
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public" / "link").symlink_to(directory.parent)
+    (tmp_path / "public").chmod(0o777)
+    failure = rejection(tmp_path / "public" / "link" / "cache", opened)
+    assert f"{tmp_path / 'public'} is writable by other users" in str(failure)
+
+
+@posix
+def test_the_target_of_a_link_above_the_directory_must_be_safe(directory, tmp_path, verify) -> None:
     link = tmp_path / "link"
     link.symlink_to(directory.parent)
     directory.parent.chmod(0o777)
-    assert f"{directory.parent} is writable by other users" in str(rejection(link / "cache"))
+    assert f"{directory.parent} is writable by other users" in str(rejection(link / "cache", verify))
 
 
 def test_a_file_and_a_path_below_it_are_rejected(directory) -> None:
@@ -155,15 +208,20 @@ def test_a_path_that_openssl_would_split_is_rejected_without_a_warning(directory
 
 
 def test_a_directory_on_a_missing_drive_cannot_be_created(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    def lstat(path: str) -> None:
+        raise FileNotFoundError(2, "No such file or directory", path)
+
+    monkeypatch.setattr(opening_directories, "HAS_DESCRIPTORS", False)
+    monkeypatch.setattr(os, "lstat", lstat)
     with pytest.raises(Unusable, match="cannot be created: the drive .* does not exist"):
-        build.make_directories(str(tmp_path / "cache"), shared=False)
+        open_stores(str(tmp_path / "cache"), create=0o700)
 
 
 @posix
 def test_an_existing_directory_keeps_its_mode(tmp_path) -> None:
     tmp_path.chmod(0o750)
-    build.make_directories(str(tmp_path), shared=True)
+    with open_stores(str(tmp_path), create=0o755):
+        pass
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
 
 

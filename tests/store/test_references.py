@@ -10,8 +10,9 @@ import pytest
 from store_roots import ROOTS, build_store, write_index
 
 from certhook import _store
-from certhook._store import Index, prune
+from certhook._store import Index, Unusable, prune
 from certhook._store.build import encode
+from certhook._store.opening import open_stores
 from certhook._watch import PATH, Snapshot, path_signature
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no symbolic links for users")
@@ -50,6 +51,11 @@ def named_store(directory: Path, store: Path) -> Path:
     return path
 
 
+def sweep(directory: Path) -> None:
+    with open_stores(str(directory)) as stores:
+        prune.sweep(stores)
+
+
 def test_pruning_keeps_the_current_stores_of_existing_environments(tmp_path) -> None:
     directory, bundle = tmp_path / "stores", tmp_path / "cacert.pem"
     directory.mkdir()
@@ -80,7 +86,7 @@ def test_a_build_removes_what_was_last_used_before_the_boot_and_thirty_days_ago(
     files = named_store(tmp_path, stores[0])
     for path in (*stores, files, files / "manifest"):
         os.utime(path, LONG_AGO)
-    prune.sweep(str(tmp_path))
+    sweep(tmp_path)
     assert names(tmp_path) == {used.name, LINKS[0], stores[0].name}
     assert not unused.exists()
 
@@ -88,7 +94,7 @@ def test_a_build_removes_what_was_last_used_before_the_boot_and_thirty_days_ago(
 def test_a_store_without_references_is_removed_after_an_hour(tmp_path) -> None:
     recent, old = build_store(tmp_path, ROOTS), build_store(tmp_path, ROOTS[:3])
     os.utime(old, (time.time() - 3601,) * 2)
-    prune.sweep(str(tmp_path))
+    sweep(tmp_path)
     assert names(tmp_path) == {recent.name}
 
 
@@ -118,7 +124,11 @@ def test_only_a_link_in_the_same_directory_is_replaced(tmp_path, former) -> None
 
 
 def test_a_directory_that_was_deleted_needs_no_pruning(tmp_path) -> None:
-    prune.sweep(str(tmp_path / "deleted"))
-    with pytest.raises(FileNotFoundError):
-        prune.prune(str(tmp_path / "deleted"))
+    deleted = tmp_path / "deleted"
+    deleted.mkdir()
+    with open_stores(str(deleted)) as stores:
+        deleted.rmdir()
+        prune.sweep(stores)
+    with pytest.raises(Unusable, match="No such file"):
+        prune.prune(str(deleted))
     assert _store.exists(str(tmp_path))
