@@ -50,7 +50,9 @@ def read(path: str, accepts_pipe: bool = False) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise SourceError(path, _explain(path, error)) from error
+        failure = SourceError(path, _explain(path, error))
+        error.filename = failure.path  # It is part of a traceback.
+        raise failure from error
     except ValueError as error:  # a null character in the path
         raise SourceError(path, f"is not a path: {error}") from error
 

@@ -112,8 +112,11 @@ class Protection:
             # If this user's directory in /tmp is deleted, another user may create it again while a program uses it.
             # On file systems without modes, chmod has no effect.
             is_own = status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
-            remedy = f"run 'chmod go-w {path}', or {_REMEDY}" if is_own else _REMEDY
-            raise Unusable(f"{found}; {remedy}")
+            if not is_own:
+                raise Unusable(f"{found}; {_REMEDY}")
+            from certhook._text import quoted_path
+
+            raise Unusable(f"{found}; run 'chmod go-w {quoted_path(path)}', or {_REMEDY}")
 
 
 class Index:

@@ -15,14 +15,14 @@ from time import time
 
 from certhook import _digest, _files, _store
 from certhook._certificates import openssl
-from certhook._path_values import may_be_paths
+from certhook._secrets import hidden_path_kind, secret_kind
 from certhook._state import BUNDLE
 from certhook._store import INDEX, Index, Unusable, host_name, mark_used, resolve_protected
 from certhook._store.links import link_name, replace_link
 from certhook._store.permissions import limited_access
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
-from certhook._watch import MEMBERS, PATH, are_unchanged, files_signature, path_signature
+from certhook._watch import MEMBERS, PATH, are_unchanged, exists, files_signature, path_signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
@@ -98,9 +98,12 @@ def _are_files_unchanged(snapshot: Snapshot) -> bool:
 
 
 def _has_credentials(config: Config) -> bool:
-    """Return whether a path may be a URL with a password, which must not be in a file that other users can read."""
-    paths = (config.cert_file, config.cert_dir)
-    return not all(may_be_paths(path) for path in paths if path)
+    """Return whether a path may contain a secret, which must not be in a file that other users can read."""
+    directories = config.cert_dir or ""
+    paths = (config.cert_file, config.nix_cert_file, config.bundle, *config.extra, *directories.split(os.pathsep))
+    return any(map(hidden_path_kind, filter(None, paths))) or (
+        bool(secret_kind(directories)) and not exists(directories)
+    )
 
 
 def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
