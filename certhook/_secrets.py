@@ -37,7 +37,7 @@ _TOKEN = (
     r"|pypi-AgE[\w-]{12,}|npm_\w{30,}|hf_\w{16,}|AIza[\w-]{20,}|ya29\.[\w-]{8,}|SG\.[\w.-]{16,}|dop_v1_\w{16,}"
     r"|hvs\.[\w-]{16,}|dckr_pat_[\w-]{10,})"
 )
-_HEADER = r"(?i:\bbearer)\s{1,4}[\w.~+/=-]{6,}|\b[Bb]asic\s{1,4}(?=[a-z]{0,60}[A-Z0-9+/=])[A-Za-z0-9+/]{6,}={0,2}"
+_HEADER = r"(?i:\bbearer)\s{1,4}[\w.~+/=-]{6,}|\b[Bb]asic\s{1,4}(?=[A-Za-z+/]{0,60}[0-9=])[A-Za-z0-9+/]{6,}={0,2}"
 _SECRET_NAME = (
     r"(?i:pass(?:word|wd|phrase|code)?|pwd|token|secret|api[-_]?key|(?:access|account|private|shared|secret)[-_]?key"
     r"|access[-_]?key[-_]?id|signature|sig|credentials?|authorization|auth|jwt)"
@@ -165,6 +165,13 @@ def without_secrets(text: str) -> str:
     """Return *text*, a message or a line of a report, without the secrets that are recognised in it."""
     if "-" in text or "LS0t" in text or "tLS0t" in text or "0tLS0" in text:
         text = re.sub(_BASE64_PEM, "(PEM text in base64)", _without_pem(text))
+    return without_passwords(text)
+
+
+def without_passwords(text: str) -> str:
+    """Return *text*, a line, without passwords and tokens. PEM text is not changed."""
+    if "-----BEGIN " in text:
+        return text
     text = without_credentials(text)
     if "=" in text:
         text = re.sub(_ASSIGNMENT_IN_MESSAGE, r"\1...", text)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _VERSION = b"certhook store 4\0"
 
 _SHARED, _PRIVATE = 0o644, 0o600
+# The number of problems in an index, and the name of an entry for the others.
+_MOST_PROBLEMS = 100
+OMITTED = "more problems"
 
 # The age in seconds from which on the time of an existing store is set; changing it causes a verification elsewhere.
 _RECENT = 1800
@@ -107,13 +110,16 @@ def _has_credentials(config: Config) -> bool:
 
 
 def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
-    """Return the problems of *trust_set*, except those of settings, which every process finds itself."""
+    """Return the problems of *trust_set*, except those of settings, which every process finds itself, up to a limit."""
     problems = []
     for problem in trust_set.problems:
         if isinstance(problem, SourceError):
             problems.append((problem.path, problem.message))
         elif isinstance(problem, ConfigurationError) and problem not in trust_set.config.problems:
             problems.append((problem.setting, problem.message))
+    omitted = len(problems) - _MOST_PROBLEMS
+    if omitted > 0:
+        problems[_MOST_PROBLEMS:] = [(OMITTED, f"{omitted}; 'certhook status --json' lists all problems")]
     return problems
 
 

@@ -11,6 +11,7 @@ from time import gmtime, strftime
 import certhook
 from certhook import _config
 from certhook._public_bundles import BUNDLES
+from certhook._store.build import OMITTED
 from certhook._text import printable, shown_path, shown_value
 from certhook.cli import _client_hooks, _libraries, _mozilla, _roots_table, _status_report, _terminal, _variables
 
@@ -74,7 +75,8 @@ def _read_status() -> dict[str, Any]:
     clients = _client_hooks.client_hooks()
     problems = [
         *rejected,
-        *trust.problems,
+        # The list in an index is limited, unlike the one of the trust set.
+        *(problem for problem in trust.problems if getattr(problem, "path", "") != OMITTED),
         *_client_hooks.problems(clients),
         *_variables.native_problem(config),
         *_variables.misspelled(os.environ),
