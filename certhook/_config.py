@@ -53,6 +53,13 @@ def purpose_bit(oid: str) -> int:
 # Parsers. Each is called with the value of a set variable, and a function that reports an invalid value.
 
 
+def _shown(value: str) -> str:
+    """Return *value* for a message, without secrets."""
+    from certhook._text import shown
+
+    return shown(value)
+
+
 def _verbatim(value: str, refuse: "Refuse") -> str:
     return value
 
@@ -62,7 +69,7 @@ def _choice(allowed: "Tuple[str, ...]", otherwise: str) -> "Parser":
         choice = value.strip().lower() or allowed[0]
         if choice in allowed:
             return choice
-        refuse(f"invalid value {value!r} (expected {' or '.join(allowed)}); using {otherwise}")
+        refuse(f"invalid value {_shown(value)} (expected {' or '.join(allowed)}); using {otherwise}")
         return otherwise
 
     return parse
@@ -72,7 +79,7 @@ def _native_or_unset(value: str, refuse: "Refuse") -> "Optional[str]":
     word = value.strip().lower()
     if word in ("", NATIVE):
         return word or None
-    refuse(f"invalid value {value!r} (expected {NATIVE}); OpenSSL verifies servers")
+    refuse(f"invalid value {_shown(value)} (expected {NATIVE}); OpenSSL verifies servers")
     return None
 
 
@@ -82,7 +89,7 @@ def _flag(default: bool) -> "Parser":
         if not word:
             return default
         if word not in _YES and word not in _NO:
-            refuse(f"invalid value {value!r} (expected 0 or 1); using {int(default)}")
+            refuse(f"invalid value {_shown(value)} (expected 0 or 1); using {int(default)}")
             return default
         return word in _YES
 
@@ -106,7 +113,7 @@ def _names(allowed: "Tuple[str, ...]", may_be_none: bool = False) -> "Parser":
         if not unknown:
             return known if names else None
         refuse(
-            f"{value!r} contains {unknown[0]!r} (expected {' or '.join(expected)}, separated by commas); "
+            f"{_shown(value)} contains {_shown(unknown[0])} (expected {' or '.join(expected)}, separated by commas); "
             f"using {','.join(known) or 'none'}"
         )
         return known

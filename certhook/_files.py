@@ -15,6 +15,7 @@ import os
 import stat
 from binascii import hexlify
 
+from certhook._text import shown_value
 from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
@@ -50,7 +51,10 @@ def read(path: str, accepts_pipe: bool = False) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise SourceError(path, _explain(path, error)) from error
+        name = path if os.path.isabs(path) or os.path.lexists(path) else shown_value(path)
+        failure = SourceError(name, _explain(path, error))
+        error.filename = failure.path  # It is part of a traceback.
+        raise failure from error
     except ValueError as error:  # a null character in the path
         raise SourceError(path, f"is not a path: {error}") from error
 

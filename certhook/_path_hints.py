@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+from certhook._secrets import hidden_kind
+
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb"
 _WHITE_SPACE = {" ": "a space", "\t": "a tab", "\n": "a line break", "\r": "a carriage return", "\xa0": "a space"}
 _VARIABLE = re.compile(r"\$\w|\$\{\w|%\w+%")
@@ -61,4 +63,4 @@ def _explain_separator(value: str, is_list: bool) -> str:
 def _use(path: str) -> str:
     """Return the advice to use *path*, if it is absolute after the expansion of ``~``."""
     path = os.path.expanduser(path)
-    return f"; use {path}" if os.path.isabs(path) and "@" not in path and "-----BEGIN" not in path else ""
+    return f"; use {path}" if os.path.isabs(path) and not hidden_kind(path) else ""

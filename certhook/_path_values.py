@@ -19,7 +19,9 @@ def may_be_paths(value: str) -> bool:
 def paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep) -> "Tuple[str, ...]":
     """Return the absolute paths in *value*, and report every other part of it."""
     if not may_be_paths(value):
-        refuse(f"{value!r} is not a path{_hint(value) or '; expected the path of a file with certificates'}")
+        from certhook._text import shown
+
+        refuse(f"{shown(value)} is not a path{_hint(value) or '; expected the path of a file with certificates'}")
         return ()
     absolute = []
     for path in value.split(separator) if separator and not _is_one(value, separator) else [value]:
@@ -27,8 +29,18 @@ def paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep)
             absolute.append(path)
         elif path:
             # The working directory may belong to another user, who must not choose the roots.
-            refuse(f"{path!r} is a relative path and is ignored{_hint(path) or '; use an absolute path'}")
+            refuse(
+                f"{_shown_part(path, value)} is a relative path and is ignored{_hint(path) or '; use an absolute path'}"
+            )
     return tuple(absolute)
+
+
+def _shown_part(path: str, value: str) -> str:
+    """Return *path*, a part of *value*, for a message. The separator may have divided a secret."""
+    from certhook._secrets import secret_kind
+    from certhook._text import shown
+
+    return shown(value) if secret_kind(value) else shown(path)
 
 
 def _is_one(value: str, separator: str) -> bool:

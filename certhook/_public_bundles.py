@@ -93,9 +93,11 @@ def select(value: str, refuse: "Callable[[str], None]") -> "Bundles":
             invalid.append(entry)
     bundles = () if "none" in [entry.lower() for entry in entries] else tuple(dict.fromkeys(selected))
     if invalid:
+        from certhook._text import shown
+
         using = dict.fromkeys([split(bundle)[0] if bundle in BUNDLES else bundle for bundle in bundles])
         refuse(
-            f"{value!r} contains {invalid[0]!r} (expected {' or '.join(packages)} or none or a path like "
+            f"{shown(value)} contains {shown(invalid[0])} (expected {' or '.join(packages)} or none or a path like "
             f"package/cacert.pem, separated by commas); using {','.join(using) or 'none'}"
         )
     return bundles

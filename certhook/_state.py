@@ -37,6 +37,7 @@ class Process:
     :ivar named_files: the files of roots that callers named, by path; see :mod:`certhook._named_files`
     :ivar clients: the client hooks whose library is imported: empty if active, or else the reason why not
     :ivar warnings: the messages that were already issued as warnings
+    :ivar last_warning: empty after the warning that no more problems are reported as warnings
     :ivar security_answers: recent output of macOS' security(1) by its arguments
     """
 
@@ -53,6 +54,7 @@ class Process:
         self.named_files: Dict[str, Any] = {}
         self.clients: Dict[str, str] = {}
         self.warnings: Set[str] = set()
+        self.last_warning = [True]
         self.security_answers: Dict[Tuple[str, ...], Tuple[float, Any, Any]] = {}
 
 

@@ -1,25 +1,25 @@
-"""Text from outside: escaping what a terminal would interpret, and removing secrets.
+"""Text from outside: escaping what a terminal would interpret, and hiding secrets.
 
 Names in certificates, replies of servers, values of variables and file names may contain
-anything. Every such text passes through this module before it is printed or stored.
+anything. Every such text passes through this module before it is printed or stored:
+:func:`shown` and :func:`shown_path` a value or a path, :func:`presentable` a message.
 """
 
 from __future__ import annotations
 
 import re
 
+from certhook._secrets import hidden_kind, hidden_path_kind, is_host, is_token, without_secrets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable
+
 #: The longest text that :func:`presentable` returns, in characters.
 MAX_LENGTH = 4000
-
-# Compiled when they are first used: compiling takes 1 ms, and most processes escape nothing.
-# Keys and certificates that were pasted into a variable, as PEM or as PEM encoded in base64.
-_PEM_BEGIN = "(?i)-----BEGIN "
-_PEM_END = "(?i)-----END [A-Z0-9 ]+-----"
-# Messages quote the value of a variable, so a block without its END line ends at a quotation mark.
-_TRUNCATED_PEM = """(?i)-----BEGIN [^'"]*"""
-_BASE64_PEM = "(?i)LS0tLS1CRUdJT[A-Z0-9+/=\\s]*"
-# The scheme of a URL, also where normalisation reduced "//" to "/"; or "//" alone. A Windows drive has one letter.
-_BEFORE_CREDENTIALS = r"""(?i)[a-z][a-z0-9+.-]+:/{1,2}|(?:^|(?<=[\s'"=]))//"""
+# Shorter parts of a password are also parts of other words.
+_SHORTEST = 3
+_SCHEME = "^[A-Za-z][A-Za-z0-9+.-]{0,30}://"
 
 
 def printable(text: str, limit: int | None = None) -> str:
@@ -34,34 +34,41 @@ def printable(text: str, limit: int | None = None) -> str:
 
 
 def presentable(text: str) -> str:
-    """Return *text*, the value of a variable or the name of a file, for a message or a log."""
-    text = re.sub(_BASE64_PEM, "(PEM text in base64)", _without_pem(text))
-    return printable(without_credentials(text), MAX_LENGTH)
+    """Return *text*, a message, for a warning or a log.
 
-
-def _without_pem(text: str) -> str:
-    """Return *text* without its PEM blocks.
-
-    Everything up to the last END line is removed: a key may be pasted as a concatenation of quoted lines.
+    It may contain an error of the operating system or of a library, and therefore values that :func:`shown` would
+    describe. The recognised secrets in it are removed.
     """
-    begin = re.search(_PEM_BEGIN, text)
-    if begin is not None:
-        ends = [match.end() for match in re.compile(_PEM_END).finditer(text, begin.end())]
-        if ends:
-            text = f"{text[: begin.start()]}(PEM text){text[ends[-1] :]}"
-    return re.sub(_TRUNCATED_PEM, "(PEM text)", text)
+    return printable(without_secrets(text), MAX_LENGTH)
 
 
-def without_credentials(text: str) -> str:
-    """Return *text* without the user name and password of a URL.
+def shown(value: str) -> str:
+    """Return *value*, the value of a variable or an argument, in quotation marks; a description if it may be secret."""
+    kind = hidden_kind(value)
+    return _description(kind, value) if kind else repr(value)
 
-    A password may contain any unescaped character, so everything up to the last ``@`` is removed.
-    """
-    end = text.rfind("@")
-    if end < 0:
-        return text
-    start = re.compile(_BEFORE_CREDENTIALS).search(text, 0, end)
-    return f"{text[: start.end()]}...{text[end:]}" if start else text
+
+def shown_value(value: str) -> str:
+    """Return *value* like :func:`shown`, without quotation marks and with escapes."""
+    kind = hidden_kind(value)
+    return _description(kind, value) if kind else printable(value)
+
+
+def shown_path(path: str) -> str:
+    """Return *path*, which is absolute, unchanged; a description if it does not exist and may contain a secret."""
+    kind = hidden_path_kind(path)
+    return _description(kind, path) if kind else path
+
+
+def _description(kind: str, value: str) -> str:
+    return f"({kind}, {len(value)} characters)"
+
+
+def quoted_path(path: str) -> str:
+    """Return *path* as an argument of a command that is itself in single quotation marks in a message."""
+    if re.fullmatch(r"[\w@%+=:,./-]+", path, re.ASCII):
+        return path
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", path) + '"'
 
 
 def host_and_port(url: str) -> str:
@@ -72,5 +79,33 @@ def host_and_port(url: str) -> str:
     """
     rest = url.rpartition("@")[2]
     if rest == url:
-        rest = re.sub("^[A-Za-z][A-Za-z0-9+.-]*://", "", url)
-    return re.split("[/?#]", rest, maxsplit=1)[0]
+        rest = re.sub(_SCHEME, "", url)
+    host = re.split(r"[/?#\\;]", rest, maxsplit=1)[0]
+    name, colon, port = host.partition(":")
+    if colon and ":" not in port and not port.isdigit() and name[:1] != "[":
+        host = f"{name}:..."  # Perhaps a user and a password without a host.
+    is_certain = rest == url or not re.search("[/?#]", re.sub(_SCHEME, "", url).rpartition("@")[0])
+    return host if not is_token(host) and (is_certain or is_host(host)) else "..."
+
+
+def without_parts(text: str, urls: Iterable[str]) -> str:
+    """Return *text*, a message about a connection, without the credentials in *urls*.
+
+    Proxies and libraries repeat an invalid URL, or parts of it. Each part that does not belong to its host is removed.
+    """
+    from base64 import b64encode
+    from urllib.parse import unquote
+
+    for url in urls:
+        host = host_and_port(url)
+        text = text.replace(url, host)
+        secret: set[str] = set()
+        for form in (url, unquote(url)):
+            login = re.sub(_SCHEME, "", form).rpartition("@")[0]
+            encoded = b64encode(login.encode("utf-8", "surrogateescape")).decode("ascii")
+            secret.update((login, login.partition(":")[2], encoded, *re.split(r"[\s:/@?#&=;%\\]", login)))
+        public = {"", *re.split("[:.]", host)}
+        for part in sorted(secret - public, key=len, reverse=True):
+            if len(part) >= _SHORTEST:
+                text = text.replace(part, "...")
+    return text

@@ -355,10 +355,12 @@ def _restore(context: "ssl.SSLContext", store: str) -> None:
 
 
 def report(problems: "Sequence[CerthookError]") -> None:
-    """Issue a warning for each of *problems*, once per process."""
+    """Issue a warning for each of *problems*, once per process, up to a limit."""
     try:
         from certhook import _warnings
     except Exception:
         return  # certhook was uninstalled, or no file descriptor is left. The context is more important.
-    for problem in problems:
-        _warnings.warn(str(problem))
+    for position, problem in enumerate(problems, 1):
+        if _warnings.is_exhausted():
+            return
+        _warnings.warn(str(problem), others=len(problems) - position)

@@ -15,17 +15,48 @@ from certhook._state import process
 from certhook._text import presentable
 from certhook.exceptions import CerthookWarning
 
+#: The number of warnings that a process issues at most, besides a last one about those that it omits.
+MOST = 20
 
-def warn(message: str) -> None:
+
+def warn(message: str, others: int = 0) -> None:
     """Issue *message* as a warning at the line that requested trust, once per process.
 
-    The command that explains it is appended.
+    The command that explains it is appended. The number of warnings is limited, because files and variables may
+    contain any number of faults, and may change while the process runs.
+
+    :param others: the number of problems that follow
     """
     if message in process.warnings:
         return
+    # Each operation is atomic, so that several threads respect the limit.
     process.warnings.add(message)
+    if len(process.warnings) > MOST:
+        process.warnings.discard(message)
+        omit(others + 1)
+        return
+    _issue(f"{presentable(message).rstrip('.')}. {_advice()} for details")
+
+
+def omit(count: int) -> None:
+    """Issue the warning that *count* problems are not reported, once per process."""
     try:
-        text = f"{presentable(message).rstrip('.')}. {_advice()} for details"
+        process.last_warning.pop()
+    except IndexError:
+        return
+    command = command_line()
+    advice = f". Run '{command} status --json' for a list of all problems" if command else ""
+    problems = "1 more problem is" if count == 1 else f"{count} more problems are"
+    _issue(f"{problems} not reported as a warning, and later ones are not either{advice}")
+
+
+def is_exhausted() -> bool:
+    """Return whether no more warnings are issued."""
+    return not process.last_warning
+
+
+def _issue(text: str) -> None:
+    try:
         warnings.warn(CerthookWarning(text), stacklevel=_caller_stacklevel())
     except CerthookWarning:
         raise  # A filter turns warnings into errors.

@@ -8,7 +8,7 @@ continues with everything that could be read, and issues each error as a
 
 from __future__ import annotations
 
-from certhook._text import presentable
+from certhook._text import presentable, shown_path
 
 __all__ = ["CerthookError", "CerthookWarning", "ConfigurationError", "SourceError"]
 
@@ -41,7 +41,7 @@ class ConfigurationError(CerthookError):
 class SourceError(CerthookError):
     """A source of anchors, or a block list, cannot be read completely.
 
-    :param path: the file, directory or store
+    :param path: the file, directory or store. If it may contain a secret, the attribute is a description.
     :param message: the finding and the remedy
     """
 
@@ -49,6 +49,7 @@ class SourceError(CerthookError):
 
     def __init__(self, path: str, message: str) -> None:
         message = presentable(message)
+        path = shown_path(path)
         super().__init__(path, message)
         self.path = path
         self.message = message

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from certhook._config import Config
 
+# The number of paths that a message contains.
+_MOST_PATHS = 10
+
 _MODULES = {"system": system, "bundled": bundled}
 
 
@@ -108,9 +111,11 @@ def _report_distrusted_choices(collector: Collector) -> None:
 
 
 def _no_roots(collector: Collector) -> str:
-    paths = ", ".join(location.path for location in collector.locations) or "none"
+    paths = [location.path for location in collector.locations]
+    others = f" and {len(paths) - _MOST_PATHS} more" if len(paths) > _MOST_PATHS else ""
+    shown = f"{', '.join(paths[:_MOST_PATHS])}{others}" or "none"
     sources = ",".join(collector.config.sources) or "none"
-    return f"no trusted root was found, so no server can be verified. Sources: {sources}; locations read: {paths}"
+    return f"no trusted root was found, so no server can be verified. Sources: {sources}; locations read: {shown}"
 
 
 def _debug(trust_set: TrustSet) -> None:

@@ -7,7 +7,9 @@ import re
 
 from certhook import _files
 from certhook._certificates import names, pem
+from certhook._secrets import hidden_kind, hidden_path_kind, secret_kind
 from certhook._sources.locations import ANY, HASHED_OLD
+from certhook._text import quoted_path
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
@@ -35,6 +37,8 @@ def read_file(
     :param is_stock: whether stock Python would load it for the same request
     :returns: the number of anchors that it lists
     """
+    if _is_hidden(collector, source, path, setting):
+        return 0
     location = collector.add_location(source, path, is_stock)
     entries = _load(collector, path, location, setting)
     collector.add(location, entries)
@@ -69,6 +73,8 @@ def read_directory(
     :param is_stock: as in :func:`read_file`
     :returns: the number of anchors that it lists
     """
+    if _is_hidden(collector, source, path, setting):
+        return 0
     location = collector.add_location(source, path, is_stock)
     collector.recorder.watch(path)
     try:
@@ -80,6 +86,7 @@ def read_directory(
             collector.problems.append(SourceError(path, location.note))
         collector.recorder.read_failed(error)
         return 0
+    remedy = ""
     if layout == ANY:
         _read_any(collector, location, found, setting)
         expected = f"no certificate in a file *{', *'.join(_CERTIFICATE_SUFFIXES)}"
@@ -87,10 +94,36 @@ def read_directory(
         _read_hashed(collector, location, found, old=layout == HASHED_OLD)
         expected = "no certificate with a name that OpenSSL looks up, <subject hash>.<n>"
         if setting:
-            expected += f"; run 'openssl rehash {path}' to create these names"
+            remedy = f"; run 'openssl rehash {quoted_path(path)}' to create these names"
     if not location.count and not location.note:
-        _report_empty(collector, location, setting, f"contains {expected}")
+        _report_empty(collector, location, setting, f"contains {expected}{remedy}")
     return location.count
+
+
+def _is_hidden(collector: Collector, source: str, path: str, setting: str | None) -> bool:
+    """Return whether *path* does not exist and may contain a secret, and report this without the path."""
+    if not setting or os.path.lexists(path):
+        return False
+    value = _value(collector, setting, path)
+    # The separator of paths may have divided a secret.
+    whole = (collector.config.cert_dir or "") if setting == "SSL_CERT_DIR" else ""
+    kind = hidden_kind(value) or hidden_path_kind(path) or secret_kind(whole)
+    if not kind:
+        return False
+    # The file may be created later.
+    collector.recorder.watch(path)
+    shown = f"({kind}, {len(value)} characters)"
+    location = collector.add_location(source, shown)
+    hint = _path_hint(collector, setting, path, FileNotFoundError())
+    _report_empty(collector, location, setting, "cannot be read: there is no file with this name", hint)
+    return True
+
+
+def _value(collector: Collector, setting: str, path: str) -> str:
+    """Return the part of *setting* that names *path*. Relative paths in the variables of OpenSSL were made absolute."""
+    config = collector.config
+    values = {"SSL_CERT_FILE": [config.cert_file or ""], "SSL_CERT_DIR": (config.cert_dir or "").split(os.pathsep)}
+    return next((one for one in values.get(setting, ()) if one and os.path.abspath(one) == path), path)
 
 
 def _read_any(collector: Collector, location: Location, found: list[str], setting: str | None) -> None:
@@ -202,11 +235,7 @@ def _path_hint(collector: Collector, setting: str | None, path: str, error: Base
         return ""
     from certhook._path_hints import explain
 
-    # Relative paths in the variables of OpenSSL were made absolute.
-    config = collector.config
-    values = {"SSL_CERT_FILE": [config.cert_file or ""], "SSL_CERT_DIR": (config.cert_dir or "").split(os.pathsep)}
-    value = next((one for one in values.get(setting, ()) if one and os.path.abspath(one) == path), path)
-    hint = explain(value, is_list=setting in _LISTS)
+    hint = explain(_value(collector, setting, path), is_list=setting in _LISTS)
     return hint and f"{hint[0].upper()}{hint[1:]}"
 
 
@@ -226,5 +255,7 @@ def _report_empty(collector: Collector, location: Location, setting: str | None,
     location.note = note
     if setting:
         finding = f"{location.path} {note}" if location.path else "is empty"
+        if not advice and location.path and "; run " not in note:
+            advice = "Correct the path, or remove it from the variable"
         message = f"{finding}. It adds no roots"
         collector.problems.append(ConfigurationError(setting, f"{message}. {advice}" if advice else message))

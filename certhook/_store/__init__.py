@@ -124,9 +124,9 @@ class Protection:
 
 
 def _chmod(path: str) -> str:
-    from shlex import quote
+    from certhook._text import quoted_path
 
-    command = f"chmod go-w {quote(path)}"
+    command = f"chmod go-w {quoted_path(path)}"
     mark = '"' if "'" in command else "'"
     return f"run {mark}{command}{mark}, or "
 

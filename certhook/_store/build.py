@@ -16,7 +16,7 @@ from time import time
 from certhook import _digest, _store
 from certhook._certificates import openssl
 from certhook._directory import directory_mode, write_directory
-from certhook._path_values import may_be_paths
+from certhook._secrets import hidden_path_kind, secret_kind
 from certhook._state import BUNDLE
 from certhook._store import INDEX, Index, Unusable, host_name
 from certhook._store.links import link_name, replace_link
@@ -24,7 +24,7 @@ from certhook._store.opening import open_stores
 from certhook._store.permissions import limited_access
 from certhook._store.prune import sweep
 from certhook._store.verification import MANIFEST, is_complete, manifest
-from certhook._watch import MEMBERS, PATH, are_unchanged, files_signature, path_signature
+from certhook._watch import MEMBERS, PATH, are_unchanged, exists, files_signature, path_signature
 from certhook.exceptions import ConfigurationError, SourceError
 
 TYPE_CHECKING = False
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 _VERSION = b"certhook store 4\0"
 
 _SHARED, _PRIVATE = 0o644, 0o600
+# The number of problems in an index, and the name of an entry for the others.
+_MOST_PROBLEMS = 100
+OMITTED = "more problems"
 
 # The age in seconds from which on the time of an existing store is set; changing it causes a verification elsewhere.
 _RECENT = 1800
@@ -100,19 +103,25 @@ def _are_files_unchanged(snapshot: Snapshot) -> bool:
 
 
 def _has_credentials(config: Config) -> bool:
-    """Return whether a path may be a URL with a password, which must not be in a file that other users can read."""
-    paths = (config.cert_file, config.cert_dir)
-    return not all(may_be_paths(path) for path in paths if path)
+    """Return whether a path may contain a secret, which must not be in a file that other users can read."""
+    directories = config.cert_dir or ""
+    paths = (config.cert_file, config.nix_cert_file, config.bundle, *config.extra, *directories.split(os.pathsep))
+    return any(map(hidden_path_kind, filter(None, paths))) or (
+        bool(secret_kind(directories)) and not exists(directories)
+    )
 
 
 def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
-    """Return the problems of *trust_set*, except those of settings, which every process finds itself."""
+    """Return the problems of *trust_set*, except those of settings, which every process finds itself, up to a limit."""
     problems = []
     for problem in trust_set.problems:
         if isinstance(problem, SourceError):
             problems.append((problem.path, problem.message))
         elif isinstance(problem, ConfigurationError) and problem not in trust_set.config.problems:
             problems.append((problem.setting, problem.message))
+    omitted = len(problems) - _MOST_PROBLEMS
+    if omitted > 0:
+        problems[_MOST_PROBLEMS:] = [(OMITTED, f"{omitted}; 'certhook status --json' lists all problems")]
     return problems
 
 

@@ -8,6 +8,7 @@ import sys
 
 import certhook
 from certhook._state import require_tls
+from certhook._text import shown_value
 from certhook.cli import _arguments, _terminal
 from certhook.exceptions import CerthookError
 
@@ -64,7 +65,7 @@ def _without_contexts() -> str:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     except OSError as error:
         file = os.environ.get("OPENSSL_CONF")
-        configured = f"OPENSSL_CONF={file}" if file else "its configuration file openssl.cnf"
+        configured = f"OPENSSL_CONF={shown_value(file)}" if file else "its configuration file openssl.cnf"
         return (
             f"OpenSSL cannot create a TLS context, with certhook or without it: {error}. Does {configured} require "
             "algorithms that no active provider has, for example fips=yes without a FIPS provider?"
@@ -109,13 +110,13 @@ def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments
     )
 
     program = program or _program()
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _arguments.Parser(
         prog=program,
         usage="%(prog)s [VERB] [OPTION...]\n       %(prog)s HOST [OPTION...]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
-    verbs = parser.add_subparsers(prog=program, metavar="VERB", help=argparse.SUPPRESS)
+    verbs: _arguments.Verbs = parser.add_subparsers(prog=program, metavar="VERB", help=argparse.SUPPRESS)
     for verb in (
         *(status, check, inspect, trust, list, run, enable, export, env, diff, compile, audit, freezer, completion),
     ):

@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 
-from certhook._text import printable
+from certhook._text import presentable, shown, shown_value
 from certhook.cli._terminal import wrapped
 
 TYPE_CHECKING = False
@@ -36,8 +36,19 @@ _HOST = re.compile(
 )
 
 
+# The value of an argument, and the expected values.
+_VALUE = re.compile(r"'([^']+)'|\"([^\"]+)\"")
 # The suffixes of files with certificates and keys, none of which is a top-level domain.
 _FILES = (".cer", ".crt", ".csr", ".der", ".key", ".p12", ".p7b", ".pem", ".pfx")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages contain no secrets."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("argument "):
+            message = _VALUE.sub(lambda match: shown(match[1] or match[2]), message)
+        super().error(presentable(message))
 
 
 def parse(parser: argparse.ArgumentParser, verbs: Verbs, arguments: Sequence[str]) -> argparse.Namespace:
@@ -70,7 +81,7 @@ def is_host(word: str) -> bool:
 
 
 def _unknown_verb(word: str, verbs: Verbs, program: str) -> str:
-    shown = printable(word)
+    shown = shown_value(word)
     if os.path.exists(word):
         advice = f"; did you mean '{program} {_INSPECT} {shown}'?" if _INSPECT in verbs.choices else ""
         return f"unknown verb: {shown} is a file{advice}"
@@ -103,7 +114,13 @@ def _refuse(unknown: Sequence[str], parser: argparse.ArgumentParser) -> NoReturn
         if text.startswith("-"):
             suggested += difflib.get_close_matches(f"--{text.lstrip('-').partition('=')[0].lower()}", options, 1)
     hint = f"; did you mean {' '.join(dict.fromkeys(suggested))}?" if suggested else ""
-    parser.error(f"unrecognized arguments: {printable(' '.join(unknown))}{hint}")
+    parser.error(f"unrecognized arguments: {' '.join(map(_shown_option, unknown))}{hint}")
+
+
+def _shown_option(text: str) -> str:
+    """Return *text*, an unknown argument, without the value of an option."""
+    name, separator, _ = text.partition("=")
+    return f"{name}=..." if separator and re.fullmatch("--?[a-z-]{1,30}", name) else shown_value(text)
 
 
 def verbs_text(verbs: Verbs) -> str:

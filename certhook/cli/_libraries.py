@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from certhook._text import shown_value
 from certhook.cli._library_table import LIBRARIES, OPTION, VARIABLE
 
 TYPE_CHECKING = False
@@ -43,7 +44,8 @@ def unreached_libraries() -> list[dict[str, Any]]:
         for name, installed in zip(names, map(_version, names)):
             if installed is not None:
                 shown = library.name.replace(library.project, name)
-                variables = {variable: os.environ.get(variable) for variable in library.variables}
+                values = {variable: os.environ.get(variable) for variable in library.variables}
+                variables = {name: None if value is None else shown_value(value) for name, value in values.items()}
                 found.append(
                     {"name": shown, "version": installed, "variables": variables, "served_by": _remedy(library)}
                 )

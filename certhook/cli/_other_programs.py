@@ -13,7 +13,7 @@ from certhook._directory import directory_mode
 from certhook._state import is_privileged, process
 from certhook._store import Unusable, build, store_directory
 from certhook._store.opening import open_stores
-from certhook._text import presentable
+from certhook._text import shown_value
 from certhook._watch import index_settings
 from certhook.cli import _exporting, _writing
 from certhook.cli._terminal import CommandError
@@ -143,7 +143,7 @@ def _store_directory(config: Config) -> str:
 
 def _explain_refusal(cert_file: str, environ: Mapping[str, str]) -> str:
     """Return the message for an environment in which SSL_CERT_FILE is *cert_file*."""
-    named = shlex.quote(presentable(cert_file))
+    named = shlex.quote(shown_value(cert_file))
     others = [setting.name for setting in SETTINGS if setting.selects_roots and setting.name != _CERT_FILE]
     try:
         selects_all = bool(cert_file) and not any(map(environ.get, others)) and check_file(cert_file)

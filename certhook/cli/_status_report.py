@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from certhook._text import presentable
-from certhook.cli import _roots_table, _terminal
+from certhook.cli import _limited, _roots_table, _terminal
 from certhook.cli._roots_table import detail_lines, indented
 from certhook.cli._terminal import wrapped
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # The number of private or expired root certificates that the summary names.
 _MOST_NAMES = 3
+# The number of locations without roots that the report contains. Each platform has fewer.
+_MOST_EMPTY = 40
 
 _HOW_TO_ENABLE = (
     "To enable it, run 'pip install certhook', or call certhook.install() in the program. Where pip is not available, "
@@ -117,7 +119,8 @@ def _problems(found: dict[str, Any]) -> list[str]:
     if not found["problems"]:
         return ["No problems."]
     whole = _paths(found)
-    lines = [line for problem in found["problems"] for line in wrapped(problem, "  - ", "    ", whole)]
+    shown = _limited.first_ones(found["problems"], "status")
+    lines = [line for problem in shown for line in wrapped(problem, "  - ", "    ", whole)]
     return [f"Problems: {len(found['problems'])}", *lines]
 
 
@@ -160,10 +163,16 @@ def _distrusted(found: dict[str, Any]) -> list[str]:
 
 def _locations(found: dict[str, Any]) -> list[str]:
     lines = ["Locations:"]
+    empty = 0
     for location in found["places"]:
+        empty += not location["anchors"]
+        if empty > _MOST_EMPTY and not location["anchors"]:
+            continue
         path = location["path"] or "(an empty path)"
         lines += wrapped(f"{location['anchors']:4} {location['source']}: {path}", "  ", "       ", [path])
         lines += indented(location["note"], [path])
+    if empty > _MOST_EMPTY:
+        lines += wrapped(f"{empty - _MOST_EMPTY} more without a root: 'certhook status --json' lists them", "  ", "  ")
     return lines
 
 

@@ -14,7 +14,8 @@ import re
 import sys
 import unicodedata
 
-from certhook._text import printable
+from certhook._secrets import without_passwords
+from certhook._text import presentable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def show(text: str) -> None:
     :raises CommandError: if standard output cannot be written
     """
     if sys.stdout is not None:
+        # The verbs present the values that they know; messages of libraries may contain others.
+        text = "\n".join(map(without_passwords, text.split("\n")))
         encoding = sys.stdout.encoding or "utf-8"
         with _writing():
             print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
@@ -120,7 +123,7 @@ def _writing() -> Iterator[None]:
 def complain(message: object) -> None:
     """Print *message* on standard error, wrapped on a terminal, and as one line in a log file."""
     if sys.stderr is not None:
-        text = printable(f"certhook: {message}")  # Another user may have chosen a path in it.
+        text = presentable(f"certhook: {message}")  # Another user may have chosen a path in it.
         if sys.stderr.isatty():
             text = "\n".join(wrapped(text, then="  ", limit=width(sys.stderr)))
         print(text, file=sys.stderr)

@@ -10,7 +10,7 @@ import sys
 from certhook import _config
 from certhook._config import ALIASES, NATIVE_PLATFORMS, SETTINGS, VARIABLES
 from certhook._state import is_privileged
-from certhook._text import presentable
+from certhook._text import shown_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def describe(environ: Mapping[str, str], config: Config) -> list[dict[str, str]]
         suggestion = f"; did you mean {similar}?" if similar else ""
         effects[name] = f"has no effect: certhook has no such variable{suggestion}"
     return [
-        {"name": name, "value": presentable(environ[name]), "effect": effect}
+        {"name": name, "value": shown_value(environ[name]), "effect": effect}
         for name, effect in sorted(effects.items())
     ]
 

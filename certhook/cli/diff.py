@@ -14,8 +14,8 @@ from certhook._sources.collector import Collector
 from certhook._sources.locations import ANY
 from certhook._sources.reading import read_directory, read_file
 from certhook._sources.trust_set import TrustSet
-from certhook._text import printable
-from certhook.cli import _roots_table, _terminal
+from certhook._text import printable, shown_value
+from certhook.cli import _limited, _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 from certhook.exceptions import SourceError
 
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     """
     paths = [path for path in (options.a, options.b) if path is not None]
     if len(paths) == 1:
-        options.usage_error(f"expected two files or directories, but only {paths[0]} was given")
+        options.usage_error(f"expected two files or directories, but only {shown_value(paths[0])} was given")
     if paths:
         a, b = [_side(path, _read(path)) for path in paths]
     else:
@@ -82,8 +82,7 @@ def run(options: argparse.Namespace) -> int:
     problems = [*a.problems, *b.problems]
     empty = [side for side in (a, b) if not side.anchors]
     if empty or not _terminal.wants_json(options):
-        for problem in problems:
-            _terminal.complain(problem)
+        _limited.complain_of(problems, "diff")
     if empty:
         raise CommandError(
             f"nothing was compared: no root certificate was found in {empty[0].name} ({empty[0].locations})",
@@ -119,8 +118,10 @@ def _read(path: str) -> TrustSet:
 def _side(name: str, trust_set: TrustSet) -> Side:
     anchors = sorted((*trust_set.anchors, *trust_set.removed), key=lambda one: _roots_table.sort_key(one.subject))
     problems = [str(problem) for problem in trust_set.problems if isinstance(problem, SourceError)]
-    locations = "; ".join(f"{one.path} {one.note}" for one in trust_set.locations) or "no location was read"
-    return Side(name, {anchor.der: anchor for anchor in anchors}, problems, locations)
+    locations = "; ".join(f"{shown_value(one.path)} {one.note}" for one in trust_set.locations)
+    return Side(
+        shown_value(name), {anchor.der: anchor for anchor in anchors}, problems, locations or "no location was read"
+    )
 
 
 def _compare(a: Side, b: Side) -> dict[str, Any]:

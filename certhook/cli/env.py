@@ -12,6 +12,7 @@ import shlex
 import sys
 from typing import Callable, NamedTuple
 
+from certhook._text import shown_value
 from certhook.cli import _terminal
 from certhook.cli._other_programs import VARIABLES, check_file, export
 from certhook.cli._terminal import CommandError
@@ -123,7 +124,8 @@ def _users_shell() -> str:
     path = os.environ.get("SHELL") or ("powershell" if os.name == "nt" else "sh")
     program = os.path.splitext(os.path.basename(path))[0]
     if program not in _PROGRAMS:
-        raise CommandError(f"SHELL={path} is not a known shell; use --shell with one of {', '.join(_SHELLS)}")
+        known = ", ".join(_SHELLS)
+        raise CommandError(f"SHELL={shown_value(path)} is not a known shell; use --shell with one of {known}")
     return _PROGRAMS[program]
 
 

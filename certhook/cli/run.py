@@ -9,6 +9,7 @@ import signal
 import certhook
 from certhook import _certifi
 from certhook._finder import find_package
+from certhook._text import shown
 from certhook.cli import _terminal
 from certhook.cli._terminal import CommandError
 
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"run: {_explain_not_found(command[0], environ)}", NOT_FOUND) from None
     except OSError as failure:
         hint = f"; to run a Python program: python {command[0]}" if command[0].endswith(".py") else ""
-        message = f"run: {command[0]!r} cannot be started: {failure.strerror}{hint}"
+        message = f"run: {shown(command[0])} cannot be started: {failure.strerror}{hint}"
         raise CommandError(message, NOT_STARTED) from None
 
 
@@ -147,5 +148,5 @@ def _explain_not_found(name: str, environ: Mapping[str, str]) -> str:
     import shutil
 
     if shutil.which(name, path=environ.get("PATH")):
-        return f"{name!r} cannot be started: the interpreter that its first line names does not exist"
-    return f"{name!r} does not exist" if os.path.dirname(name) else f"{name!r} was not found in PATH"
+        return f"{shown(name)} cannot be started: the interpreter that its first line names does not exist"
+    return f"{shown(name)} does not exist" if os.path.dirname(name) else f"{shown(name)} was not found in PATH"

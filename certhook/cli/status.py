@@ -11,7 +11,8 @@ from time import gmtime, strftime
 import certhook
 from certhook import _config
 from certhook._public_bundles import BUNDLES
-from certhook._text import presentable
+from certhook._store.build import OMITTED
+from certhook._text import printable, shown_path, shown_value
 from certhook.cli import _client_hooks, _libraries, _mozilla, _roots_table, _status_report, _terminal, _variables
 
 TYPE_CHECKING = False
@@ -74,7 +75,8 @@ def _read_status() -> dict[str, Any]:
     clients = _client_hooks.client_hooks()
     problems = [
         *rejected,
-        *trust.problems,
+        # The list in an index is limited, unlike the one of the trust set.
+        *(problem for problem in trust.problems if getattr(problem, "path", "") != OMITTED),
         *_client_hooks.problems(clients),
         *_variables.native_problem(config),
         *_variables.misspelled(os.environ),
@@ -92,7 +94,7 @@ def _read_status() -> dict[str, Any]:
         "unprocessed_pth": _unprocessed_pth(),
         "sources": list(config.sources),
         "mode": config.mode,
-        "adopted": list(BUNDLES if config.adopt is None else config.adopt),
+        "adopted": [*(BUNDLES if config.adopt is None else map(shown_value, config.adopt))],
         "variables": _variables.describe(os.environ, config),
         "anchors": len(anchors),
         "anchors_by_source": _count_by_source(anchors),
@@ -101,7 +103,7 @@ def _read_status() -> dict[str, Any]:
         "excluded": [_roots_table.as_json(anchor) for anchor in trust_set.excluded],
         "distrusted": [{**_roots_table.as_json(anchor), "by": anchor.rejected_by} for anchor in trust_set.removed],
         "places": [
-            {"source": one.source, "path": presentable(one.path), "anchors": one.count, "note": one.note}
+            {"source": one.source, "path": printable(shown_path(one.path)), "anchors": one.count, "note": one.note}
             for one in trust_set.locations
         ],
         **_describe_store(trust),

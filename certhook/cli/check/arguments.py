@@ -10,7 +10,7 @@ import sys
 from typing import Any, Iterator, Sequence
 
 from certhook._certificates.convert import quoted
-from certhook._text import printable
+from certhook._text import printable, shown_value
 from certhook.cli.check import target
 from certhook.cli.check.target import Target
 
@@ -29,7 +29,7 @@ def parse_all(texts: Sequence[str]) -> list[Target]:
         if text == "-":
             targets += _parse_list("standard input", _read_input())
         elif text.startswith("@"):
-            targets += _parse_list(printable(text[1:]), _read_file(text[1:]))
+            targets += _parse_list(shown_value(text[1:]), _read_file(text[1:]))
         else:
             targets.append(_parse(text))
     return targets
@@ -76,7 +76,7 @@ def _read_file(path: str) -> bytes:
             return file.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"the list of servers {printable(path)} cannot be read: {reason}") from None
+        raise ValueError(f"the list of servers {shown_value(path)} cannot be read: {reason}") from None
 
 
 def _parse_list(source: str, content: bytes) -> Iterator[Target]:

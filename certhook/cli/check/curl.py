@@ -10,9 +10,9 @@ import subprocess
 from typing import NamedTuple
 from urllib.request import getproxies
 
-from certhook._text import presentable
+from certhook._text import presentable, without_parts
 from certhook.cli.check.failure import Deadline, Failure
-from certhook.cli.check.target import Target, proxy_address
+from certhook.cli.check.target import Target
 
 #: The variables that select curl's roots.
 VARIABLES = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -81,7 +81,5 @@ def _run(command: list[str], seconds: float) -> tuple[int, str, str]:
 
 def _without_secrets(text: str) -> str:
     """Return *text*, a message of curl, without the credentials in the variables for proxies."""
-    for url in getproxies().values():
-        if url:
-            text = text.replace(url, proxy_address(url))
+    text = without_parts(text, filter(None, getproxies().values()))
     return "the address of the proxy is invalid" if "@" in text else presentable(text)

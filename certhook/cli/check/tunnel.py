@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from certhook._text import without_parts
 from certhook.cli.check import contexts, socks, tcp
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.proxies import Proxy
@@ -32,6 +33,15 @@ def open_through(proxy: Proxy, target: Target, deadline: Deadline) -> Transport:
 
     :raises Failure: in the step "proxy", or "name" if the proxy does not resolve the name of *target*
     """
+    try:
+        return _open_through(proxy, target, deadline)
+    except Failure as failure:
+        # A proxy may repeat the request, and an error may contain a part of an invalid URL.
+        text = without_parts(failure.sentence, [proxy.url])
+        raise Failure(failure.step, text, failure.code, failure.reason) from failure
+
+
+def _open_through(proxy: Proxy, target: Target, deadline: Deadline) -> socket.socket:
     address = _parse(proxy)
     raw: Transport = _connect(address, deadline)
     try:
@@ -53,7 +63,8 @@ def _parse(proxy: Proxy) -> _Address:
     scheme = proxy.scheme
     if scheme not in _PORTS:
         expected = "expected http, https, socks4, socks4a, socks5 or socks5h"
-        raise Failure("proxy", f"the scheme {scheme}:// is not supported for proxies ({expected})", reason="scheme")
+        named = f"the scheme {scheme}://" if re.fullmatch("[a-z][a-z0-9+.-]{0,9}", scheme) else "its scheme"
+        raise Failure("proxy", f"{named} is not supported for proxies ({expected})", reason="scheme")
     try:
         parts: SplitResult = urlsplit(f"//{proxy.url.partition('://')[2] or proxy.url}")
         host, port = parts.hostname, parts.port

@@ -9,7 +9,7 @@ import certhook
 from certhook import _api, _files
 from certhook._certificates import openssl
 from certhook._path_hints import explain
-from certhook._text import presentable
+from certhook._text import shown_value
 from certhook.cli import _terminal, _writing
 from certhook.cli._terminal import CommandError
 from certhook.cli.inspect.certificate import Trust, describe
@@ -121,7 +121,7 @@ def _is_file(text: str) -> bool:
 def _inspect_file(path: str) -> tuple[dict[str, Any], list[bytes]]:
     from certhook._certificates import formats
 
-    found: dict[str, Any] = {"target": STANDARD_INPUT if path == _STANDARD_INPUT else presentable(path)}
+    found: dict[str, Any] = {"target": STANDARD_INPUT if path == _STANDARD_INPUT else shown_value(path)}
     found.update({"type": "file", "format": None, "explanation": None, "command": None, "is_pem": None, "error": None})
     try:
         data = _standard_input() if path == _STANDARD_INPUT else _files.read(path, accepts_pipe=True)

@@ -11,6 +11,7 @@ from typing import Dict, Mapping, Sequence
 
 from cryptography import x509
 
+from certhook._secrets import hidden_kind
 from certhook._text import printable
 from certhook.cli.check.certificate import parse, quoted_name
 from certhook.cli.check.chain import Root, Roots, build_path
@@ -92,7 +93,7 @@ class Case:
         system, overriding = self.roots.system, self.roots.overriding
         install = system.install_commands(EXAMPLE_FILE) if system else []
         update = [system.elevated(system.package.split())] if system and system.package else []
-        paths = [path for path in self.roots.extra if path != EXAMPLE_FILE]
+        paths = [path for path in self.roots.extra if path != EXAMPLE_FILE and not hidden_kind(path)]
         value = os.pathsep.join([*paths, EXAMPLE_FILE])
         value = value if os.name == "nt" else shlex.quote(value)
         commands = "\n".join(install) or f"python -m certhook trust {EXAMPLE_FILE}"
