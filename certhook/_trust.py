@@ -280,9 +280,7 @@ def apply(
         if trust.store is not None and markers_of(context).store == trust.store:
             mark(context).request = config, purpose
     if config.debug:
-        from certhook import _warnings
-
-        _warnings.debug(f"{context!r} has {trust.store or f'{len(trust.anchors)} anchors'}")
+        load_module("_warnings").debug(f"{context!r} has {trust.store or f'{len(trust.anchors)} anchors'}")
     return trust.problems
 
 
@@ -353,8 +351,8 @@ def _restore(context: "ssl.SSLContext", store: str) -> None:
 def report(problems: "Sequence[CerthookError]") -> None:
     """Issue a warning for each of *problems*, once per process."""
     try:
-        from certhook import _warnings
+        warn = load_module("_warnings").warn
     except Exception:
         return  # certhook was uninstalled, or no file descriptor is left. The context is more important.
     for problem in problems:
-        _warnings.warn(str(problem))
+        warn(str(problem))
