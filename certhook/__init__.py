@@ -33,15 +33,15 @@ __all__ = (
 )
 
 _MODULES = {
-    "install": "certhook._install",
-    "is_installed": "certhook._install",
-    "uninstall": "certhook._install",
-    "Anchor": "certhook._certificates.anchor",
-    "Location": "certhook._sources.trust_set",
-    "TrustSet": "certhook._sources.trust_set",
-    "create_default_context": "certhook._api",
-    "load_default_certs": "certhook._api",
-    "trust_set": "certhook._api",
+    "install": "_install",
+    "is_installed": "_install",
+    "uninstall": "_install",
+    "Anchor": "_certificates.anchor",
+    "Location": "_sources.trust_set",
+    "TrustSet": "_sources.trust_set",
+    "create_default_context": "_api",
+    "load_default_certs": "_api",
+    "trust_set": "_api",
 }
 
 TYPE_CHECKING = False
@@ -58,6 +58,15 @@ if TYPE_CHECKING:
 
 # In a container, because pyfakefs replaces modules and functions that are attributes of modules.
 _REAL_OS = (os,)
+
+# The working directory before the program can change it; None if it was deleted. See certhook._working_directory.
+try:
+    _START_DIRECTORY = os.path.normcase(os.getcwd())  # type: Optional[str]
+except OSError:
+    _START_DIRECTORY = None
+
+# The threads inside undisturbed functions of certhook._finder, with the depth of the calls.
+_active = {}  # type: dict[int, int]
 
 #: The mechanism that installed the import hook in this interpreter; None if it is not installed.
 enabled_by = None  # type: Optional[str]
@@ -76,16 +85,21 @@ class Finder:
     def find_spec(
         self, fullname: str, path: "Optional[Sequence[str]]" = None, target: "Optional[ModuleType]" = None
     ) -> "Optional[ModuleSpec]":
-        """Return the spec of a module in ``_HOOKED`` with a proxy for its loader, and None for any other name."""
-        if fullname not in _HOOKED:
+        """Return the spec of a module in ``_HOOKED`` with a proxy for its loader, and None for any other name.
+
+        While certhook imports modules, they are not found in the working directory.
+        """
+        is_hooked = fullname in _HOOKED
+        if not is_hooked and (path is not None or not _active):
             return None
         try:
-            from certhook._finder import find
+            from certhook._finder import find, find_installed
         except Exception as error:
             # certhook was uninstalled while the program runs, or is damaged; ssl must still be importable.
-            _print_error(f"cannot patch {fullname}, so it remains unchanged: {error!r}")
+            if is_hooked:
+                _print_error(f"cannot patch {fullname}, so it remains unchanged: {error!r}")
             return None
-        return find(self, fullname, path, target, _activate)
+        return find(self, fullname, path, target, _activate) if is_hooked else find_installed(self, fullname)
 
 
 def start(caller: str = "site-packages") -> None:
@@ -156,8 +170,9 @@ if not TYPE_CHECKING:  # Type checkers see the names above, and reject all other
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module 'certhook' has no attribute {name!r}")
-        module = __import__(_MODULES.get(name, "certhook.exceptions"), fromlist=[name])
-        value = globals()[name] = getattr(module, name)
+        from certhook._state import load_module
+
+        value = globals()[name] = getattr(load_module(_MODULES.get(name, "exceptions")), name)
         return value
 
 

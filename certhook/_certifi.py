@@ -6,7 +6,7 @@ Importing certifi imports ``importlib.resources``, which takes 25 ms.
 import os
 import sys
 
-from certhook._finder import find_package
+from certhook._finder import find_module, find_package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def is_missing() -> bool:
     spec = find_package(PACKAGE)
     if spec is not None or bundle_path(spec) is not None:
         return False
-    from importlib.util import find_spec
-
-    return find_spec(FROZEN) is None
+    return FROZEN not in sys.modules and find_module(FROZEN) is None
 
 
 def bundle_path(spec: "ModuleSpec | None") -> "str | None":

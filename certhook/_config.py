@@ -11,7 +11,7 @@ that a typing error never widens trust.
 
 import os
 
-from certhook._state import is_privileged, process
+from certhook._state import is_privileged, load_module, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -306,9 +306,7 @@ class Config:
     def _refuse(self, name: str) -> "Refuse":
         def refuse(message: str) -> None:
             # Imported only here: valid settings need no exception.
-            from certhook.exceptions import ConfigurationError
-
-            self.problems.append(ConfigurationError(name, message))
+            self.problems.append(load_module("exceptions").ConfigurationError(name, message))
 
         return refuse
 

@@ -134,25 +134,83 @@ def ask(
 
 
 def find_package(name: str) -> "Optional[ModuleSpec]":
-    """Return the spec of the top-level package *name* without importing it; None if it is not installed."""
-    spec = getattr(sys.modules.get(name), "__spec__", None)  # type: Optional[ModuleSpec]
-    if spec is None:
-        # A finder that imports from a server creates a context when it is asked, and re-enters this function.
-        if getattr(_thread_state, "searches", False):
-            return None
-        try:
-            _thread_state.searches = True
-            for finder in list(sys.meta_path):
-                try:
-                    spec = ask(finder, name)
-                except Exception:
-                    return None  # It prevents the import.
-                if spec is not None:
-                    break
-        finally:
-            _thread_state.searches = False
+    """Return the spec of the top-level package *name* without importing it; None if it is not installed.
+
+    A directory in the working directory is not an installed package.
+    """
+    spec = find_module(name)
     # A directory of that name on the path is a namespace package, whose locations are not a list.
     return spec if isinstance(getattr(spec, "submodule_search_locations", None), list) else None
+
+
+def find_module(name: str) -> "Optional[ModuleSpec]":
+    """Return the spec of the top-level module *name* without importing it; None if it is not installed."""
+    imported = getattr(sys.modules.get(name), "__spec__", None)  # type: Optional[ModuleSpec]
+    spec = _search(name) if imported is None else imported
+    if spec is not None and _may_be_local(spec):
+        from certhook import _working_directory
+
+        return _working_directory.installed(name, spec, imported is not None, _search)
+    return spec
+
+
+def _search(name: str) -> "Optional[ModuleSpec]":
+    # A finder that imports from a server creates a context when it is asked, and re-enters this function.
+    if getattr(_thread_state, "searches", False):
+        return None
+    try:
+        _thread_state.searches = True
+        for finder in list(sys.meta_path):
+            try:
+                spec = ask(finder, name)
+            except Exception:
+                return None  # It prevents the import.
+            if spec is not None:
+                return spec
+        return None
+    finally:
+        _thread_state.searches = False
+
+
+def find_installed(finder: object, name: str) -> "Optional[ModuleSpec]":
+    """Find the module *name*, which this thread imports for certhook, elsewhere than in the working directory.
+
+    :returns: None if another thread imports it, or if it is not found
+    :raises ModuleNotFoundError: if only the working directory contains it
+    """
+    if get_ident() not in _active or getattr(_thread_state, "finds", False):
+        return None
+    try:
+        _thread_state.finds = True
+        spec = next(filter(None, (ask(other, name) for other in _finders_after(finder))), None)
+    finally:
+        _thread_state.finds = False
+    if spec is None or not _may_be_local(spec):
+        return spec
+    from certhook import _working_directory
+
+    # The finders of a program may import its modules.
+    if _working_directory.is_part_of_program(sys._getframe(2)):
+        return spec
+    spec = _working_directory.installed(name, spec, False, _search)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    return spec
+
+
+def _may_be_local(spec: "ModuleSpec") -> bool:
+    """Return whether *spec* may be in the working directory; False for most modules."""
+    locations = getattr(spec, "submodule_search_locations", None)
+    location = spec.origin if locations is None else next(iter(locations), None)
+    if not location or not (locations is not None or getattr(spec, "has_location", False)):
+        return False
+    directory = os.path.dirname(location)
+    try:
+        here = os.getcwd()
+    except OSError:
+        return True
+    is_named = directory in sys.path and os.path.isabs(directory)
+    return not is_named or directory == here or os.path.normcase(directory) == certhook._START_DIRECTORY
 
 
 def is_ours(hook: object) -> bool:
@@ -194,7 +252,7 @@ def _hooked(spec: "ModuleSpec", activate: "Activate") -> "ModuleSpec":
 # The longest time that a fork and the undisturbed functions of other threads wait for each other, in seconds.
 _FORK_TIMEOUT = 5.0
 # The threads inside undisturbed functions with the depth of the calls, and the threads that are forking.
-_active: "Dict[int, int]" = {}
+_active = certhook._active
 _forking: "Dict[int, bool]" = {}
 
 

@@ -1,6 +1,7 @@
-"""Installing and removing the import hook from code, for hosts that run without ``site``."""
+"""Installing and removing the import hook from code, for hosts that run without ``site``.
 
-from __future__ import annotations
+Nothing is imported here that the working directory may contain: the import hook is not installed yet.
+"""
 
 import sys
 
@@ -79,7 +80,7 @@ def _remove_wrappers() -> None:
                 delattr(owner, name)
 
 
-def _contexts_with_store() -> list[Any]:
+def _contexts_with_store() -> "list[Any]":
     """Return the contexts of this process that point at a compiled store."""
     # Not needed by install(), which must not load OpenSSL, and must work in a Python without it.
     import _ssl

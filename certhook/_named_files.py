@@ -18,7 +18,7 @@ import stat
 from _thread import allocate_lock
 from time import monotonic
 
-from certhook._state import mark, markers_of, process
+from certhook._state import load_module, mark, markers_of, process
 from certhook._store import Unusable, named
 from certhook._watch import PATH, RARE_INTERVAL, are_unchanged, path_signature, status_signature
 
@@ -215,6 +215,4 @@ def _remember(key: str, file: NamedFile) -> None:
 
 
 def _debug(message: str) -> None:
-    from certhook import _warnings
-
-    _warnings.debug(message)
+    load_module("_warnings").debug(message)

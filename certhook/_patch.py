@@ -337,9 +337,7 @@ def _import_trust() -> "Any":
 def _fall_back(context: "Any", original: "Function", source: str, named: "Optional[str]", failure: Exception) -> None:
     config = _config.current()
     if config.on_error == "raise":
-        from certhook.exceptions import CerthookError
-
-        raise CerthookError(f"internal error: {failure!r}") from failure
+        raise load_module("exceptions").CerthookError(f"internal error: {failure!r}") from failure
     # CERTHOOK_BUNDLE replaces the bundle that the caller named.
     is_permitted = config.bundle is None if source == "bundled" else process.use_environment
     if is_permitted and source in config.adopting(named).sources:
@@ -352,7 +350,7 @@ def _fall_back(context: "Any", original: "Function", source: str, named: "Option
 
 def _warn_of_failure(consequence: str, failure: Exception) -> None:
     try:
-        from certhook._warnings import warn
+        warn = load_module("_warnings").warn
     except Exception:
         return  # The warning is less important than the context.
     warn(f"internal error, {consequence}: {failure!r}")

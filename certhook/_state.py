@@ -273,6 +273,12 @@ def load_module(name: str) -> "Any":
     module = sys.modules.get(name)
     if module is not None and not getattr(module.__spec__, "_initializing", False):
         return module
+    from certhook._finder import undisturbed  # Settings are read in processes without a hook.
+
+    return undisturbed(_import)(name)
+
+
+def _import(name: str) -> "Any":
     import _signal  # type: ignore[import-not-found]  # Built-in: the module signal imports enum.
 
     # Windows has no signals that could be blocked.

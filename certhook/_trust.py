@@ -284,9 +284,7 @@ def apply(
         if trust.store is not None and markers_of(context).store == trust.store:
             mark(context).request = config, purpose
     if config.debug:
-        from certhook import _warnings
-
-        _warnings.debug(f"{context!r} has {trust.store or f'{len(trust.anchors)} anchors'}")
+        load_module("_warnings").debug(f"{context!r} has {trust.store or f'{len(trust.anchors)} anchors'}")
     return trust.problems
 
 
@@ -357,10 +355,10 @@ def _restore(context: "ssl.SSLContext", store: str) -> None:
 def report(problems: "Sequence[CerthookError]") -> None:
     """Issue a warning for each of *problems*, once per process, up to a limit."""
     try:
-        from certhook import _warnings
+        warnings = load_module("_warnings")
     except Exception:
         return  # certhook was uninstalled, or no file descriptor is left. The context is more important.
     for position, problem in enumerate(problems, 1):
-        if _warnings.is_exhausted():
+        if warnings.is_exhausted():
             return
-        _warnings.warn(str(problem), others=len(problems) - position)
+        warnings.warn(str(problem), others=len(problems) - position)

@@ -6,17 +6,15 @@ the hook: with ``-S`` or in an embedded Python. Child processes of the program d
 inherit the hook; use ``python -m certhook run COMMAND`` to include them.
 """
 
-from __future__ import annotations
-
-import io
 import os
-import runpy
 import sys
-from importlib.machinery import SourceFileLoader, SourcelessFileLoader
-from pkgutil import get_importer, read_code
-from types import ModuleType
 
 import certhook
+from certhook import _working_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _USAGE = "usage: python -m certhook.run SCRIPT [ARG...]\n       python -m certhook.run -m MODULE [ARG...]"
 
@@ -28,7 +26,7 @@ Child processes do not inherit certhook. To run any command and enable certhook
 in every Python process that it starts, use: python -m certhook run COMMAND"""
 
 # The original __main__ module. This reference keeps it alive, because its code is still running.
-_original_main: list[ModuleType] = []
+_original_main: "list[ModuleType]" = []
 
 
 def main() -> None:
@@ -44,8 +42,11 @@ def main() -> None:
         sys.exit(2)
     certhook.start("python -m certhook.run")
     sys.argv[:] = arguments
+    _import_modules()
+    import runpy
+
     _original_main.append(sys.modules["__main__"])
-    sys.modules["__main__"] = ModuleType("__main__")
+    sys.modules["__main__"] = type(sys)("__main__")
     sys.modules["__main__"].__dict__["__builtins__"] = sys.modules["builtins"]
     if is_module:
         # sys.path[0] is already the working directory: Python inserted it for ``-m certhook.run``.
@@ -55,14 +56,32 @@ def main() -> None:
         _run_script(name)
 
 
+def _import_modules() -> None:
+    """Import the modules that run a program, from elsewhere than the working directory."""
+    path = sys.path[:]
+    sys.path[:] = _working_directory.search_path()
+    try:
+        import importlib.machinery  # noqa: F401
+        import io  # noqa: F401
+        import pkgutil  # noqa: F401
+        import runpy  # noqa: F401
+    finally:
+        sys.path[:] = path
+
+
 def _run_script(path: str) -> None:
+    import io
+    import pkgutil
+    import runpy
+    from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+
     # Like Python, make the path absolute from 3.9 on, without normalizing it.
     file = path if sys.version_info < (3, 9) else os.path.join(os.getcwd(), path)
     # With -I and -P, Python does not insert the script's directory.
     is_safe = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
     if not is_safe:
         del sys.path[0]
-    if get_importer(file) is not None:
+    if pkgutil.get_importer(file) is not None:
         # Python inserts a directory or an archive that it runs even with -I and -P.
         sys.path.insert(0, file)
         runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
@@ -71,7 +90,7 @@ def _run_script(path: str) -> None:
         sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
     try:
         with io.open_code(os.path.abspath(path)) as stream:
-            code = read_code(stream)
+            code = pkgutil.read_code(stream)
             is_source = code is None
             if is_source:
                 stream.seek(0)

@@ -12,7 +12,7 @@ import sys
 
 from certhook import _certifi, _files
 from certhook._certifi import FILE, FROZEN, PACKAGE
-from certhook._finder import find_package
+from certhook._finder import find_module, find_package
 from certhook._public_bundles import CERTIFI, split
 from certhook._sources.reading import read_file, read_text
 from certhook.exceptions import SourceError
@@ -79,7 +79,7 @@ def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str, is_
     try:
         data = read_resource(spec.name, inner)
     except SourceError as failure:
-        path = _path_from_certifi() if spec.name == PACKAGE else None
+        path = _path_from_certifi() if spec.name == PACKAGE and _is_importable(PACKAGE, spec) else None
         if path is not None:
             read_file(collector, "bundled", path, is_stock=is_stock)
         elif spec.name != PACKAGE or not _read_frozen(collector):
@@ -116,10 +116,20 @@ def _read_frozen(collector: Collector) -> bool:
 def frozen_pem() -> bytes | None:
     """Return the bundle in the module that ``python -m certhook freezer bundle`` creates, None if there is none."""
     try:
+        if not _is_importable(FROZEN, find_module(FROZEN)):
+            return None
         data = getattr(__import__(FROZEN), FROZEN_PEM)
     except Exception:
         return None
     return data if isinstance(data, bytes) else None
+
+
+def _is_importable(name: str, spec: ModuleSpec | None) -> bool:
+    """Return whether importing *name* returns the module of *spec*, not one that was imported from elsewhere."""
+    imported = getattr(sys.modules.get(name), "__spec__", None)
+    if imported is None:
+        return spec is not None or name in sys.modules
+    return spec is not None and imported.origin == spec.origin
 
 
 def _watch_archive(collector: Collector, directory: str) -> None:
@@ -138,7 +148,8 @@ def read_resource(package: str, inner: str = FILE) -> bytes:
     """
     failures = []
     spec = find_package(package)
-    for attempt in _ATTEMPTS if spec is not None else ():
+    attempts = _ATTEMPTS if _is_importable(package, spec) else (_get_data,)
+    for attempt in attempts if spec is not None else ():
         try:
             data = attempt(spec, inner)  # type: ignore[arg-type]
             if data:

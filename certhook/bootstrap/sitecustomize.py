@@ -20,19 +20,27 @@ def _is_drop_in(entry):  # type: (object) -> bool
     return isinstance(entry, str) and os.path.normcase(os.path.abspath(entry)) == os.path.normcase(_DIRECTORY)
 
 
+def _is_working_directory(entry):  # type: (object) -> bool
+    """Return whether *entry* is the working directory, such as an empty entry of PYTHONPATH."""
+    return isinstance(entry, str) and os.path.normcase(os.path.abspath(entry)) == os.path.normcase(os.getcwd())
+
+
 def _install():  # type: () -> None
+    path = sys.path[:]
+    try:
+        sys.path[:] = [entry for entry in path if not _is_working_directory(entry)]
+    except OSError:
+        pass  # The working directory was deleted.
     try:
         import certhook
     except ImportError:
         # certhook is not installed in this interpreter, so it is imported from the directory
         # that contains this copy. That directory is removed from the path afterwards: it may
         # be the site-packages of another interpreter.
-        packages = os.path.dirname(os.path.dirname(_DIRECTORY))
-        sys.path.insert(0, packages)
-        try:
-            import certhook
-        finally:
-            sys.path.remove(packages)
+        sys.path.insert(0, os.path.dirname(os.path.dirname(_DIRECTORY)))
+        import certhook
+    finally:
+        sys.path[:] = path
     certhook.start("the sitecustomize drop-in")
 
 
