@@ -41,7 +41,7 @@ def open_through(proxy: Proxy, target: Target, deadline: Deadline) -> Transport:
         raise Failure(failure.step, text, failure.code, failure.reason) from failure
 
 
-def _open_through(proxy: Proxy, target: Target, deadline: Deadline) -> socket.socket:
+def _open_through(proxy: Proxy, target: Target, deadline: Deadline) -> Transport:
     address = _parse(proxy)
     raw: Transport = _connect(address, deadline)
     try:
