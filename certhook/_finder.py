@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     #: Patches an executed module.
     Activate = Callable[[ModuleType], None]
 
+# Python's own finder, which importlib.machinery exports.
+_PathFinder: "Any" = sys.modules["_frozen_importlib_external"].PathFinder
+
 # Per thread: the finders that a search in progress has not asked yet, by module (remaining), and whether it searches
 # a package (searches). Thread identifiers would not do: a thread of a forked child may reuse one.
 _thread_state = _local()
@@ -154,18 +157,28 @@ def find_module(name: str) -> "Optional[ModuleSpec]":
     return spec
 
 
-def _search(name: str) -> "Optional[ModuleSpec]":
+def _search(
+    name: str, path: "Optional[Sequence[str]]" = None, excludes: "Optional[Callable[[ModuleSpec], bool]]" = None
+) -> "Optional[ModuleSpec]":
+    """Ask all finders for the top-level module *name*.
+
+    :param path: replaces ``sys.path`` in Python's own finder
+    :param excludes: whether the spec of a finder before Python's own does not count
+    """
     # A finder that imports from a server creates a context when it is asked, and re-enters this function.
     if getattr(_thread_state, "searches", False):
         return None
     try:
         _thread_state.searches = True
-        for finder in list(sys.meta_path):
+        for finder in [other for other in sys.meta_path if not is_ours(other)]:
+            is_own = path is not None and finder is _PathFinder
             try:
-                spec = ask(finder, name)
+                spec = finder.find_spec(name, path) if is_own else ask(finder, name)
             except Exception:
                 return None  # It prevents the import.
-            if spec is not None:
+            if is_own:
+                excludes = None
+            if spec is not None and (excludes is None or not excludes(spec)):
                 return spec
         return None
     finally:
@@ -178,7 +191,8 @@ def find_installed(finder: object, name: str) -> "Optional[ModuleSpec]":
     :returns: None if another thread imports it, or if it is not found
     :raises ModuleNotFoundError: if only the working directory contains it
     """
-    if get_ident() not in _active or getattr(_thread_state, "finds", False):
+    thread = get_ident()
+    if thread not in _active or getattr(_thread_state, "finds", False):
         return None
     try:
         _thread_state.finds = True
@@ -192,10 +206,12 @@ def find_installed(finder: object, name: str) -> "Optional[ModuleSpec]":
     # The finders of a program may import its modules.
     if _working_directory.is_part_of_program(sys._getframe(2)):
         return spec
-    spec = _working_directory.installed(name, spec, False, _search)
-    if spec is None:
+    found = _working_directory.installed(name, spec, False, _search)
+    if found is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    return spec
+    if found is not spec:
+        _private.setdefault(thread, []).append(found)
+    return found
 
 
 def _may_be_local(spec: "ModuleSpec") -> bool:
@@ -253,6 +269,8 @@ def _hooked(spec: "ModuleSpec", activate: "Activate") -> "ModuleSpec":
 _FORK_TIMEOUT = 5.0
 # The threads inside undisturbed functions with the depth of the calls, and the threads that are forking.
 _active = certhook._active
+# By thread: modules that were imported for certhook, while the working directory contains one of the same name.
+_private: "Dict[int, list[ModuleSpec]]" = {}
 _forking: "Dict[int, bool]" = {}
 
 
@@ -286,12 +304,32 @@ def undisturbed(function: "Callable[..., Any]") -> "Callable[..., Any]":
                 modules["asyncio.events"]._set_running_loop(loop)
             if found is not None and found is not real:
                 modules["os"] = found
-            # Not the earlier depth: greenlets of one thread may return in another order than they called.
-            depth = _active.pop(thread, 1) - 1
-            if depth > 0:
-                _active[thread] = depth
+            _leave(thread)
 
     return call
+
+
+def _leave(thread: int) -> None:
+    # Not the earlier depth: greenlets of one thread may return in another order than they called.
+    depth = _active.pop(thread, 1) - 1
+    if depth > 0:
+        _active[thread] = depth
+    elif _private:
+        # The program may import its own modules of these names later.
+        for spec in _private.pop(thread, ()):
+            if getattr(sys.modules.get(spec.name), "__spec__", None) is spec:
+                for name in [name for name in list(sys.modules) if name.partition(".")[0] == spec.name]:
+                    del sys.modules[name]
+
+
+def call_guarded(function: "Callable[..., Any]", *args: "Any", **kwargs: "Any") -> "Any":
+    """Call *function*, which finds no modules in the working directory."""
+    thread = get_ident()
+    _active[thread] = _active.get(thread, 0) + 1
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _leave(thread)
 
 
 def _restore_os() -> None:

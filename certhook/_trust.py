@@ -178,9 +178,8 @@ def _determine_again(trust: Trust, purpose: int, occasion: str) -> Trust:
     if is_usable and new.is_provisional and not trust.is_provisional:
         return trust
     if trust.store is not None and new.store is not None and trust.store != new.store:
-        from certhook._store import prune
-
-        prune.follow(trust.store, new.store, package_beside(os.path.dirname(new.store)))
+        follow = load_module("_store.prune").follow
+        follow(trust.store, new.store, package_beside(os.path.dirname(new.store)))
     return new
 
 

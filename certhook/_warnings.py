@@ -11,7 +11,7 @@ import warnings
 
 import certhook
 from certhook import _print_error
-from certhook._finder import undisturbed
+from certhook._finder import call_guarded
 from certhook._state import process
 from certhook._text import presentable
 from certhook.exceptions import CerthookWarning
@@ -58,19 +58,12 @@ def is_exhausted() -> bool:
 
 def _issue(text: str) -> None:
     try:
-        _import_formatter()
-        warnings.warn(CerthookWarning(text), stacklevel=_caller_stacklevel())
+        # Python imports modules to format a warning.
+        call_guarded(warnings.warn, CerthookWarning(text), stacklevel=_caller_stacklevel() + 1)
     except CerthookWarning:
         raise  # A filter turns warnings into errors.
     except Exception:
         pass  # The program's showwarning() raises, or standard error is closed.
-
-
-@undisturbed
-def _import_formatter() -> None:
-    """Import the modules with which Python formats a warning, and which it would find in the working directory."""
-    import linecache  # noqa: F401
-    import tokenize  # noqa: F401
 
 
 def debug(message: str) -> None:

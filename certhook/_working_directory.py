@@ -20,10 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import FrameType
-    from typing import Callable, List, Optional, Set, Tuple
-
-# Python's own finder, which importlib.machinery exports.
-_PathFinder = sys.modules["_frozen_importlib_external"].PathFinder
+    from typing import Any, List, Optional, Set, Tuple
 
 
 def search_path() -> "List[str]":
@@ -31,24 +28,23 @@ def search_path() -> "List[str]":
     return _split()[0]
 
 
-def installed(
-    name: str, spec: "ModuleSpec", is_imported: bool, search: "Callable[[str], Optional[ModuleSpec]]"
-) -> "Optional[ModuleSpec]":
+def installed(name: str, spec: "ModuleSpec", is_imported: bool, search: "Any") -> "Optional[ModuleSpec]":
     """Return *spec*, or the spec of the installed module *name* if *spec* is in the working directory.
 
     :param is_imported: whether *spec* is that of an imported module, whose entry may have changed since
-    :param search: asks all finders
+    :param search: :func:`certhook._finder._search`
     :returns: None if the module is not installed
     """
     path, directories = _split()
     if not directories:
         return spec
-    found = spec  # type: Optional[ModuleSpec]
-    if is_imported and parent(spec) not in path:
-        found = search(name)
-    if found is not None and _absolute(parent(found)) in directories:
-        found = _PathFinder.find_spec(name, path)
-    return found
+
+    def is_excluded(found: "ModuleSpec") -> bool:
+        return _absolute(parent(found)) in directories
+
+    if is_excluded(spec) or (is_imported and parent(spec) not in path):
+        return search(name, path, is_excluded)  # type: ignore[no-any-return]
+    return spec
 
 
 def is_part_of_program(frame: "Optional[FrameType]") -> bool:

@@ -257,7 +257,7 @@ def test_the_code_that_runs_at_every_startup_is_short(installed) -> None:
     package = support.purelib(installed) / "certhook"
     modules = [package / "__init__.py", *sorted((package / "bootstrap").glob("*.py"))]
     assert [module.name for module in modules] == ["__init__.py", "__init__.py", "sitecustomize.py"]
-    assert sum(map(lines_of_code, modules)) < 150
+    assert sum(map(lines_of_code, modules)) < 165
 
 
 def lines_of_code(module: Path) -> int:
