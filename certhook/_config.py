@@ -53,11 +53,11 @@ def purpose_bit(oid: str) -> int:
 # Parsers. Each is called with the value of a set variable, and a function that reports an invalid value.
 
 
-def _shown(value: str) -> str:
-    """Return *value* for a message, without secrets."""
-    from certhook._text import shown
+def _shown(text: str, value: "Optional[str]" = None) -> str:
+    """Return *text*, a value or an entry of *value*, for a message, without secrets."""
+    from certhook import _text
 
-    return shown(value)
+    return _text.shown(text) if value is None else _text.shown_entry(text, value)
 
 
 def _verbatim(value: str, refuse: "Refuse") -> str:
@@ -113,8 +113,8 @@ def _names(allowed: "Tuple[str, ...]", may_be_none: bool = False) -> "Parser":
         if not unknown:
             return known if names else None
         refuse(
-            f"{_shown(value)} contains {_shown(unknown[0])} (expected {' or '.join(expected)}, separated by commas); "
-            f"using {','.join(known) or 'none'}"
+            f"{_shown(value)} contains {_shown(unknown[0], value)} (expected {' or '.join(expected)}, separated by "
+            f"commas); using {','.join(known) or 'none'}"
         )
         return known
 

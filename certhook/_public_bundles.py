@@ -93,12 +93,12 @@ def select(value: str, refuse: "Callable[[str], None]") -> "Bundles":
             invalid.append(entry)
     bundles = () if "none" in [entry.lower() for entry in entries] else tuple(dict.fromkeys(selected))
     if invalid:
-        from certhook._text import shown
+        from certhook._text import shown, shown_entry
 
         using = dict.fromkeys([split(bundle)[0] if bundle in BUNDLES else bundle for bundle in bundles])
         refuse(
-            f"{shown(value)} contains {shown(invalid[0])} (expected {' or '.join(packages)} or none or a path like "
-            f"package/cacert.pem, separated by commas); using {','.join(using) or 'none'}"
+            f"{shown(value)} contains {shown_entry(invalid[0], value)} (expected {' or '.join(packages)} or none or a "
+            f"path like package/cacert.pem, separated by commas); using {','.join(using) or 'none'}"
         )
     return bundles
 

@@ -16,6 +16,8 @@ import re
 PLACEHOLDER = "NAME:PASSWORD"
 #: The length of the longest value that is shown, in characters: that of the longest path.
 LIMIT = 4096
+# The length of the longest message that is processed.
+_MAX_MESSAGE = 1 << 16
 # Text is decoded repeatedly, because a program may have encoded encoded text.
 _MAX_FORMS = 5
 
@@ -52,6 +54,10 @@ _PARAMETER = r"[?&;#][\w.-]{1,40}="
 _BEFORE_CREDENTIALS = r"""(?i)[a-z][a-z0-9+.-]{1,30}:/{1,2}|(?:^|(?<=[\s'"=]))//"""
 # The colon between user and password. A colon before a slash separates paths, or follows the drive of Windows.
 _BEFORE_PASSWORD = r":(?![/\\])"
+
+# A user and a password, and an encoded URL, in a message.
+_LOGIN = r"(?<![\w.:%+-])(?!mailto:|email:)[\w.%+-]{1,64}:(?![/\\])[^\s/@'\"]{1,256}@"
+_ENCODED_URL = r"(?i)(?<![a-z0-9])[a-z][a-z0-9+.-]{1,30}%(?:25){0,3}3A%(?:25){0,3}2F[^\s'\"/]{0,4096}"
 
 # A word or a small number.
 _WORD = r"(?:[A-Za-z]?[a-z]{0,19}|[A-Z]{1,16})\d{0,3}"
@@ -162,7 +168,14 @@ def _is_random(text: str) -> bool:
 
 
 def without_secrets(text: str) -> str:
-    """Return *text*, a message or a line of a report, without the secrets that are recognised in it."""
+    """Return *text*, a message, without the secrets that are recognised in it.
+
+    Of a longer message than any of certhook's, only the start is returned, up to a URL that may not be complete.
+    """
+    if len(text) > _MAX_MESSAGE:
+        text = text[:_MAX_MESSAGE]
+        start = re.search(_BEFORE_CREDENTIALS, text)
+        text = f"{text[: start.start()] if start else text.rpartition(' ')[0]}..."
     if "-" in text or "LS0t" in text or "tLS0t" in text or "0tLS0" in text:
         text = re.sub(_BASE64_PEM, "(PEM text in base64)", _without_pem(text))
     return without_passwords(text)
@@ -173,6 +186,10 @@ def without_passwords(text: str) -> str:
     if "-----BEGIN " in text:
         return text
     text = without_credentials(text)
+    if "@" in text and PLACEHOLDER not in text:
+        text = re.sub(_LOGIN, "...@", text)
+    if "%" in text:
+        text = re.sub(_ENCODED_URL, "...", text)
     if "=" in text:
         text = re.sub(_ASSIGNMENT_IN_MESSAGE, r"\1...", text)
     return re.sub(f"{_TOKEN}|{_HEADER}", "...", text)

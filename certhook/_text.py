@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from certhook._secrets import hidden_kind, hidden_path_kind, is_host, is_token, without_secrets
+from certhook._secrets import hidden_kind, hidden_path_kind, is_host, is_token, secret_kind, without_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ def shown(value: str) -> str:
     """Return *value*, the value of a variable or an argument, in quotation marks; a description if it may be secret."""
     kind = hidden_kind(value)
     return _description(kind, value) if kind else repr(value)
+
+
+def shown_entry(entry: str, value: str) -> str:
+    """Return *entry*, one of the entries of *value*, like :func:`shown`, unless *value* as a whole may be secret."""
+    return "an unknown name" if hidden_kind(value) else shown(entry)
 
 
 def shown_value(value: str) -> str:
@@ -85,7 +90,13 @@ def host_and_port(url: str) -> str:
     if colon and ":" not in port and not port.isdigit() and name[:1] != "[":
         host = f"{name}:..."  # Perhaps a user and a password without a host.
     is_certain = rest == url or not re.search("[/?#]", re.sub(_SCHEME, "", url).rpartition("@")[0])
-    return host if not is_token(host) and (is_certain or is_host(host)) else "..."
+    is_shown = (is_certain or is_host(host)) and not (is_token(host) or secret_kind(host))
+    return host if is_shown else "..."
+
+
+def shown_scheme(scheme: str) -> str:
+    """Return a phrase for *scheme*, that of an unusable URL. It may be a part of a password."""
+    return f"the scheme {scheme}://" if re.fullmatch(r"[a-z]{2,5}\d?[a-z]?", scheme) else "its scheme"
 
 
 def without_parts(text: str, urls: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 
+from certhook._secrets import hidden_kind
 from certhook._text import presentable, shown, shown_value
 from certhook.cli._terminal import wrapped
 
@@ -37,7 +38,7 @@ _HOST = re.compile(
 
 
 # The value of an argument, and the expected values.
-_VALUE = re.compile(r"'([^']+)'|\"([^\"]+)\"")
+_VALUE = re.compile(r"""'((?:[^'\\]|\\.)+)'|"((?:[^"\\]|\\.)+)\"""")
 # The suffixes of files with certificates and keys, none of which is a top-level domain.
 _FILES = (".cer", ".crt", ".csr", ".der", ".key", ".p12", ".p7b", ".pem", ".pfx")
 
@@ -47,7 +48,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("argument "):
-            message = _VALUE.sub(lambda match: shown(match[1] or match[2]), message)
+            message = _VALUE.sub(_shown_literal, message)
         super().error(presentable(message))
 
 
@@ -115,6 +116,12 @@ def _refuse(unknown: Sequence[str], parser: argparse.ArgumentParser) -> NoReturn
             suggested += difflib.get_close_matches(f"--{text.lstrip('-').partition('=')[0].lower()}", options, 1)
     hint = f"; did you mean {' '.join(dict.fromkeys(suggested))}?" if suggested else ""
     parser.error(f"unrecognized arguments: {' '.join(map(_shown_option, unknown))}{hint}")
+
+
+def _shown_literal(match: re.Match[str]) -> str:
+    """Return a string in quotation marks, in a message of argparse, without secrets."""
+    value = match[1] or match[2]
+    return shown(value) if hidden_kind(value) else match[0]
 
 
 def _shown_option(text: str) -> str:

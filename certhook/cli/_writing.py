@@ -16,6 +16,7 @@ from certhook import _files
 from certhook._state import BUNDLE
 from certhook._store import Unusable, build, resolve_protected
 from certhook._store.verification import MANIFEST
+from certhook._text import shown_path
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -116,4 +117,4 @@ def _check_content(path: str) -> None:
 
 
 def _cannot_write(path: str, error: OSError) -> CommandError:
-    return CommandError(f"{path} cannot be written: {error.strerror}")
+    return CommandError(f"{shown_path(path)} cannot be written: {error.strerror}")

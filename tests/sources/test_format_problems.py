@@ -35,6 +35,8 @@ PKCS7 = der.element(
 KEY = der.pem(b"\x30\x05\x02\x01\x01\x04\x00", "EC PRIVATE KEY")
 QUOTED = b"".join(b"> " + line for line in der.pem(ROOTS["c"]).splitlines(keepends=True))
 
+REMEDY = "Correct the path, or remove it from the variable"
+
 #: Files, each with its format, and whether there is a command for it.
 FILES = {
     "PKCS#7 in DER": (PKCS7, "PKCS#7 in DER", True),
@@ -89,7 +91,7 @@ def test_no_message_contains_a_key(machine) -> None:
 def test_an_empty_file_has_no_format(machine) -> None:
     (machine / "ca.pem").write_bytes(b"")
     message = only_problem("CERTHOOK_EXTRA_CA_CERTS", CERTHOOK_EXTRA_CA_CERTS=machine / "ca.pem")
-    assert message == f"{machine / 'ca.pem'} contains no certificate: it is empty. It adds no roots"
+    assert message == f"{machine / 'ca.pem'} contains no certificate: it is empty. It adds no roots. {REMEDY}"
 
 
 def test_a_malformed_block_is_still_reported_with_its_line(machine) -> None:
@@ -251,7 +253,7 @@ def test_pem_text_instead_of_a_path_is_reported_without_the_text(machine) -> Non
 
 def test_other_missing_paths_have_no_cause(machine) -> None:
     message = only_problem("CERTHOOK_EXTRA_CA_CERTS", CERTHOOK_EXTRA_CA_CERTS=machine / "it's, a 100% file.pem")
-    assert message.endswith("cannot be read: No such file or directory. It adds no roots")
+    assert message.endswith(f"cannot be read: No such file or directory. It adds no roots. {REMEDY}")
 
 
 def test_a_file_with_an_unusual_name_is_read(machine) -> None:

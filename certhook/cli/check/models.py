@@ -16,7 +16,7 @@ from cryptography import x509
 
 from certhook import _certifi, _config
 from certhook._finder import find_package
-from certhook._text import shown_path
+from certhook._text import shown_value
 from certhook.cli.check import contexts, proxies
 from certhook.cli.check.certificate import extension, host_names
 from certhook.cli.check.failure import Failure
@@ -74,7 +74,7 @@ def requests(first: First) -> Settings:
     variable = next(filter(os.environ.get, REQUESTS_VARIABLES), "")
     path = os.environ.get(variable, "")
     if path and not os.path.exists(path):
-        raise Failure("verify", f"{variable} names {shown_path(path)}, which does not exist")
+        raise Failure("verify", f"{variable} names {shown_value(path)}, which does not exist")
     context = _load(first, variable, path) if path else _certifi_context(first)
     version = _numbers(version_of("urllib3"))
     if version >= (2,):
@@ -134,9 +134,9 @@ def _load(first: First, variable: str, path: str) -> ssl.SSLContext:
     except OSError as error:
         no_certificate = isinstance(error, ssl.SSLError)
         finding = "contains no certificate" if no_certificate else (error.strerror or str(error))
-        text = f"{variable} names {shown_path(path)}, which "
+        text = f"{variable} names {shown_value(path)}, which "
         text += finding if no_certificate else f"cannot be read ({finding})"
-        missing = f"{variable} names {shown_path(path)}, which does not exist"
+        missing = f"{variable} names {shown_value(path)}, which does not exist"
         raise Failure("verify", missing if isinstance(error, FileNotFoundError) else text) from error
     return _with_flags(context, first)
 
@@ -157,7 +157,7 @@ def _with_flags(context: ssl.SSLContext, first: First) -> ssl.SSLContext:
 
 
 def _roots_reason(variable: str, path: str) -> str:
-    return f"it trusts only the roots in {shown_path(path)}, which {variable} names"
+    return f"it trusts only the roots in {shown_value(path)}, which {variable} names"
 
 
 def _stock_reason() -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from certhook._text import shown_scheme
 from certhook.cli.check.failure import Failure
 from certhook.cli.check.target import Target, proxy_address
 
@@ -146,7 +147,7 @@ def httpx_proxy(target: Target) -> Proxy | None:
         return None
     for proxy in configured():
         if proxy.scheme not in _HTTPX_SCHEMES:
-            raise Failure("proxy", f"httpx does not support the scheme {proxy.scheme}:// in {proxy.source}")
+            raise Failure("proxy", f"httpx does not support {shown_scheme(proxy.scheme)} in {proxy.source}")
     matches = [_httpx_matches(entry, target) for entry in filter(None, entries)]  # It parses all of them.
     if any(matches):
         return None

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from certhook._text import without_parts
+from certhook._text import shown_scheme, without_parts
 from certhook.cli.check import contexts, socks, tcp
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.proxies import Proxy
@@ -63,8 +63,7 @@ def _parse(proxy: Proxy) -> _Address:
     scheme = proxy.scheme
     if scheme not in _PORTS:
         expected = "expected http, https, socks4, socks4a, socks5 or socks5h"
-        named = f"the scheme {scheme}://" if re.fullmatch("[a-z][a-z0-9+.-]{0,9}", scheme) else "its scheme"
-        raise Failure("proxy", f"{named} is not supported for proxies ({expected})", reason="scheme")
+        raise Failure("proxy", f"{shown_scheme(scheme)} is not supported for proxies ({expected})", reason="scheme")
     try:
         parts: SplitResult = urlsplit(f"//{proxy.url.partition('://')[2] or proxy.url}")
         host, port = parts.hostname, parts.port

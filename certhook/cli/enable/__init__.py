@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from certhook._text import printable
+from certhook._text import printable, shown_path
 from certhook.cli import _terminal
 from certhook.cli.enable import deployment, installed, plans, report
 from certhook.cli.enable.interpreter import Refused, Target, find_target
@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
     :returns: 0 if they were made or are not necessary, 1 if they were not made, 2 for a usage error
     """
     # Each step adds its results, so that JSON output contains them even if a later step fails.
-    results: dict[str, Any] = {"verb": options.verb, "target": options.target or sys.executable, "done": False}
+    target = shown_path(options.target or sys.executable)
+    results: dict[str, Any] = {"verb": options.verb, "target": target, "done": False}
     try:
         results["message"] = (_enable if options.verb == "enable" else _disable)(options, results)
         status = 0

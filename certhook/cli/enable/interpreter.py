@@ -15,6 +15,8 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
+from certhook._text import shown_value
+
 #: The oldest version of Python that certhook supports.
 OLDEST = (3, 8)
 
@@ -82,7 +84,9 @@ def find_target(text: str) -> Target:
     if not os.path.exists(path):
         found = None if os.path.dirname(text) else shutil.which(text)
         if found is None:
-            raise Refused(f"{text} does not exist; name a Python interpreter or the directory that contains it", 2)
+            raise Refused(
+                f"{shown_value(text)} does not exist; name a Python interpreter or the directory that contains it", 2
+            )
         path = os.path.abspath(found)
     pth = _find_pth(path)
     target = _embeddable(path, pth) if pth else _query(path)
