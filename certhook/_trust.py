@@ -16,7 +16,7 @@ from time import monotonic
 from certhook import _config, _store
 from certhook._config import CLIENT_AUTH
 from certhook._finder import undisturbed
-from certhook._state import is_server, load_module, mark, markers_of, process
+from certhook._state import is_server, load_module, mark, markers_of, print_problem, process
 from certhook._watch import Monitor, Snapshot, exists, files_signature, index_settings
 
 TYPE_CHECKING = False
@@ -356,8 +356,10 @@ def report(problems: "Sequence[CerthookError]") -> None:
     """Issue a warning for each of *problems*, once per process, up to a limit."""
     try:
         warnings = load_module("_warnings")
-    except Exception:
-        return  # certhook was uninstalled, or no file descriptor is left. The context is more important.
+    except Exception:  # certhook was uninstalled, or no file descriptor is left. The context is more important.
+        for problem in problems[:1]:
+            print_problem(str(problem))
+        return
     for position, problem in enumerate(problems, 1):
         if warnings.is_exhausted():
             return
