@@ -278,7 +278,7 @@ def _verification_error(ssl: "ModuleType", original: "Function") -> "Function":
 def _note_failure(error: "Any", failure: Exception) -> None:
     """Add a note to *error* if a fault of the system, which may also have caused *error*, prevents an explanation."""
     try:
-        is_system = isinstance(failure, (OSError, ImportError))
+        is_system = isinstance(failure, (OSError, ImportError)) and sys.meta_path is not None
         if is_system and _config.last().explain and not getattr(error, "__notes__", ()):
             error.add_note(f"certhook: this error cannot be explained: {failure!r}")  # Python 3.11 and later
     except Exception:

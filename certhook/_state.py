@@ -295,8 +295,8 @@ def _import(name: str) -> "Any":
 
 
 def print_problem(message: str) -> None:
-    """Print *message* once per process, if nothing can be imported to issue it as a warning."""
-    if message not in process.warnings:
+    """Print *message* once per process, if nothing can be imported to issue it as a warning; not at shutdown."""
+    if sys.meta_path is not None and message not in process.warnings:
         process.warnings.add(message)
         certhook._print_error(message)
 
