@@ -357,8 +357,8 @@ def report(problems: "Sequence[CerthookError]") -> None:
     try:
         warnings = load_module("_warnings")
     except Exception:  # certhook was uninstalled, or no file descriptor is left. The context is more important.
-        for problem in problems[:1]:
-            print_problem(str(problem))
+        # Not their texts, which may contain credentials that only the missing module removes.
+        print_problem(f"trust may lack roots, because of {len(problems)} problems that cannot be reported")
         return
     for position, problem in enumerate(problems, 1):
         if warnings.is_exhausted():
