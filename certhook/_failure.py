@@ -39,6 +39,7 @@ def handle(error: BaseException, frame: FrameType | None) -> None:
     and ``f_locals`` keeps local variables alive.
 
     :param frame: the caller of the exception, a method of ``SSLSocket`` or ``SSLObject``
+    :raises OSError: or ImportError, if a fault of the system prevents the note
     """
     for _ in range(_DEPTH):
         if frame is None:
@@ -48,23 +49,32 @@ def handle(error: BaseException, frame: FrameType | None) -> None:
             connection = frame.f_locals.get("self")
             if hasattr(type(connection), "do_handshake"):
                 # First, because the repair may change the roots that were trusted.
-                _explain(error, connection, frame)
+                failure = _explain(error, connection, frame)
                 context = getattr(connection, "context", None)
                 if markers_of(context).store is not None:
                     _recheck(context)
+                if failure is not None:
+                    raise failure
                 return
         frame = frame.f_back
 
 
-def _explain(error: BaseException, connection: Any, frame: FrameType) -> None:
+def _explain(error: BaseException, connection: Any, frame: FrameType) -> Exception | None:
+    """Add a note to *error*.
+
+    :returns: the fault of the system that prevents it, None if there is none
+    """
     config = _config.last()
     if not config.explain or not hasattr(error, "add_note"):  # Python 3.11 and later
-        return
+        return None
     try:
         load_module("_explain").explain(error, connection, frame.f_back)
+    except (OSError, ImportError) as fault:
+        return fault
     except Exception as failure:  # The exception of the program is more important.
         if config.debug:
             load_module("_warnings").debug(f"internal error, no note is added: {failure!r}")
+    return None
 
 
 def _recheck(context: Any) -> None:

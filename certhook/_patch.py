@@ -17,6 +17,7 @@ use only their own variables. They do not refer to the module ``ssl``, whose var
 """
 
 import _ssl
+import os
 import sys
 from _thread import _local
 from _weakref import ref
@@ -32,6 +33,7 @@ from certhook._state import (
     mark,
     marked,
     markers_of,
+    print_problem,
     process,
     wrap,
 )
@@ -76,7 +78,7 @@ def apply(ssl: "ModuleType") -> None:
     if has_alias and not hasattr(ssl._create_default_https_context, "__certhook__"):
         wrap(ssl, "_create_default_https_context", ssl.create_default_context)
     # At interpreter shutdown, settings could not be parsed, because nothing can be imported.
-    if not _config.current().x509_strict:
+    if not _is_strict():
         _call("_strict", "watch_urllib3", ssl)
 
 
@@ -115,7 +117,7 @@ def _load_default_certs(ssl: "ModuleType", original: "Function") -> "Function":
                 original(self, purpose)
             finally:
                 purposes.pop(id(self), None)
-        if not _config.last().x509_strict:
+        if not _is_strict():
             _clear_strict(module, self)
 
     wrapper = marked(load_default_certs, original)
@@ -134,7 +136,7 @@ def wrap_create_default_context(ssl: "ModuleType", original: "Function") -> "Fun
             context = _create_for_server(original, args, kwargs)
         else:
             context = original(*args, **kwargs)
-        if wrapper.__certhook_active__ and not _config.last().x509_strict:
+        if wrapper.__certhook_active__ and not _is_strict():
             context.verify_flags &= ~strict
         return context
 
@@ -177,8 +179,8 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         if _config is None or not args or not isinstance(args[0], context_class):
             return original(*args, **kwargs)
         context, file = args[0], None
-        if wrapper.__certhook_active__:
-            config = _config.current()
+        config = _readable_settings() if wrapper.__certhook_active__ else None
+        if config is not None:
             if not config.x509_strict:
                 _clear_strict(module, context)
             request = _public_bundle_request(context, args, kwargs, config)
@@ -213,6 +215,22 @@ def _public_bundle_request(context: "Any", args: "Tuple[Any, ...]", kwargs: "dic
     return _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
 
 
+def _readable_settings() -> "Any":
+    """Return the settings; None if a module that parses them cannot be imported, for lack of a file descriptor."""
+    try:
+        return _config.current()
+    except Exception:
+        return None
+
+
+def _is_strict() -> bool:
+    """Return whether the strict checks remain enabled."""
+    try:
+        return bool(_config.last().x509_strict)
+    except Exception:
+        return True  # The settings cannot be read.
+
+
 def _clear_strict(module: "ref[ModuleType]", context: "Any") -> None:
     # The frame is None if C code or a thread calls the wrapper directly.
     caller = sys._getframe(1).f_back
@@ -243,18 +261,28 @@ def _get_default_verify_paths(ssl: "ModuleType", original: "Function") -> "Funct
 
 def _verification_error(ssl: "ModuleType", original: "Function") -> "Function":
     # In the closure: before Python 3.10, all interpreters of a process share the class, and one may have ended.
-    call, caller, error = _call, sys._getframe, Exception
+    call, caller, error, note = _call, sys._getframe, Exception, _note_failure
 
     def __init__(self: "Any", *args: "Any", **kwargs: "Any") -> None:
         original(self, *args, **kwargs)
         try:
             if wrapper.__certhook_active__:
                 call("_failure", "handle", self, caller(1))
-        except error:
-            pass  # The exception of the program is more important.
+        except error as failure:
+            note(self, failure)
 
     wrapper = marked(__init__, original)
     return wrapper
+
+
+def _note_failure(error: "Any", failure: Exception) -> None:
+    """Add a note to *error* if a fault of the system, which may also have caused *error*, prevents an explanation."""
+    try:
+        is_system = isinstance(failure, (OSError, ImportError)) and sys.meta_path is not None
+        if is_system and _config.last().explain and not getattr(error, "__notes__", ()):
+            error.add_note(f"certhook: this error cannot be explained: {failure!r}")  # Python 3.11 and later
+    except Exception:
+        pass  # The exception of the program is more important.
 
 
 @undisturbed
@@ -335,12 +363,16 @@ def _import_trust() -> "Any":
 
 
 def _fall_back(context: "Any", original: "Function", source: str, named: "Optional[str]", failure: Exception) -> None:
-    config = _config.current()
-    if config.on_error == "raise":
+    config = _readable_settings()
+    if config is not None and config.on_error == "raise":
         raise load_module("exceptions").CerthookError(f"internal error: {failure!r}") from failure
-    # CERTHOOK_BUNDLE replaces the bundle that the caller named.
-    is_permitted = config.bundle is None if source == "bundled" else process.use_environment
-    if is_permitted and source in config.adopting(named).sources:
+    if config is None:
+        is_permitted = process.use_environment and not _selects_roots()
+    else:
+        # CERTHOOK_BUNDLE replaces the bundle that the caller named.
+        is_permitted = config.bundle is None if source == "bundled" else process.use_environment
+        is_permitted = is_permitted and source in config.adopting(named).sources
+    if is_permitted:
         original(context)
         mark(context).has_caller_certs = True  # Its directories are searched before those of a store.
         _warn_of_failure("the context has the roots of stock Python", failure)
@@ -348,9 +380,16 @@ def _fall_back(context: "Any", original: "Function", source: str, named: "Option
         _warn_of_failure("the context has no roots", failure)
 
 
+def _selects_roots() -> bool:
+    """Return whether a variable of certhook that affects trust is set, although its value cannot be parsed."""
+    names = [setting.name for setting in _config.SETTINGS if setting.selects_roots]
+    return any(os.environ.get(name) for name in names if name.startswith("CERTHOOK_"))
+
+
 def _warn_of_failure(consequence: str, failure: Exception) -> None:
+    message = f"internal error, {consequence}: {failure!r}"
     try:
         warn = load_module("_warnings").warn
     except Exception:
-        return  # The warning is less important than the context.
-    warn(f"internal error, {consequence}: {failure!r}")
+        warn = print_problem
+    warn(message)

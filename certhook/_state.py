@@ -9,6 +9,8 @@ import os
 import sys
 from _weakref import ref
 
+import certhook
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -290,6 +292,13 @@ def _import(name: str) -> "Any":
     finally:
         if mask:
             mask(_signal.SIG_SETMASK, blocked)
+
+
+def print_problem(message: str) -> None:
+    """Print *message* once per process, if nothing can be imported to issue it as a warning; not at shutdown."""
+    if sys.meta_path is not None and message not in process.warnings:
+        process.warnings.add(message)
+        certhook._print_error(message)
 
 
 def require_tls() -> None:

@@ -16,7 +16,7 @@ from time import monotonic
 from certhook import _config, _store
 from certhook._config import CLIENT_AUTH
 from certhook._finder import undisturbed
-from certhook._state import is_server, load_module, mark, markers_of, process
+from certhook._state import is_server, load_module, mark, markers_of, print_problem, process
 from certhook._watch import Monitor, Snapshot, exists, files_signature, index_settings
 
 TYPE_CHECKING = False
@@ -355,8 +355,10 @@ def report(problems: "Sequence[CerthookError]") -> None:
     """Issue a warning for each of *problems*, once per process, up to a limit."""
     try:
         warnings = load_module("_warnings")
-    except Exception:
-        return  # certhook was uninstalled, or no file descriptor is left. The context is more important.
+    except Exception:  # certhook was uninstalled, or no file descriptor is left. The context is more important.
+        # Not their texts, which may contain credentials that only the missing module removes.
+        print_problem(f"trust may lack roots, because of {len(problems)} problems that cannot be reported")
+        return
     for position, problem in enumerate(problems, 1):
         if warnings.is_exhausted():
             return

@@ -118,11 +118,13 @@ def local_identities(collector: Collector) -> set[object]:
     found: set[object] = set()
     collector.recorder.watch(LOCAL)
     seen = set()
-    for directory, subdirectories, names in os.walk(LOCAL, followlinks=True):
+    read_failed = collector.recorder.read_failed
+    for directory, subdirectories, names in os.walk(LOCAL, onerror=read_failed, followlinks=True):
         try:
             status = os.stat(directory)
-        except OSError:
-            continue  # It was removed meanwhile.
+        except OSError as error:
+            read_failed(error)
+            continue
         if (status.st_dev, status.st_ino) in seen:
             subdirectories.clear()  # A symbolic link forms a cycle.
             continue

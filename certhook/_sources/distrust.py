@@ -95,8 +95,7 @@ def read(collector: Collector) -> None:
 
 
 def _read_p11_kit(collector: Collector, directory: str) -> None:
-    _read_directory(collector, directory, _add_marked)
-    if os.path.isdir(directory) and not os.access(directory, os.X_OK):
+    if not _read_directory(collector, directory, _add_marked) and not os.access(directory, os.X_OK):
         return  # The subdirectories are inaccessible as well; one problem is enough.
     _read_directory(collector, os.path.join(directory, _ANCHORS), _add_marked, adds_trust=True)
     for name in _BLOCKLISTS:
@@ -117,23 +116,24 @@ def _add_certificates(collector: Collector, path: str, data: bytes) -> None:
 
 def _read_directory(
     collector: Collector, directory: str, add: Callable[[Collector, str, bytes], None], adds_trust: bool = False
-) -> None:
+) -> bool:
     """Pass the path and the content of each file in *directory* to *add*.
 
     :param adds_trust: whether it is a directory of anchors; see :func:`block_files.ignore`
+    :returns: whether the directory could be listed, or does not exist
     """
     collector.recorder.watch(directory)
     try:
         names = sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return True
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
         if adds_trust:
             block_files.ignore(collector, directory, reason, error)
         else:
             collector.report_unknown_distrust(directory, reason, error)
-        return
+        return False
     for name in names:
         path = os.path.join(directory, name)
         if os.path.isdir(path):
@@ -147,6 +147,7 @@ def _read_directory(
         data = block_files.content(collector, path, adds_trust)
         if data is not None:
             add(collector, path, data)
+    return True
 
 
 def add_list(collector: Collector, path: str, data: bytes, is_blocklist: bool) -> None:

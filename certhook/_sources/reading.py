@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
@@ -149,7 +150,7 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
         path = os.path.join(location.path, f"{name}.{number}")
         if number != expected[name]:
             continue
-        if not os.path.exists(path):
+        if _is_missing(path):
             collector.recorder.watch_member(path)  # The target of this link may be created later.
             continue
         expected[name] += 1
@@ -168,6 +169,15 @@ def _read_hashed(collector: Collector, location: Location, found: list[str], old
     # OpenSSL finds these only after the file's own hash was looked up, so they come last among equal names.
     for entries, path in others if not old else ():
         collector.add(location, entries, path, is_found=False)
+
+
+def _is_missing(path: str) -> bool:
+    """Return whether there is no file *path*. Other errors are reported when it is read."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+    return False
 
 
 def _subject_hash(certificate: Certificate, old: bool) -> str:

@@ -58,6 +58,28 @@ def unsettled(seen: Signature) -> float:
     return tick - age if 0 <= age < tick else 0.0
 
 
+def _is_missing(path: str) -> bool:
+    """Return whether *path* does not exist. os.path.lexists() is false after any error."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno in _LASTING_ERRORS
+    except ValueError:
+        return True
+    return False
+
+
+def _has_passed(error: OSError) -> bool:
+    """Return whether the file that could not be opened because of *error* can be opened now."""
+    if error.errno not in (errno.EACCES, errno.EPERM) or not isinstance(error.filename, (str, bytes)):
+        return False
+    try:
+        os.close(os.open(error.filename, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def is_reliable(path: str, seen: Signature, devices: dict[int, bool]) -> bool:
     """Return whether every change of *path* alters its timestamps.
 
@@ -131,7 +153,7 @@ class Recorder:
             return
         # If directories are missing, the topmost missing one stands for everything below it.
         parent = os.path.dirname(path)
-        while path != parent and not os.path.lexists(parent):
+        while path != parent and _is_missing(parent):
             path, parent = parent, os.path.dirname(parent)
         if path not in self._paths:
             # The earliest signature counts: the path may have been read already.
@@ -176,7 +198,7 @@ class Recorder:
 
     def read_failed(self, error: BaseException | None) -> None:
         """Mark the result volatile and provisional if *error* may be transient."""
-        if isinstance(error, OSError) and error.errno not in _LASTING_ERRORS:
+        if isinstance(error, OSError) and (error.errno not in _LASTING_ERRORS or _has_passed(error)):
             self.must_be_retried()
 
     def must_be_retried(self) -> None:

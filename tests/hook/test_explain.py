@@ -490,7 +490,7 @@ certhook._explain.explain = explain
 
 
 @requires_notes
-@pytest.mark.parametrize("fault", ["raise RuntimeError('a fault')", "raise OSError(24, 'too many')", "recurse()"])
+@pytest.mark.parametrize("fault", ["raise RuntimeError('a fault')", "recurse()"])
 def test_an_internal_error_changes_nothing_and_is_reported_with_debug(notes, installed, plain, fault) -> None:
     port = notes.serve(issue("localhost", issue("Company Root", ca=True)))
     case = (port, "localhost", DEFAULT)
@@ -501,6 +501,17 @@ def test_an_internal_error_changes_nothing_and_is_reported_with_debug(notes, ins
     trusted = str(notes.directory / "trusted.pem")
     env = support.clean_env(SSL_CERT_FILE=trusted, CASES=json.dumps([case]), CERTHOOK_DEBUG="1")
     assert "internal error, no note is added: " in support.run(installed, code, env=env).stderr
+
+
+@requires_notes
+@pytest.mark.parametrize("fault", ["raise OSError(24, 'Too many open files')", "import missing"])
+def test_a_fault_of_the_system_that_prevents_a_note_is_the_note(notes, installed, plain, fault) -> None:
+    port = notes.serve(issue("localhost", issue("Company Root", ca=True)))
+    case = (port, "localhost", DEFAULT)
+    (ours,) = notes.run(installed, FAULTY.replace("{fault}", fault) + CONNECT, case)
+    (stock,) = notes.run(plain, CONNECT, case)
+    assert ours["facts"] == stock["facts"]
+    assert re.fullmatch(r"certhook: this error cannot be explained: (OSError|ModuleNotFoundError)\(.*\)", ours["note"])
 
 
 @requires_notes

@@ -89,6 +89,8 @@ class Call(NamedTuple):
             if "O_CREAT" in self.arguments:
                 return "create"
             return "open_directory" if "O_DIRECTORY" in self.arguments else "open"
+        if self.name == "fstat" or "AT_EMPTY_PATH" in self.arguments:
+            return "list"  # An open file.
         return _GROUPS.get(self.name)
 
     @property

@@ -91,7 +91,7 @@ class Machine:
         openssldir = os.path.dirname(support.run(self.plain, code).stdout.strip())
         tree: namespace.Tree = {
             _STORE: self.pem("system", "former"),
-            f"{os.path.dirname(_STORE)}/{support.hashed_name(self._der('system'))}": self.pem("system"),
+            f"{os.path.dirname(_STORE)}/{support.hashed_name(self._der('hashed'))}": self.pem("hashed"),
             _BLOCKLIST: self.pem("distrusted"),
             f"{openssldir}/certs": Link("/etc/ssl/certs"),
             f"{openssldir}/cert.pem": Link(_STORE),

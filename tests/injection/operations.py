@@ -26,12 +26,12 @@ STATE = SCRATCH / "state"
 STORES = STATE / "stores"
 SYSTEM = Path("/etc/ssl/certs/ca-certificates.crt")
 
-#: The authorities with a server, by the locations that list their root: the operating system's store before and
-#: after an update (former, added), certifi's bundle, a file that the caller names, certifi's bundle and the block list
-#: (distrusted), and no location (stranger).
-AUTHORITIES = ("system", "former", "added", "bundled", "named", "distrusted", "stranger")
+#: The authorities with a server, by the locations that list their root: the operating system's file (system), only
+#: before or after an update (former, added), and its directory (hashed), certifi's bundle (bundled), a file that the
+#: caller names (named), certifi's bundle and the block list (distrusted), and no location (stranger).
+AUTHORITIES = ("system", "hashed", "former", "added", "bundled", "named", "distrusted", "stranger")
 #: The servers of a handshake, to verify those that an operation may affect.
-USUAL = ("system", "bundled", "distrusted", "stranger")
+USUAL = ("system", "hashed", "bundled", "distrusted", "stranger")
 
 
 def pem(*names: str) -> bytes:
@@ -193,7 +193,8 @@ def allowed_trust(
     excessive = trusted(told) - expected - may_be_trusted
     if excessive:
         yield f"trusts {' '.join(sorted(excessive))}"
-    for name in sorted(expected - trusted(told)):
+    # Before Python 3.11, exceptions have no notes.
+    for name in sorted(expected - trusted(told)) if sys.version_info >= (3, 11) else ():
         if name in told and "certhook" not in errors and "certhook" not in told[name][1]:
             yield f"does not trust {name}, without an explanation: {told[name][1]!r}"
 
@@ -222,6 +223,10 @@ class Contexts(Operation):
     """The first context of a process without a compiled store."""
 
     name = "cold build"
+
+    def prepare(self) -> None:
+        # If this fails, site continues without certhook.
+        import certhook  # noqa: F401
 
     def act(self) -> Any:
         return first_context()
@@ -279,7 +284,7 @@ class Update(Contexts):
 
     name = "update"
     formerly = {"former"}
-    servers = ("system", "added", "former", "bundled", "distrusted", "stranger")
+    servers = ("system", "hashed", "added", "former", "bundled", "distrusted", "stranger")
 
     def reset(self) -> None:
         super().reset()
@@ -309,6 +314,9 @@ class Update(Contexts):
         write_system(*BEFORE)
 
 
+_ERRORS_OF_FILES = ("OSError", "PermissionError", "InterruptedError", "ssl.SSLError", "FileNotFoundError")
+
+
 class NamedFile(Contexts):
     """A context with a file of many roots that the caller names."""
 
@@ -323,7 +331,7 @@ class NamedFile(Contexts):
 
     def is_allowed(self, ended: Ended, fault: Fault | None) -> bool:
         # Stock Python raises the error of the file as well.
-        return ended.raised.splitlines()[-1].startswith(("OSError", "PermissionError", "ssl.SSLError", "FileNotFound"))
+        return ended.raised.splitlines()[-1].startswith(_ERRORS_OF_FILES)
 
     def judge(self, ended: Ended, fault: Fault | None) -> Iterator[str]:
         yield from super().judge(ended, fault)
@@ -681,8 +689,8 @@ def learn_trust() -> None:
     listed = stock(AUTHORITIES) | stock(AUTHORITIES, bundle)
     Contexts.expected = listed - {"distrusted"}
     Update.expected = Contexts.expected
-    assert {"system", "added", "bundled", "distrusted"} == listed, listed
+    assert {"system", "hashed", "added", "bundled", "distrusted"} == listed, listed
     write_system(*BEFORE)
     listed = stock(AUTHORITIES) | stock(AUTHORITIES, bundle)
-    assert {"system", "former", "bundled", "distrusted"} == listed, listed
+    assert {"system", "hashed", "former", "bundled", "distrusted"} == listed, listed
     Contexts.expected = listed - {"distrusted"}
