@@ -115,7 +115,15 @@ def test_certifi_and_one_backport_are_the_only_requirements(wheel) -> None:
 def test_the_source_distribution_contains_the_files_that_a_build_needs(sdist) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert names >= {*START_FILES, "setup.py", "setup.cfg", "pyproject.toml", "LICENSE", "README.rst"}
+    assert names >= {
+        *START_FILES,
+        "setup.py",
+        "setup.cfg",
+        "pyproject.toml",
+        "LICENSE",
+        "README.rst",
+        "docs/security.rst",
+    }
     assert names >= {"certhook/py.typed", "certhook/bootstrap/sitecustomize.py"}
 
 

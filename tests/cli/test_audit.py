@@ -19,6 +19,8 @@ import pytest
 import support
 
 from certhook.cli.audit.access import Access
+from certhook.cli.audit.distributions import Distribution
+from certhook.cli.audit.record import Verifier
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
 
@@ -206,6 +208,33 @@ def test_problems_precede_everything_else(modified, found) -> None:
     assert sum("remedy: " in line for line in lines) == len(found["problems"])
 
 
+def test_compiled_modules_for_an_optimization_and_in_another_directory_are_compared(
+    installed_unmeasured, tmp_path, monkeypatch
+) -> None:
+    environment = support.copy_environment(installed_unmeasured, tmp_path / "environment")
+    tag = sys.implementation.cache_tag
+    expected = []
+    code = "import py_compile"
+    for name, is_changed in (("_native_chain", True), ("_native_modes", False)):
+        source = environment.package / f"{name}.py"
+        separate = tmp_path.joinpath("compiled", *source.parent.parts[1:]) / f"{name}.{tag}.pyc"
+        optimized = environment.package / "__pycache__" / f"{name}.{tag}.opt-2.pyc"
+        code += f"; py_compile.compile({str(source)!r}, {str(separate)!r})"
+        code += f"; py_compile.compile({str(source)!r}, {str(optimized)!r}, optimize={0 if is_changed else 2})"
+        expected += [str(separate), str(optimized)] if is_changed else []
+    support.run(environment.python, code)
+    changed = Path(expected[0])
+    changed.write_bytes(changed.read_bytes().replace(b"chain", b"chaim"))
+    # In this process, because without compiled modules the command takes long to start.
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "compiled"))
+    distribution = Distribution(
+        "certhook", "certhook", location=str(environment.site_packages), dist_info=str(environment.record.parent)
+    )
+    problems = [one for one in Verifier(distribution, Access()).problems() if "outside" not in one.finding]
+    assert {one.finding for one in problems} == {"contains other code than its source"}
+    assert sorted(one.path for one in problems) == sorted(expected)
+
+
 # A hostile RECORD.
 
 
@@ -262,6 +291,19 @@ def hostile_found(hostile: support.Environment) -> dict[str, Any]:
 def test_a_hostile_record_is_reported(name, text, hostile, hostile_found) -> None:
     path = hostile.record if name == "RECORD" else f"{hostile.site_packages}{os.sep}{name}"
     assert problem_of(hostile_found, path, text), hostile_found["problems"]
+
+
+@posix
+def test_names_in_a_hostile_record_are_escaped(hostile, hostile_found) -> None:
+    before = hostile.record.read_bytes()
+    hostile.record.write_bytes(before + b"certhook/\x1b[2J\x1b]0;owned\x07.py,sha256=x,1\n")
+    try:
+        done = audit(hostile.python)
+    finally:
+        hostile.record.write_bytes(before)
+    assert done.returncode == 1
+    assert support.shows(done.stdout, "certhook/\\x1b[2J\\x1b]0;owned\\x07.py is listed in RECORD, but missing")
+    assert all(line.isprintable() for line in done.stdout.splitlines())
 
 
 @posix

@@ -78,7 +78,7 @@ def _examine() -> dict[str, Any]:
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
-        "executable": sys.executable,
+        "executable": presentable(sys.executable or ""),
         "isolated": bool(sys.flags.isolated),
         "verified": not problems,
         "problems": problem.as_json(problems),

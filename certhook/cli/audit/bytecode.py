@@ -7,6 +7,7 @@ import marshal
 import os
 import re
 import sys
+import warnings
 from types import CodeType
 
 TYPE_CHECKING = False
@@ -73,10 +74,13 @@ def finding(data: bytes, source: bytes, level: int) -> str:
     if not isinstance(code, CodeType):
         return "contains no valid byte code"
     try:
-        expected = compile(source, code.co_filename, "exec", dont_inherit=True, optimize=level)
-    except (SyntaxError, ValueError):
-        return "is the compiled form of a file that is not valid Python"
-    return "" if _facts(code) == _facts(expected) else "contains other code than its source"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # A literal may be deprecated.
+            expected = compile(source, code.co_filename, "exec", dont_inherit=True, optimize=level)
+        is_equal = _facts(code) == _facts(expected)
+    except (SyntaxError, ValueError, RecursionError):
+        is_equal = False
+    return "" if is_equal else "contains other code than its source"
 
 
 def _facts(value: Any) -> Any:
@@ -87,4 +91,5 @@ def _facts(value: Any) -> Any:
         return tuple([_facts(one) for one in value])
     if isinstance(value, frozenset):
         return frozenset([_facts(one) for one in value])
-    return type(value), repr(value)  # True equals 1, and 0.0 equals -0.0.
+    # True equals 1, and 0.0 equals -0.0. The text of a large integer is limited.
+    return type(value), repr(value) if isinstance(value, (float, complex)) else value

@@ -11,6 +11,7 @@ import io
 import os
 import site
 import sys
+import sysconfig
 from typing import NamedTuple
 
 from certhook import _digest, _files
@@ -110,8 +111,10 @@ class Verifier:
         inside = os.path.join(location, *[part for part in parts if part != ".."])
         if not os.path.lexists(path) and os.path.lexists(inside):
             return inside
-        roots = [sys.prefix, sys.exec_prefix, site.getuserbase()]
-        return path if any(path.startswith(os.path.join(os.path.abspath(root), "")) for root in roots) else None
+        roots = [sys.prefix, sys.exec_prefix, site.getuserbase(), *map(sysconfig.get_path, ("data", "scripts"))]
+        return (
+            path if any(root and path.startswith(os.path.join(os.path.abspath(root), "")) for root in roots) else None
+        )
 
     def _file_problems(self, row: Row) -> Iterator[Problem]:
         path, expected = row
@@ -130,8 +133,6 @@ class Verifier:
         except SourceError as error:
             yield Problem(path, f"cannot be verified: it {reason(error)}", self._reinstall)
             return
-        if path.endswith(".py"):
-            self._contents[path] = data
         algorithm, _, value = expected.partition("=")
         if algorithm not in _ALGORITHMS:
             found = f"only the hash {algorithm}" if value else "no hash"
@@ -140,6 +141,8 @@ class Verifier:
             yield Problem(path, "differs from the hash in RECORD", self._reinstall)
         else:
             self.verified += 1
+            if path.endswith(".py"):
+                self._contents[path] = data
 
     def _directory_problems(self, listed: dict[str, str]) -> Iterator[Problem]:
         """Compare the compiled modules with their sources, and find the files that the RECORD does not list."""

@@ -109,14 +109,15 @@ def problems(files: list[StartFile], location: str, access: Access) -> Iterator[
 
 def modules() -> dict[str, list[dict[str, Any]]]:
     """Return the modules of each stage as JSON entries, with their SHA-256."""
-    directory = os.path.dirname(certhook.__file__ or "")
+    directory = os.path.dirname(getattr(certhook, "__file__", None) or "")
     return {stage: [_describe_module(directory, name) for name in names] for stage, names in STAGES.items()}
 
 
 def _describe_module(directory: str, name: str) -> dict[str, Any]:
     inner = name.split(".")[1:]
     paths = [os.path.join(directory, *inner, "__init__.py"), os.path.join(directory, *inner) + ".py"]
-    path = next(filter(os.path.isfile, paths), None)
+    # In memory, a package has no directory.
+    path = next(filter(os.path.isfile, paths), None) if directory else None
     try:
         digest = _digest.hexdigest("sha256", _files.read(path)) if path else None
     except SourceError:

@@ -134,7 +134,7 @@ def stores() -> tuple[list[dict[str, Any]], list[Problem]]:
 
 def _directory(directory: str, is_beside: bool) -> tuple[dict[str, Any], list[Problem]]:
     problems: list[Problem] = []
-    protection = Protection(os.path.dirname(certhook.__file__ or "") if is_beside else None)
+    protection = Protection(os.path.dirname(certhook.__file__) if is_beside else None)
     state, current = "missing: no store has been built", None
     found: list[dict[str, Any]] = []
     if os.path.lexists(directory):
