@@ -10,7 +10,6 @@ import base64
 import contextlib
 import errno
 import os
-import stat
 from typing import Iterator
 
 from certhook import _digest
@@ -98,7 +97,7 @@ class Tree:
         """Return whether *name* is a directory, and not a link to one."""
         try:
             with self._parent(name) as (directory, last):
-                return stat.S_ISDIR(directory.status(last).st_mode)
+                return directory.is_directory(last)
         except OSError:
             return False
 

@@ -8,15 +8,14 @@ import shutil
 import pytest
 from enabling import disable, enable_small, posix, snapshot
 
-from certhook._directory import entries, opening
+from certhook._directory import opening
 from certhook.cli.enable import journal
 from certhook.cli.enable.refusal import Refused
 
 
 @pytest.fixture(autouse=True)
 def without_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (entries, opening):
-        monkeypatch.setattr(module, "HAS_DESCRIPTORS", False)
+    monkeypatch.setattr(opening, "HAS_DESCRIPTORS", False)
     monkeypatch.setattr(journal, "fcntl", None)
 
 
