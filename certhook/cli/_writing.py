@@ -1,27 +1,28 @@
 """Writing files and directories that the user names.
 
-The target is checked first: symbolic links are not followed, devices are not written to, and
-directories with other files are not changed. Another user may have created them so that this
-user overwrites a file. :mod:`certhook._files` then replaces the target atomically; if that fails,
-the target keeps its content.
+The directory of the target is opened first, unless another user could interfere: :mod:`certhook.cli._protection`
+contains the rule. Symbolic links are not followed, devices are not written to, and directories with other files are
+not changed. The target is replaced atomically; if that fails, it keeps its content.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 
-from certhook import _files
+from certhook._directory import Directory, open_directory, write_directory
 from certhook._state import BUNDLE
-from certhook._store import Unusable, build, resolve_protected
+from certhook._store import build
 from certhook._store.verification import MANIFEST
-from certhook._text import shown_path
+from certhook.cli import _protection
+from certhook.cli._protection import Unprotected
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Sequence
+    from typing import Iterator, Sequence
 
     from certhook._certificates.anchor import Anchor
     from certhook._sources.trust_set import TrustSet
@@ -52,69 +53,78 @@ def refuse_location(path: str, trust_set: TrustSet) -> None:
 def write_file(path: str, data: bytes) -> None:
     """Write *data* to the file *path*, which every user may read.
 
-    :raises CommandError: if it cannot be written, or *path* is not a regular file
+    :raises CommandError: if it cannot be written, *path* is not a regular file, or another user could interfere
     """
-    _check_kind(path, stat.S_IFREG)
-    try:
-        _files.replace(path, data, MODE, sync=True)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
+    with _opened_parent(path) as (directory, name):
+        _check_kind(directory, name, path, stat.S_IFREG)
+        directory.replace(name, data, MODE, sync=True)
 
 
-def write_directory(path: str, anchors: Sequence[Anchor]) -> None:
+def write_new_file(path: str, data: bytes) -> None:
+    """Write *data* to the new file *path*, which every user may read.
+
+    :raises CommandError: if it cannot be written, *path* exists, or another user could interfere
+    """
+    with _opened_parent(path) as (directory, name):
+        try:
+            directory.create(name, data, MODE)
+        except FileExistsError:
+            raise CommandError(f"{path} was not changed, because it exists; use a new path") from None
+
+
+def write_anchors(path: str, anchors: Sequence[Anchor]) -> None:
     """Write *anchors* to the directory *path* in OpenSSL's hashed layout, which every user may read.
 
-    :raises CommandError: if it cannot be written, or *path* is not an empty or exported directory
+    :raises CommandError: if it cannot be written, *path* is not an empty or exported directory, or another user could
+        interfere
     """
-    _check_kind(path, stat.S_IFDIR)
-    try:
-        _check_content(path)
-        _files.write_directory(
-            path,
+    with _opened_parent(path) as (directory, name):
+        _check_kind(directory, name, path, stat.S_IFDIR)
+        if directory.exists(name):
+            _check_content(directory, name, path)
+        write_directory(
+            directory,
+            name,
             build.store_content(anchors, with_settings=False),
             last=MANIFEST,
             mode=MODE,
             is_obsolete=lambda name: _EXPORTED.fullmatch(name) is not None,
         )
-    except OSError as error:
-        raise _cannot_write(path, error) from None
 
 
-def check_safe(directory: str) -> str:
-    """Verify that no other user can modify *directory*, which may not exist, or its parents.
+@contextlib.contextmanager
+def _opened_parent(path: str) -> Iterator[tuple[Directory, str]]:
+    """Open the directory of *path*.
 
-    :returns: its path without symbolic links
-    :raises CommandError: if another user can
+    :returns: it, and the name of the file
     """
+    parent, name = os.path.split(os.path.abspath(path))
     try:
-        return resolve_protected(directory)
-    except Unusable as failure:
-        raise CommandError(f"nothing was written: {failure}") from None
+        with open_directory(parent, _protection.check_output) as directory:
+            yield directory, name
+    except Unprotected as failure:
+        raise CommandError(f"{path} was not written: {failure}; or choose another directory") from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _check_kind(path: str, expected: int) -> None:
+def _check_kind(directory: Directory, name: str, path: str, expected: int) -> None:
     try:
-        kind = stat.S_IFMT(os.lstat(path).st_mode)
+        kind = stat.S_IFMT(directory.status(name).st_mode)
     except FileNotFoundError:
         return
-    except OSError as error:
-        raise _cannot_write(path, error) from None
     if kind != expected:
         found = _KINDS.get(kind, "a device, a pipe or a socket")
         raise CommandError(f"{path} was not changed: it is {found}; expected {_KINDS[expected]} or a new path")
 
 
-def _check_content(path: str) -> None:
-    """Verify that the directory *path* is missing, empty, or a safe result of an earlier export."""
-    entries = list(os.scandir(path)) if os.path.isdir(path) else []
-    names = [entry.name for entry in entries]
-    if names:
-        check_safe(path)  # Files are removed from it, and programs rely on the others.
-    foreign = [one.name for one in entries if not _EXPORTED.fullmatch(one.name) or one.is_dir(follow_symlinks=False)]
+def _check_content(directory: Directory, name: str, path: str) -> None:
+    """Verify that an existing directory is empty, or a result of an earlier export that no other user can modify."""
+    with directory.inner(name) as existing:
+        # Files are removed from it, and programs rely on the others.
+        _protection.check(path, existing.status(), False)
+        names = existing.names()
+        foreign = [one for one in names if not _EXPORTED.fullmatch(one) or existing.is_directory(one)]
     if foreign or (names and MANIFEST not in names):
         example = f", such as {foreign[0]}" if foreign else ""
         raise CommandError(f"{path} was not changed: it contains other files{example}; use a new or empty directory")
-
-
-def _cannot_write(path: str, error: OSError) -> CommandError:
-    return CommandError(f"{shown_path(path)} cannot be written: {error.strerror}")

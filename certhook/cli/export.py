@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     if path is not None:
         _writing.refuse_location(path, trust_set)
     if path is not None and options.directory:
-        _writing.write_directory(path, anchors)
+        _writing.write_anchors(path, anchors)
     else:
         data = _pkcs12(anchors) if options.format == "pkcs12" else _exporting.commented_pem(anchors)
         if path is None:

@@ -8,8 +8,10 @@ import sys
 
 from certhook._text import printable, shown_path
 from certhook.cli import _terminal
-from certhook.cli.enable import deployment, installed, plans, report
-from certhook.cli.enable.interpreter import Refused, Target, find_target
+from certhook.cli._terminal import CommandError
+from certhook.cli.enable import deployment, files, installed, plans, report
+from certhook.cli.enable.interpreter import Target, find_target
+from certhook.cli.enable.refusal import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         results["message"] = (_enable if options.verb == "enable" else _disable)(options, results)
         status = 0
-    except Refused as refusal:
-        results["message"], status = str(refusal), refusal.status
+    except CommandError as failure:
+        results["message"], status = str(failure), failure.exit_status
     except OSError as error:
         results["message"], status = f"'{options.verb}' failed: {error}", 1
     if _terminal.wants_json(options):
@@ -92,7 +94,7 @@ def _enable(options: argparse.Namespace, results: dict[str, Any]) -> str:
     except ImportError as error:
         raise Refused(f"'enable' requires the package installer ({error}): pip install 'certhook[enable]'", 2) from None
     target = _find(options, results)
-    by_pip = installed.is_installed_otherwise(target.site_packages, "certhook")
+    by_pip = _is_installed_otherwise(target)
     plan = None if by_pip else plans.plan_installation(target)
     results.update(report.enable_changes(target, plan))
     if plan is None:
@@ -109,7 +111,7 @@ def _enable(options: argparse.Namespace, results: dict[str, Any]) -> str:
 
 def _disable(options: argparse.Namespace, results: dict[str, Any]) -> str:
     target = _find(options, results)
-    if installed.is_installed_otherwise(target.site_packages, "certhook"):
+    if _is_installed_otherwise(target):
         raise Refused(
             f"pip installed certhook in {target.site_packages}; to remove it, run {target.name} -m pip uninstall "
             "certhook. To disable it in one process, set CERTHOOK_DISABLED=1"
@@ -133,6 +135,11 @@ def _find(options: argparse.Namespace, results: dict[str, Any]) -> Target:
     target = find_target(results["target"])
     results.update(target=target.name, site_packages=target.site_packages, python=target.version)
     return target
+
+
+def _is_installed_otherwise(target: Target) -> bool:
+    with files.opened(target.site_packages) as packages:
+        return installed.is_installed_otherwise(packages, "certhook")
 
 
 def _refuse_unsuitable(target: Target, force: bool) -> None:

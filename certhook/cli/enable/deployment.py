@@ -1,9 +1,9 @@
 """Install distributions into a target, and remove them.
 
-Distributions are unpacked into a staging directory and then moved into place, so a file is
+Distributions are unpacked into the journal and then moved into place, so a file is
 either complete or missing. At every moment, the ``RECORD`` files in the target list every
 file that was moved there. An interrupted run can therefore be repeated or undone, and its
-staging directory can be deleted. The file that starts certhook is moved into place last,
+journal can be deleted. The file that starts certhook is moved into place last,
 and removed first.
 """
 
@@ -11,26 +11,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-from typing import Iterator
+from typing import NamedTuple
 
-from certhook.cli.enable import files, pth
-from certhook.cli.enable.installed import DETAILS, START_FILE, Distribution
-from certhook.cli.enable.interpreter import Refused, Target
-from certhook.cli.enable.plans import (
-    STAGE,
-    Installation,
-    Removal,
-    has_stage,
-    plan_installation,
-    plan_removal,
-    top_entries,
-)
+from certhook._directory import Directory
+from certhook.cli.enable import files, journal, pth
+from certhook.cli.enable.files import Tree
+from certhook.cli.enable.installed import DETAILS, START_FILE, Details, Distribution
+from certhook.cli.enable.interpreter import Target
+from certhook.cli.enable.plans import Installation, Removal, plan_installation, plan_removal, read_pth, top_entries
+from certhook.cli.enable.refusal import Refused
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+
+class _Directories(NamedTuple):
+    """The open directories of a run.
+
+    :ivar journal: the journal
+    :ivar new: in the journal, the distributions to install
+    :ivar old: in the journal, the replaced ones
+    """
+
+    packages: Directory
+    journal: Directory
+    new: Directory
+    old: Directory
 
 
 def install(plan: Installation) -> None:
@@ -38,37 +41,33 @@ def install(plan: Installation) -> None:
 
     :raises OSError: if it fails; then the target is as it was before
     :raises Refused: if another ``enable`` is running
+    :raises Unprotected: if another user could interfere
     """
-    target = plan.target
-    os.makedirs(target.site_packages, exist_ok=True)
-    try:
-        with _exclusive(target):
-            _check_current(plan)
-            _carry_out(plan)
-    finally:
-        # Only empty directories are removed.
-        _remove_made_directories(target, plan.details.made_directories)
+    with journal.locked(plan.place) as directory:
+        _check_current(plan)
+        with journal.started(directory, plan.place, plan.details) as own, contextlib.ExitStack() as stack:
+            packages = stack.enter_context(journal.opened_packages(directory, plan.place))
+            new, old = (stack.enter_context(own.inner(name, create=files.DIRECTORY_MODE)) for name in ("new", "old"))
+            _carry_out(plan, _Directories(packages, own, new, old))
 
 
 def _check_current(plan: Installation) -> None:
     """Check that the target is as it was when the user saw *plan*."""
-    current = plan_installation(plan.target)
-    # The details may differ, because the directories may exist now. pth.apply() checks the edit.
-    if current is None or current._replace(details=plan.details) != plan:
+    if plan_installation(plan.target) != plan:
         raise Refused(f"{plan.target.site_packages} was changed by another process; run 'enable' again")
 
 
-def _carry_out(plan: Installation) -> None:
+def _carry_out(plan: Installation, directories: _Directories) -> None:
     from certhook.cli.enable import staging
 
-    with _new_stage(plan) as (new, old):
-        for wheel in plan.wheels:
-            details = plan.details if wheel.name == "certhook" else plan.details._replace(edit=None)
-            staging.unpack(wheel, new, {DETAILS: details.to_json()})
-        with contextlib.ExitStack() as rollback:
-            _move_out(plan, old, rollback)
-            _move_in(plan, new, rollback)
-            rollback.pop_all()
+    for wheel in plan.wheels:
+        details = plan.details if wheel.name == "certhook" else plan.details._replace(edit=None)
+        for name, content in staging.unpack(wheel, {DETAILS: details.to_json()}).items():
+            files.write(directories.new, name, content)
+    with contextlib.ExitStack() as rollback:
+        _move_out(plan, directories, rollback)
+        _move_in(plan, directories, rollback)
+        rollback.pop_all()
 
 
 def remove(target: Target) -> list[str]:
@@ -76,83 +75,79 @@ def remove(target: Target) -> list[str]:
 
     :returns: the absolute paths of the changed files, which are kept
     :raises Refused: if an ``enable`` is running
+    :raises Unprotected: if another user could interfere
     """
-    with _exclusive(target):
+    shown = plan_removal(target)
+    if shown is None:
+        return []
+    with journal.locked(shown.place) as directory:
         # The target may have changed since the user saw the plan.
         plan = plan_removal(target)
         if plan is None:
             return []
-        if plan.has_stage:
-            _discard_stage(target)
-        left = list(dict.fromkeys([*plan.left, *_remove_files(plan)]))
-    if not left:
-        _remove_made_directories(target, plan.made_directories)
-    return left
+        if plan.place != shown.place:
+            raise Refused(f"{target.site_packages} was changed by another process; run 'disable' again")
+        details = Details(None, plan.place.level)
+        with journal.started(directory, plan.place, details) as own, files.opened(target.site_packages) as packages:
+            return list(dict.fromkeys([*plan.left, *_remove_files(plan, packages, own)]))
 
 
-def _move_out(plan: Installation, old: str, rollback: contextlib.ExitStack) -> None:
-    """Move the replaced distributions into *old*, the start file first and each dist-info directory after its files."""
-    target = plan.target
+def _move_out(plan: Installation, directories: _Directories, rollback: contextlib.ExitStack) -> None:
+    """Move the replaced distributions away, the start file first and each dist-info directory after its files."""
+    target, packages, old = plan.target, directories.packages, directories.old
     for name in [START_FILE] if plan.replaced else []:
-        _move(name, target.site_packages, old, rollback)
+        _move(name, packages, old, rollback)
     for edit in (distribution.details.edit for distribution in plan.replaced):
-        if target.pth and edit and pth.state(edit, files.read_path(target.pth)) is pth.State.PRESENT:
-            rollback.callback(pth.apply, target.pth, edit)
-            pth.undo(target.pth, edit)
+        if target.pth and edit and pth.state(edit, read_pth(target.pth)) is pth.State.PRESENT:
+            rollback.callback(pth.apply, target.pth, edit, directories.journal)
+            pth.undo(target.pth, edit, directories.journal)
     for distribution in reversed(plan.replaced):
         for name in (*sorted(top_entries(distribution.hashes) - {distribution.dist_info}), distribution.dist_info):
-            _move(name, target.site_packages, old, rollback)
+            _move(name, packages, old, rollback)
 
 
-def _move_in(plan: Installation, new: str, rollback: contextlib.ExitStack) -> None:
-    """Move the distributions in *new* into place, each dist-info directory before its files and the start file last."""
-    target = plan.target
+def _move_in(plan: Installation, directories: _Directories, rollback: contextlib.ExitStack) -> None:
+    """Move the new distributions into place, each dist-info directory before its files and the start file last."""
+    target, new, packages = plan.target, directories.new, directories.packages
     for wheel in plan.wheels:
         for name in (wheel.dist_info, *sorted(top_entries(wheel.contents) - {wheel.dist_info, START_FILE})):
-            _move(name, new, target.site_packages, rollback)
+            _move(name, new, packages, rollback)
     if target.pth and plan.edit:
-        rollback.callback(pth.undo, target.pth, plan.edit)
-        pth.apply(target.pth, plan.edit)
-    _move(START_FILE, new, target.site_packages, rollback)
+        rollback.callback(pth.undo, target.pth, plan.edit, directories.journal)
+        pth.apply(target.pth, plan.edit, directories.journal)
+    _move(START_FILE, new, packages, rollback)
 
 
-def _move(name: str, source: str, destination: str, rollback: contextlib.ExitStack) -> None:
-    """Move an entry of the directory *source*, if there is one, into *destination*."""
-    original, moved = os.path.join(source, name), os.path.join(destination, name)
-    if os.path.lexists(original):
+def _move(name: str, source: Directory, destination: Directory, rollback: contextlib.ExitStack) -> None:
+    """Move an entry of *source*, if there is one, to *destination*."""
+    if source.exists(name):
         # Before the move: KeyboardInterrupt may be raised right after it.
-        rollback.callback(_move_back, original, moved)
-        os.rename(original, moved)
+        rollback.callback(_move_back, name, source, destination)
+        source.rename(name, name, destination)
 
 
-def _move_back(original: str, moved: str) -> None:
-    if os.path.lexists(moved) and not os.path.lexists(original):
-        os.rename(moved, original)
+def _move_back(name: str, source: Directory, destination: Directory) -> None:
+    if destination.exists(name) and not source.exists(name):
+        destination.rename(name, name, source)
 
 
-def _remove_files(plan: Removal) -> list[str]:
+def _remove_files(plan: Removal, packages: Tree, own: Directory) -> list[str]:
     """Remove the files of *plan*, the bytecode compiled from them, and the directories that are empty then.
 
+    :param own: the journal
     :returns: the absolute paths of the changed files
     """
-    root, pth_file = plan.target.site_packages, plan.target.pth
     # Missing files are included: an interrupted run may have left their bytecode and directories.
     hashes = {name: value for each in plan.distributions for name, value in each.hashes.items()}
     metadata = [name for each in plan.distributions for name in _metadata(each)]
-    changed = _remove_each(root, [START_FILE], hashes)
-    if pth_file and plan.edit:
-        pth.undo(pth_file, plan.edit)
-    elif pth_file and plan.distributions:
-        pth.discard_temporary(pth_file)
-    changed += _remove_each(root, sorted({*hashes} - {START_FILE, *metadata}), hashes)
-    if not {*_absolute(plan, changed)} - {*plan.left}:
+    changed = _remove_each(packages, [START_FILE], hashes)
+    if plan.target.pth and plan.edit:
+        pth.undo(plan.target.pth, plan.edit, own)
+    changed += _remove_each(packages, sorted({*hashes} - {START_FILE, *metadata}), hashes)
+    if not {*map(packages.absolute, changed)} - {*plan.left}:
         removable = [name for name in metadata if name.split("/")[0] not in plan.kept_records]
-        changed += _remove_each(root, removable, hashes)
-    return _absolute(plan, changed)
-
-
-def _absolute(plan: Removal, names: list[str]) -> list[str]:
-    return [os.path.join(plan.target.site_packages, *name.split("/")) for name in names]
+        changed += _remove_each(packages, removable, hashes)
+    return [*map(packages.absolute, changed)]
 
 
 def _metadata(distribution: Distribution) -> list[str]:
@@ -165,7 +160,7 @@ def _metadata(distribution: Distribution) -> list[str]:
     return [*names, distribution.record, installer]
 
 
-def _remove_each(root: str, names: list[str], hashes: dict[str, str]) -> list[str]:
+def _remove_each(packages: Tree, names: list[str], hashes: dict[str, str]) -> list[str]:
     """Remove the files *names*, their bytecode, and the directories that are empty then.
 
     :returns: the files that differ from their hashes
@@ -174,17 +169,17 @@ def _remove_each(root: str, names: list[str], hashes: dict[str, str]) -> list[st
     directories = set()
     for name in names:
         if name.endswith(".dist-info/RECORD"):  # It contains no hash of itself.
-            files.remove(root, name)
-        elif name in hashes and not files.remove_if_unchanged(root, name, hashes[name]):
+            packages.remove(name)
+        elif name in hashes and not packages.remove_if_unchanged(name, hashes[name]):
             changed.append(name)
             continue
-        directories |= _parents(name) | _remove_bytecode(root, name)
+        directories |= _parents(name) | _remove_bytecode(packages, name)
     for directory in sorted(directories, key=len, reverse=True):
-        files.remove_empty_directory(root, directory)
+        packages.remove_empty_directory(directory)
     return changed
 
 
-def _remove_bytecode(root: str, name: str) -> set[str]:
+def _remove_bytecode(packages: Tree, name: str) -> set[str]:
     """Remove the bytecode compiled from the file *name*.
 
     :returns: the directory that contained it
@@ -193,77 +188,14 @@ def _remove_bytecode(root: str, name: str) -> set[str]:
     stem, extension = os.path.splitext(file)
     if extension != ".py":
         return set()
-    files.remove(root, f"{directory}/{stem}.pyc")
+    packages.remove(f"{directory}/{stem}.pyc")
     cache = f"{directory}/__pycache__"
-    for compiled in files.names_in(root, cache):
+    for compiled in packages.names(cache):
         if compiled.startswith(f"{stem}.") and compiled.endswith(".pyc"):
-            files.remove(root, f"{cache}/{compiled}")
+            packages.remove(f"{cache}/{compiled}")
     return {cache}
 
 
 def _parents(name: str) -> set[str]:
     parts = name.split("/")
     return {"/".join(parts[:count]) for count in range(1, len(parts))}
-
-
-@contextlib.contextmanager
-def _exclusive(target: Target) -> Iterator[None]:
-    """Hold a lock on the target, which the operating system releases if this process is killed."""
-    if fcntl is None or not os.path.isdir(target.site_packages):
-        yield
-        return
-    descriptor = os.open(target.site_packages, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _running(target) from None
-        except OSError:
-            pass  # The file system has no locks, for example NFS.
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _running(target: Target) -> Refused:
-    return Refused(f"another 'enable' or 'disable' is changing {target.site_packages}; try again when it has finished")
-
-
-@contextlib.contextmanager
-def _new_stage(plan: Installation) -> Iterator[tuple[str, str]]:
-    """Create the staging directory, with a directory for new and one for replaced distributions."""
-    stage = os.path.join(plan.target.site_packages, STAGE)
-    if has_stage(plan.target):
-        _discard_stage(plan.target)
-    os.mkdir(stage, 0o700)
-    new, old = os.path.join(stage, "new"), os.path.join(stage, "old")
-    try:
-        # Windows does not delete an open file, so this one also serves as a lock there.
-        with open(os.path.join(stage, DETAILS), "xb") as details:
-            details.write(plan.details.to_json())
-            details.flush()
-            os.mkdir(new)
-            os.mkdir(old)
-            yield new, old
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _discard_stage(target: Target) -> None:
-    """Delete the staging directory of an interrupted run."""
-    try:
-        files.remove(target.site_packages, f"{STAGE}/{DETAILS}")
-    except PermissionError:
-        if fcntl is None:
-            raise _running(target) from None
-        raise
-    # rmtree() does not follow links.
-    shutil.rmtree(os.path.join(target.site_packages, STAGE))
-
-
-def _remove_made_directories(target: Target, count: int) -> None:
-    directory = target.site_packages
-    for _ in range(count):
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)
-        directory = os.path.dirname(directory)

@@ -1,9 +1,7 @@
-"""Read and remove regular files without following symbolic links.
+"""The files below site-packages, named by paths with "/".
 
-Names are relative to a root directory and use "/". Where the platform supports it, each
-directory on the way is opened by descriptor with ``O_NOFOLLOW``. Another user who replaces
-a directory with a link therefore cannot redirect a read or a removal. Windows has no such
-calls, so there the path is only checked before it is used.
+Another user must not be able to modify the directory or those on the way to it; :mod:`certhook.cli._protection`
+contains the rule. No symbolic link below it is followed.
 """
 
 from __future__ import annotations
@@ -12,20 +10,17 @@ import base64
 import contextlib
 import errno
 import os
-import stat
 from typing import Iterator
 
 from certhook import _digest
+from certhook._directory import Directory, open_directory
+from certhook.cli import _protection
 
 #: The largest file to read, in bytes. The largest file of certhook and certifi is 0.3 MB.
 LIMIT = 16 * 1024 * 1024
 
-_HAS_DESCRIPTORS = {os.open, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd
-_COMMON = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-# Opening a FIFO that has no writer blocks without O_NONBLOCK.
-_READ = os.O_RDONLY | _COMMON | getattr(os, "O_NONBLOCK", 0)
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _COMMON
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+#: The permissions of installed files and directories, independent of the umask.
+FILE_MODE, DIRECTORY_MODE = 0o644, 0o755
 
 
 def digest(data: bytes) -> str:
@@ -33,117 +28,136 @@ def digest(data: bytes) -> str:
     return "sha256=" + base64.urlsafe_b64encode(_digest.digest("sha256", data)).decode().rstrip("=")
 
 
-def read_path(path: str) -> bytes:
-    """Read the regular file at *path*, whose last component must not be a symbolic link.
+def open_protected(path: str) -> Directory:
+    """Open the directory *path*.
 
-    :raises OSError: if it is not a regular file, or cannot be read
+    :raises FileNotFoundError: if it does not exist
+    :raises Unprotected: if another user could interfere
     """
-    return _read(path, None)
-
-
-def read(root: str, name: str) -> bytes:
-    """Read the file *name* below *root*.
-
-    :raises OSError: if a link is on the way, it is not a regular file, or it cannot be read
-    """
-    with _parent(root, name) as (directory, last):
-        return _read(last, directory)
-
-
-def remove_if_unchanged(root: str, name: str, expected: str) -> bool:
-    """Remove the file *name* below *root* if its content has the digest *expected*.
-
-    :returns: whether the file is gone
-    """
-    try:
-        with _parent(root, name) as (directory, last):
-            if digest(_read(last, directory)) != expected:
-                return False
-            os.unlink(last, dir_fd=directory)
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return False
-    return True
-
-
-def remove(root: str, name: str) -> None:
-    """Remove the file *name* below *root*, if it exists.
-
-    :raises OSError: if a link is on the way, or it cannot be removed
-    """
-    with contextlib.suppress(FileNotFoundError), _parent(root, name) as (directory, last):
-        os.unlink(last, dir_fd=directory)
-
-
-def remove_empty_directory(root: str, name: str) -> None:
-    """Remove the directory *name* below *root* if it is empty."""
-    with contextlib.suppress(OSError), _parent(root, name) as (directory, last):
-        os.rmdir(last, dir_fd=directory)
-
-
-def names_in(root: str, name: str) -> list[str]:
-    """List the directory *name* below *root*; an empty list if it cannot be read."""
-    try:
-        with _parent(root, f"{name}/-") as (directory, placeholder):
-            return sorted(os.listdir(os.path.dirname(placeholder) if directory is None else directory))
-    except OSError:
-        return []
-
-
-def create(path: str, data: bytes, mode: int) -> None:
-    """Write *data* to the new file *path*.
-
-    :param mode: the permission bits; bits other than these, such as set-uid, are ignored
-    :raises FileExistsError: if *path* exists, even as a dangling link
-    """
-    with open(os.open(path, _CREATE, 0o600), "wb") as file:
-        if hasattr(os, "fchmod"):
-            os.fchmod(file.fileno(), mode & 0o777)
-        file.write(data)
+    return open_directory(path, _protection.check)
 
 
 @contextlib.contextmanager
-def _parent(root: str, name: str) -> Iterator[tuple[int | None, str]]:
-    """Open the directory of *name*.
+def opened(path: str) -> Iterator[Tree]:
+    """Open the directory *path*, which may not exist.
 
-    :returns: its descriptor and the last component of *name*; on Windows, None and the whole path
+    :raises Unprotected: if another user could interfere
     """
-    *parents, last = name.split("/")
-    if not _HAS_DESCRIPTORS:
-        yield None, _checked(root, [*parents, last])
+    try:
+        directory = open_protected(path)
+    except FileNotFoundError:
+        existing = path
+        while not os.path.isdir(existing):
+            existing = os.path.dirname(existing)
+        open_protected(existing).close()
+        yield Tree(path, None)
         return
-    descriptor = os.open(root, _DIRECTORY)
-    try:
-        for parent in parents:
-            inner = os.open(parent, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        yield descriptor, last
-    finally:
-        os.close(descriptor)
+    with directory:
+        yield Tree(path, directory)
 
 
-def _checked(root: str, parts: list[str]) -> str:
-    """Return the path of *parts* below *root*.
+class Tree:
+    """The files below a directory.
 
-    :raises OSError: if a link or junction is on the way
+    :ivar path: the path of the directory
     """
-    resolved = os.path.realpath(os.path.join(root, *parts))
-    if os.path.normcase(resolved) != os.path.normcase(os.path.join(os.path.realpath(root), *parts)):
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.path.join(root, *parts))
-    return os.path.join(root, *parts)
+
+    def __init__(self, path: str, directory: Directory | None) -> None:
+        self.path, self._directory = path, directory
+
+    def absolute(self, name: str) -> str:
+        """Return the path of *name*."""
+        return os.path.join(self.path, *name.split("/"))
+
+    def read(self, name: str) -> bytes:
+        """Return the content of the file *name*.
+
+        :raises OSError: if a link is on the way, it is not a regular file, or it cannot be read
+        """
+        with self._parent(name) as (directory, last):
+            return directory.read(last, LIMIT)
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a file, a directory or a link *name*."""
+        try:
+            with self._parent(name) as (directory, last):
+                return directory.exists(last)
+        except OSError:
+            return False
+
+    def names(self, name: str = "") -> list[str]:
+        """Return the entries of the directory *name*, by default of the directory itself; none if it is missing."""
+        try:
+            with self._parent(f"{name}/-" if name else "-") as (directory, _):
+                return directory.names()
+        except OSError:
+            return []
+
+    def is_directory(self, name: str) -> bool:
+        """Return whether *name* is a directory, and not a link to one."""
+        try:
+            with self._parent(name) as (directory, last):
+                return directory.is_directory(last)
+        except OSError:
+            return False
+
+    def walk(self, top: str) -> list[str]:
+        """Return the files and links in the directory *top*, at any depth; *top* itself if it is not a directory."""
+        if not self.is_directory(top):
+            return [top] if self.exists(top) else []
+        return [path for name in self.names(top) for path in self.walk(f"{top}/{name}")]
+
+    def remove_if_unchanged(self, name: str, expected: str) -> bool:
+        """Remove the file *name* if its content has the digest *expected*.
+
+        :returns: whether the file is gone
+        """
+        try:
+            with self._parent(name) as (directory, last):
+                if digest(directory.read(last, LIMIT)) != expected:
+                    return False
+                directory.unlink(last)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove the file *name*, if it exists.
+
+        :raises OSError: if a link is on the way, or it cannot be removed
+        """
+        with contextlib.suppress(FileNotFoundError), self._parent(name) as (directory, last):
+            directory.unlink(last)
+
+    def remove_empty_directory(self, name: str) -> None:
+        """Remove the directory *name* if it is empty."""
+        with contextlib.suppress(OSError), self._parent(name) as (directory, last):
+            directory.remove_empty(last)
+
+    @contextlib.contextmanager
+    def _parent(self, name: str) -> Iterator[tuple[Directory, str]]:
+        """Open the directory of *name*.
+
+        :returns: it, and the last component of *name*
+        """
+        *parents, last = name.split("/")
+        if self._directory is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
+        with contextlib.ExitStack() as stack:
+            directory = self._directory
+            for parent in parents:
+                directory = stack.enter_context(directory.inner(parent))
+                _protection.check(directory.path, directory.status(), True)
+            yield directory, last
 
 
-def _read(path: str, directory: int | None) -> bytes:
-    descriptor = os.open(path, _READ, dir_fd=directory)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(LIMIT + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > LIMIT:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
-    return data
+def write(directory: Directory, name: str, content: bytes) -> None:
+    """Write the new file *name*, and create the directories on the way."""
+    first, _, rest = name.partition("/")
+    if not rest:
+        directory.create(first, content, FILE_MODE)
+        return
+    with directory.inner(first, create=DIRECTORY_MODE) as inner:
+        write(inner, rest, content)

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from typing import Mapping, NamedTuple
 
 from certhook.cli.enable import files, pth
-from certhook.cli.enable.interpreter import Refused
+from certhook.cli.enable.files import Tree
+from certhook.cli.enable.refusal import Refused
 
 #: The content of ``INSTALLER`` in the dist-info directory of a distribution that ``enable`` installed.
 INSTALLER = b"certhook enable\n"
 
 #: In the dist-info directory of certhook: the changes that ``RECORD`` cannot express.
 DETAILS = "certhook-enable.json"
+
+#: The largest number of directories that are created: site-packages and its parents.
+MOST_DIRECTORIES = 4
 
 #: The file that starts certhook, at the top of site-packages.
 START_FILE = "certhook.pth"
@@ -37,7 +40,7 @@ class Details(NamedTuple):
     """The changes to the target other than the installed files.
 
     :ivar edit: the edit of the ``._pth`` file, if any
-    :ivar made_directories: how many directories were created: site-packages and its parent, or fewer
+    :ivar made_directories: how many directories were created: site-packages and its parents, or fewer
     """
 
     edit: pth.Edit | None = None
@@ -57,7 +60,7 @@ class Details(NamedTuple):
         try:
             content = json.loads(data)
             made, edit = content["made_directories"], content["edit"] and pth.Edit(**content["edit"])
-            if not isinstance(made, int) or made not in range(3) or (edit and not _is_valid(edit)):
+            if not isinstance(made, int) or made not in range(MOST_DIRECTORIES + 1) or (edit and not _is_valid(edit)):
                 raise ValueError("a value is out of range")
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"unexpected structure: {error}") from None
@@ -95,7 +98,7 @@ class Verified(NamedTuple):
     missing: tuple[str, ...]
 
 
-def find(site_packages: str) -> dict[str, Distribution]:
+def find(packages: Tree) -> dict[str, Distribution]:
     """Find the distributions that ``enable`` installed.
 
     :returns: the distributions by their name, in the order of :data:`NAMES`
@@ -103,26 +106,26 @@ def find(site_packages: str) -> dict[str, Distribution]:
     """
     found = {}
     for name in NAMES:
-        ours = [entry for entry in _metadata_directories(site_packages, name) if _is_ours(site_packages, entry)]
+        ours = [entry for entry in _metadata_directories(packages, name) if _is_ours(packages, entry)]
         if len(ours) > 1:
-            paths = ", ".join(os.path.join(site_packages, entry) for entry in ours)
+            paths = ", ".join(map(packages.absolute, ours))
             raise Refused(f"'enable' installed {name} more than once ({paths}); delete all but one of them")
         for entry in ours:
-            found[name] = _read_distribution(site_packages, name, entry)
+            found[name] = _read_distribution(packages, name, entry)
     return found
 
 
-def is_installed_otherwise(site_packages: str, name: str) -> bool:
+def is_installed_otherwise(packages: Tree, name: str) -> bool:
     """Return whether pip, or another installer than ``enable``, installed the distribution *name*."""
-    return not all(_is_ours(site_packages, entry) for entry in _metadata_directories(site_packages, name))
+    return not all(_is_ours(packages, entry) for entry in _metadata_directories(packages, name))
 
 
-def verify(site_packages: str, distribution: Distribution) -> Verified:
+def verify(packages: Tree, distribution: Distribution) -> Verified:
     """Compare the files of *distribution* with their hashes."""
     groups: dict[str, list[str]] = {"unchanged": [], "changed": [], "missing": []}
     for name, expected in distribution.hashes.items():
         try:
-            group = "unchanged" if files.digest(files.read(site_packages, name)) == expected else "changed"
+            group = "unchanged" if files.digest(packages.read(name)) == expected else "changed"
         except FileNotFoundError:
             group = "missing"
         except OSError:  # a link or a directory, for example
@@ -131,45 +134,43 @@ def verify(site_packages: str, distribution: Distribution) -> Verified:
     return Verified(**{group: tuple(names) for group, names in groups.items()})
 
 
-def read_details(site_packages: str, directory: str) -> Details:
+def _read_details(packages: Tree, directory: str) -> Details:
     """Read the file :data:`DETAILS` of *directory*; if there is none, return the defaults.
 
     :raises ValueError: if it is malformed
     :raises OSError: if it cannot be read
     """
     try:
-        return Details.from_json(files.read(site_packages, f"{directory}/{DETAILS}"))
+        return Details.from_json(packages.read(f"{directory}/{DETAILS}"))
     except FileNotFoundError:
         return Details()
 
 
-def _metadata_directories(site_packages: str, name: str) -> list[str]:
+def _metadata_directories(packages: Tree, name: str) -> list[str]:
     pattern = re.compile(rf"{name}-\d[^/]*\.(dist|egg)-info", re.IGNORECASE)
-    entries = os.listdir(site_packages) if os.path.isdir(site_packages) else []
-    return sorted(filter(pattern.fullmatch, entries))
+    return list(filter(pattern.fullmatch, packages.names()))
 
 
-def _is_ours(site_packages: str, entry: str) -> bool:
+def _is_ours(packages: Tree, entry: str) -> bool:
     try:
-        return files.read(site_packages, f"{entry}/INSTALLER") == INSTALLER
+        return packages.read(f"{entry}/INSTALLER") == INSTALLER
     except FileNotFoundError:
         # An interrupted 'disable' may leave an empty directory.
-        return os.path.isdir(os.path.join(site_packages, entry)) and not os.listdir(os.path.join(site_packages, entry))
+        return packages.is_directory(entry) and not packages.names(entry)
     except OSError:
         return False
 
 
-def _read_distribution(site_packages: str, name: str, dist_info: str) -> Distribution:
+def _read_distribution(packages: Tree, name: str, dist_info: str) -> Distribution:
     try:
-        hashes = _parse_record(files.read(site_packages, f"{dist_info}/RECORD").decode(), name, dist_info)
-        details = read_details(site_packages, dist_info)
+        hashes = _parse_record(packages.read(f"{dist_info}/RECORD").decode(), name, dist_info)
+        details = _read_details(packages, dist_info)
     except FileNotFoundError:
         # An interrupted 'disable' leaves INSTALLER, which it removes last, or an empty directory.
         hashes, details = {f"{dist_info}/INSTALLER": files.digest(INSTALLER)}, Details()
     except (OSError, ValueError, csv.Error) as error:
-        path = os.path.join(site_packages, dist_info)
-        raise Refused(f"the record of 'enable' in {path} is invalid: {error}") from None
-    if len(_metadata_directories(site_packages, name)) > 1:
+        raise Refused(f"the record of 'enable' in {packages.absolute(dist_info)} is invalid: {error}") from None
+    if len(_metadata_directories(packages, name)) > 1:
         # Another installer has installed the package over ours.
         hashes = {path: value for path, value in hashes.items() if path.startswith(f"{dist_info}/")}
     return Distribution(name, dist_info, hashes, details)

@@ -2,7 +2,7 @@
 
 An interpreter with a ``._pth`` file, such as the embeddable Python for Windows, is not run.
 Any other interpreter is run with ``-I -S``, so that it imports nothing but its own standard
-library.
+library. It is not run if another user can modify the interpreter or that library.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import subprocess
 from typing import NamedTuple
 
 from certhook._text import shown_value
+from certhook.cli.enable import program
+from certhook.cli.enable.refusal import Refused
 
 #: The oldest version of Python that certhook supports.
 OLDEST = (3, 8)
@@ -42,17 +44,6 @@ print(json.dumps({"version": sys.version_info[:2], "directory": directories[0], 
 _TIMEOUT = 60
 
 _INTERPRETERS = ("bin/python3", "bin/python", "bin/pypy3", "python3", "python", "python.exe", "Scripts/python.exe")
-
-
-class Refused(Exception):
-    """The verb cannot be completed; the message gives the reason and the remedy.
-
-    :param status: the exit status: 1, or 2 for a usage error
-    """
-
-    def __init__(self, message: str, status: int = 1) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Target(NamedTuple):
@@ -140,6 +131,7 @@ def _query(path: str) -> Target:
     homes = [home for home in (above, os.path.dirname(above)) if os.path.isfile(os.path.join(home, "pyvenv.cfg"))]
     command = [python, "-I", "-S", "-B", "-c", _QUERY, "".join(homes[:1])]
     try:
+        program.check(python)
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
         answer = json.loads(done.stdout)
         return Target(

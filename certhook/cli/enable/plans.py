@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Iterable, Mapping, NamedTuple
 
-from certhook.cli.enable import files, installed, pth
+from certhook.cli import _protection
+from certhook.cli.enable import files, installed, journal, pth
+from certhook.cli.enable.files import Tree
 from certhook.cli.enable.installed import DETAILS, Details, Distribution
-from certhook.cli.enable.interpreter import Refused, Target
+from certhook.cli.enable.interpreter import Target
+from certhook.cli.enable.journal import Place
+from certhook.cli.enable.refusal import Refused
 from certhook.cli.enable.sources import Wheel, read_wheel
-
-#: In site-packages: the directory in which distributions are unpacked.
-STAGE = ".certhook-enable"
 
 
 class Installation(NamedTuple):
@@ -19,12 +19,14 @@ class Installation(NamedTuple):
 
     :ivar wheels: the distributions to install, in this order
     :ivar replaced: the distributions of an earlier ``enable``
+    :ivar place: where the journal is
     """
 
     target: Target
     wheels: tuple[Wheel, ...]
     replaced: tuple[Distribution, ...]
     details: Details
+    place: Place
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -48,8 +50,8 @@ class Removal(NamedTuple):
     :ivar left: the absolute paths of the files that were changed after ``enable``, which are kept
     :ivar kept_records: the dist-info directories of distributions with such files, which are kept as well
     :ivar edit: the edit of the ``._pth`` file to undo
-    :ivar has_stage: whether an interrupted ``enable`` left the directory :data:`STAGE`
-    :ivar made_directories: how many directories ``enable`` created, see :class:`~.installed.Details`
+    :ivar place: where the journal is
+    :ivar interrupted: the path of the journal that an interrupted run left, empty if there is none
     """
 
     target: Target
@@ -58,13 +60,8 @@ class Removal(NamedTuple):
     left: tuple[str, ...]
     kept_records: frozenset[str]
     edit: pth.Edit | None
-    has_stage: bool
-    made_directories: int
-
-
-def has_stage(target: Target) -> bool:
-    """Return whether an ``enable`` is running, or was interrupted."""
-    return os.path.lexists(os.path.join(target.site_packages, STAGE))
+    place: Place
+    interrupted: str
 
 
 def plan_installation(target: Target) -> Installation | None:
@@ -72,65 +69,82 @@ def plan_installation(target: Target) -> Installation | None:
 
     :returns: None if it is enabled
     :raises Refused: if a file is in the way, or certhook here is not installed from a wheel
+    :raises Unprotected: if another user could interfere
     """
-    found = installed.find(target.site_packages)
-    names = [name for name in installed.NAMES if name != "certifi" or not _has_own_certifi(target, found)]
-    wheels = tuple(map(read_wheel, names))
-    verified = [installed.verify(target.site_packages, distribution) for distribution in found.values()]
-    replaced = tuple(found.values())
-    edit = _plan_edit(target, replaced)
-    if (
-        edit == _applied_edit(target, replaced)
-        and not has_stage(target)
-        and not any(each.changed or each.missing for each in verified)
-        and {wheel.name: wheel.hashes() for wheel in wheels} == {each.name: _hashes(each) for each in replaced}
-    ):
-        return None
-    _refuse_changed(target, replaced, verified)
-    _refuse_foreign(target, wheels, replaced)
-    return Installation(target, wheels, replaced, Details(edit, _made_directories(target, replaced)))
+    with files.opened(target.site_packages) as packages:
+        found = installed.find(packages)
+        names = [name for name in installed.NAMES if name != "certifi" or not _has_own_certifi(packages, found)]
+        wheels = tuple(map(read_wheel, names))
+        verified = [installed.verify(packages, distribution) for distribution in found.values()]
+        replaced = tuple(found.values())
+        edit = _plan_edit(target, replaced)
+        place, interrupted = _find_place(target, replaced)
+        if (
+            edit == _applied_edit(target, replaced)
+            and not interrupted
+            and not any(each.changed or each.missing for each in verified)
+            and {wheel.name: wheel.hashes() for wheel in wheels} == {each.name: _hashes(each) for each in replaced}
+        ):
+            return None
+        _refuse_changed(target, packages, replaced, verified)
+        _refuse_foreign(packages, wheels, replaced)
+        return Installation(target, wheels, replaced, Details(edit, place.level), place)
 
 
 def plan_removal(target: Target) -> Removal | None:
     """Plan how to disable certhook in *target*.
 
     :returns: None if it is not enabled
+    :raises Unprotected: if another user could interfere
     """
-    found = tuple(installed.find(target.site_packages).values())
-    if not found and not has_stage(target):
-        return None
-    paths: list[str] = []
-    left: list[str] = []
-    kept = set()
-    for each in found:
-        verified = installed.verify(target.site_packages, each)
-        changed = _absolute(target, verified.changed) + _changed_pth(target, each)
-        removed = [*verified.unchanged, *([each.record] if _exists(target, each.record) else [])]
-        if changed:
-            kept.add(each.dist_info)
-            removed = [name for name in removed if not name.startswith(f"{each.dist_info}/")]
-        paths += removed
-        left += changed
-    edit, made = _applied_edit(target, found), _recorded_directories(target, found)
-    return Removal(target, found, tuple(paths), tuple(left), frozenset(kept), edit, has_stage(target), made)
+    with files.opened(target.site_packages) as packages:
+        found = tuple(installed.find(packages).values())
+        place, interrupted = _find_place(target, found)
+        if not found and not interrupted:
+            return None
+        paths: list[str] = []
+        left: list[str] = []
+        kept = set()
+        for each in found:
+            verified = installed.verify(packages, each)
+            changed = [*map(packages.absolute, verified.changed), *_changed_pth(target, each)]
+            removed = [*verified.unchanged, *([each.record] if packages.exists(each.record) else [])]
+            if changed:
+                kept.add(each.dist_info)
+                removed = [name for name in removed if not name.startswith(f"{each.dist_info}/")]
+            paths += removed
+            left += changed
+        edit = _applied_edit(target, found)
+        return Removal(target, found, tuple(paths), tuple(left), frozenset(kept), edit, place, interrupted)
 
 
-def _has_own_certifi(target: Target, found: Mapping[str, Distribution]) -> bool:
-    """Return whether *target* has a certifi that ``enable`` did not install."""
-    has_package = "certifi" not in found and _exists(target, "certifi")
-    return has_package or installed.is_installed_otherwise(target.site_packages, "certifi")
+def _find_place(target: Target, distributions: tuple[Distribution, ...]) -> tuple[Place, str]:
+    """Find the directory of the journal.
+
+    :returns: it, and the path of the journal that an interrupted run left
+    """
+    recorded = max((each.details.made_directories for each in distributions), default=0)
+    return journal.find(target.site_packages, recorded)
+
+
+def _has_own_certifi(packages: Tree, found: Mapping[str, Distribution]) -> bool:
+    """Return whether the target has a certifi that ``enable`` did not install."""
+    has_package = "certifi" not in found and packages.exists("certifi")
+    return has_package or installed.is_installed_otherwise(packages, "certifi")
 
 
 def read_pth(path: str) -> bytes:
     """Read a ``._pth`` file.
 
     :raises Refused: if it cannot be read, or is a link or a FIFO
+    :raises Unprotected: if another user could interfere
     """
     try:
-        return files.read_path(path)
+        with pth.File(path) as file:
+            _protection.check(path, file.status(), False)
+            return file.read()
     except OSError as error:
-        reason = "is a symbolic link" if os.path.islink(path) else f"cannot be read: {error.strerror}"
-        raise Refused(f"{path} {reason}; a regular file is required") from None
+        raise Refused(f"{path} {pth.explain(error)}; a regular file is required") from None
 
 
 def _hashes(distribution: Distribution) -> dict[str, str]:
@@ -153,10 +167,6 @@ def _plan_edit(target: Target, replaced: tuple[Distribution, ...]) -> pth.Edit |
     return pth.plan(pth.without(applied, content) if applied else content)
 
 
-def _absolute(target: Target, names: Iterable[str]) -> list[str]:
-    return [os.path.join(target.site_packages, *name.split("/")) for name in names]
-
-
 def _changed_pth(target: Target, distribution: Distribution) -> list[str]:
     """Return the ``._pth`` file if it was changed after the edit of an earlier ``enable``."""
     edit = distribution.details.edit
@@ -165,56 +175,28 @@ def _changed_pth(target: Target, distribution: Distribution) -> list[str]:
     return []
 
 
-def _refuse_changed(target: Target, replaced: tuple[Distribution, ...], verified: list[installed.Verified]) -> None:
-    changed = [path for each in verified for path in _absolute(target, each.changed)]
+def _refuse_changed(
+    target: Target, packages: Tree, replaced: tuple[Distribution, ...], verified: list[installed.Verified]
+) -> None:
+    changed = [packages.absolute(name) for each in verified for name in each.changed]
     changed += [path for distribution in replaced for path in _changed_pth(target, distribution)]
     if changed:
         raise Refused(f"files were changed after 'enable': {', '.join(changed)}; run 'disable' first")
 
 
-def _refuse_foreign(target: Target, wheels: tuple[Wheel, ...], replaced: tuple[Distribution, ...]) -> None:
+def _refuse_foreign(packages: Tree, wheels: tuple[Wheel, ...], replaced: tuple[Distribution, ...]) -> None:
     """Refuse to overwrite, or to remove with a replaced directory, a file that ``enable`` did not install."""
     known = {name for distribution in replaced for name in (*distribution.hashes, distribution.record)}
     former = top_entries(known) | {distribution.dist_info for distribution in replaced}
     planned = top_entries(name for wheel in wheels for name in wheel.contents)
-    foreign = sorted(name for name in planned - former if _exists(target, name))
+    foreign = sorted(name for name in planned - former if packages.exists(name))
     for top in sorted(former):
-        foreign += [name for name in _walk(target.site_packages, top) if name not in known]
+        foreign += [name for name in packages.walk(top) if name not in known and not name.endswith(".pyc")]
     if foreign:
-        raise Refused(f"{_absolute(target, foreign)[0]} exists and was not installed by 'enable'; move it away first")
+        path = packages.absolute(foreign[0])
+        raise Refused(f"{path} exists and was not installed by 'enable'; move it away first")
 
 
 def top_entries(names: Iterable[str]) -> set[str]:
     """Return the first component of each of *names*."""
     return {name.split("/")[0] for name in names}
-
-
-def _walk(root: str, top: str) -> list[str]:
-    """List the files below the directory *top*, and links to directories, without bytecode."""
-    found = []
-    for directory, inner, names in os.walk(os.path.join(root, top)):
-        parts = os.path.relpath(directory, root).split(os.sep)
-        links = [name for name in inner if os.path.islink(os.path.join(directory, name))]
-        found += ["/".join([*parts, name]) for name in (*names, *links) if not name.endswith(".pyc")]
-    return found
-
-
-def _exists(target: Target, name: str) -> bool:
-    return os.path.lexists(os.path.join(target.site_packages, name))
-
-
-def _made_directories(target: Target, replaced: tuple[Distribution, ...]) -> int:
-    """Count the directories that have to be created, or were created by an earlier ``enable``."""
-    count, directory = 0, target.site_packages
-    while count < 2 and not os.path.isdir(directory):
-        directory = os.path.dirname(directory)
-        count += 1
-    return max(count, _recorded_directories(target, replaced))
-
-
-def _recorded_directories(target: Target, distributions: tuple[Distribution, ...]) -> int:
-    try:
-        interrupted = installed.read_details(target.site_packages, STAGE)
-    except (OSError, ValueError):
-        interrupted = Details()
-    return max(details.made_directories for details in (interrupted, *(each.details for each in distributions)))

@@ -7,20 +7,21 @@ if the file contains ``import site``.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import errno
 import os
 import stat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from certhook.cli.enable import files
+
+if TYPE_CHECKING:
+    from certhook._directory import Directory
 
 #: The lines that certhook needs.
 REQUIRED = ("Lib\\site-packages", "import site")
 
-# CPython ignores files with this extension.
-_TEMPORARY = ".certhook"
+_NEW = "new._pth"
 
 
 class State(enum.Enum):
@@ -90,42 +91,75 @@ def _cut(edit: Edit, content: bytes) -> bytes:
     return content[: len(content) - len(edit.appended.encode())]
 
 
-def apply(path: str, edit: Edit) -> None:
+class File:
+    """A ``._pth`` file in an open directory; a context manager, which closes the directory.
+
+    :raises OSError: if the directory does not exist
+    :raises Unprotected: if another user could interfere
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path, self._name = path, os.path.basename(path)
+        self._directory = files.open_protected(os.path.dirname(path))
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._directory.close()
+
+    def status(self) -> os.stat_result:
+        """Return its status, without following a link."""
+        return self._directory.status(self._name)
+
+    def read(self) -> bytes:
+        """Return its content.
+
+        :raises OSError: if it is not a regular file, or cannot be read
+        """
+        return self._directory.read(self._name, files.LIMIT)
+
+    def replace(self, content: bytes, journal: Directory) -> None:
+        """Replace it in one step, and keep its permissions.
+
+        :param journal: the directory for the new version, which is removed after an interruption
+        :raises OSError: if that fails; then it is unchanged
+        """
+        journal.create(_NEW, content, stat.S_IMODE(self.status().st_mode))
+        try:
+            journal.rename(_NEW, self._name, self._directory)
+        except BaseException:
+            journal.discard(_NEW)
+            raise
+
+
+def explain(error: OSError) -> str:
+    """Explain why a ``._pth`` file cannot be read, as the end of a sentence that starts with its path."""
+    return "is a symbolic link" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
+
+
+def apply(path: str, edit: Edit, journal: Directory) -> None:
     """Append the text of *edit* to the file at *path*, unless it has been appended.
 
+    :param journal: the directory for the new version
     :raises OSError: if the file has another content, or cannot be written
     """
-    content = files.read_path(path)
-    if files.digest(content) == edit.before:
-        _replace(path, content + edit.appended.encode())
-    elif files.digest(content) != edit.after:
-        raise OSError(errno.EBUSY, "changed by another process", path)
+    with File(path) as file:
+        content = file.read()
+        if files.digest(content) == edit.before:
+            file.replace(content + edit.appended.encode(), journal)
+        elif files.digest(content) != edit.after:
+            raise OSError(errno.EBUSY, "changed by another process", path)
 
 
-def undo(path: str, edit: Edit) -> None:
+def undo(path: str, edit: Edit, journal: Directory) -> None:
     """Remove the text of *edit* from the file at *path*, if the file is unchanged since.
 
+    :param journal: the directory for the new version
     :raises OSError: if the file cannot be read or written
     """
-    content = files.read_path(path)
-    original = without(edit, content)
-    if original != content:
-        _replace(path, original)
-
-
-def _replace(path: str, content: bytes) -> None:
-    """Replace the file at *path* in one step."""
-    temporary = path + _TEMPORARY
-    discard_temporary(path)
-    try:
-        files.create(temporary, content, stat.S_IMODE(os.lstat(path).st_mode))
-        os.replace(temporary, path)
-    except BaseException:
-        discard_temporary(path)
-        raise
-
-
-def discard_temporary(path: str) -> None:
-    """Remove the temporary file that an interrupted run left beside the file at *path*."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + _TEMPORARY)
+    with File(path) as file:
+        content = file.read()
+        original = without(edit, content)
+        if original != content:
+            file.replace(original, journal)

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from certhook.cli._terminal import wrapped
-from certhook.cli.enable.plans import STAGE
 
 if TYPE_CHECKING:
     from typing import Any, Sequence
@@ -48,9 +47,9 @@ def disable_text(plan: Removal, is_done: bool) -> str:
     """Describe the changes that disable certhook."""
     verb = "Removed" if is_done else "Would remove"
     lines = [*_heading(plan.target), *_files_and_lines(verb, "from", plan.target, plan.paths, plan.edit)]
-    if plan.has_stage:
-        path = os.path.join(plan.target.site_packages, STAGE)
-        lines += [*wrapped(f"{verb} the directory of an interrupted 'enable': {path}", then="  ", whole=[path]), ""]
+    if plan.interrupted:
+        text = f"{verb} the directory of an interrupted run: {plan.interrupted}"
+        lines += [*wrapped(text, then="  ", whole=[plan.interrupted]), ""]
     if plan.left:
         lines.append(f"{'Kept' if is_done else 'Would keep'}, because of changes after 'enable':")
         lines += [line for path in plan.left for line in wrapped(path, "  ", "    ", [path])]

@@ -1,4 +1,7 @@
-"""The distributions of this interpreter that ``enable`` copies into another one."""
+"""The distributions of this interpreter that ``enable`` copies into another one.
+
+Another user must not be able to modify them: ``RECORD`` protects only against accidents.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import importlib.util
 import os
 from typing import Iterable, Mapping, NamedTuple
 
+from certhook.cli._protection import Checker, Unprotected
 from certhook.cli.enable import files
 from certhook.cli.enable.installed import DETAILS, INSTALLER
-from certhook.cli.enable.interpreter import Refused
+from certhook.cli.enable.refusal import Refused
 
 # Files that describe the installation in this interpreter, and do not belong in the other one.
 _BOOKKEEPING = ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json", DETAILS)
@@ -38,13 +42,16 @@ class Wheel(NamedTuple):
 def read_wheel(name: str) -> Wheel:
     """Read the files of the distribution *name* that is installed in this interpreter.
 
-    :raises Refused: if *name* is not installed from a wheel, or its files differ from its ``RECORD``
+    :raises Refused: if *name* is not installed from a wheel, its files differ from its ``RECORD``, or another user can
+        modify them
     """
     distribution = _find_distribution(name)
     paths = distribution.files or []
     dist_info = _dist_info(paths)
+    checker = Checker()
+    _check(checker, str(distribution.locate_file(f"{dist_info}/RECORD")))
     _refuse_missing(distribution, paths, dist_info)
-    contents = {path.as_posix(): _verified(path) for path in paths if _belongs_in_wheel(path, dist_info)}
+    contents = {path.as_posix(): _verified(path, checker) for path in paths if _belongs_in_wheel(path, dist_info)}
     return Wheel(name, distribution.version, dist_info, contents)
 
 
@@ -98,9 +105,22 @@ def _belongs_in_wheel(path: importlib.metadata.PackagePath, dist_info: str) -> b
     return not (is_outside or is_bookkeeping or path.suffix in (".pyc", ".pyo"))
 
 
-def _verified(path: importlib.metadata.PackagePath) -> bytes:
+def _check(checker: Checker, path: str) -> None:
+    """Refuse to copy a file that another user can modify.
+
+    :raises OSError: if it does not exist
+    """
+    try:
+        checker.check(path)
+    except Unprotected as failure:
+        remedy = "or run 'enable' from a virtual environment of your own, with certhook[enable] installed by pip"
+        raise Refused(f"{failure}; {remedy}") from None
+
+
+def _verified(path: importlib.metadata.PackagePath, checker: Checker) -> bytes:
     located = path.locate()
     try:
+        _check(checker, str(located))
         content: bytes = path.read_binary()
     except OSError as error:
         raise Refused(f"{located}, which RECORD lists, cannot be read: {error.strerror}") from None

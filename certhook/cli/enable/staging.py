@@ -1,4 +1,4 @@
-"""Unpack distributions into a directory with PyPA's ``installer`` library.
+"""Unpack distributions with PyPA's ``installer`` library.
 
 Import this module only where the library is needed: it is an optional dependency.
 """
@@ -6,30 +6,55 @@ Import this module only where the library is needed: it is an optional dependenc
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING, Mapping
 
 import installer
-from installer.destinations import SchemeDictionaryDestination
+from installer.destinations import WheelDestination
+from installer.records import Hash, RecordEntry
 from installer.sources import WheelSource
+from installer.utils import construct_record_file
 
 from certhook.cli.enable import files
 from certhook.cli.enable.installed import INSTALLER
 
 if TYPE_CHECKING:
-    from typing import BinaryIO, Iterator
+    from typing import BinaryIO, Iterable, Iterator
+
+    from installer.utils import Scheme
 
     from certhook.cli.enable.sources import Wheel
 
 
-def unpack(wheel: Wheel, directory: str, extra: Mapping[str, bytes]) -> None:
-    """Install *wheel* into *directory*, without scripts and bytecode.
+def unpack(wheel: Wheel, extra: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of the installed *wheel* by their paths below site-packages, without scripts and bytecode.
 
     :param extra: further files for the dist-info directory
     """
-    destination = SchemeDictionaryDestination(
-        {"purelib": directory, "platlib": directory}, interpreter="", script_kind="posix"
-    )
+    destination = _Memory()
     installer.install(_Source(wheel), destination, {"INSTALLER": INSTALLER, **extra})
+    return destination.contents
+
+
+class _Memory(WheelDestination):
+    """Collects the files instead of writing them."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+
+    def write_file(
+        self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
+    ) -> RecordEntry:
+        name, content = os.fspath(path), stream.read()
+        self.contents[name] = content
+        kind, _, value = files.digest(content).partition("=")
+        return RecordEntry(name, Hash(kind, value), len(content))
+
+    def finalize_installation(
+        self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]
+    ) -> None:
+        with construct_record_file(records) as stream:
+            self.contents[record_file_path] = stream.read()
 
 
 class _Source(WheelSource):

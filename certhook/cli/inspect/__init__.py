@@ -96,9 +96,7 @@ def _write(path: str, ders: list[bytes]) -> None:
     if path == _STANDARD_OUTPUT:
         _terminal.show_bytes(data)
         return
-    if os.path.lexists(path):
-        raise CommandError(f"{path} was not changed, because it exists; use a new path")
-    _writing.write_file(path, data)
+    _writing.write_new_file(path, data)
 
 
 def _inspect(text: str, timeout: float) -> tuple[dict[str, Any], list[bytes]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import stat
 import subprocess
 import sys
 from typing import Iterator
 
 from certhook._text import printable
 from certhook.cli import _systems
+from certhook.cli._protection import Checker, Unprotected
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -46,9 +46,10 @@ def find(system: System) -> str:
     if not path:
         package = f"; install it: {system.elevated(system.package.split())}" if system.package else ""
         raise CommandError(f"nothing was changed: the command {name} is missing{package}")
-    status = os.stat(path)
-    if system.family != "windows" and (status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        raise CommandError(f"nothing was changed: users other than root can modify the command {path}")
+    try:
+        Checker().check(path)
+    except Unprotected as failure:
+        raise CommandError(f"nothing was changed: {failure}") from None
     return path
 
 

@@ -5,13 +5,10 @@ This module was tested with recorded commands only, and not yet on a real system
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import tempfile
-from typing import Iterator
 
 from certhook import _digest
+from certhook._directory import TemporaryDirectory
 from certhook.cli import _systems
 from certhook.cli._terminal import CommandError
 from certhook.cli.trust import commands
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
 
     from certhook.cli._systems import System
     from certhook.cli.trust.candidates import Candidate
+
+_COPY = "root.pem"
 
 
 def install(system: System, program: str, roots: Sequence[Candidate], verify: Callable[[], None]) -> None:
@@ -74,19 +73,9 @@ def sha1(root: Candidate) -> str:
 
 
 def _run(templates: tuple[tuple[str, ...], ...], program: str, root: Candidate) -> None:
-    with _copy(root) as path:
+    # The user's file may change after the confirmation; no other user can modify the copy.
+    with TemporaryDirectory() as directory:
+        directory.create(_COPY, root.pem, 0o600)
+        path = os.path.join(directory.path, _COPY)
         for _, *arguments in _systems.filled(templates, path, sha1(root)):
             commands.run(program, arguments)
-
-
-@contextlib.contextmanager
-def _copy(root: Candidate) -> Iterator[str]:
-    """Write *root* to a file that only this user can modify: the user's file may change after the confirmation."""
-    directory = tempfile.mkdtemp(prefix="certhook-")
-    try:
-        path = os.path.join(directory, "root.pem")
-        with open(path, "xb") as file:
-            file.write(root.pem)
-        yield path
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import sys
 from pathlib import Path
@@ -68,26 +67,63 @@ def disable(directory: Path) -> list[str]:
     return deployment.remove(find_target(str(directory)))
 
 
-def interrupt(step: int, action: Callable[[], None], patch: Callable[[object, str, object], None] = setattr) -> None:
-    """Run *action* instead of the call number *step* of those functions that move or remove a file."""
-    count = itertools.count()
-
-    def interrupted(function):
-        def wrapper(*args, **kwargs):
-            if next(count) == step:
-                action()
-            return function(*args, **kwargs)
-
-        return wrapper
-
-    for name in ("rename", "replace", "unlink"):
-        patch(os, name, interrupted(getattr(os, name)))
+#: The audit events of calls that change files; "open" is one if the file is opened for writing.
+_CHANGES = {f"os.{name}" for name in ("chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "utime")}
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def run_killed(verb: str, directory: str, version: str, step: int) -> None:
-    """Run *verb* in this process, which ends at once at *step*."""
-    interrupt(step, lambda: os._exit(9))
-    if verb == "enable":
-        enable_small(Path(directory), version)
-    else:
-        disable(Path(directory))
+class Killed(BaseException):
+    """The process was killed."""
+
+
+class _Steps:
+    """Counts the calls that change files, and interrupts one of them.
+
+    A write counts as a call as well: it is interrupted after the first half of the data. After :exc:`Killed`, no call
+    has an effect, so that the files are as after a signal, although the process continues.
+    """
+
+    def __init__(self) -> None:
+        self._left, self._error, self._is_hooked = -1, None, False
+
+    def run(self, step: int, error: BaseException, function: Callable[..., object], *args: object) -> bool:
+        """Run *function*, and raise *error* at *step*.
+
+        :returns: False if there are fewer steps, or *error* was handled
+        """
+        if not self._is_hooked:
+            sys.addaudithook(self._hook)  # It cannot be removed.
+            self._is_hooked = True
+        self._left, self._error = step, error
+        write = os.write
+        try:
+            with mock.patch.object(os, "write", lambda descriptor, data: self._write(write, descriptor, data)):
+                function(*args)
+            return False
+        except type(error) as raised:
+            if raised is not error:
+                raise
+            return True
+        finally:
+            self._error = None
+
+    def _hook(self, event: str, arguments: tuple) -> None:
+        if self._error is not None:
+            is_write = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
+            if is_write or event in _CHANGES:
+                self._count()
+
+    def _write(self, write: Callable[[int, bytes], int], descriptor: int, data: bytes) -> int:
+        if self._left == 0:
+            write(descriptor, data[: len(data) // 2])
+        self._count()
+        return write(descriptor, data)
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left == -1 or (self._left < 0 and isinstance(self._error, Killed)):
+            raise self._error
+
+
+#: Runs a function, and raises an exception at one of its steps.
+interrupted = _Steps().run

@@ -12,7 +12,7 @@ import pytest
 import support
 from enabling import disable, enable_small, posix, snapshot
 
-from certhook.cli.enable.interpreter import Refused
+from certhook.cli.enable.refusal import Refused
 
 
 @posix
@@ -126,9 +126,13 @@ def test_a_directory_that_becomes_a_link_during_the_removal_is_not_followed(
     enable_small(embeddable)
     packages = embeddable / "Lib" / "site-packages"
     plan_removal = deployment.plan_removal
+    plans = []
 
     def plan_then_replace(target):
         plan = plan_removal(target)
+        plans.append(plan)
+        if len(plans) < 2:  # The second one is made under the lock.
+            return plan
         shutil.move(packages / replace, tmp_path / "elsewhere")
         (packages / replace).symlink_to(tmp_path / "elsewhere")
         return plan

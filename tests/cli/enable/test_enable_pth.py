@@ -8,8 +8,10 @@ import stat
 import pytest
 from enabling import ADDED, PTH, disable, enable_small, posix, snapshot
 
+from certhook._directory import open_directory
 from certhook.cli.enable import pth
-from certhook.cli.enable.interpreter import Refused, find_target
+from certhook.cli.enable.interpreter import find_target
+from certhook.cli.enable.refusal import Refused
 
 
 @pytest.mark.parametrize("given", ["directory", "python.exe"])
@@ -85,7 +87,7 @@ def test_a_pth_file_that_is_changed_at_the_last_moment_is_not_overwritten(embedd
     edit = pth.plan(PTH)
     path.write_bytes(PTH + b"..\\app\r\n")
     with pytest.raises(OSError, match="changed by another process"):
-        pth.apply(str(path), edit)
+        pth.apply(str(path), edit, open_directory(str(embeddable), lambda *component: None))
     assert path.read_bytes() == PTH + b"..\\app\r\n"
 
 
@@ -95,26 +97,6 @@ def test_a_rewritten_pth_file_keeps_its_permissions_but_not_set_uid(embeddable) 
     path.chmod(0o4750)
     enable_small(embeddable)
     assert stat.S_IMODE(path.stat().st_mode) == 0o750
-
-
-@posix
-def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(embeddable, tmp_path) -> None:
-    (tmp_path / "precious.txt").write_text("precious")
-    (embeddable / "python311._pth.certhook").symlink_to(tmp_path / "precious.txt")
-    enable_small(embeddable)
-    assert (tmp_path / "precious.txt").read_text() == "precious"
-    assert (embeddable / "python311._pth").read_bytes() == PTH + ADDED
-    assert not (embeddable / "python311._pth").is_symlink()
-    assert not os.path.lexists(embeddable / "python311._pth.certhook")
-
-
-@posix
-def test_a_link_that_another_process_creates_again_is_not_followed(embeddable, tmp_path, monkeypatch) -> None:
-    (embeddable / "python311._pth.certhook").symlink_to(tmp_path / "precious.txt")
-    monkeypatch.setattr(pth, "discard_temporary", lambda path: None)
-    with pytest.raises(FileExistsError):
-        enable_small(embeddable)
-    assert not (tmp_path / "precious.txt").exists()
 
 
 @posix

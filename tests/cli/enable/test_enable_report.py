@@ -74,10 +74,10 @@ def test_only_yes_is_consent(answer, status, run_here, embeddable, monkeypatch) 
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_failure_of_the_operating_system_is_reported(as_json, run_here, embeddable, monkeypatch) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "rename", fail)
+    monkeypatch.setattr(os, "replace", fail)
     done = run_here("enable", embeddable, "--yes", *["--json"][:as_json])
     assert done.returncode == 1
     assert done.stderr == "certhook: 'enable' failed: [Errno 28] No space left on device\n"
@@ -127,6 +127,6 @@ def test_the_remains_of_an_interrupted_run_are_reported(run_here, embeddable) ->
     packages = embeddable / "Lib" / "site-packages"
     (packages / ".certhook-enable" / "new").mkdir(parents=True)
     shown = run_here("disable", embeddable, "--dry-run").stdout
-    assert "Would remove the directory of an interrupted 'enable'" in " ".join(shown.split())
+    assert "Would remove the directory of an interrupted run" in " ".join(shown.split())
     assert run_here("disable", embeddable, "--yes").returncode == 0
     assert os.listdir(packages) == []

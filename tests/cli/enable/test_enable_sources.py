@@ -11,7 +11,7 @@ import support
 from enabling import posix, snapshot
 
 from certhook.cli.enable import sources
-from certhook.cli.enable.interpreter import Refused
+from certhook.cli.enable.refusal import Refused
 
 
 @pytest.fixture

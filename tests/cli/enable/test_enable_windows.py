@@ -8,14 +8,15 @@ import shutil
 import pytest
 from enabling import disable, enable_small, posix, snapshot
 
-from certhook.cli.enable import deployment, files, plans
-from certhook.cli.enable.interpreter import Refused
+from certhook._directory import opening
+from certhook.cli.enable import journal
+from certhook.cli.enable.refusal import Refused
 
 
 @pytest.fixture(autouse=True)
 def without_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_HAS_DESCRIPTORS", False)
-    monkeypatch.setattr(deployment, "fcntl", None)
+    monkeypatch.setattr(opening, "HAS_DESCRIPTORS", False)
+    monkeypatch.setattr(journal, "fcntl", None)
 
 
 def test_everything_is_removed_again(embeddable) -> None:
@@ -46,18 +47,18 @@ def test_a_link_is_not_followed(name, embeddable, tmp_path) -> None:
 
 def test_a_second_process_is_refused(embeddable, monkeypatch) -> None:
     """The first process keeps a file of the staging directory open, so Windows does not delete it."""
-    stage = embeddable / "Lib" / "site-packages" / plans.STAGE
+    stage = embeddable / "Lib" / "site-packages" / journal.NAME
     stage.mkdir(parents=True)
     (stage / "certhook-enable.json").write_text("{}")
-    unlink = os.unlink
+    replace = os.replace
 
-    def refuse(path: str, **kwargs: object) -> None:
+    def refuse(source: str, path: str, **kwargs: object) -> None:
         if os.path.basename(path) == "certhook-enable.json":
             raise PermissionError(13, "The process cannot access the file because it is being used", path)
-        unlink(path, **kwargs)
+        replace(source, path, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", refuse)
+        patch.setattr(os, "replace", refuse)
         for change in (enable_small, disable):
             with pytest.raises(Refused, match="another 'enable' or 'disable' is changing"):
                 change(embeddable)

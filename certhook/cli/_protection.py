@@ -1,0 +1,216 @@
+"""Whether another user could interfere with a command, judged by the owners and permissions of files.
+
+One rule applies to every directory that a command writes to, to every file whose code it runs or copies, and to
+each directory and link on the way to them:
+
+* They belong to the superuser or to the user of this process.
+* No other user may write to them. The members of a group may if they administer the system (the group of the
+  superuser, ``staff`` on Debian, ``admin`` on macOS), or if it is the private group of the owner.
+* A directory on the way may also have the sticky bit, like /tmp: other users cannot replace the entries of its owner.
+
+Windows has access lists instead of owners and modes, and there is no check.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import stat
+import sys
+
+from certhook.cli._terminal import CommandError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+# The owner of files of users outside the user namespace, user_namespaces(7). A process with this user ID cannot
+# distinguish its own files from theirs.
+_OVERFLOW_UID = 65534
+# Debian's group for the administration of /usr/local, and the group of macOS's administrators. The group "staff" of
+# macOS contains every user.
+_ADMINISTRATORS = {"linux": (50, "staff"), "darwin": (80, "admin")}
+_ACCESS_LIST = "system.posix_acl_access"
+_MOST_LINKS = 40
+_MOST_LEVELS = 40
+
+
+class Unprotected(CommandError):
+    """Another user could interfere with the command; the message names the path, its owner or mode, and the remedy."""
+
+
+def check(path: str, status: os.stat_result, is_parent: bool) -> None:
+    """Check a file, a directory or a link.
+
+    :param is_parent: whether it is a directory on the way to another one, which may have the sticky bit
+    :raises Unprotected: if another user could interfere
+    """
+    _check(path, status, accepts_sticky=is_parent)
+
+
+def check_output(path: str, status: os.stat_result, is_parent: bool) -> None:
+    """Check a directory to which single files are written: it may have the sticky bit as well.
+
+    :raises Unprotected: if another user could interfere
+    """
+    _check(path, status, accepts_sticky=True)
+
+
+def _check(path: str, status: os.stat_result, accepts_sticky: bool) -> None:
+    if sys.platform == "win32":
+        return
+    user = os.geteuid()
+    if status.st_uid not in (0, user) or status.st_uid == _OVERFLOW_UID:
+        raise Unprotected(_explain_owner(path, status))
+    mode = status.st_mode
+    if stat.S_ISLNK(mode) or (accepts_sticky and stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+        return
+    if mode & stat.S_IWOTH:
+        raise Unprotected(_explain_mode(path, mode, "every user", f"chmod o-w {shlex.quote(path)}"))
+    if mode & stat.S_IWGRP:
+        if _has_access_list(path):
+            raise Unprotected(_explain_mode(path, mode, "users in its access list", f"setfacl -b {shlex.quote(path)}"))
+        if not _is_trusted_group(status.st_gid, status.st_uid):
+            group = f"the group {_group_name(status.st_gid) or status.st_gid}"
+            raise Unprotected(_explain_mode(path, mode, group, f"chmod g-w {shlex.quote(path)}"))
+
+
+def _explain_owner(path: str, status: os.stat_result) -> str:
+    mode = f"mode {stat.S_IMODE(status.st_mode):o}"
+    if status.st_uid == _OVERFLOW_UID:
+        return (
+            f"{path} belongs to a user outside this user namespace (nobody, {mode}), who could interfere with this "
+            "command; run it as that user"
+        )
+    name, user = _user_name(status.st_uid), os.geteuid()
+    owner = f"{name} (user {status.st_uid}, {mode})" if name else f"user {status.st_uid} ({mode})"
+    prefix = f"sudo -u {name or f'#{status.st_uid}'}"
+    if user == 0 and not shutil.which("sudo"):
+        prefix = f"setpriv --reuid={status.st_uid} --regid={status.st_gid} --clear-groups"
+    change = "chown -h" if stat.S_ISLNK(status.st_mode) else "chown"
+    own = _user_name(user) or user
+    return (
+        f"{path} belongs to {owner}, who could interfere with this command; run it as that user, with '{prefix} ...', "
+        f"or change the owner: {change} {own} {shlex.quote(path)}"
+    )
+
+
+def _explain_mode(path: str, mode: int, others: str, remedy: str) -> str:
+    return (
+        f"{others} can modify {path} (mode {stat.S_IMODE(mode):o}), and could interfere with this command; run "
+        f"'{remedy}' first"
+    )
+
+
+def _is_trusted_group(group: int, owner: int) -> bool:
+    """Return whether the members of *group* administer the system, or it is the private group of *owner*."""
+    name = _group_name(group)
+    if group == 0 or name is None:
+        return group in (0, owner)
+    return name == _user_name(owner) or (group, name) == _ADMINISTRATORS.get(sys.platform)
+
+
+def _user_name(user: int) -> str | None:
+    try:
+        import pwd
+
+        return pwd.getpwuid(user).pw_name
+    except (ImportError, KeyError):
+        return None
+
+
+def _group_name(group: int) -> str | None:
+    try:
+        import grp
+
+        return grp.getgrgid(group).gr_name
+    except (ImportError, KeyError):
+        return None
+
+
+def _has_access_list(path: str) -> bool:
+    """Return whether permissions of further users or groups are part of the group's permissions."""
+    try:
+        return bool(os.getxattr(path, _ACCESS_LIST, follow_symlinks=False)) if sys.platform == "linux" else False
+    except OSError:
+        return False
+
+
+class Checker:
+    """Checks files and everything on the way to them, each path once.
+
+    The components are checked from the root directory on, so that no other user can change the answer afterwards.
+    """
+
+    def __init__(self) -> None:
+        self._checked: dict[tuple[str, bool], os.stat_result] = {}
+        self._trees: set[str] = set()
+
+    def check(self, path: str) -> str:
+        """Check a file or directory, and every directory and link on the way to it.
+
+        :returns: its path without links
+        :raises Unprotected: if another user could interfere
+        :raises OSError: if it does not exist
+        """
+        path = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+        if sys.platform == "win32":
+            return os.path.realpath(path)
+        resolved, names, links = os.sep, _components(path), _MOST_LINKS
+        self._check(resolved, is_parent=bool(names))
+        while names:
+            name = names.pop(0)
+            if name == os.pardir:
+                resolved = os.path.dirname(resolved)
+                continue
+            inner = os.path.join(resolved, name)
+            if stat.S_ISLNK(self._check(inner, is_parent=bool(names)).st_mode):
+                target = os.readlink(inner)
+                names, links = [*_components(target), *names], links - 1
+                resolved = os.sep if os.path.isabs(target) else resolved
+                if not links:
+                    return os.path.realpath(path)  # a loop
+                continue
+            resolved = inner
+        return resolved
+
+    def check_tree(self, path: str, skipped: re.Pattern[str], levels: int = _MOST_LEVELS) -> None:
+        """Check a file, or a directory with its content.
+
+        :param skipped: the names of directories whose content is not checked
+        :raises Unprotected: if another user could interfere
+        """
+        resolved = self.check(path)
+        if sys.platform == "win32" or resolved in self._trees or not levels:
+            return
+        self._trees.add(resolved)
+        for entry in _entries(resolved):
+            if entry.is_symlink():
+                if os.path.exists(entry.path):
+                    self.check_tree(entry.path, skipped, levels - 1)
+            else:
+                check(entry.path, entry.stat(follow_symlinks=False), False)
+                if entry.is_dir() and not skipped.fullmatch(entry.name):
+                    self.check_tree(entry.path, skipped, levels - 1)
+
+    def _check(self, path: str, is_parent: bool) -> os.stat_result:
+        status = self._checked.get((path, is_parent))
+        if status is None:
+            status = os.lstat(path)
+            check(path, status, is_parent)
+            self._checked[path, is_parent] = status
+        return status
+
+
+def _components(path: str) -> list[str]:
+    return [name for name in path.split(os.sep) if name not in ("", os.curdir)]
+
+
+def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            yield from entries
+    except (NotADirectoryError, PermissionError):
+        pass
