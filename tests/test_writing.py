@@ -575,7 +575,7 @@ def temporary_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     def create(path: Path) -> str:
         """Create a temporary directory with TMPDIR=*path*, and return where it was."""
         monkeypatch.setenv("TMPDIR", str(path))
-        with _directory.TemporaryDirectory() as directory:
+        with temporary.TemporaryDirectory() as directory:
             directory.create("file", b"", 0o600)
             assert os.name == "nt" or mode(Path(directory.path)) == 0o700
         assert not os.path.exists(directory.path)
@@ -620,7 +620,7 @@ def test_a_temporary_directory_may_be_in_a_public_directory_with_the_sticky_bit(
 def test_without_a_safe_directory_there_is_no_temporary_directory(monkeypatch) -> None:
     monkeypatch.setattr(temporary, "_candidates", lambda: ["/missing"])
     with pytest.raises(FileNotFoundError, match="No usable temporary directory found"):
-        _directory.TemporaryDirectory().__enter__()
+        temporary.TemporaryDirectory().__enter__()
 
 
 # The only package that writes.
