@@ -238,6 +238,69 @@ def build_malicious_store(python: Path, variables: dict[str, str], cache: Path, 
     (store / verification.MANIFEST).write_bytes(verification.manifest(content))
 
 
+VICTIM = 54322
+
+# Removes what no program uses from a directory of the attacker, like a cold start, "compile --prune" and a named file.
+CLEAN_REPEATEDLY = """
+import os, sys
+from certhook._store import Unusable, prune
+from certhook._store.opening import open_stores
+attacked = os.path.join(os.environ["XDG_CACHE_HOME"], "certhook")
+refused = 0
+def attempt(function):
+    try:
+        function()
+    except (OSError, Unusable):
+        return 1
+    return 0
+def sweep():
+    with open_stores(attacked, create=0o700) as stores:
+        stores.create("new", b"", 0o600)
+        prune.sweep(stores)
+for _ in range(int(sys.argv[1])):
+    prune.remove_former()
+    refused += attempt(lambda: prune.prune(attacked)) + attempt(sweep)
+print(refused)
+"""
+
+
+def test_a_user_who_cleans_up_removes_nothing_that_an_attacker_chooses(root, installed) -> None:
+    """The attacker replaces the directory by a link to one of the victim's, whose entries have names of stores."""
+    base = Path(tempfile.mkdtemp(prefix="certhook-tests-", dir="/var/cache"))
+    base.chmod(0o755)
+    try:
+        victim, attacked = base / "victim", base / "attacker" / "certhook"
+        # As in the cache of Hugging Face's hub: a snapshot has the name of a commit.
+        names = ["ab" * 20, f".{'cd' * 20}.{'0' * 16}", f"index-{'0' * 8}", f"file-{'ab' * 20}"]
+        for name in names:
+            (victim / name).mkdir(parents=True)
+            (victim / name / "cert.pem").write_bytes(b"precious")
+            os.utime(victim / name, (1, 1))
+        attacked.parent.mkdir()
+        os.chown(attacked.parent, ATTACKER, ATTACKER)
+        for path in (victim, *victim.rglob("*")):
+            os.chown(path, VICTIM, VICTIM)
+        as_victim = [word.replace(str(ATTACKER), str(VICTIM)) for word in as_attacker("dac_read_search")]
+        environ = support.clean_env(XDG_CACHE_HOME=str(attacked.parent))
+        clean = [*as_victim, installed, "-c", CLEAN_REPEATEDLY]
+        # Without a race: the link already exists.
+        attacked.symlink_to(victim)
+        assert support.run_command(*clean, 1, env=environ).stdout == "2\n"
+        assert sorted(os.listdir(victim)) == sorted(names)
+        attacked.unlink()
+        command = [*as_attacker("dac_read_search"), str(installed), "-S", "-c", SWAP_DIRECTORIES, attacked, victim]
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, env=support.clean_env()) as attack:
+            try:
+                assert attack.stdout.readline() == b"ready\n"
+                assert support.run_command(*clean, 500, env=environ).stdout == "1000\n"
+                assert attack.poll() is None
+            finally:
+                attack.kill()
+        assert sorted(os.listdir(victim)) == sorted(names)
+    finally:
+        shutil.rmtree(base)
+
+
 # Secrets in messages.
 
 SECRET = "c2VjcmV0IGtleSBtYXRlcmlhbA"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import stat
 import sys
 from pathlib import Path
 from typing import Callable, Iterator
 
+import der
 import pytest
 import support
 
 from certhook import _directory
+from certhook._certificates import openssl
 from certhook._directory import Directory, entries, open_directory, opening, reading, temporary
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes and links")
@@ -521,6 +525,8 @@ def test_a_user_can_write_to_a_directory_that_they_cannot_list(as_user) -> None:
 
 def test_wrapped_functions_of_os_do_not_disable_descriptors() -> None:
     code = """
+import ast
+import json
 import os
 for name in ("open", "mkdir", "rename", "replace", "rmdir", "stat", "unlink", "listdir"):
     setattr(os, name, lambda *args, function=getattr(os, name), **kwargs: function(*args, **kwargs))
@@ -569,7 +575,7 @@ def temporary_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     def create(path: Path) -> str:
         """Create a temporary directory with TMPDIR=*path*, and return where it was."""
         monkeypatch.setenv("TMPDIR", str(path))
-        with _directory.TemporaryDirectory() as directory:
+        with temporary.TemporaryDirectory() as directory:
             directory.create("file", b"", 0o600)
             assert os.name == "nt" or mode(Path(directory.path)) == 0o700
         assert not os.path.exists(directory.path)
@@ -614,4 +620,216 @@ def test_a_temporary_directory_may_be_in_a_public_directory_with_the_sticky_bit(
 def test_without_a_safe_directory_there_is_no_temporary_directory(monkeypatch) -> None:
     monkeypatch.setattr(temporary, "_candidates", lambda: ["/missing"])
     with pytest.raises(FileNotFoundError, match="No usable temporary directory found"):
-        _directory.TemporaryDirectory().__enter__()
+        temporary.TemporaryDirectory().__enter__()
+
+
+# The only package that writes.
+
+PACKAGE = Path(_directory.__file__).parent.parent
+
+#: Functions of modules that change files. Reading shutil.which() and shutil.get_terminal_size() is harmless.
+MUTATORS = {
+    "os": {
+        *("chmod", "chown", "fchmod", "fchown", "ftruncate", "lchmod", "lchown", "link", "makedirs", "mkdir"),
+        *("mkfifo", "mknod", "posix_fallocate", "pwrite", "remove", "removedirs", "removexattr", "rename", "renames"),
+        *("replace", "rmdir", "setxattr", "symlink", "truncate", "unlink", "utime"),
+        *("O_APPEND", "O_CREAT", "O_EXCL", "O_RDWR", "O_TMPFILE", "O_TRUNC", "O_WRONLY"),
+    },
+    "shutil": {
+        *("chown", "copy", "copy2", "copyfile", "copyfileobj", "copymode", "copystat", "copytree", "make_archive"),
+        *("move", "rmtree", "unpack_archive"),
+    },
+}
+#: Modules whose purpose is to write files.
+WRITERS = {"compileall", "dbm", "fileinput", "mailbox", "pathlib", "py_compile", "shelve", "sqlite3", "tempfile"}
+METHODS = {"hardlink_to", "symlink_to", "touch", "write_bytes", "write_text"}
+
+#: What other modules write, by module and function, and why.
+EXCEPTIONS = {
+    ("_store/__init__.py", "os.utime"): "the time of the last use, in a warm process, which imports no further module",
+    ("_store/named.py", "os.utime"): "the time of the last use, in a warm process, which imports no further module",
+}
+# Verbs whose functions are being moved.
+MOVING = ("cli/", "_files.py")
+
+
+def writing_calls(source: str) -> Iterator[str]:
+    """Return the functions and flags in *source* that write files."""
+    tree = ast.parse(source)
+    imported = {"_system": "os"}  # The functions of os in certhook._watch.
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update({name.asname or name.name: name.name for name in node.names})
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            imported.update({name.asname or name.name: f"{node.module}.{name.name}" for name in node.names})
+    yield from (name for name in imported.values() if name.partition(".")[0] in WRITERS)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            name = qualified(node, imported)
+            module, _, attribute = name.rpartition(".")
+            if attribute in MUTATORS.get(module, ()) or (isinstance(node, ast.Attribute) and node.attr in METHODS):
+                yield name
+        if isinstance(node, ast.Call):
+            name = qualified(node.func, imported)
+            if name in ("open", "io.open", "os.fdopen", "io.FileIO", "codecs.open") or name.endswith(".open"):
+                opening_mode = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == "mode")]
+                for value in opening_mode:
+                    if name in ("os.open", "webbrowser.open"):
+                        continue  # Its flags are found above.
+                    if not isinstance(value, ast.Constant) or set(str(value.value)) & set("wax+"):
+                        yield name
+            if name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+                module = qualified(node.args[0], imported)
+                if node.args[1].value in MUTATORS.get(module, ()):
+                    yield f"{module}.{node.args[1].value}"
+
+
+def qualified(node: ast.AST, imported: dict[str, str]) -> str:
+    """Return the name of the function *node*, with the module that it was imported from."""
+    if isinstance(node, ast.Name):
+        return imported.get(node.id, node.id)
+    if isinstance(node, ast.Attribute):
+        return f"{qualified(node.value, imported)}.{node.attr}"
+    return ""
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, set[str]]:
+    """The functions and flags in each module that write files."""
+    modules = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+    assert len(modules) > 200
+    return {name: {*writing_calls(path.read_text(encoding="utf-8"))} for name, path in modules.items()}
+
+
+@by_descriptor
+def test_no_other_module_contains_a_function_that_writes(written) -> None:
+    found = {
+        (module, name) for module, names in written.items() for name in names if not module.startswith("_directory/")
+    }
+    found = {key for key in found if not key[0].startswith(MOVING)}
+    assert found == {key for key in EXCEPTIONS if not key[0].startswith(MOVING)}
+    functions = {"os.fchmod", "os.mkdir", "os.replace", "os.rmdir", "os.symlink", "os.unlink"}
+    assert functions <= written["_directory/entries.py"]
+
+
+@by_descriptor
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os; os.replace(a, b)",
+        "import os as system; system.unlink(a)",
+        "from os import unlink as remove; remove(a)",
+        "import os; os.open(a, os.O_RDWR)",
+        "import os; function = getattr(os, 'rename')",
+        "from os import O_CREAT",
+        "open(a, 'w')",
+        "open(a, mode='rb+')",
+        "open(a, mode)",
+        "import io; io.open(a, 'ab')",
+        "import os; os.fdopen(a, 'w')",
+        "import shutil; shutil.rmtree(a)",
+        "def f():\n    from shutil import copy",
+        "def f():\n    import tempfile",
+        "from pathlib import Path",
+        "a.write_text(b)",
+    ],
+)
+def test_functions_that_write_are_recognised(source) -> None:
+    if "import copy" in source:
+        source += "\n    copy(a, b)"
+    if "O_CREAT" in source:
+        source += "; open(a, opener=lambda *args: O_CREAT)"
+    assert [*writing_calls(source)]
+    assert not [*writing_calls("import os, shutil; open(a); open(a, 'rb'); os.open(a, os.O_RDONLY); shutil.which(a)")]
+
+
+# Prints each operation that changes a file, with the module and the function of certhook that caused it.
+OBSERVE_WRITING = """
+import json, os, ssl, sys
+import certhook
+sys.dont_write_bytecode = True
+PACKAGE = os.path.dirname(certhook.__file__) + os.sep
+CHANGES = {"chmod", "chown", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "truncate", "utime"}
+FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+observed = []
+def observe(event, args):
+    module, _, name = event.rpartition(".")
+    is_open = event == "open" and isinstance(args[2], int) and args[2] & FLAGS and args[0] != os.devnull
+    if not is_open and not (module == "os" and name in CHANGES) and module not in ("shutil", "tempfile"):
+        return
+    frame = sys._getframe(1)
+    while frame is not None and not frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    where = None if frame is None else frame.f_code.co_filename[len(PACKAGE):].replace(os.sep, "/")
+    observed.append((event, where, frame and frame.f_code.co_name))
+sys.addaudithook(observe)
+from certhook import cli
+from certhook._state import process
+directory, target = sys.argv[1:]
+def path(name):
+    return os.path.join(directory, name)
+def verb(*arguments):
+    sys.stdout = sys.stderr
+    try:
+        status = cli.main(list(arguments))
+    except SystemExit as exit:
+        status = exit.code
+    sys.stdout = sys.__stdout__
+    assert not status, (arguments, status)
+def overwrite(name, data):
+    with open(path(name), "wb") as file:
+        file.write(data)
+ssl.create_default_context()
+first, second = open(path("first"), "rb").read(), open(path("second"), "rb").read()
+overwrite("system.pem", second)
+process.reset()
+ssl.create_default_context()
+for name in os.listdir(os.environ["CERTHOOK_STORE_DIR"]):
+    os.utime(os.path.join(os.environ["CERTHOOK_STORE_DIR"], name), (1, 1), follow_symlinks=False)
+overwrite("system.pem", first)
+process.reset()
+ssl.create_default_context()
+for _ in range(2):
+    ssl.create_default_context(cafile=path("many"))
+    process.reset()
+verb("compile", "--directory", path("compiled"), "--prune")
+for _ in range(2):
+    verb("export", path("exported.pem"))
+    verb("export", "--directory", path("exported"))
+del os.environ["SSL_CERT_FILE"]
+verb("env", "--shell", "sh")
+verb("freeze-bundle", path("bundle.py"))
+import enabling
+from certhook.cli.enable import plans
+plans.read_wheel = lambda name: enabling.small_wheel(name, "1.0")
+verb("enable", target, "--yes")
+verb("disable", target, "--yes")
+json.dump(observed, sys.stdout)
+"""
+
+
+@posix
+@by_descriptor
+def test_no_other_module_writes(tmp_path, cas) -> None:
+    for name, authorities in (("first", ["system"]), ("second", ["system", "extra"])):
+        (tmp_path / name).write_bytes(cas.pem(*authorities))
+    (tmp_path / "system.pem").write_bytes(cas.pem("system"))
+    (tmp_path / "many").write_bytes(b"".join(openssl.to_pem(der.root(f"root {number}")) for number in range(25)))
+    target = support.make_environment(tmp_path / "target")
+    env = support.clean_env(
+        CERTHOOK_SOURCES="system",
+        CERTHOOK_STORE_DIR=str(tmp_path / "stores"),
+        HOME=str(tmp_path / "home"),
+        PYTHONPATH=str(support.ROOT / "tests" / "cli" / "enable"),
+        SSL_CERT_DIR=str(tmp_path / "none"),
+        SSL_CERT_FILE=str(tmp_path / "system.pem"),
+    )
+    (tmp_path / "none").mkdir()
+    done = support.run_command(sys.executable, "-c", OBSERVE_WRITING, tmp_path, target, env=env)
+    assert done.returncode == 0, done.stderr
+    observed = {(event, module, function) for event, module, function in json.loads(done.stdout) if module is not None}
+    foreign = {(module, event) for event, module, _ in observed if not module.startswith("_directory/")}
+    assert {key for key in foreign if not key[0].startswith(MOVING)} <= {*EXCEPTIONS}, foreign
+    events = {event for event, module, _ in observed if module.startswith("_directory/")}
+    assert events >= {"open", "os.chmod", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.utime"}
+    assert ("_store/__init__.py", "os.utime") in foreign

@@ -137,7 +137,7 @@ def load_through_file(load: Callable[[str], object], data: bytes) -> None:
     """
     descriptor = _create_in_memory()
     if descriptor is None:
-        from certhook._directory import TemporaryDirectory
+        from certhook._directory.temporary import TemporaryDirectory
 
         with TemporaryDirectory() as directory:
             directory.create("certificates.pem", data, 0o600)

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from certhook._directory.entries import Directory, temporary_name, write
 from certhook._directory.opening import open_directory
-from certhook._directory.temporary import TemporaryDirectory
 from certhook._directory.tree import directory_mode, write_directory
 
 __all__ = [
     "Directory",
-    "TemporaryDirectory",
     "directory_mode",
     "open_directory",
     "temporary_name",

@@ -145,7 +145,7 @@ def run(*arguments: str) -> bytes:
     """
     import subprocess
 
-    from certhook._directory import TemporaryDirectory
+    from certhook._directory.temporary import TemporaryDirectory
 
     command = f"'{SECURITY} {arguments[0]}'"
     environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": home() or "/var/empty", "LANG": "C"}

@@ -15,10 +15,10 @@ from pki import Issued, issue
 from root_files import REJECTED_BY_OPENSSL, ROOTS, bundle, read
 from support import hashed_name
 
-from certhook import _directory, _loading
+from certhook import _loading
 from certhook._certificates import openssl as openssl_files
 from certhook._config import CLIENT_AUTH
-from certhook._directory import Directory
+from certhook._directory import Directory, temporary
 from certhook._sources.trust_set import TrustSet
 from certhook.exceptions import CerthookError
 
@@ -215,7 +215,7 @@ def test_settings_are_loaded_through_a_file_that_is_removed(memory, monkeypatch,
 )
 def test_without_a_file_nothing_is_trusted_that_the_settings_reject(anchors, kept, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(openssl_files, "_create_in_memory", lambda: None)
-    monkeypatch.setattr(_directory.temporary, "_candidates", list)
+    monkeypatch.setattr(temporary, "_candidates", list)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     problems: list[CerthookError] = []
     assert len(_loading.load_anchors(context, anchors, problems)) == kept
