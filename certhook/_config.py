@@ -340,7 +340,8 @@ def current() -> Config:
         from certhook._finder import call_guarded  # Not imported if certhook is disabled.
 
         process.config = last = (values, call_guarded(Config, environ))
-    return last[1]
+    config: Config = last[1]
+    return config
 
 
 def last() -> Config:

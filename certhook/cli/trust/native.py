@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from certhook import _digest
-from certhook._directory import TemporaryDirectory
+from certhook._directory.temporary import TemporaryDirectory
 from certhook.cli import _systems
 from certhook.cli._terminal import CommandError
 from certhook.cli.trust import commands
