@@ -112,7 +112,7 @@ VERBS = {
     "env": ((), None),
     "diff": ((), None),
     "compile": (("--help",), 0),
-    "freezer": (("bundle",), 0),
+    "freezer": (("bundle", "{output}"), 0),
     "completion": (("bash",), 0),
 }
 
@@ -129,7 +129,7 @@ def test_no_verb_uses_the_working_directory(verb, hostile, installed, cas, tmp_p
     assert executed == set()
     assert "Traceback" not in done.stderr
     assert status is None or done.returncode == status, done.stderr
-    written = (tmp_path / "output.pem").read_bytes() if verb == "export" else b""
+    written = (tmp_path / "output.pem").read_bytes() if verb in ("export", "freezer") else b""
     assert STRANGER not in done.stdout
     assert cas.pem("stranger").strip() not in written
 
