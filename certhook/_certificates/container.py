@@ -31,6 +31,9 @@ REQUEST = "certificate signing request"
 CRL = "certificate revocation list"
 OTHER = "other data"
 
+#: The number of certificates, or other elements of one value, that are read.
+MOST_CERTIFICATES = 10_000
+
 _CONTEXT_0 = 0xA0
 _INDEFINITE = 0x80
 _MAX_DEPTH = 64
@@ -87,7 +90,7 @@ def _end_of_contents(data: bytes, at: int, limit: int) -> int:
     raise ValueError("value without an end")
 
 
-def elements(data: bytes, start: int, end: int, most: int = 1 << 30) -> list[Element]:
+def elements(data: bytes, start: int, end: int, most: int = MOST_CERTIFICATES) -> list[Element]:
     """Return the elements between *start* and *end*, up to *most*."""
     found: list[Element] = []
     while start < end and len(found) < most:
@@ -174,7 +177,7 @@ def pkcs12_certificates(data: bytes) -> list[bytes]:
     """Return the certificates in PKCS#12 *data* that are not encrypted, as in trust stores of Java."""
     found = []
     at = data.find(_X509_BAG)
-    while at >= 0:
+    while at >= 0 and len(found) < MOST_CERTIFICATES:
         at += len(_X509_BAG)
         try:
             bag = Element(data, at, len(data))
@@ -182,7 +185,8 @@ def pkcs12_certificates(data: bytes) -> list[bytes]:
             found.append(data[value.start : value.end])
             at = value.end  # Bags inside each other would need quadratic memory.
         except ValueError:
-            pass
+            if data[at + 1 : at + 2] == bytes((_INDEFINITE,)):
+                break  # The search for the end of each such bag would take quadratic time.
         at = data.find(_X509_BAG, at)
     return found
 
@@ -215,6 +219,8 @@ def keystore_certificates(data: bytes) -> list[bytes]:
             elif entry != _CERTIFICATE_ENTRY:
                 break
             for _ in range(reader.number(4) if entry == _KEY_ENTRY else 1):
+                if len(found) >= MOST_CERTIFICATES:
+                    return found
                 if version > 1:
                     reader.block(2)  # the type of the certificate
                 found.append(reader.block(4))
@@ -259,7 +265,7 @@ def consecutive(data: bytes) -> tuple[bytes, ...]:
     found: dict[bytes, None] = {}
     start = 0
     try:
-        while data[start : start + 1] == b"\x30":
+        while data[start : start + 1] == b"\x30" and len(found) < MOST_CERTIFICATES:
             end = read(data, start, len(data))[2]
             found[Certificate(data[start:end]).der] = None
             start = end

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The number of malformed blocks of one file that are reported one by one.
 MOST_PROBLEMS = 20
+#: The number of blocks of one file that are read. A system has fewer than 500 roots.
+MOST_BLOCKS = 10_000
 
 TRUSTED_CERTIFICATE = b"TRUSTED CERTIFICATE"  # a certificate followed by OpenSSL's trust settings
 _LABELS = (
@@ -71,7 +73,11 @@ def parse(data: bytes, lenient: bool = False, known: Known | None = None) -> tup
     entries: list[Entry] = []
     problems: list[str] = []
     skipped = 0
-    for line, label, body, fault in _lenient_blocks(data) if lenient else _strict_blocks(data):
+    for count, block in enumerate(_lenient_blocks(data) if lenient else _strict_blocks(data)):
+        line, label, body, fault = block
+        if count == MOST_BLOCKS:
+            problems.append(f"everything from line {line} on was ignored: the file contains more than {count} blocks")
+            break
         certificate = known.by_text.get(body)
         if certificate is not None:
             entries.append(Entry(certificate))

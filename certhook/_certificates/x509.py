@@ -32,6 +32,10 @@ CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
 
 _MAX_IDENTIFIER = 128
+# Hostile files may contain millions of elements. A list of revoked certificates has the most.
+_MAX_CHILDREN = 100_000
+# A name or a key has fewer than a hundred elements in five levels. OpenSSL accepts names of up to 1 MiB.
+_MAX_ELEMENTS, _MAX_DEPTH, _MAX_NAME = 1000, 64, 1 << 16
 
 # The beginnings of the object identifiers of keys that are elements in a bit string.
 _ENCODED_KEYS = (
@@ -82,6 +86,8 @@ def children(data: bytes, start: int, end: int) -> list[tuple[int, int, int, int
             tag, value, after = read(data, start, end)
         found.append((tag, start, value, after))
         start = after
+        if len(found) > _MAX_CHILDREN:
+            raise ValueError("too many elements")
     return found
 
 
@@ -111,6 +117,8 @@ class Certificate:
         # OpenSSL accepts other encodings of names and keys, which no block list would match.
         # The issuer and the subject of a root are usually equal, and are then checked once.
         for value, part in {issuer: "issuer", subject: "subject", key: "public key"}.items():
+            if len(value) > _MAX_NAME and value is not key:
+                raise ValueError(f"the {part} is longer than {_MAX_NAME >> 10} KiB")
             try:
                 _check_encoding(value)
             except ValueError as error:
@@ -127,6 +135,7 @@ def _check_encoding(data: bytes) -> None:
     position, end = 0, len(data)
     outer: list[int] = []  # the ends of the elements that contain the current one
     is_encoded = False
+    count = 0
     while position < end or outer:
         if position == end:
             end = outer.pop()
@@ -139,6 +148,9 @@ def _check_encoding(data: bytes) -> None:
             tag, value, after = read(data, position, end)
         if after > end:
             raise ValueError("element exceeds its container")
+        count += 1
+        if count > _MAX_ELEMENTS or len(outer) > _MAX_DEPTH:
+            raise ValueError("too many elements")
         if tag & _CONSTRUCTED:
             if tag < _FIRST_OTHER_CLASS and tag not in (SEQUENCE, SET):
                 raise ValueError("constructed encoding of a primitive type")

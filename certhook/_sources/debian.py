@@ -37,8 +37,8 @@ _MOZILLAS = "mozilla"
 #: The directory tree of the administrator's own CAs, files ``*.crt``, which deselecting does not affect.
 LOCAL = "/usr/local/share/ca-certificates"
 
-# A line as read(1p) without -r returns it, which may continue after a backslash.
-_LOGICAL_LINE = rb"((?:[^\\\n]|\\.)*)\n"
+# A line as read(1p) without -r returns it may continue after a backslash.
+_ESCAPE_OR_END = rb"\\.|\n"
 _ESCAPE = rb"\\(.)"
 
 
@@ -96,7 +96,11 @@ def _unescaped_lines(text: bytes, strip: bytes | None) -> list[bytes]:
     def unescape(escape: re.Match[bytes]) -> bytes:
         return b"" if escape[1] == b"\n" else escape[1]
 
-    lines = re.findall(_LOGICAL_LINE, text, re.DOTALL)
+    lines, start = [], 0
+    for found in re.finditer(_ESCAPE_OR_END, text, re.DOTALL):
+        if found[0] == b"\n":
+            lines.append(text[start : found.start()])
+            start = found.end()
     return [re.sub(_ESCAPE, unescape, line.strip(strip), flags=re.DOTALL) for line in lines]
 
 

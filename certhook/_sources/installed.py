@@ -145,7 +145,7 @@ def _entries(record: str, directory: str, path: str) -> Iterator[Record]:
             digest = _hexadecimal(row[1])
             if digest and _comparable(os.path.join(directory, row[0])) == wanted:
                 size = row[2] if len(row) > 2 else ""
-                yield Record(record, digest, int(size) if size.isdigit() else None)
+                yield Record(record, digest, int(size) if re.fullmatch("[0-9]{1,18}", size) else None)
     except (csv.Error, ValueError):
         return
 

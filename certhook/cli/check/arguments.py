@@ -9,14 +9,18 @@ import re
 import sys
 from typing import Any, Iterator, Sequence
 
+from certhook import _files
 from certhook._certificates.convert import quoted
 from certhook._text import printable, shown_value
 from certhook.cli.check import target
 from certhook.cli.check.target import Target
+from certhook.exceptions import SourceError
 
 # The ends of the names of files that no server has.
 _FILE_ENDINGS = (".cer", ".crt", ".csr", ".der", ".key", ".p12", ".p7b", ".p7c", ".pem", ".pfx", ".txt")
 _COMMENT = re.compile(r"(^|\s)#.*")
+# The largest list, in bytes and in servers.
+_MAX_SIZE, _MAX_SERVERS = 8 << 20, 100_000
 
 
 def parse_all(texts: Sequence[str]) -> list[Target]:
@@ -67,16 +71,15 @@ def _exists(text: str) -> bool:
 
 
 def _read_input() -> bytes:
-    return b"" if sys.stdin is None else sys.stdin.buffer.read()
+    return b"" if sys.stdin is None else sys.stdin.buffer.read(_MAX_SIZE + 1)
 
 
 def _read_file(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"the list of servers {shown_value(path)} cannot be read: {reason}") from None
+        return _files.read(path, accepts_pipe=True)
+    except SourceError as error:
+        reason = error.message.partition(";")[0]
+        raise ValueError(f"the list of servers {shown_value(path)} {printable(reason)}") from None
 
 
 def _parse_list(source: str, content: bytes) -> Iterator[Target]:
@@ -84,6 +87,8 @@ def _parse_list(source: str, content: bytes) -> Iterator[Target]:
 
     :param source: where the list comes from, for messages
     """
+    if len(content) > _MAX_SIZE:
+        raise ValueError(f"{source} is larger than {_MAX_SIZE >> 20} MiB; expected a list of servers")
     count = 0
     for number, line in enumerate(_decode(content).splitlines(), 1):
         text = _COMMENT.sub("", line).strip()
@@ -93,6 +98,8 @@ def _parse_list(source: str, content: bytes) -> Iterator[Target]:
                 yield target.parse(text)
             except ValueError as error:
                 raise ValueError(f"{source}, line {number}: {error}") from None
+            if count > _MAX_SERVERS:
+                raise ValueError(f"{source} lists more than {_MAX_SERVERS} servers; divide it into several lists")
     if not count:
         raise ValueError(f"{source} lists no server")
 
