@@ -504,7 +504,7 @@ def test_an_internal_error_changes_nothing_and_is_reported_with_debug(notes, ins
 
 
 @requires_notes
-@pytest.mark.parametrize("fault", ["raise OSError(24, 'Too many open files')", "import missing"])
+@pytest.mark.parametrize("fault", ["raise OSError(24, 'Too many open files')", "import certhook.missing"])
 def test_a_fault_of_the_system_that_prevents_a_note_is_the_note(notes, installed, plain, fault) -> None:
     port = notes.serve(issue("localhost", issue("Company Root", ca=True)))
     case = (port, "localhost", DEFAULT)

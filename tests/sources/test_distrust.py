@@ -86,7 +86,14 @@ def test_only_a_few_paths_are_watched_for_block_lists_that_do_not_exist(collecto
 
     monkeypatch.setattr(distrust.sys, "platform", "linux")
     monkeypatch.setattr(debian._files, "read", missing)
-    monkeypatch.setattr(distrust.os.path, "lexists", lambda path: path in ("/", "/etc", "/usr", "/usr/share"))
+    existing = {path: os.lstat(path) for path in ("/", "/etc", "/usr", "/usr/share")}
+
+    def lstat(path: str) -> os.stat_result:
+        if path in existing:
+            return existing[path]
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
     distrust.read(collector)
     assert [name for kind, name, _, _ in collector.recorder.snapshot().frequent if kind == "path"] == [
         "/etc/ca-certificates.conf",

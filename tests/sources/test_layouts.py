@@ -7,6 +7,7 @@ distribution or another one, and certifi's bundle. Trust is observed by handshak
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import namespace
 import pytest
@@ -207,6 +208,16 @@ def test_an_inaccessible_directory_of_block_lists_is_reported_once(linux, tmp_pa
     done = linux.run(linux.installed, support.VERDICTS, tree, tmp_path, privileged=False)
     assert verdicts_of(done) == [expected("system both")]
     assert [message.partition(":")[0] for message in warnings_of(done)] == [directory, "bundled"]
+
+
+def test_block_lists_that_only_the_effective_user_may_read_count(linux, tmp_path) -> None:
+    directory = os.path.dirname(BLOCKLIST)
+    private = partial(os.chmod, mode=0o700)
+    tree = {STORE: Pem("system both"), f"{BLOCKLIST}/a.pem": Pem("bundled"), directory: private}
+    code = f"import os; os.setresuid(65534, 0, 0)\n{support.VERDICTS}"
+    done = linux.run(linux.installed, code, tree, tmp_path)
+    assert verdicts_of(done) == [expected("system both")]
+    assert warnings_of(done) == []
 
 
 # The namespace itself.
