@@ -203,7 +203,7 @@ def test_other_files_are_no_problem(modified, found) -> None:
 
 def test_problems_precede_everything_else(modified, found) -> None:
     lines = audit(modified.python).stdout.splitlines()
-    assert lines[0].startswith(f"NOT VERIFIED: {len(found['problems'])} problems")
+    assert lines[0].startswith(f"NOT VERIFIED (problems: {len(found['problems'])}, verified files: ")
     assert lines[3].startswith("  - ")
     assert sum("remedy: " in line for line in lines) == len(found["problems"])
 

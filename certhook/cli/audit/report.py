@@ -60,7 +60,11 @@ def _summary(found: dict[str, Any]) -> list[str]:
     if found["verified"]:
         lines = wrapped(f"VERIFIED: {files} files, and no other user can modify them", then="  ")
         return [*lines, *executable, f"  {versions}"]
-    lines = [f"NOT VERIFIED: {len(found['problems'])} problems, {files} files verified", *executable, f"  {versions}"]
+    lines = [
+        f"NOT VERIFIED (problems: {len(found['problems'])}, verified files: {files})",
+        *executable,
+        f"  {versions}",
+    ]
     for problem in found["problems"]:
         lines += _problem(problem)
     return lines

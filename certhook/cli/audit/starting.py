@@ -88,11 +88,12 @@ def other_start_lines() -> int:
     return count
 
 
-def problems(files: list[StartFile], location: str, access: Access) -> Iterator[Problem]:
+def problems(files: list[StartFile], location: str, is_wheel: bool, access: Access) -> Iterator[Problem]:
     """Return the start-up files that are unexpected, or that another user can modify.
 
     :param files: the result of :func:`start_files`
     :param location: the directory that contains the package
+    :param is_wheel: whether certhook is installed from a wheel; other installations have other start-up files
     """
     expected = os.path.join(os.path.realpath(location), "certhook.pth")
     for file in files:
@@ -101,7 +102,7 @@ def problems(files: list[StartFile], location: str, access: Access) -> Iterator[
             if file.data.decode("utf-8", "replace").strip() != START_LINE:
                 remedy = "run: pip install --force-reinstall --no-deps certhook"
                 yield Problem(file.path, f"differs from the line {START_LINE!r}", remedy)
-        elif file.kind in (".pth", ".start"):
+        elif file.kind in (".pth", ".start") and is_wheel:
             yield Problem(file.path, "mentions certhook, but is not its start-up file", _SECOND)
         elif file.kind == "sitecustomize" and not _is_drop_in(file.path, location):
             yield Problem(file.path, "mentions certhook, and its content cannot be verified", "examine its content")
