@@ -427,7 +427,12 @@ def test_the_own_group_of_a_user_is_no_other_user(tmp_path, monkeypatch) -> None
     status = os.stat(file)
     user = pwd.struct_passwd(("me", "x", status.st_uid, status.st_gid, "", "", ""))
     monkeypatch.setattr(pwd, "getpwuid", lambda number: user)
-    for name, members, expected in (("me", [], []), ("me", ["me"], []), ("me", ["other"], [file]), ("all", [], [file])):
+    for name, members, expected in (
+        ("me", [], []),
+        ("me", ["me"], []),
+        ("all", [], [file]),
+        ("all", ["other"], [file]),
+    ):
         group = grp.struct_group((name, "x", status.st_gid, members))
         monkeypatch.setattr(grp, "getgrgid", lambda number, group=group: group)
         assert writable(file) == list(map(str, expected))
