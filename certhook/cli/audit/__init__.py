@@ -87,7 +87,7 @@ def _examine() -> dict[str, Any]:
         "distributions": entries,
         "enabled_by": certhook.enabled_by,
         "start_files": [file.as_json() for file in start_files],
-        "other_start_lines": starting.other_start_lines(),
+        "other_start_files": starting.other_start_files(),
         "modules": starting.modules(),
         "stores": stores,
         "inputs": inputs,
