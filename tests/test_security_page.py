@@ -30,7 +30,10 @@ _BLOCK_LISTS = (
 KINDS = (
     ("Python", r"{python}(/.*)?|{prefix}/pyvenv.cfg|/etc/ld\.so.*|(/usr)?/lib(64)?/.*\.so[.0-9]*"),
     ("Python", r"/usr/(lib|share)/(locale|zoneinfo|ssl/openssl\.cnf|python3).*|/etc/localtime|/dev/(null|tty|urandom)"),
-    ("Python", r".*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|/sys/fs/cgroup/.*|/etc/ldap/.*|.*/sasl2"),
+    (
+        "Python",
+        r"/usr/lib(64)?|.*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|/sys/fs/cgroup/.*|/etc/ldap/.*|.*/sasl2",
+    ),
     (
         "Python",
         r"{site}(/\.?)?|{site}/(distutils-precedence|_virtualenv|a1_coverage|others)\.pth|/proc/self/(exe|maps|status)",
@@ -59,6 +62,7 @@ _WRITING = re.compile(
     r"(mkdir|rename|unlink|rmdir|symlink|link|chmod|chown|lchown|fchmod|fchown|utime|truncate|mknod)\w*\((.*)"
 )
 _OPENING = re.compile(r"^(?:\d+ +)?open(?:at)?\((.*)")
+_LISTING = re.compile(r"^(?:\d+ +)?getdents\w*\((.*)")
 _PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)(?:<([^>]*)>)?, )?"((?:[^"\\]|\\.)*)"')
 _RESULT = re.compile(r"= -1 E[A-Z]+ .*$|= \?$")
 
@@ -88,9 +92,8 @@ class Tracer:
 
     def run(self, *command: object, env: dict[str, str], status: tuple[int, ...] = (0,)) -> Trace:
         calls = "trace=open,openat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,symlink,symlinkat,"
-        calls += (
-            "link,linkat,chmod,fchmodat,fchmod,chown,lchown,fchown,fchownat,utimensat,truncate,mknodat,execve,socket"
-        )
+        calls += "link,linkat,chmod,fchmodat,fchmod,chown,lchown,fchown,fchownat,utimensat,truncate,mknodat,execve,"
+        calls += "socket,getdents64"
         done = support.run_command(
             "strace", "-f", "-y", "--seccomp-bpf", "-qq", "-e", calls, "-o", self._log, *command, env=env
         )
@@ -103,7 +106,12 @@ class Tracer:
             if _RESULT.search(line):
                 continue
             opening, writing = _OPENING.match(line), _WRITING.match(line)
-            if opening and re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC)", line):
+            if "O_DIRECTORY" in line or "O_PATH" in line:
+                continue  # Only a directory whose entries are listed is read.
+            listing = _LISTING.match(line)
+            if listing:
+                reads.update(self._classify(listing[1]))
+            elif opening and re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC)", line):
                 writes.update(self._classify(opening[1]))
             elif opening:
                 reads.update(self._classify(opening[1]))

@@ -69,7 +69,9 @@ def _examine() -> dict[str, Any]:
         problems += found
     start_files, found = starting.start_files()
     problems += found
-    problems += starting.problems(start_files, installed[0].location, examined)
+    problems += starting.problems(
+        start_files, installed[0].location, installed[0].kind == distributions.WHEEL, examined
+    )
     problems += surroundings.interpreter_problems(examined)
     problems += surroundings.variable_problems()
     stores, found = surroundings.stores()
@@ -85,7 +87,7 @@ def _examine() -> dict[str, Any]:
         "distributions": entries,
         "enabled_by": certhook.enabled_by,
         "start_files": [file.as_json() for file in start_files],
-        "other_start_lines": starting.other_start_lines(),
+        "other_start_files": starting.other_start_files(),
         "modules": starting.modules(),
         "stores": stores,
         "inputs": inputs,

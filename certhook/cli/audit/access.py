@@ -1,5 +1,6 @@
 """Which other users can modify a path: the owner and the mode of each directory and link on the way to it.
 
+The rules are those of :mod:`certhook.cli._protection`, but all problems are found, not only the first one.
 Access lists of macOS and Windows are not examined.
 """
 
@@ -10,6 +11,7 @@ import shlex
 import stat
 from typing import NamedTuple
 
+from certhook.cli._protection import has_access_list, is_trusted_group
 from certhook.cli.audit.problem import Problem
 
 TYPE_CHECKING = False
@@ -132,33 +134,12 @@ def _writers(path: str, status: os.stat_result) -> str:
     """Return which users other than the owner the mode of *path* permits to modify it; empty if none."""
     if status.st_mode & stat.S_IWOTH:
         return "every user"
-    if status.st_mode & stat.S_IWGRP and not _is_private_group(path, status):
-        return f"the members of group {_group(status.st_gid)}"
-    return ""
-
-
-def _is_private_group(path: str, status: os.stat_result) -> bool:
-    """Return whether the group of *path* is the own group of its owner, without other members.
-
-    Many distributions create such a group for each user, and directories that it may write to.
-    """
-    try:
-        import grp
-        import pwd
-
-        user, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
-    except (ImportError, KeyError):
-        return False
-    is_own = user.pw_gid == group.gr_gid and user.pw_name == group.gr_name and {*group.gr_mem} <= {user.pw_name}
-    return is_own and not _has_access_list(path)
-
-
-def _has_access_list(path: str) -> bool:
-    """Return whether *path* has an access list, whose largest permission is shown as that of the group."""
-    try:
-        return any("acl" in name for name in os.listxattr(path))
-    except (AttributeError, OSError):
-        return False  # The platform or the file system has none.
+    if not status.st_mode & stat.S_IWGRP:
+        return ""
+    if has_access_list(path):
+        return "users in its access list"
+    is_trusted = is_trusted_group(status.st_gid, status.st_uid)
+    return "" if is_trusted else f"the members of group {_group(status.st_gid)}"
 
 
 def _quoted(path: str) -> str:

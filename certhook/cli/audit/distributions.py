@@ -137,13 +137,13 @@ def _find(name: str, package: str) -> Distribution:
         return found._replace(**_without_files(spec), version=_version(name))
     location = os.path.dirname(os.path.dirname(os.path.abspath(origin)))
     found = found._replace(location=location, kind=SOURCE, version=_version(name, location))
-    for path in _metadata(location, name):
-        if not path.endswith(".dist-info"):
-            return found._replace(kind=WITHOUT_RECORD)
+    metadata = _metadata(location, name)
+    for path in metadata:
         if _lists_package(os.path.join(path, "RECORD"), package):
             return found._replace(kind=WHEEL, dist_info=path)
-        found = found._replace(kind=WITHOUT_RECORD)
-    return found._replace(kind=EDITABLE) if _is_editable(name) else found
+    if _is_editable(name):
+        return found._replace(kind=EDITABLE)
+    return found._replace(kind=WITHOUT_RECORD) if metadata else found
 
 
 def _spec_and_finder(package: str) -> tuple[ModuleSpec | None, str]:

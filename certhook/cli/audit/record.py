@@ -33,6 +33,7 @@ _MAX_FILES = 20_000
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 _REINSTALL = "run: pip install --force-reinstall --no-deps {name}"
+_EXTRA = "if a root was added, name a file with it in CERTHOOK_EXTRA_CA_CERTS instead"
 _UNLISTED = "find out what created it, and delete it"
 _RECOMPILE = "delete it; Python compiles the source again"
 
@@ -111,7 +112,9 @@ class Verifier:
         inside = os.path.join(location, *[part for part in parts if part != ".."])
         if not os.path.lexists(path) and os.path.lexists(inside):
             return inside
-        roots = [sys.prefix, sys.exec_prefix, site.getuserbase(), *map(sysconfig.get_path, ("data", "scripts"))]
+        base = os.path.dirname(os.path.dirname(location))
+        roots = [base if os.name == "nt" else os.path.dirname(base)] if location.endswith("-packages") else []
+        roots += [sys.prefix, sys.exec_prefix, site.getuserbase(), *map(sysconfig.get_path, ("data", "scripts"))]
         return (
             path if any(root and path.startswith(os.path.join(os.path.abspath(root), "")) for root in roots) else None
         )
@@ -138,7 +141,9 @@ class Verifier:
             found = f"only the hash {algorithm}" if value else "no hash"
             yield Problem(path, f"cannot be verified: RECORD contains {found} for it", self._reinstall)
         elif value != base64.urlsafe_b64encode(_digest.digest(algorithm, data)).decode().rstrip("="):
-            yield Problem(path, "differs from the hash in RECORD", self._reinstall)
+            is_bundle = self._distribution.name == "certifi" and path.endswith(".pem")
+            remedy = f"{_EXTRA}; {self._reinstall}" if is_bundle else self._reinstall
+            yield Problem(path, "differs from the hash in RECORD", remedy)
         else:
             self.verified += 1
             if path.endswith(".py"):

@@ -20,6 +20,9 @@ _NOT_ISOLATED = (
 )
 _NO_MODES = "Access lists were not examined: on this platform, verify them with the tools of the system."
 
+# The number of problems that the text contains: a RECORD may contain any number of faults.
+_MOST_PROBLEMS = 20
+
 #: The starts of lines, and their colours.
 MARKS = {
     "VERIFIED": _terminal.GOOD,
@@ -60,10 +63,15 @@ def _summary(found: dict[str, Any]) -> list[str]:
     if found["verified"]:
         lines = wrapped(f"VERIFIED: {files} files, and no other user can modify them", then="  ")
         return [*lines, *executable, f"  {versions}"]
-    lines = [f"NOT VERIFIED: {len(found['problems'])} problems, {files} files verified", *executable, f"  {versions}"]
-    for problem in found["problems"]:
+    lines = [
+        f"NOT VERIFIED (problems: {len(found['problems'])}, verified files: {files})",
+        *executable,
+        f"  {versions}",
+    ]
+    for problem in found["problems"][:_MOST_PROBLEMS]:
         lines += _problem(problem)
-    return lines
+    omitted = len(found["problems"]) - _MOST_PROBLEMS
+    return [*lines, f"  - {omitted} more: 'certhook audit --json' lists all of them"] if omitted > 0 else lines
 
 
 def _problem(problem: dict[str, Any]) -> list[str]:
@@ -101,8 +109,8 @@ def _start_files(found: dict[str, Any]) -> list[str]:
     if not found["start_files"]:
         lines.append("  none: certhook starts only where a program calls it")
     lines += indented(f"certhook was enabled in this process by: {found['enabled_by'] or 'nothing'}")
-    if found["other_start_lines"]:
-        lines += indented(f"other packages execute {found['other_start_lines']} lines of .pth files at start")
+    for path in found["other_start_files"]:
+        lines += indented(f"other code that runs at start: {path}", [path])
     return lines
 
 

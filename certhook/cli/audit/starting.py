@@ -38,10 +38,10 @@ _SECOND = "find out what created it, and delete it, or uninstall the package tha
 
 
 class StartFile(NamedTuple):
-    """A file that Python processes at its start, and that mentions certhook.
+    """A file that Python executes at its start, and that mentions certhook.
 
     :ivar kind: ".pth", ".start", "._pth", "sitecustomize"
-    :ivar lines: the lines that mention certhook
+    :ivar lines: the executed lines that mention certhook
     """
 
     path: str
@@ -69,30 +69,37 @@ def start_files() -> tuple[list[StartFile], list[Problem]]:
         except SourceError as error:
             problems.append(Problem(path, reason(error), "make it readable, or delete it"))
             continue
-        if _NAME in data and not (kind == "sitecustomize" and _NAME not in _code(data)):
-            lines = [line for line in data.decode("utf-8", "replace").splitlines() if "certhook" in line]
+        lines = [line.decode("utf-8", "replace") for line in _executed(data, kind) if _NAME in line]
+        if lines:
             found.append(StartFile(path, kind, tuple(lines), data))
     return found, problems
 
 
-def other_start_lines() -> int:
-    """Return the number of lines in other ``.pth`` files that execute code at every start."""
-    count = 0
+def other_start_files() -> list[str]:
+    """Return the other ``.pth`` and ``.start`` files that execute code at every start."""
+    found = []
     for path, kind in _candidates():
         try:
-            data = _files.read(path) if kind == ".pth" else b""
+            lines = _executed(_files.read(path), kind) if kind in (".pth", ".start") else []
         except SourceError:
             continue
-        if _NAME not in data:
-            count += sum(line.startswith((b"import ", b"import\t")) for line in data.splitlines())
-    return count
+        if lines and not any(_NAME in line for line in lines):
+            found.append(presentable(path))
+    return found
 
 
-def problems(files: list[StartFile], location: str, access: Access) -> Iterator[Problem]:
+def _executed(data: bytes, kind: str) -> list[bytes]:
+    """Return the lines of a start-up file that Python executes."""
+    lines = [line for line in data.splitlines() if not line.lstrip().startswith(b"#")]
+    return [line for line in lines if line.startswith((b"import ", b"import\t"))] if kind == ".pth" else lines
+
+
+def problems(files: list[StartFile], location: str, is_wheel: bool, access: Access) -> Iterator[Problem]:
     """Return the start-up files that are unexpected, or that another user can modify.
 
     :param files: the result of :func:`start_files`
     :param location: the directory that contains the package
+    :param is_wheel: whether certhook is installed from a wheel; other installations have other start-up files
     """
     expected = os.path.join(os.path.realpath(location), "certhook.pth")
     for file in files:
@@ -101,7 +108,7 @@ def problems(files: list[StartFile], location: str, access: Access) -> Iterator[
             if file.data.decode("utf-8", "replace").strip() != START_LINE:
                 remedy = "run: pip install --force-reinstall --no-deps certhook"
                 yield Problem(file.path, f"differs from the line {START_LINE!r}", remedy)
-        elif file.kind in (".pth", ".start"):
+        elif file.kind in (".pth", ".start") and is_wheel:
             yield Problem(file.path, "mentions certhook, but is not its start-up file", _SECOND)
         elif file.kind == "sitecustomize" and not _is_drop_in(file.path, location):
             yield Problem(file.path, "mentions certhook, and its content cannot be verified", "examine its content")
@@ -161,11 +168,6 @@ def _names(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except OSError:
         return []
-
-
-def _code(data: bytes) -> bytes:
-    """Return *data*, Python source, without the lines that are only comments."""
-    return b"\n".join([line for line in data.splitlines() if not line.lstrip().startswith(b"#")])
 
 
 def _is_drop_in(path: str, location: str) -> bool:
