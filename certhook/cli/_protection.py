@@ -71,9 +71,9 @@ def _check(path: str, status: os.stat_result, accepts_sticky: bool) -> None:
     if mode & stat.S_IWOTH:
         raise Unprotected(_explain_mode(path, mode, "every user", f"chmod o-w {shlex.quote(path)}"))
     if mode & stat.S_IWGRP:
-        if _has_access_list(path):
+        if has_access_list(path):
             raise Unprotected(_explain_mode(path, mode, "users in its access list", f"setfacl -b {shlex.quote(path)}"))
-        if not _is_trusted_group(status.st_gid, status.st_uid):
+        if not is_trusted_group(status.st_gid, status.st_uid):
             group = f"the group {_group(status.st_gid)[0] or status.st_gid}"
             raise Unprotected(_explain_mode(path, mode, group, f"chmod g-w {shlex.quote(path)}"))
 
@@ -110,7 +110,7 @@ def _explain_mode(path: str, mode: int, others: str, remedy: str) -> str:
     )
 
 
-def _is_trusted_group(group: int, owner: int) -> bool:
+def is_trusted_group(group: int, owner: int) -> bool:
     """Return whether the members of *group* administer the system, or it is the private group of *owner*."""
     name, members = _group(group)
     if group == 0 or name is None:
@@ -139,7 +139,7 @@ def _group(group: int) -> tuple[str | None, set[str]]:
         return None, set()
 
 
-def _has_access_list(path: str) -> bool:
+def has_access_list(path: str) -> bool:
     """Return whether permissions of further users or groups are part of the group's permissions."""
     try:
         return bool(os.getxattr(path, _ACCESS_LIST, follow_symlinks=False)) if sys.platform == "linux" else False

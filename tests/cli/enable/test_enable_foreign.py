@@ -139,9 +139,9 @@ def test_a_group_with_write_permission_needs_to_be_private_or_administrators(mon
     users = (0, 54, 77, 1000)
     trusted = {(group, user) for group in (0, 50) for user in users} | {(1000, 1000), (2000, 1000), (77, 77)}
     pairs = {(group, user) for group in (0, 77, *groups) for user in users}
-    assert {pair for pair in pairs if _protection._is_trusted_group(*pair)} == trusted
+    assert {pair for pair in pairs if _protection.is_trusted_group(*pair)} == trusted
     monkeypatch.setattr(sys, "platform", "darwin")  # There, it contains every user.
-    assert not _protection._is_trusted_group(50, 0)
+    assert not _protection.is_trusted_group(50, 0)
 
 
 def test_an_access_list_with_write_permission_is_refused(prefix, run_here, monkeypatch) -> None:
