@@ -5,7 +5,7 @@ each directory and link on the way to them:
 
 * They belong to the superuser or to the user of this process.
 * No other user may write to them. The members of a group may if they administer the system (the group of the
-  superuser, ``staff`` on Debian, ``admin`` on macOS), or if it is the private group of the owner.
+  superuser, ``staff`` on Debian, ``admin`` on macOS), or if it is the private group of the owner, without others.
 * A directory on the way may also have the sticky bit, like /tmp: other users cannot replace the entries of its owner.
 
 Windows has access lists instead of owners and modes, and there is no check.
@@ -32,6 +32,8 @@ _OVERFLOW_UID = 65534
 # Debian's group for the administration of /usr/local, and the group of macOS's administrators. The group "staff" of
 # macOS contains every user.
 _ADMINISTRATORS = {"linux": (50, "staff"), "darwin": (80, "admin")}
+# The owner of the directories above those of applications on Android.
+_ANDROID_SYSTEM_UID = 1000
 _ACCESS_LIST = "system.posix_acl_access"
 _MOST_LINKS = 40
 _MOST_LEVELS = 40
@@ -61,8 +63,7 @@ def check_output(path: str, status: os.stat_result, is_parent: bool) -> None:
 def _check(path: str, status: os.stat_result, accepts_sticky: bool) -> None:
     if sys.platform == "win32":
         return
-    user = os.geteuid()
-    if status.st_uid not in (0, user) or status.st_uid == _OVERFLOW_UID:
+    if status.st_uid not in _trusted_owners():
         raise Unprotected(_explain_owner(path, status))
     mode = status.st_mode
     if stat.S_ISLNK(mode) or (accepts_sticky and stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
@@ -73,8 +74,13 @@ def _check(path: str, status: os.stat_result, accepts_sticky: bool) -> None:
         if has_access_list(path):
             raise Unprotected(_explain_mode(path, mode, "users in its access list", f"setfacl -b {shlex.quote(path)}"))
         if not is_trusted_group(status.st_gid, status.st_uid):
-            group = f"the group {_group_name(status.st_gid) or status.st_gid}"
+            group = f"the group {_group(status.st_gid)[0] or status.st_gid}"
             raise Unprotected(_explain_mode(path, mode, group, f"chmod g-w {shlex.quote(path)}"))
+
+
+def _trusted_owners() -> set[int]:
+    system = {_ANDROID_SYSTEM_UID} if hasattr(sys, "getandroidapilevel") else set()
+    return {0, os.geteuid(), *system} - {_OVERFLOW_UID}
 
 
 def _explain_owner(path: str, status: os.stat_result) -> str:
@@ -106,10 +112,11 @@ def _explain_mode(path: str, mode: int, others: str, remedy: str) -> str:
 
 def is_trusted_group(group: int, owner: int) -> bool:
     """Return whether the members of *group* administer the system, or it is the private group of *owner*."""
-    name = _group_name(group)
+    name, members = _group(group)
     if group == 0 or name is None:
         return group in (0, owner)
-    return name == _user_name(owner) or (group, name) == _ADMINISTRATORS.get(sys.platform)
+    is_private = name == _user_name(owner) and members <= {name}
+    return is_private or (group, name) == _ADMINISTRATORS.get(sys.platform)
 
 
 def _user_name(user: int) -> str | None:
@@ -121,13 +128,15 @@ def _user_name(user: int) -> str | None:
         return None
 
 
-def _group_name(group: int) -> str | None:
+def _group(group: int) -> tuple[str | None, set[str]]:
+    """Return the name of *group*, None if it has none, and its further members."""
     try:
         import grp
 
-        return grp.getgrgid(group).gr_name
+        found = grp.getgrgid(group)
+        return found.gr_name, {*found.gr_mem}
     except (ImportError, KeyError):
-        return None
+        return None, set()
 
 
 def has_access_list(path: str) -> bool:

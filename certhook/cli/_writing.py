@@ -103,7 +103,8 @@ def _opened_parent(path: str) -> Iterator[tuple[Directory, str]]:
         with open_directory(parent, _protection.check_output) as directory:
             yield directory, name
     except Unprotected as failure:
-        raise CommandError(f"{path} was not written: {failure}; or choose another directory") from None
+        alternative = "choose another directory, or redirect the standard output (-)"
+        raise CommandError(f"{path} was not written: {failure}; or {alternative}") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
 

@@ -48,7 +48,7 @@ def check(python: str) -> None:
 def _homes(checker: Checker, directory: str) -> Iterator[str]:
     """Return the directories of the base interpreters of a virtual environment."""
     for path in (os.path.join(directory, "pyvenv.cfg"), os.path.join(os.path.dirname(directory), "pyvenv.cfg")):
-        if os.path.lexists(path):
+        if os.path.isfile(path):
             checker.check(path)
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 lines = file.read(_LIMIT).splitlines()

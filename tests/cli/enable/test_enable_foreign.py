@@ -130,14 +130,15 @@ def test_modes_of_a_directory_on_the_way(mode, group, message, prefix, run_here)
     assert (message or "unexpected output").format(prefix) in done.stderr
 
 
-def test_a_group_with_write_permission_needs_to_be_private_or_administrators(monkeypatch, tmp_path) -> None:
-    groups = {50: "staff", 54: "users", 1000: "jane", 2000: "jane"}
-    monkeypatch.setattr(_protection, "_group_name", groups.get)
-    monkeypatch.setattr(_protection, "_user_name", {0: "root", 1000: "jane", 54: "backup"}.get)
+def test_a_group_with_write_permission_needs_to_be_private_or_administrators(monkeypatch) -> None:
+    groups = {50: ("staff", {"jane"}), 54: ("users", set()), 1000: ("jane", {"jane"}), 2000: ("jane", set())}
+    groups[3000] = ("jane", {"john"})
+    monkeypatch.setattr(_protection, "_group", lambda group: groups.get(group, (None, set())))
+    monkeypatch.setattr(_protection, "_user_name", {0: "root", 54: "backup", 1000: "jane"}.get)
     monkeypatch.setattr(sys, "platform", "linux")
     users = (0, 54, 77, 1000)
     trusted = {(group, user) for group in (0, 50) for user in users} | {(1000, 1000), (2000, 1000), (77, 77)}
-    pairs = {(group, user) for group in (0, 50, 54, 77, 1000, 2000) for user in users}
+    pairs = {(group, user) for group in (0, 77, *groups) for user in users}
     assert {pair for pair in pairs if _protection.is_trusted_group(*pair)} == trusted
     monkeypatch.setattr(sys, "platform", "darwin")  # There, it contains every user.
     assert not _protection.is_trusted_group(50, 0)
