@@ -510,6 +510,33 @@ def test_a_user_can_write_with_any_umask(as_user, umask) -> None:
         assert stat.S_IMODE(inner.status().st_mode) == 0o750
 
 
+@posix
+@by_descriptor
+def test_without_a_flag_to_search_a_parent_that_cannot_be_listed_is_accessed_by_path(tmp_path, monkeypatch) -> None:
+    """As on macOS in a sandbox, and on systems without O_PATH."""
+    real_open = os.open
+
+    def refuse(path: str, flags: int, *args: int, **kwargs: int) -> int:
+        if path == os.sep:
+            raise PermissionError(13, "Permission denied", path)
+        return real_open(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refuse)
+    checked = []
+
+    def check(path: str, status: os.stat_result, is_parent: bool) -> None:
+        checked.append(path)
+
+    with pytest.raises(PermissionError):
+        open_directory(str(tmp_path / "new"), check, create=0o700)
+    monkeypatch.setattr(opening, "TRAVERSE", reading.OPEN)
+    with open_directory(str(tmp_path / "new"), check, create=0o700) as directory:
+        directory.create("file", b"data", 0o600)
+        assert directory.descriptor is None
+    assert (checked[0], checked[-2:]) == (os.sep, [str(tmp_path), str(tmp_path / "new")])
+    assert content(tmp_path / "new") == {"file": b"data"}
+
+
 @by_descriptor
 def test_a_user_can_write_to_a_directory_that_they_cannot_list(as_user) -> None:
     as_user.make("new", 0o300)
