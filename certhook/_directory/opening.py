@@ -12,11 +12,13 @@ from certhook._directory.reading import HAS_DESCRIPTORS, OPEN, TRAVERSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, Tuple, Union
 
     #: Checks a component of a path, a directory or a link: its path, its status, and whether it is above the
     #: directory that is opened. Raises an exception if another user could interfere.
     Check = Callable[[str, os.stat_result, bool], None]
+    #: Opens a path, or returns the path without its first link or "..", and whether it was a link.
+    Descend = Callable[[str, Check, "int | None"], Union[Directory, Tuple[str, bool]]]
 
 # The largest number of links on the way to a directory, as in Linux.
 _MOST_LINKS = 40
@@ -32,7 +34,18 @@ def open_directory(path: str, check: Check, create: int | None = None) -> Direct
     """
     # Not abspath(), which would remove a link that precedes "..".
     path = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
-    descend = _descend if HAS_DESCRIPTORS else _descend_by_path
+    if not HAS_DESCRIPTORS:
+        return _open(_descend_by_path, path, check, create)
+    try:
+        return _open(_descend, path, check, create)
+    except PermissionError:
+        # Without O_PATH and O_SEARCH, opening a parent needs the permission to list it.
+        if TRAVERSE != OPEN:
+            raise
+        return _open(_descend_by_path, path, check, create)
+
+
+def _open(descend: Descend, path: str, check: Check, create: int | None) -> Directory:
     links = _MOST_LINKS
     while links:
         opened = descend(path, check, create)
@@ -103,7 +116,9 @@ def _descend_by_path(path: str, check: Check, create: int | None) -> Directory |
         is_parent = position < len(components)
         try:
             status = _status(current, create)
-        except PermissionError:
+        except FileNotFoundError:
+            raise
+        except OSError:
             # On Windows, a user may have no access to a parent.
             if not is_parent or sys.platform != "win32":
                 raise

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_roots import ROOTS, build_store, content
 
+from certhook import _trust
 from certhook._certificates import names, pem
 from certhook._certificates import openssl as openssl_files
 from certhook._certificates.x509 import Certificate
@@ -258,3 +259,27 @@ def test_a_store_for_images_is_refused_if_an_input_changed_while_it_was_read(tmp
     with pytest.raises(Unusable, match="has just changed; run the command again"):
         build.compile_store(str(tmp_path / "stores"), trust_set, ("setting",), False, "a test", portable=True)
     assert not list((tmp_path / "stores").glob("index-*"))
+
+
+# Unusual systems.
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("no dir_fd"), NotImplementedError(), RuntimeError("blocking"), OSError(38)]
+)
+@pytest.mark.parametrize("function", ["mkdir", "replace", "chmod", "utime"])
+def test_a_function_of_os_that_fails_costs_at_most_the_store(tmp_path, cas, monkeypatch, function, error) -> None:
+    """Tools replace functions, and sandboxes refuse system calls that take the descriptor of a directory."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    (tmp_path / "system.pem").write_bytes(cas.pem("system"))
+    variables = {"SSL_CERT_FILE": str(tmp_path / "system.pem"), "SSL_CERT_DIR": ""}
+    config = Config({**variables, "CERTHOOK_STORE_DIR": str(tmp_path / "stores")})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, fail)
+        trust = _trust.current(config, SERVER_AUTH)
+    assert trust.anchors == (cas.der("system"),) or trust.store is not None
+    assert (trust.store is None) == bool(trust.eager_reason)
+    assert trust.store is not None or function != "utime" or not isinstance(error, OSError)
