@@ -52,13 +52,21 @@ def _read_package(collector: Collector, bundle: str, is_stock: bool = False) -> 
     package, inner = split(bundle)
     spec = find_package(package)
     path = bundle_path(spec, package, inner)
-    if path is not None and _certifi.is_unpacked(path):
+    if path is None:
+        _read_without_file(collector, spec, package, inner, is_stock)
+    elif _certifi.is_unpacked(path):
         # The program unpacks it to another path at each start, so only the program itself is watched.
         collector.recorder.watch(sys.executable)
         read_text(collector, "bundled", path, _files.read(path), is_stock=is_stock)
-    elif path is not None:
+    else:
         read_file(collector, "bundled", path, is_stock=is_stock)
-    elif spec is not None:
+
+
+def _read_without_file(collector: Collector, spec: ModuleSpec | None, package: str, inner: str, is_stock: bool) -> None:
+    # An installer may be replacing the package, so that the file is missing only for a moment.
+    for path in filter(os.path.isabs, _candidates(spec, package, inner)):
+        collector.recorder.watch(path)
+    if spec is not None:
         _read_through_loader(collector, spec, inner, is_stock)
     elif not _read_next_to_package(collector) and not _read_frozen(collector):
         message = "is not installed; run 'pip install certifi', or set CERTHOOK_SOURCES=system to use no bundle"
@@ -67,10 +75,14 @@ def _read_package(collector: Collector, bundle: str, is_stock: bool = False) -> 
 
 def bundle_path(spec: ModuleSpec | None, package: str, inner: str) -> str | None:
     """Return the path of the bundle at the path *inner* in *package*, None if it is not a file."""
+    return next(filter(os.path.isfile, _candidates(spec, package, inner)), None)
+
+
+def _candidates(spec: ModuleSpec | None, package: str, inner: str) -> list[str]:
+    directories = getattr(spec, "submodule_search_locations", None) or ()
     if package == PACKAGE:
-        return _certifi.bundle_path(spec)
-    paths = [os.path.join(directory, inner) for directory in getattr(spec, "submodule_search_locations", None) or ()]
-    return next(filter(os.path.isfile, paths), None)
+        directories = _certifi.directories(spec)
+    return [os.path.join(directory, inner) for directory in directories]
 
 
 def _read_through_loader(collector: Collector, spec: ModuleSpec, inner: str, is_stock: bool) -> None:

@@ -140,6 +140,16 @@ def test_a_certifi_without_a_bundle_is_reported(no_certifi: Path, monkeypatch: p
     assert "CERTHOOK_BUNDLE" in message
 
 
+def test_a_bundle_that_an_installer_is_replacing_is_read_when_it_is_present_again(no_certifi: Path) -> None:
+    """pip removes the files of the former version before it creates those of the new one."""
+    directory = package(no_certifi)
+    trust = read_bundled()
+    assert letters_of(trust) == ""
+    bundle(directory / "cacert.pem", "ab")
+    assert not trust.snapshot.is_current(thorough=False)
+    assert letters_of(read_bundled()) == "ab"
+
+
 def test_a_missing_certifi_is_reported_with_the_remedies(no_certifi: Path) -> None:
     assert problems_of(read_bundled()) == [
         (
