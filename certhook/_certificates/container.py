@@ -175,7 +175,7 @@ def pkcs7_certificates(data: bytes) -> list[bytes]:
 
 def pkcs12_certificates(data: bytes) -> list[bytes]:
     """Return the certificates in PKCS#12 *data* that are not encrypted, as in trust stores of Java."""
-    found = []
+    found: list[bytes] = []
     at = data.find(_X509_BAG)
     while at >= 0 and len(found) < MOST_CERTIFICATES:
         at += len(_X509_BAG)

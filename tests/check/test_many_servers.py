@@ -128,9 +128,9 @@ def test_a_warning_in_a_thread_is_ignored_even_if_the_user_makes_it_an_error(
     lab.trust(good.root)
     stock_context = contexts.stock_context
 
-    def deprecated() -> Any:
+    def deprecated(deadline: Any) -> Any:
         warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
-        return stock_context()
+        return stock_context(deadline)
 
     monkeypatch.setattr(contexts, "stock_context", deprecated)
     warnings.simplefilter("error")

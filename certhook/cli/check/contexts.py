@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import _ssl
 import contextlib
+import functools
+import socket
 import ssl
 import sys
 from typing import Any, Sequence
 
 from certhook import _api, _config
 from certhook._state import context_class_of, markers_of
+from certhook.cli.check import limited
+from certhook.cli.check.failure import Deadline
+
+# The limits of the time for reading the roots of a client, in seconds. OpenSSL waits for the writer of a pipe.
+_MIN_READING, _MAX_READING = 1.0, 3.0
 
 
 def default_context() -> ssl.SSLContext:
@@ -31,8 +38,11 @@ def is_hooked() -> bool:
     return hasattr(ssl.create_default_context, "__certhook__")
 
 
-def stock_context() -> ssl.SSLContext:
-    """Return the default context of Python itself, without certhook and without an injected truststore."""
+def stock_context(deadline: Deadline) -> ssl.SSLContext:
+    """Return the default context of Python itself, without certhook and without an injected truststore.
+
+    :raises OSError: if OpenSSL does not read its roots in time, because a file is a pipe
+    """
     original = context_class_of(ssl)
 
     def unhooked(name: str) -> Any:
@@ -44,17 +54,26 @@ def stock_context() -> ssl.SSLContext:
             unhooked("set_default_verify_paths")(self)
 
     context: ssl.SSLContext = _with_default_flags(StockContext(ssl.PROTOCOL_TLS_CLIENT))
-    unhooked("load_default_certs")(context)
+    limited.call(lambda: unhooked("load_default_certs")(context), _reading_time(deadline))
     return context
 
 
-def named_context(cafile: str | None = None, capath: str | None = None) -> ssl.SSLContext:
+def named_context(deadline: Deadline, cafile: str | None = None, capath: str | None = None) -> ssl.SSLContext:
     """Return the context of a client in this interpreter that names a file or a directory of roots.
 
-    :raises OSError: if the file cannot be read or contains no certificate
+    :raises OSError: if the file cannot be read in time, or contains no certificate
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
-    return ssl.create_default_context(cafile=cafile, capath=capath)
+    create = functools.partial(ssl.create_default_context, cafile=cafile, capath=capath)
+    return limited.call(create, _reading_time(deadline))
+
+
+def _reading_time(deadline: Deadline) -> float:
+    """Return the time for reading roots, in seconds. It does not depend on the server, so it has a minimum."""
+    try:
+        return min(max(deadline.left(), _MIN_READING), _MAX_READING)
+    except socket.timeout:
+        return _MIN_READING
 
 
 def require_alternative_name(context: ssl.SSLContext) -> None:

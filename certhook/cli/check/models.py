@@ -19,7 +19,7 @@ from certhook._finder import find_package
 from certhook._text import shown_value
 from certhook.cli.check import contexts, proxies
 from certhook.cli.check.certificate import extension, host_names
-from certhook.cli.check.failure import Failure
+from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.proxies import Proxy
 from certhook.cli.check.target import Target
 
@@ -36,6 +36,7 @@ class First(NamedTuple):
 
     :ivar leaf: the server's certificate, if it is known
     :ivar additional: the roots of ``--ca`` as DER
+    :ivar deadline: the deadline of all connections
     """
 
     target: Target
@@ -44,6 +45,7 @@ class First(NamedTuple):
     proxy: Proxy | None
     leaf: x509.Certificate | None
     additional: Sequence[bytes]
+    deadline: Deadline
 
 
 class Settings(NamedTuple):
@@ -130,7 +132,7 @@ def _load(first: First, variable: str, path: str) -> ssl.SSLContext:
     """
     is_directory = variable == "SSL_CERT_DIR" or (variable != "SSL_CERT_FILE" and os.path.isdir(path))
     try:
-        context = contexts.named_context(**{"capath" if is_directory else "cafile": path})
+        context = contexts.named_context(first.deadline, **{"capath" if is_directory else "cafile": path})
     except OSError as error:
         no_certificate = isinstance(error, ssl.SSLError)
         finding = "contains no certificate" if no_certificate else (error.strerror or str(error))
@@ -145,7 +147,7 @@ def _certifi_context(first: First) -> ssl.SSLContext:
     """Return a context that names certifi's bundle, which certhook answers with default trust."""
     # certifi is not imported: it may be a directory in the working directory.
     path = _certifi.bundle_path(find_package(_certifi.PACKAGE))
-    context = contexts.default_context() if path is None else contexts.named_context(cafile=path)
+    context = contexts.default_context() if path is None else contexts.named_context(first.deadline, cafile=path)
     context = _with_flags(context, first)
     contexts.add_roots(context, first.additional)
     return context

@@ -115,12 +115,11 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
             context.verify_flags = flags
         elif failure.step == "tls" and peer is None and not target.starttls:
             reply = plaintext_reply(target, prober.deadline, prober.proxy)
-    stock = contexts.stock_context()
-    contexts.add_roots(stock, additional)
+    stock, unreadable = _stock_context(prober.deadline, additional)
     stock_failure, was_compared = failure, failure is None or failure.step != "tls"
     if failure is None or failure.step == "verify":
         # This connection comes last: with a slow server, the time is better spent on the cause.
-        stock_failure = prober.try_context(stock)[1]
+        stock_failure = unreadable or prober.try_context(stock or context)[1]
     case = Case(
         host=target.host,
         port=target.port,
@@ -143,8 +142,8 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
         case = replace(case, unused=unused.search(case.path, case.roots, prober.deadline))
     leaf = case.chain[0] if case.chain else None
     # The clients are those of this interpreter.
-    verdict = (context, failure) if contexts.is_hooked() else (stock, stock_failure)
-    first = First(target, *verdict, prober.proxy, leaf, additional)
+    verdict = (context, failure) if contexts.is_hooked() else (stock or context, stock_failure)
+    first = First(target, *verdict, prober.proxy, leaf, additional, prober.deadline)
     return Probe(
         case,
         diagnose(case) if failure else None,
@@ -153,6 +152,16 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
         clients.compare(first, prober.try_client, prober.deadline),
         list(dict.fromkeys(path for anchor in local.additional for _, path in anchor.listed)),
     )
+
+
+def _stock_context(deadline: Deadline, additional: Sequence[bytes]) -> tuple[ssl.SSLContext | None, Failure | None]:
+    """Return the context of Python without certhook, or the failure to read its roots."""
+    try:
+        stock = contexts.stock_context(deadline)
+    except OSError as error:
+        return None, Failure("connect", f"the roots cannot be read: {error.strerror or error}", reason="timeout")
+    contexts.add_roots(stock, additional)
+    return stock, None
 
 
 def parse_chain(ders: Sequence[bytes]) -> list[x509.Certificate]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 from typing import Any
 
+from certhook.cli.check import limited
 from certhook.cli.check.failure import Deadline, Failure
 
 
@@ -40,23 +40,13 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
 
     :raises Failure: in the step "name"
     """
-    results: list[Any] = []
-
-    def look_up() -> None:
-        try:
-            results.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            results.append(error)
-
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
     try:
-        thread.join(deadline.left())
-    except socket.timeout:
-        pass
-    result = results[0] if results else socket.gaierror(socket.EAI_AGAIN, "the name service did not answer in time")
-    if isinstance(result, Exception):
-        unanswered = isinstance(result, socket.gaierror) and result.errno in (socket.EAI_AGAIN, socket.EAI_FAIL)
-        text = getattr(result, "strerror", None) or str(result)
-        raise Failure("name", text, reason="unanswered" if unanswered else "") from result
-    return list(result)
+        return list(limited.call(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), deadline.left()))
+    except socket.timeout as error:
+        text, unanswered = "the name service did not answer in time", True
+        cause: Exception = error
+    except (OSError, UnicodeError) as error:
+        unanswered = isinstance(error, socket.gaierror) and error.errno in (socket.EAI_AGAIN, socket.EAI_FAIL)
+        text = getattr(error, "strerror", None) or str(error)
+        cause = error
+    raise Failure("name", text, reason="unanswered" if unanswered else "") from cause
