@@ -8,7 +8,7 @@ from certhook.cli.check.failure import Deadline
 
 # The largest line, and the largest amount of data before TLS, in bytes.
 _MAX_LINE = 1 << 16
-_MAX_SIZE = 1 << 18
+_MAX_SIZE = 1 << 17
 
 
 class Transport(Protocol):
