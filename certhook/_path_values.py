@@ -4,10 +4,13 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Optional, Tuple
+    from typing import Callable, List, Optional, Tuple
 
     #: Reports an invalid value.
     Refuse = Callable[[str], None]
+
+# The number of relative paths in one variable that are reported.
+_MOST = 100
 
 
 def may_be_paths(value: str) -> bool:
@@ -23,24 +26,27 @@ def paths(value: str, refuse: "Refuse", separator: "Optional[str]" = os.pathsep)
 
         refuse(f"{shown(value)} is not a path{_hint(value) or '; expected the path of a file with certificates'}")
         return ()
-    absolute = []
-    for path in value.split(separator) if separator and not _is_one(value, separator) else [value]:
-        if os.path.isabs(path):
-            absolute.append(path)
-        elif path:
-            # The working directory may belong to another user, who must not choose the roots.
-            refuse(
-                f"{_shown_part(path, value)} is a relative path and is ignored{_hint(path) or '; use an absolute path'}"
-            )
-    return tuple(absolute)
+    parts = value.split(separator) if separator and not _is_one(value, separator) else [value]
+    # The working directory may belong to another user, who must not choose the roots.
+    relative = [path for path in parts if path and not os.path.isabs(path)]
+    if relative:
+        _refuse_relative(relative, value, refuse)
+    return tuple([path for path in parts if os.path.isabs(path)])
 
 
-def _shown_part(path: str, value: str) -> str:
-    """Return *path*, a part of *value*, for a message. The separator may have divided a secret."""
-    from certhook._secrets import secret_kind
+def _refuse_relative(paths: "List[str]", value: str, refuse: "Refuse") -> None:
+    """Report *paths*, parts of *value*, up to a limit."""
+    from certhook._secrets import LIMIT, secret_kind
     from certhook._text import shown
 
-    return shown(value) if secret_kind(value) else shown(path)
+    if secret_kind(value) or (len(value) > LIMIT and "@" in value):
+        # The separator may have divided a secret.
+        refuse(f"{shown(value)} contains a relative path, which is ignored{_hint(value) or '; use absolute paths'}")
+        return
+    for path in paths[:_MOST]:
+        refuse(f"{shown(path)} is a relative path and is ignored{_hint(path) or '; use an absolute path'}")
+    if len(paths) > _MOST:
+        refuse(f"{len(paths) - _MOST} more relative paths are ignored; use absolute paths")
 
 
 def _is_one(value: str, separator: str) -> bool:

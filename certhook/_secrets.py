@@ -52,6 +52,10 @@ _PARAMETER = r"[?&;#][\w.-]{1,40}="
 
 # The scheme of a URL, also where normalisation reduced "//" to "/"; or "//" alone. A Windows drive has one letter.
 _BEFORE_CREDENTIALS = r"""(?i)[a-z][a-z0-9+.-]{1,30}:/{1,2}|(?:^|(?<=[\s'"=]))//"""
+# A URL that was made an absolute path. In a list of paths, any name may precede a colon.
+_URL_AS_PATH = (
+    r"(?i)/(?:https?|s?ftps?|s3|gs|ssh|socks[45]?[ah]?|postgres(?:ql)?|mysql|rediss?|amqps?|mongodb)[^/:]{0,9}:/"
+)
 # The colon between user and password. A colon before a slash separates paths, or follows the drive of Windows.
 _BEFORE_PASSWORD = r":(?![/\\])"
 
@@ -84,7 +88,7 @@ def hidden_path_kind(path: str) -> str:
     """Return what *path*, an absolute path or a name of certhook's, is, if it may be secret; "" if it may be shown."""
     if len(path) <= LIMIT and (_exists(path) or not os.path.isabs(path)):
         return "" if os.path.isabs(path) else secret_kind(path)
-    return hidden_kind(path)
+    return "a URL" if re.search(_URL_AS_PATH, path) else hidden_kind(path)
 
 
 def secret_kind(text: str) -> str:

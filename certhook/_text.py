@@ -87,7 +87,7 @@ def host_and_port(url: str) -> str:
         rest = re.sub(_SCHEME, "", url)
     host = re.split(r"[/?#\\;]", rest, maxsplit=1)[0]
     name, colon, port = host.partition(":")
-    if colon and ":" not in port and not port.isdigit() and name[:1] != "[":
+    if colon and not port.isdigit() and not re.fullmatch(r"\[.*|[0-9A-Fa-f:.]+(%\w+)?", host):
         host = f"{name}:..."  # Perhaps a user and a password without a host.
     is_certain = rest == url or not re.search("[/?#]", re.sub(_SCHEME, "", url).rpartition("@")[0])
     is_shown = (is_certain or is_host(host)) and not (is_token(host) or secret_kind(host))

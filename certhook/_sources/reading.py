@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 
@@ -107,8 +108,8 @@ def _is_hidden(collector: Collector, source: str, path: str, setting: str | None
         return False
     value = _value(collector, setting, path)
     # The separator of paths may have divided a secret.
-    whole = (collector.config.cert_dir or "") if setting == "SSL_CERT_DIR" else ""
-    kind = hidden_kind(value) or hidden_path_kind(path) or secret_kind(whole)
+    whole = _directories(collector.config.cert_dir or "")[1] if setting == "SSL_CERT_DIR" else ""
+    kind = hidden_kind(value) or hidden_path_kind(path) or whole
     if not kind:
         return False
     # The file may be created later.
@@ -122,9 +123,15 @@ def _is_hidden(collector: Collector, source: str, path: str, setting: str | None
 
 def _value(collector: Collector, setting: str, path: str) -> str:
     """Return the part of *setting* that names *path*. Relative paths in the variables of OpenSSL were made absolute."""
-    config = collector.config
-    values = {"SSL_CERT_FILE": [config.cert_file or ""], "SSL_CERT_DIR": (config.cert_dir or "").split(os.pathsep)}
-    return next((one for one in values.get(setting, ()) if one and os.path.abspath(one) == path), path)
+    if setting == "SSL_CERT_FILE":
+        return collector.config.cert_file or path
+    return _directories(collector.config.cert_dir or "")[0].get(path, path) if setting == "SSL_CERT_DIR" else path
+
+
+@functools.lru_cache(maxsize=1)
+def _directories(value: str) -> tuple[dict[str, str], str]:
+    """Return the parts of *value*, that of SSL_CERT_DIR, by their absolute paths, and its kind if it may be secret."""
+    return {os.path.abspath(part): part for part in value.split(os.pathsep) if part}, secret_kind(value)
 
 
 def _read_any(collector: Collector, location: Location, found: list[str], setting: str | None) -> None:

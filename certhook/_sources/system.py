@@ -22,6 +22,7 @@ import os
 import sys
 
 from certhook._path_values import may_be_paths
+from certhook._secrets import hidden_path_kind
 from certhook._sources.locations import HASHED, users_directories, well_known
 from certhook._sources.native import native_store
 from certhook._sources.reading import read_directory, read_file
@@ -46,7 +47,8 @@ def read(collector: Collector) -> None:
     if config.nix_cert_file is not None and (not config.overrides_system or file.startswith(_NIX_STORE)):
         # nixpkgs sets it to a missing file to select no roots.
         setting = "NIX_SSL_CERT_FILE" if os.path.isfile(config.nix_cert_file) else None
-        read_file(collector, "system", config.nix_cert_file, setting)
+        if setting or not hidden_path_kind(config.nix_cert_file):
+            read_file(collector, "system", config.nix_cert_file, setting)
     _read_openssl_locations(collector)
     if not config.overrides_system and sys.platform != "win32":
         _read_well_known(collector)

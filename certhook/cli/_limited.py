@@ -8,8 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Sequence
 
-# The number of problems that a command prints without --json.
-_MOST_PROBLEMS = 20
+#: The number of problems that a command prints without --json.
+MOST = 20
 
 
 def complain_of(problems: Sequence[object], verb: str) -> None:
@@ -26,6 +26,6 @@ def first_ones(problems: Sequence[object], verb: str) -> list[str]:
 
     :param verb: as in :func:`complain_of`
     """
-    omitted = len(problems) - _MOST_PROBLEMS
-    shown = [str(problem) for problem in problems[:_MOST_PROBLEMS]]
+    omitted = len(problems) - MOST
+    shown = [str(problem) for problem in problems[:MOST]]
     return [*shown, f"{omitted} more: 'certhook {verb} --json' lists all of them"] if omitted > 0 else shown

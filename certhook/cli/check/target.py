@@ -7,7 +7,7 @@ import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from certhook._text import host_and_port, printable
+from certhook._text import host_and_port, printable, shown_scheme
 from certhook.cli.check.wording import MAX_LENGTH
 
 #: The default port and the protocol of each scheme. The suffix "-starttls" marks protocols that start without TLS.
@@ -129,7 +129,8 @@ def _refuse_invalid(text: str, scheme: str, separator: str, rest: str) -> None:
     :raises ValueError: with a message for the user that contains no credentials
     """
     bare = _shown_host(rest)
-    shown = f"'{scheme}{separator}{bare}'"
+    named = scheme if scheme in (*SCHEMES, "http") or "scheme " in shown_scheme(scheme) else "..."
+    shown = f"'{named if scheme else ''}{separator}{bare}'"
     if not text.isprintable():
         raise ValueError(f"{shown} contains a non-printable character, which no host name may contain")
     incomplete = None if separator else _INCOMPLETE_SCHEME.fullmatch(text)
@@ -140,7 +141,7 @@ def _refuse_invalid(text: str, scheme: str, separator: str, rest: str) -> None:
     if scheme == "http":
         raise ValueError(f"{shown}: http:// does not use certificates; did you mean https://{bare}?")
     if scheme and scheme not in SCHEMES:
-        raise ValueError(f"{shown}: the scheme {scheme}:// is not supported (expected one of {', '.join(SCHEMES)})")
+        raise ValueError(f"{shown}: {shown_scheme(scheme)} is not supported (expected one of {', '.join(SCHEMES)})")
 
 
 def _shown_host(text: str) -> str:
