@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _is_expected(error):
             raise
-        _terminal.complain(_without_contexts() or error)
+        _terminal.complain(_without_contexts() or _explain(error))
         return 1
     except KeyboardInterrupt:
         _terminal.complain("stopped")
@@ -49,12 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_expected(error: Exception) -> bool:
-    if isinstance(error, (CerthookError, OSError)):
+    if isinstance(error, (CerthookError, OSError, ImportError)):
         return True
     # Not imported before: it needs the module _ssl.
     from certhook._store import Unusable
 
     return isinstance(error, Unusable) or bool(_without_contexts())
+
+
+def _explain(error: Exception) -> object:
+    if isinstance(error, ImportError):
+        # An update replaces certhook or Python, no file descriptor is left, or the disk is faulty.
+        return f"a module cannot be imported: {error}; try again, or reinstall certhook"
+    return error
 
 
 def _without_contexts() -> str:

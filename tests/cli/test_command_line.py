@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import support
 
-from certhook.cli import _arguments, _terminal, env
+from certhook.cli import _arguments, _terminal, env, main
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths are text on Windows, and there is no sh")
 
@@ -103,6 +103,16 @@ def test_an_interrupt_during_start_up_causes_no_traceback(module: str, expected:
 
 
 # Invalid arguments.
+
+
+def test_a_module_that_cannot_be_imported_causes_no_traceback(monkeypatch, capsys) -> None:
+    def run(options: object) -> int:
+        import certhook.missing  # noqa: F401
+
+    monkeypatch.setattr(env, "run", run)
+    assert main(["env"]) == 1
+    message = "a module cannot be imported: No module named 'certhook.missing'; try again, or reinstall certhook"
+    assert support.shows(capsys.readouterr().err, message)
 
 
 @pytest.mark.parametrize(

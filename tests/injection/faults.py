@@ -130,7 +130,8 @@ class Fault(NamedTuple):
         effect = "signal=SIGKILL" if self.kind == "kill" else f"error={self.kind}"
         # A call that is interrupted every time would never end, on any machine.
         step = {True: "+2" if self.kind == "EINTR" else "+", False: ""}[self.persists]
-        calls = ((self.call, self.number), *self.others)
+        # Other architectures lack some of the calls that fail together, which a question mark permits.
+        calls = ((self.call, self.number), *((f"?{name}", number) for name, number in self.others))
         names = ",".join(name for name, _ in calls)
         return [f"--trace={names}", *(f"--inject={name}:{effect}:when={first}{step}" for name, first in calls)]
 

@@ -39,7 +39,7 @@ def pem(*names: str) -> bytes:
     return b"".join((PKI / f"{name}.pem").read_bytes() for name in names)
 
 
-class _Servers(dict):  # type: ignore[type-arg]
+class _Servers(dict):
     """The contexts of the servers, by authority."""
 
     def __missing__(self, name: str) -> ssl.SSLContext:
@@ -49,9 +49,6 @@ class _Servers(dict):  # type: ignore[type-arg]
 
 
 SERVERS = _Servers()
-
-#: Whether a server is verified, and the note on the exception if it is not.
-Verdict = "tuple[bool, str]"
 
 
 def verdict(context: ssl.SSLContext, name: str) -> tuple[bool, str]:
@@ -187,7 +184,7 @@ def allowed_trust(
     told: dict[str, Any],
     errors: str,
     expected: set[str],
-    may_be_trusted: set[str] = frozenset(),  # type: ignore[assignment]
+    may_be_trusted: set[str] = frozenset(),
 ) -> Iterator[str]:
     """Return differences from *expected*: an untrusted server is allowed only with an explanation."""
     excessive = trusted(told) - expected - may_be_trusted
@@ -579,7 +576,7 @@ class Enable(Verb):
         plans.read_wheel = _small_wheel
 
     @property
-    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
+    def arguments(self) -> tuple[str, ...]:
         return (self.verb, "--yes", str(self.target))
 
     def make(self, directory: Path) -> None:

@@ -40,6 +40,7 @@ class Ended(NamedTuple):
     :ivar output: the text on standard output
     :ivar errors: the text on standard error
     :ivar trace: the output of strace
+    :ivar counts: the number of reads and writes that could be shortened
     """
 
     signal: int
@@ -135,7 +136,7 @@ def _become(
     """Run *function* in this process, and end it."""
     told: dict[str, Any] = {}
     output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace") for _ in range(2))
-    # What a process below this one prints is not of interest, but must not reach the standard output of this one.
+    # The output of the processes that it starts must not be mixed with the results.
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(null, descriptor)
