@@ -8,7 +8,6 @@ import json
 import marshal
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import zipfile
@@ -138,6 +137,7 @@ def found(modified: support.Environment) -> dict[str, Any]:
     (package / "__pycache__" / "_text.cpython-27.pyc").write_bytes(b"")
     (site_packages / "certhook.pth").write_text("import certhook; certhook.start()\nimport os\n")
     (site_packages / "zz.pth").write_text("import certhook; certhook.start('again')\n")
+    (site_packages / "sitecustomize.py").write_text("import certhook\n")
     (site_packages / "unrelated.pth").write_text("# import certhook\n/srv/certhook\nimport os\n")
     second = site_packages / "certhook-0.0.9.dist-info"
     second.mkdir()
@@ -164,6 +164,7 @@ def found(modified: support.Environment) -> dict[str, Any]:
         ("certhook.pth", "differs from the hash in RECORD"),
         ("certhook.pth", "differs from the line 'import certhook; certhook.start()'"),
         ("zz.pth", "mentions certhook, but is not its start-up file"),
+        ("sitecustomize.py", "mentions certhook, and its content cannot be verified"),
         ("certhook-0.0.9.dist-info", "describes a second installation of certhook"),
         pytest.param("certhook/_clients", "can be modified by every user (mode 777)", marks=posix),
         pytest.param("certhook/_text.py", "can be modified by every user (mode 666)", marks=posix),
@@ -196,7 +197,11 @@ def test_other_files_are_no_problem(modified, found) -> None:
     """The compiled module of another version, which this Python does not execute, and other .pth files."""
     expected = {"_added", "_added.py", "_added.pyc", "__init__.py", "_clients", "_link", "_native.abi3.so"}
     expected |= {"_native_chain.py", "_native_modes.py", "_peer.py", "_text.py", "certhook.pth", "zz.pth"}
-    expected |= {"certhook-0.0.9.dist-info", *(modified.compiled(name).name for name in ("_explain", "_peer"))}
+    expected |= {
+        "certhook-0.0.9.dist-info",
+        "sitecustomize.py",
+        *(modified.compiled(name).name for name in ("_explain", "_peer")),
+    }
     expected |= {modified.compiled(name).name for name in ("_native_chain", "_native_modes")}
     assert {os.path.basename(path) for problem in found["problems"] for path in problem["paths"]} <= expected
     assert found["distributions"][0]["other_versions"] == 1
@@ -414,24 +419,17 @@ def test_the_directories_on_the_way_to_the_target_of_a_link_are_examined(tmp_pat
     assert writable(tmp_path / "loop") == []
 
 
-@posix
-def test_the_own_group_of_a_user_is_no_other_user(tmp_path, monkeypatch) -> None:
-    import grp
-    import pwd
-
+def test_a_group_that_does_not_administer_the_system_is_another_user(root, tmp_path) -> None:
     file = tmp_path / "module.py"
     file.touch()
     os.chmod(file, 0o664)
-    status = os.stat(file)
-    user = pwd.struct_passwd(("me", "x", status.st_uid, status.st_gid, "", "", ""))
-    monkeypatch.setattr(pwd, "getpwuid", lambda number: user)
-    for name, members, expected in (
-        ("me", [], []),
-        ("me", ["me"], []),
-        ("all", [], [file]),
-        ("all", ["other"], [file]),
-    ):
-        group = grp.struct_group((name, "x", status.st_gid, members))
-        monkeypatch.setattr(grp, "getgrgid", lambda number, group=group: group)
-        assert writable(file) == list(map(str, expected))
-    assert stat.S_IMODE(status.st_mode) == 0o664
+    os.chown(file, -1, 0)
+    assert writable(file) == []
+    os.chown(file, -1, OTHER_USER)
+    (problem,) = Access().problems(str(file))
+    assert (problem.path, problem.finding) == (
+        str(file),
+        f"can be modified by the members of group {OTHER_USER} (mode 664)",
+    )
+    os.chmod(file, 0o644)
+    assert writable(file) == []
