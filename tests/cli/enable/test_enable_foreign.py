@@ -199,7 +199,9 @@ def test_a_file_of_another_user_gets_no_set_uid_copy(public, embeddable) -> None
     assert snapshot(public) == before
 
 
-@pytest.mark.parametrize("name", ["", "Lib", "Lib/site-packages"])
+@pytest.mark.parametrize(
+    "name", ["", "Lib", "Lib/site-packages", "Lib/site-packages/certhook", "Lib/site-packages/certifi/core"]
+)
 def test_nothing_is_removed_from_a_directory_of_another_user(name, embeddable) -> None:
     enable_small(embeddable)
     os.chown(embeddable / name, ATTACKER, ATTACKER)
