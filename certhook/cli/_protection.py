@@ -49,7 +49,7 @@ def check(path: str, status: os.stat_result, is_parent: bool) -> None:
     :param is_parent: whether it is a directory on the way to another one, which may have the sticky bit
     :raises Unprotected: if another user could interfere
     """
-    _check(path, status, accepts_sticky=is_parent)
+    _check(path, status, is_parent, accepts_sticky=is_parent)
 
 
 def check_output(path: str, status: os.stat_result, is_parent: bool) -> None:
@@ -57,14 +57,14 @@ def check_output(path: str, status: os.stat_result, is_parent: bool) -> None:
 
     :raises Unprotected: if another user could interfere
     """
-    _check(path, status, accepts_sticky=True)
+    _check(path, status, is_parent, accepts_sticky=True)
 
 
-def _check(path: str, status: os.stat_result, accepts_sticky: bool) -> None:
+def _check(path: str, status: os.stat_result, is_parent: bool, accepts_sticky: bool) -> None:
     if sys.platform == "win32":
         return
     if status.st_uid not in _trusted_owners():
-        raise Unprotected(_explain_owner(path, status))
+        raise Unprotected(_explain_owner(path, status, is_parent))
     mode = status.st_mode
     if stat.S_ISLNK(mode) or (accepts_sticky and stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
         return
@@ -83,23 +83,26 @@ def _trusted_owners() -> set[int]:
     return {0, os.geteuid(), *system} - {_OVERFLOW_UID}
 
 
-def _explain_owner(path: str, status: os.stat_result) -> str:
+def _explain_owner(path: str, status: os.stat_result, is_parent: bool) -> str:
     mode = f"mode {stat.S_IMODE(status.st_mode):o}"
     if status.st_uid == _OVERFLOW_UID:
         return (
             f"{path} belongs to a user outside this user namespace (nobody, {mode}), who could interfere with this "
             "command; run it as that user"
         )
-    name, user = _user_name(status.st_uid), os.geteuid()
+    name = _user_name(status.st_uid)
     owner = f"{name} (user {status.st_uid}, {mode})" if name else f"user {status.st_uid} ({mode})"
-    prefix = f"sudo -u {name or f'#{status.st_uid}'}"
-    if user == 0 and not shutil.which("sudo"):
-        prefix = f"setpriv --reuid={status.st_uid} --regid={status.st_gid} --clear-groups"
-    change = "chown -h" if stat.S_ISLNK(status.st_mode) else "chown"
-    own = _user_name(user) or user
+    prefix = f"sudo -u {shlex.quote(name or f'#{status.st_uid}')}"
+    change = ""
+    if os.geteuid() == 0:
+        if not shutil.which("sudo"):
+            prefix = f"setpriv --reuid={status.st_uid} --regid={status.st_gid} --clear-groups"
+        # The directory of a user, such as /home/jane, is not root's.
+        if not is_parent or stat.S_ISLNK(status.st_mode):
+            change = f", or change the owner: chown -h root {shlex.quote(path)}"
     return (
-        f"{path} belongs to {owner}, who could interfere with this command; run it as that user, with '{prefix} ...', "
-        f"or change the owner: {change} {own} {shlex.quote(path)}"
+        f"{path} belongs to {owner}, who could interfere with this command; run it as that user, with '{prefix} ...'"
+        f"{change}"
     )
 
 

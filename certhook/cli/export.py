@@ -36,8 +36,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
         (
             "An existing file is replaced atomically, an exported directory file by file. The command refuses to write "
-            "to a symbolic link, a device, a directory with other files, or a location that root certificates are read "
-            "from.",
+            "to a symbolic link, a device, a directory with other files, a directory that another user can modify, or "
+            "a location that root certificates are read from.",
             "Exit status: 0 if FILE was written, 1 if it was not, 2 for invalid arguments.",
         ),
     )

@@ -157,15 +157,19 @@ def test_an_attacker_who_swaps_directories_changes_no_file_of_root(kind, public,
     expected = {f"{path} belongs to user {ATTACKER} (mode {mode})" for mode in ("755", "777")}
     seen: set[str] = set()
     attempts, deadline = 0, time.monotonic() + 30
+    # The counterpart: a file that is written by its path reaches the directory of root.
+    unprotected = victim / "unprotected"
     with swapping(path, victim, other):
-        while (seen < expected or attempts < 30) and time.monotonic() < deadline:
+        while (seen < expected or attempts < 30 or not unprotected.exists()) and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                (path / unprotected.name).write_bytes(b"")
             assert run(COMMANDS[kind], path) == 1
             errors = capsys.readouterr().err
             seen |= {one for one in expected if one in errors}
             attempts += 1
-            assert contents(victim) == before
     assert seen == expected
-    assert contents(public) == before
+    unprotected.unlink()
+    assert contents(victim) == before
 
 
 def test_an_attacker_who_swaps_directories_installs_no_root(public) -> None:

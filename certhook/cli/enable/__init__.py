@@ -31,7 +31,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         description=(
             "Install certhook, and certifi unless it is present, into a Python without pip, such as one that an "
             "application contains. If this Python has a ._pth file, like the embeddable Python for Windows, the "
-            "necessary lines are appended to that file. The changes are shown before they are made."
+            "necessary lines are appended to that file. The changes are shown before they are made. An interpreter, a "
+            "package or a directory that another user can modify is not run, copied or changed."
         ),
         epilog=f"'disable' undoes the changes. {_STATUS} or the package 'installer' is missing.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Iterator
@@ -125,6 +126,7 @@ def test_a_killed_installation_can_be_repeated_and_undone(embeddable) -> None:
         enable_small(embeddable)
         assert is_enabled(embeddable, "1.0"), step
         assert not journals(embeddable), step
+        assert stat.S_IMODE((embeddable / "Lib").stat().st_mode) == 0o755, step
         assert disable(embeddable) == [], step
         assert snapshot(embeddable) == before, step
     assert step > 90
