@@ -103,7 +103,8 @@ class Tracer:
     def _read(self, log: str) -> Trace:
         reads, writes, programs = set(), set(), []
         for line in log.splitlines():
-            if _RESULT.search(line):
+            # The directory package opens directories to access entries in them, which are classified themselves.
+            if _RESULT.search(line) or "|O_PATH" in line or "O_NOFOLLOW|O_CLOEXEC|O_DIRECTORY" in line:
                 continue
             opening, writing = _OPENING.match(line), _WRITING.match(line)
             if "O_DIRECTORY" in line or "O_PATH" in line:

@@ -74,6 +74,14 @@ def test_a_file_is_replaced(opened, tmp_path) -> None:
         assert content(tmp_path) == {"file": data}
 
 
+def test_a_file_with_the_longest_possible_name_is_replaced(opened, tmp_path) -> None:
+    for name in ("x" * 255, "\N{EURO SIGN}" * 85):
+        opened.replace(name, b"data", 0o600)
+        opened.replace(name, b"new", 0o600)
+        assert content(tmp_path) == {name: b"new"}
+        opened.remove(name)
+
+
 @posix
 @masks
 @pytest.mark.parametrize("permissions", [0o600, 0o644])
@@ -636,6 +644,16 @@ def test_a_temporary_directory_is_not_in_a_directory_that_another_user_controls(
     else:
         os.chown(path if problem == "of another user" else path.parent, OTHER_USER, OTHER_USER)
     assert temporary_in(path) in ("/tmp", "/var/tmp")
+
+
+@posix
+def test_the_overflow_user_has_no_temporary_directory_in_its_own_directory(
+    root, tmp_path, temporary_in, monkeypatch
+) -> None:
+    """It cannot distinguish its directories from those of users outside the user namespace."""
+    os.chown(tmp_path, 65534, 65534)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    assert temporary_in(tmp_path) in ("/tmp", "/var/tmp")
 
 
 @posix

@@ -18,6 +18,9 @@ _IS_WINDOWS = sys.platform == "win32"
 # The largest depth of a directory that is removed.
 _MOST_LEVELS = 100
 _PERMISSIONS = 0o777
+# The largest number of characters of a name in a temporary name. File systems limit names to 255 bytes; the names of
+# stores have at most 45.
+_MOST_CHARACTERS = 50
 
 
 class Directory(OpenDirectory):
@@ -233,5 +236,5 @@ def write(descriptor: int, data: bytes) -> None:
 
 
 def temporary_name(name: str) -> str:
-    """Return a hidden, random name for the temporary version of the entry *name*."""
-    return f".{name}.{hexlify(os.urandom(8)).decode()}"
+    """Return a hidden, random name for the temporary version of the entry *name*, which may have any length."""
+    return f".{name[:_MOST_CHARACTERS]}.{hexlify(os.urandom(8)).decode()}"

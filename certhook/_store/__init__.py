@@ -126,9 +126,7 @@ class Protection:
 def _chmod(path: str) -> str:
     from certhook._text import quoted_path
 
-    command = f"chmod go-w {quoted_path(path)}"
-    mark = '"' if "'" in command else "'"
-    return f"run {mark}{command}{mark}, or "
+    return f"run 'chmod go-w {quoted_path(path)}', or "
 
 
 class Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,10 +82,12 @@ def test_a_directory_that_other_users_can_write_is_rejected_with_the_remedy(dire
 
 @posix
 def test_the_remedy_is_a_command_that_a_shell_runs(tmp_path) -> None:
-    directory = tmp_path / "Application Support; true"
+    directory = tmp_path / "Application Support; `true` $HOME"
     directory.mkdir()
     directory.chmod(0o777)
-    assert f"""run "chmod go-w '{directory}'", or set""" in str(rejection(directory))
+    command = str(rejection(directory)).partition("; run '")[2].partition("', or set")[0]
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o755
 
 
 @posix
