@@ -181,6 +181,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         context, file = args[0], None
         config = _readable_settings() if wrapper.__certhook_active__ else None
         if config is not None:
+            args, kwargs = _with_fixed_paths(args, kwargs)
             if not config.x509_strict:
                 _clear_strict(module, context)
             request = _public_bundle_request(context, args, kwargs, config)
@@ -205,6 +206,23 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
 
     wrapper = marked(load_verify_locations, original)
     return wrapper
+
+
+def _with_fixed_paths(args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Tuple[Tuple[Any, ...], dict[str, Any]]":
+    """Return the arguments with the paths of path objects, which may return other paths when they are asked again."""
+    if any(hasattr(type(value), "__fspath__") for value in args[1:3]):
+        args = (args[0], *map(_path, args[1:3]), *args[3:])
+    for name in ("cafile", "capath"):
+        if hasattr(type(kwargs.get(name)), "__fspath__"):
+            kwargs = {**kwargs, name: _path(kwargs[name])}
+    return args, kwargs
+
+
+def _path(value: "Any") -> "Any":
+    try:
+        return os.fspath(value)
+    except Exception:
+        return value  # The real function reports it.
 
 
 def _public_bundle_request(context: "Any", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]", config: "Any") -> "Any":
