@@ -230,7 +230,16 @@ def _public_bundle_request(context: "Any", args: "Tuple[Any, ...]", kwargs: "dic
     if markers_of(context).is_for_server or getattr(_thread_state, "serves", False):
         return None
     consequence = "the certificates that the caller names are loaded"
-    return _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
+    request = _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
+    return None if request is not None and _creates_server(sys._getframe(1).f_back) else request
+
+
+def _creates_server(frame: "Any") -> bool:
+    """Return whether *frame* is that of a function that creates a connection of a server.
+
+    ssl.wrap_socket(), until Python 3.11, and that of gevent create a context whose protocol is also one of clients.
+    """
+    return frame is not None and "server_side" in frame.f_code.co_varnames and bool(frame.f_locals.get("server_side"))
 
 
 def _readable_settings() -> "Any":
