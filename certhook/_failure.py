@@ -9,6 +9,7 @@ The checks therefore take a limited share of the time.
 
 from __future__ import annotations
 
+import _ssl
 from time import monotonic
 
 from certhook import _config, _trust
@@ -47,7 +48,7 @@ def handle(error: BaseException, frame: FrameType | None) -> None:
         name = frame.f_code.co_name
         if name in _METHODS or (name in _METHODS_OF_SSL and frame.f_globals.get("__name__") == "ssl"):
             connection = frame.f_locals.get("self")
-            if hasattr(type(connection), "do_handshake"):
+            if _is_connection(connection):
                 # First, because the repair may change the roots that were trusted.
                 failure = _explain(error, connection, frame)
                 context = getattr(connection, "context", None)
@@ -57,6 +58,18 @@ def handle(error: BaseException, frame: FrameType | None) -> None:
                     raise failure
                 return
         frame = frame.f_back
+
+
+def _is_connection(value: Any) -> bool:
+    """Return whether *value* is an ``SSLSocket`` or ``SSLObject``, also of gevent or eventlet.
+
+    Programs have classes with methods of the same names. Their properties are not evaluated.
+    """
+    try:
+        inner = object.__getattribute__(value, "__dict__").get("_sslobj")
+    except AttributeError:
+        return False
+    return issubclass(type(inner), _ssl._SSLSocket)  # type: ignore[attr-defined]
 
 
 def _explain(error: BaseException, connection: Any, frame: FrameType) -> Exception | None:

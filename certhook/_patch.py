@@ -181,6 +181,7 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
         context, file = args[0], None
         config = _readable_settings() if wrapper.__certhook_active__ else None
         if config is not None:
+            args, kwargs = _with_fixed_paths(args, kwargs)
             if not config.x509_strict:
                 _clear_strict(module, context)
             request = _public_bundle_request(context, args, kwargs, config)
@@ -207,12 +208,38 @@ def _load_verify_locations(ssl: "ModuleType", original: "Function") -> "Function
     return wrapper
 
 
+def _with_fixed_paths(args: "Tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Tuple[Tuple[Any, ...], dict[str, Any]]":
+    """Return the arguments with the paths of path objects, which may return other paths when they are asked again."""
+    if any(hasattr(type(value), "__fspath__") for value in args[1:3]):
+        args = (args[0], *map(_path, args[1:3]), *args[3:])
+    for name in ("cafile", "capath"):
+        if hasattr(type(kwargs.get(name)), "__fspath__"):
+            kwargs = {**kwargs, name: _path(kwargs[name])}
+    return args, kwargs
+
+
+def _path(value: "Any") -> "Any":
+    try:
+        return os.fspath(value)
+    except Exception:
+        return value  # The real function reports it.
+
+
 def _public_bundle_request(context: "Any", args: "Tuple[Any, ...]", kwargs: "dict[str, Any]", config: "Any") -> "Any":
     """Return the public bundle that the caller requests, and the other arguments; None if the call is not adopted."""
     if markers_of(context).is_for_server or getattr(_thread_state, "serves", False):
         return None
     consequence = "the certificates that the caller names are loaded"
-    return _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
+    request = _attempt(consequence, "_adoption", "find_request", context, args[1:], kwargs, config)
+    return None if request is not None and _creates_server(sys._getframe(1).f_back) else request
+
+
+def _creates_server(frame: "Any") -> bool:
+    """Return whether *frame* is that of a function that creates a connection of a server.
+
+    ssl.wrap_socket(), until Python 3.11, and that of gevent create a context whose protocol is also one of clients.
+    """
+    return frame is not None and "server_side" in frame.f_code.co_varnames and bool(frame.f_locals.get("server_side"))
 
 
 def _readable_settings() -> "Any":

@@ -24,6 +24,25 @@ except ssl.SSLCertVerificationError as error:
     print(error.args)
 """
 
+# The method has the name of one that verifies certificates, and the class does so itself, as a mock or an
+# adapter of another TLS library does.
+RAISE_IN_HANDSHAKE = """
+import ssl
+
+class Client:
+    def __getattr__(self, name):
+        raise SystemExit(f"evaluated {name}")
+
+    def do_handshake(self):
+        message = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006)"
+        raise ssl.SSLCertVerificationError(1, message)
+
+try:
+    Client().do_handshake()
+except ssl.SSLCertVerificationError as error:
+    print(getattr(error, "__notes__", None))
+"""
+
 KEEP = """
 import gc, socket, ssl, threading, weakref
 
@@ -57,6 +76,10 @@ connect()
 
 def test_a_property_of_the_program_is_not_evaluated(installed) -> None:
     assert support.run(installed, RAISE).stdout == "(1, 'a mock')\n"
+
+
+def test_a_connection_of_another_library_is_not_examined(installed) -> None:
+    assert support.run(installed, RAISE_IN_HANDSHAKE).stdout == "None\n"
 
 
 @pytest.mark.parametrize("kind", ["installed", "plain"])

@@ -20,6 +20,23 @@ from bundle_machine import BUNDLE, BUNDLES, CERTIFI_CODE, DEFAULT, OWN, BundleMa
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="creating links on Windows requires a privilege")
 
 
+class Paths:
+    """A path object that returns another path at each call."""
+
+    def __init__(self, *paths: Path) -> None:
+        self.paths = list(map(str, paths))
+
+    def __fspath__(self) -> str:
+        return self.paths.pop(0)
+
+
+def test_a_path_object_is_asked_for_its_path_once(machine) -> None:
+    bundle = machine.package("certifi")
+    assert machine.trusted(loaded(Paths(machine.own, bundle, bundle, bundle))) == OWN
+    assert machine.trusted(loaded(cafile=Paths(machine.own, bundle, bundle, bundle))) == OWN
+    assert machine.trusted(loaded(Paths(bundle, machine.own, machine.own))) == DEFAULT
+
+
 # Other paths of the same bundle.
 
 
