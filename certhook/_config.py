@@ -337,9 +337,9 @@ def current() -> Config:
         # A program may have replaced os.environ by a mapping with values of other types.
         found = {name: value for name, value in zip(VARIABLES, values) if isinstance(value, (str, bytes))}
         environ = {name: os.fsdecode(value) for name, value in found.items()}
-        from certhook._finder import call_guarded  # Not imported if certhook is disabled.
+        from certhook._finder import undisturbed  # Not imported if certhook is disabled.
 
-        process.config = last = (values, call_guarded(Config, environ))
+        process.config = last = (values, undisturbed(Config)(environ))
     config: Config = last[1]
     return config
 
