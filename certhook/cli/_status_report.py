@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from certhook._text import presentable
+from certhook._text import presentable, printable
 from certhook.cli import _limited, _roots_table, _terminal
 from certhook.cli._roots_table import detail_lines, indented
 from certhook.cli._terminal import wrapped
@@ -178,10 +178,12 @@ def _locations(found: dict[str, Any]) -> list[str]:
 
 def _store(found: dict[str, Any]) -> list[str]:
     if found["store"]:
-        lines = wrapped(f"Contexts use the compiled store {found['store']}", then="  ", whole=[found["store"]])
+        store = printable(found["store"])
+        lines = wrapped(f"Contexts use the compiled store {store}", then="  ", whole=[store])
         since = found["built"].replace("T", " ").replace("Z", " UTC")
         return lines + wrapped(f"It was built on {since}: {found['built_because']}", "  ", "  ")
-    return wrapped(f"Root certificates are loaded into each context: {found['eager_because']}", then="  ")
+    reason = printable(found["eager_because"])
+    return wrapped(f"Root certificates are loaded into each context: {reason}", then="  ")
 
 
 def _environment(found: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ import sys
 import unicodedata
 
 from certhook._secrets import without_passwords
-from certhook._text import presentable
+from certhook._text import presentable, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,15 @@ def show(text: str) -> None:
         text = "\n".join(map(without_passwords, text.split("\n")))
         encoding = sys.stdout.encoding or "utf-8"
         with _writing():
-            print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+            print(escaped(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def escaped(text: str) -> str:
+    """Return *text* with escapes for what a terminal interprets, except line feeds and colours, if a verb forgot it."""
+    if text.replace("\n", "").isprintable():
+        return text
+    parts = re.split(r"(\n|\033\[(?:0|1|31|32|33)m)" if has_colours() else "(\n)", text)
+    return "".join(part if number % 2 else printable(part) for number, part in enumerate(parts))
 
 
 def show_bytes(data: bytes) -> None:

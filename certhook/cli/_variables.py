@@ -10,7 +10,7 @@ import sys
 from certhook import _config
 from certhook._config import ALIASES, NATIVE_PLATFORMS, SETTINGS, VARIABLES
 from certhook._state import is_privileged
-from certhook._text import shown_value
+from certhook._text import printable, shown_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def describe(environ: Mapping[str, str], config: Config) -> list[dict[str, str]]
         suggestion = f"; did you mean {similar}?" if similar else ""
         effects[name] = f"has no effect: certhook has no such variable{suggestion}"
     return [
-        {"name": name, "value": shown_value(environ[name]), "effect": effect}
+        {"name": printable(name), "value": shown_value(environ[name]), "effect": effect}
         for name, effect in sorted(effects.items())
     ]
 
@@ -91,7 +91,8 @@ def _native_obstacle(config: Config) -> str:
 def misspelled(environ: Iterable[str]) -> list[str]:
     """Return a problem for each of :func:`unknown_variables`: the user expects an effect that it does not have."""
     return [
-        f"{name} has no effect: certhook has no such variable" + (f"; did you mean {similar}?" if similar else "")
+        f"{printable(name)} has no effect: certhook has no such variable"
+        + (f"; did you mean {similar}?" if similar else "")
         for name, similar in unknown_variables(environ).items()
     ]
 

@@ -86,6 +86,7 @@ class Output:
         if self._options.pem is None:
             _terminal.show(text)
         elif sys.stderr is not None:
+            text = _terminal.escaped(text).encode("utf-8", "backslashreplace").decode()
             print(text, file=sys.stderr, flush=True)
 
     def _json(self, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from certhook._text import printable
 from certhook.cli import _terminal
 from certhook.cli._terminal import coloured, wrapped
 from certhook.cli.check.names import closest
@@ -53,7 +54,7 @@ def _connection(check: dict[str, Any]) -> list[str]:
     """Return the circumstances of the connection, which would make the headline longer than one line."""
     circumstances = [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     circumstances += [f"at {check['connect_to']}"] if check["connect_to"] else []
-    circumstances += [f"with the additional roots in {path}" for path in check["additional_roots"]]
+    circumstances += [f"with the additional roots in {printable(path)}" for path in check["additional_roots"]]
     return ["", *wrapped(f"Connection: {', '.join(circumstances)}", then="  ")] if circumstances else []
 
 
@@ -85,9 +86,9 @@ def _details(link: dict[str, Any], host: str, is_last: bool) -> Iterator[str]:
         yield "not sent by the server, and not in any source of root certificates"
         return
     yield f"valid from {link['not_before'][:10]} to {link['not_after'][:10]}"
-    yield from (f"distrusted by {path}" for path in link["distrusted_by"])
+    yield from (f"distrusted by {printable(path)}" for path in link["distrusted_by"])
     yield from (f"excluded by {name}" for name in link["left_out_by"])
-    yield from (f"listed by {listing['source']}: {listing['path']}" for listing in link["listed_by"])
+    yield from (f"listed by {listing['source']}: {printable(listing['path'])}" for listing in link["listed_by"])
     if link["standing"] == "expired":
         yield "ignored, because it has expired"
     if link["removed_in"] and not {listing["source"] for listing in link["listed_by"]} & {"bundled", "extra"}:
