@@ -12,7 +12,7 @@ from certhook import _config, _trust
 from certhook._config import SERVER_AUTH
 from certhook._store import Index, Protection, Unusable, index_path, read_small, resolve_protected, store_directory
 from certhook._store.verification import check
-from certhook._text import presentable
+from certhook._text import presentable, shown_value
 from certhook._watch import index_settings
 from certhook.cli import _variables
 from certhook.cli.audit.access import describe
@@ -86,7 +86,7 @@ def variables() -> list[dict[str, str]]:
         if os.environ.get(name):
             is_ignored = name.startswith("PYTHON") and sys.flags.ignore_environment
             text = f"{effect}; ignored in this process" if is_ignored else effect
-            found.append({"name": name, "value": presentable(os.environ[name]), "effect": text})
+            found.append({"name": name, "value": shown_value(os.environ[name]), "effect": text})
     return found
 
 
