@@ -307,3 +307,23 @@ def test_a_named_working_directory_counts_if_python_does_not_add_it(target, plai
     env = support.clean_env(PYTHONPATH=f"{target}{os.pathsep}{other}")
     done = support.run_command(plain, "-P", "-c", f"import certhook.auto\n{PRINT_ROOTS}", cwd=target, env=env)
     assert BUNDLED in done.stdout, done.stderr
+
+
+#: A finder that finds certifi in the working directory, like that of an editable installation.
+FINDER = """
+import os, sys
+from importlib.machinery import PathFinder
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        return PathFinder.find_spec(name, [os.getcwd()]) if name == "certifi" else None
+"""
+
+
+@pytest.mark.parametrize(("insertion", "counts"), [("append(Finder())", True), ("insert(0, Finder())", False)])
+def test_an_editable_installation_in_the_working_directory_counts(insertion, counts, target, plain, tmp_path) -> None:
+    """Its finder is behind Python's own; one before it may wrap Python's own, which searches the directory."""
+    (tmp_path / "other").mkdir()
+    shutil.move(str(target / "certhook"), str(tmp_path / "other" / "certhook"))
+    env = support.clean_env(PYTHONPATH=str(tmp_path / "other"))
+    program = f"{FINDER}\nsys.meta_path.{insertion}\nimport certhook.auto\n{PRINT_ROOTS}"
+    assert (BUNDLED in support.run_command(plain, "-c", program, cwd=target, env=env).stdout) is counts
