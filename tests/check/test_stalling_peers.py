@@ -213,3 +213,8 @@ def test_a_list_of_servers_has_a_limit(
 def test_a_device_is_not_a_list_of_servers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "@/dev/zero"]) == 2
     assert "the list of servers /dev/zero is a device" in capsys.readouterr().err
+
+
+def test_a_host_name_has_a_limited_length(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "é." * 1000 + "example"]) == 2
+    assert "is not a host" in capsys.readouterr().err

@@ -38,6 +38,9 @@ _INCOMPLETE_SCHEME = re.compile(rf"(http|{'|'.join(SCHEMES)})((?::/|//|:(?![\d/]
 # with the host, which may come from a list of another user. Other characters are converted to ASCII (IDNA).
 _REFUSED_CHARACTER = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._:%-])")
 
+# A name in the DNS has up to 253 characters. The conversion of a much longer one (IDNA) would take seconds.
+_MAX_HOST = 1000
+
 
 class Target(NamedTuple):
     """A server to check.
@@ -155,7 +158,7 @@ def _validate_host(host: str) -> str:
     :raises OSError: if it contains a colon and is not an IPv6 address
     """
     host = host.rstrip(".")
-    if not host or not host.isprintable() or _REFUSED_CHARACTER.search(host):
+    if not 0 < len(host) <= _MAX_HOST or not host.isprintable() or _REFUSED_CHARACTER.search(host):
         raise ValueError
     if ":" in host:
         socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
