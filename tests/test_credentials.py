@@ -13,6 +13,7 @@ import proxy_servers
 import pytest
 import support
 
+from certhook import _files
 from certhook._config import SERVER_AUTH, VARIABLES, Config
 from certhook._sources import read_trust_set
 from certhook._store import build
@@ -306,6 +307,20 @@ def test_paths_and_words_are_shown(value: str) -> None:
     assert shown(value) == repr(value)
     assert shown_path(value) == value
     assert presentable(f"{value} does not exist") == f"{value} does not exist"
+
+
+@pytest.mark.parametrize("path", [f"/none?sig={PASSWORD}", f"//u:{PASSWORD}@h/x", f"/none/ghp_{KEY_TEXT}/x", KEY_TEXT])
+def test_an_error_contains_no_secret(path: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        _files.read(path)
+    assert_no_secret(*everything_about(caught.value), vars(caught.value.__cause__))
+
+
+@pytest.mark.parametrize("arguments", [("check", "--timeout"), ("export", "--format"), ("completion",)], ids=" ".join)
+def test_a_token_in_an_argument_with_known_values_is_not_repeated(arguments: tuple[str, ...], capfd) -> None:
+    with pytest.raises(SystemExit):
+        main([*arguments, KEY_TEXT])
+    assert_no_secret(capfd.readouterr().err)
 
 
 def test_existing_paths_are_shown(tmp_path: Path) -> None:
