@@ -155,7 +155,7 @@ def _kind_of_text(value: str) -> str:
         return "binary data"
     if _is_random(bare):
         return "a token"
-    if all(re.fullmatch(_WORD, word) for word in re.split(r"[\s,;._+-]", bare)):
+    if all(re.fullmatch(_WORD, word) for word in re.split(r"[\s,;._+-]", bare.rstrip(":"))):
         return ""
     is_path = re.search(_PATH_MARKS, bare) and re.fullmatch(_PATH_CHARACTERS, bare)
     return "" if is_path else "text"

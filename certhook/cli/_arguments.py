@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 
-from certhook._secrets import hidden_kind
+from certhook._secrets import hidden_kind, secret_kind
 from certhook._text import presentable, shown, shown_value
 from certhook.cli._terminal import wrapped
 
@@ -125,9 +125,10 @@ def _shown_literal(match: re.Match[str]) -> str:
 
 
 def _shown_option(text: str) -> str:
-    """Return *text*, an unknown argument, without the value of an option."""
-    name, separator, _ = text.partition("=")
-    return f"{name}=..." if separator and re.fullmatch("--?[a-z-]{1,30}", name) else shown_value(text)
+    """Return *text*, an unknown argument, for a message."""
+    name, separator, value = text.partition("=")
+    is_option = separator and re.fullmatch("--?[a-z-]{1,30}", name) and not secret_kind(text)
+    return f"{name}={shown_value(value)}" if is_option else shown_value(text)
 
 
 def verbs_text(verbs: Verbs) -> str:
