@@ -70,12 +70,14 @@ def _is_missing(path: str) -> bool:
 
 
 def _has_passed(error: OSError) -> bool:
-    """Return whether the file that could not be opened because of *error* can be opened now."""
+    """Return whether opening the file that could not be opened because of *error* has another result now."""
     if error.errno not in (errno.EACCES, errno.EPERM) or not isinstance(error.filename, (str, bytes)):
         return False
     try:
         os.close(os.open(error.filename, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
-    except (OSError, ValueError):
+    except OSError as again:
+        return again.errno != error.errno
+    except ValueError:
         return False
     return True
 
