@@ -32,7 +32,7 @@ KINDS = (
     ("Python", r"/usr/(lib|share)/(locale|zoneinfo|ssl/openssl\.cnf|python3).*|/etc/localtime|/dev/(null|tty|urandom)"),
     (
         "Python",
-        r"/usr/lib(64)?|.*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|/sys/fs/cgroup/.*|/etc/ldap/.*|.*/sasl2",
+        r"/usr/lib(64)?|.*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|/sys/(fs/cgroup|kernel/mm|devices)/.*|/proc/sys/.*|/etc/ldap/.*|.*/sasl2",
     ),
     (
         "Python",
