@@ -32,7 +32,7 @@ KINDS = (
     ("Python", r"/usr/(lib|share)/(locale|zoneinfo|ssl/openssl\.cnf|python3).*|/etc/localtime|/dev/(null|tty|urandom)"),
     (
         "Python",
-        r"/usr/lib(64)?|.*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|/sys/fs/cgroup/.*|/etc/ldap/.*|.*/sasl2",
+        r"/usr/lib(64)?|{own}(/(bin|lib)(/python[0-9.]+)?)?|.*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|/sys/(fs/cgroup|kernel/mm|devices)/.*|/proc/sys/.*|/etc/ldap/.*|.*/sasl2",
     ),
     (
         "Python",
@@ -158,6 +158,7 @@ def steps(installed_unmeasured, plain, tmp_path_factory, cas, servers) -> dict[s
         "named": named,
         "target": target,
         "others": others,
+        "own": Path(sys.prefix),
     }
     (named / "a.pem").write_bytes(cas.pem("extra"))
     (named / "b.pem").write_bytes(cas.pem("system"))
