@@ -101,6 +101,7 @@ def hostile(installed: Path, cas: support.Authorities, tmp_path_factory: pytest.
 #: The arguments of each verb, and its exit status.
 VERBS = {
     "status": ((), 0),
+    "audit": ((), None),
     "check": (("127.0.0.1:9", "--timeout", "5"), 1),
     "inspect": (("{file}",), 0),
     "trust": (("--dry-run", "{file}"), None),
