@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import datetime, timezone
 
 from certhook._certificates import openssl
@@ -13,7 +14,7 @@ from certhook.cli._terminal import columns, cut, fits_terminal, padded, width, w
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Sequence
+    from typing import Any, Iterable, Mapping, Sequence
 
     from certhook._certificates.anchor import Anchor
     from certhook._sources.trust_set import TrustSet
@@ -121,19 +122,31 @@ def last_day(root: dict[str, Any]) -> str:
 
 def distinct_names(roots: Sequence[dict[str, Any]]) -> list[str]:
     """Return the name of each of *roots*, with further attributes if several have the same name."""
+    groups: dict[str, list[str]] = {}
     names = [short_name(root["subject"], None) for root in roots]
+    for name, root in zip(names, roots):
+        groups.setdefault(name, []).append(root["subject"])
+    # For each name, the number of roots with each subject, and with each attribute.
+    subjects = {name: Counter(group) for name, group in groups.items()}
+    attributes = {
+        name: Counter(attribute for subject in group for attribute in set(_ATTRIBUTE.findall(subject)))
+        for name, group in groups.items()
+    }
     return [
-        name if names.count(name) == 1 else _distinct_name(name, root, [one for one in roots if one is not root])
+        name
+        if len(groups[name]) == 1
+        else _distinct_name(name, root, subjects[name][root["subject"]] > 1, attributes[name], len(groups[name]))
         for name, root in zip(names, roots)
     ]
 
 
-def _distinct_name(name: str, root: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
-    subjects = [one["subject"] for one in others if short_name(one["subject"], None) == name]
-    if root["subject"] in subjects:
+def _distinct_name(
+    name: str, root: dict[str, Any], is_same_subject: bool, attributes: Mapping[str, int], count: int
+) -> str:
+    """Return *name* with the attributes of *root* that not all of the *count* roots with this name have."""
+    if is_same_subject:
         return f"{name} (SHA-256 {root['sha256'][:_PREFIX]}...)"
-    shared = set.intersection(*(set(_ATTRIBUTE.findall(subject)) for subject in subjects))
-    own = [attribute for attribute in _ATTRIBUTE.findall(root["subject"]) if attribute not in shared]
+    own = [attribute for attribute in _ATTRIBUTE.findall(root["subject"]) if attributes[attribute] != count]
     return f"{name} ({unescaped(', '.join(own)) or 'no other attribute'})"
 
 

@@ -14,6 +14,7 @@ from certhook._certificates import container, damaged, formats, names, pem, x509
 from certhook._certificates.x509 import SEQUENCE
 from certhook._config import ANY_PURPOSE
 from certhook._sources import blocklist, debian, p11_kit
+from certhook.cli._roots_table import distinct_names
 
 BEGIN = b"-----BEGIN CERTIFICATE-----\n"
 BAG = bytes.fromhex("060a2a864886f70d01091601")
@@ -158,3 +159,13 @@ def test_a_block_list_with_too_many_blocks_is_unknown(monkeypatch: pytest.Monkey
 def test_a_container_has_a_limited_number_of_certificates(name: str) -> None:
     function, create = INPUTS[name]
     assert len(function(create(container.MOST_CERTIFICATES + 100))) <= container.MOST_CERTIFICATES  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("subject", ["CN=CA", "CN=CA,O={}"], ids=["equal", "different"])
+def test_the_effort_of_distinct_names_is_linear(subject: str) -> None:
+    def roots(count: int) -> list[dict[str, str]]:
+        return [{"subject": subject.format(number), "sha256": f"{number:064x}"} for number in range(count)]
+
+    few, many = (executed_lines(distinct_names, roots(count)) for count in (50, 400))
+    assert many <= 16 * few
+    assert len(set(distinct_names(roots(3)))) == (1 if subject == "CN=CA" else 3)
