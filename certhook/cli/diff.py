@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     if len(paths) == 1:
         options.usage_error(f"expected two files or directories, but only {shown_value(paths[0])} was given")
     if paths:
-        a, b = [_side(path, _read(path)) for path in paths]
+        a, b = [_side(shown_value(path), _read(path)) for path in paths]
     else:
         a, b = _side("the system's store", _read_source("system")), _side("the bundle", _read_source("bundled"))
     problems = [*a.problems, *b.problems]
@@ -119,9 +119,7 @@ def _side(name: str, trust_set: TrustSet) -> Side:
     anchors = sorted((*trust_set.anchors, *trust_set.removed), key=lambda one: _roots_table.sort_key(one.subject))
     problems = [str(problem) for problem in trust_set.problems if isinstance(problem, SourceError)]
     locations = "; ".join(f"{shown_value(one.path)} {one.note}" for one in trust_set.locations)
-    return Side(
-        shown_value(name), {anchor.der: anchor for anchor in anchors}, problems, locations or "no location was read"
-    )
+    return Side(name, {anchor.der: anchor for anchor in anchors}, problems, locations or "no location was read")
 
 
 def _compare(a: Side, b: Side) -> dict[str, Any]:
