@@ -498,7 +498,7 @@ class Env(Verb):
             if ended.result == 0 and not ended.signal:
                 yield "the exit status 0, but no file is named"
         else:
-            yield from self.complete(file)
+            yield from self.complete(file, ended.errors)
         yield from self.leftovers(ended, fault)
         again = processes.run(self.act, self.prepare)
         file = self.named(again)
@@ -508,14 +508,15 @@ class Env(Verb):
             yield from self.complete(file)
         yield from next_process(Contexts.expected)
 
-    def complete(self, file: str) -> Iterator[str]:
-        """Return the differences of *file* from the roots to trust."""
+    def complete(self, file: str, errors: str = "") -> Iterator[str]:
+        """Return the differences of *file* from the roots to trust; with a message, roots may be missing."""
         try:
             found = stock(USUAL, Path(file))
         except OSError as error:
             yield f"the named file cannot be used: {error}"
         else:
-            if found != Contexts.expected & {*USUAL}:
+            expected = Contexts.expected & {*USUAL}
+            if found - expected or (found != expected and "certhook: " not in errors):
                 yield f"other programs trust {' '.join(sorted(found))}"
 
     def leftovers(self, ended: Ended, fault: Fault | None) -> Iterator[str]:
@@ -626,7 +627,7 @@ class Enable(Verb):
         yield from self.status(ended)
         found = snapshot(self.target)
         done, undone = (self.complete, self.without) if self.verb == "enable" else (self.without, self.complete)
-        kept = found if can_clean(fault) else {name: found[name] for name in found if not name.startswith(_JOURNAL)}
+        kept = found if can_clean(fault) else _without_remains(found, done)
         if ended.result == 0 and not ended.signal and kept != done:
             yield f"the exit status 0, but {difference(done, kept)}"
         if self.verb == "enable" and ended.result not in (0, None) and found != undone and can_clean(fault):
@@ -677,6 +678,15 @@ class DisableEmbeddable(EnableEmbeddable):
 
     name = "disable, ._pth"
     verb = "disable"
+
+
+def _without_remains(found: dict[str, str], done: dict[str, str]) -> dict[str, str]:
+    """Return *found* without the journal and without other directories, which are empty unless a file differs."""
+    return {
+        name: content
+        for name, content in found.items()
+        if name in done or not (_JOURNAL in name or content.startswith("directory"))
+    }
 
 
 def difference(expected: dict[str, str], found: dict[str, str]) -> str:

@@ -148,10 +148,7 @@ def _refuse_unsuitable(target: Target, force: bool) -> None:
 
     :param force: accept a target with pip, or one that the operating system manages
     """
-    directory = target.site_packages
-    while not os.path.isdir(directory):
-        directory = os.path.dirname(directory)
-    for path in (directory, target.pth):
+    for path in (files.nearest_directory(target.site_packages), target.pth):
         if path and not os.access(path, os.W_OK):
             raise Refused(f"{path} is not writable for this user; run 'enable' as its owner")
     if target.is_managed and not force:

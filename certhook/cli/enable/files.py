@@ -37,6 +37,13 @@ def open_protected(path: str) -> Directory:
     return open_directory(path, _protection.check)
 
 
+def nearest_directory(path: str) -> str:
+    """Return *path*, or the nearest directory above it that exists; the root directory if none can be examined."""
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[Tree]:
     """Open the directory *path*, which may not exist.
@@ -46,10 +53,7 @@ def opened(path: str) -> Iterator[Tree]:
     try:
         directory = open_protected(path)
     except FileNotFoundError:
-        existing = path
-        while not os.path.isdir(existing):
-            existing = os.path.dirname(existing)
-        open_protected(existing).close()
+        open_protected(nearest_directory(path)).close()
         yield Tree(path, None)
         return
     with directory:
