@@ -101,7 +101,7 @@ class _Steps:
                 function(*args)
             return False
         except type(error) as raised:
-            if raised is not error:
+            if raised is not error and not isinstance(raised, Killed):
                 raise
             return True
         finally:
@@ -121,7 +121,9 @@ class _Steps:
 
     def _count(self) -> None:
         self._left -= 1
-        if self._left == -1 or (self._left < 0 and isinstance(self._error, Killed)):
+        if isinstance(self._error, Killed) and self._left < 0:
+            raise Killed  # A new one: ExitStack does not return before Python 3.9 if one is raised twice.
+        if self._left == -1:
             raise self._error
 
 
