@@ -109,7 +109,7 @@ def _copy_of_ssl(context_class: type) -> ModuleType:
         vars(copy).update(vars(ssl))
         attributes: dict[str, Any] = {"__slots__": (), "__module__": "ssl", "__doc__": context_class.__doc__}
         # CERTHOOK_X509_STRICT wraps the property in the first class that has it.
-        attributes["verify_flags"] = context_class.verify_flags  # type: ignore[attr-defined]
+        attributes["verify_flags"] = _patch.wrap_verify_flags(copy, context_class.verify_flags)  # type: ignore[attr-defined]
         for name in ("sslsocket_class", "sslobject_class"):
             attributes[name] = _repairing(getattr(context_class, name))
         copy.SSLContext = subclass = type("SSLContext", (context_class,), attributes)  # type: ignore[attr-defined]

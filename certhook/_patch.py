@@ -26,6 +26,7 @@ from certhook import _config, _state
 from certhook._config import SERVER_AUTH, purpose_bit
 from certhook._finder import undisturbed
 from certhook._state import (
+    Property,
     context_class_of,
     incomplete,
     is_wrapped,
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 # The module certhook._trust, from the first context on; an import statement takes a microsecond.
 _trust: "Any" = None
 
+# VERIFY_CRL_CHECK_LEAF and the additional flag of VERIFY_CRL_CHECK_CHAIN.
+_CRL_CHECKS = 0x4 | 0x8
+
 # Per thread: the purpose of the contexts inside load_default_certs() by id (purposes), and whether
 # create_default_context(CLIENT_AUTH) is running (serves).
 _thread_state: "Any" = _local()
@@ -64,6 +68,7 @@ def apply(ssl: "ModuleType") -> None:
         return  # A stub, in a Python without TLS (Pyodide).
     context_class = context_class_of(ssl)
     targets: List[Tuple[Any, str, Factory]] = [(context_class, name, make) for name, make in METHODS.items()]
+    targets.append((context_class, "verify_flags", wrap_verify_flags))
     targets.append((ssl, "create_default_context", wrap_create_default_context))
     targets.append((ssl, "get_default_verify_paths", _get_default_verify_paths))
     targets.append((ssl.SSLCertVerificationError, "__init__", _verification_error))
@@ -141,6 +146,18 @@ def wrap_create_default_context(ssl: "ModuleType", original: "Function") -> "Fun
         return context
 
     wrapper = marked(create_default_context, original)
+    return wrapper
+
+
+def wrap_verify_flags(ssl: "ModuleType", original: "Any") -> "Any":
+    def set_flags(context: "Any", flags: int) -> None:
+        original.fset(context, flags)
+        # Stock Python finds revocation lists in the directories of default trust.
+        if flags & _CRL_CHECKS and _config is not None and wrapper.__certhook_active__:
+            _attempt("", "_revocation", "load_lists", context)
+
+    wrapper = Property(original.fget, marked(set_flags, original.fset), original.fdel, original.__doc__)
+    wrapper.__certhook__ = original
     return wrapper
 
 

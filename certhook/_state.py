@@ -253,6 +253,13 @@ def wrap(owner: "Any", name: str, wrapper: "Function") -> None:
     setattr(owner, name, wrapper)
 
 
+class Property(property):
+    """A property with attributes of certhook."""
+
+    __certhook__: "Any"
+    __certhook_active__ = True
+
+
 def marked(wrapper: "Function", original: "Function", module: str = "ssl") -> "Function":
     """Return *wrapper* with the metadata of *original*, a function of *module*, and marked as certhook's."""
     import functools  # Settings are read in processes that import little else.

@@ -10,27 +10,27 @@ from __future__ import annotations
 import sys
 
 from certhook import _config
-from certhook._state import is_wrapped, marked, wrap
+from certhook._state import Property, is_wrapped, marked, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from types import FrameType, ModuleType
-    from typing import Any
 
 
-class _Property(property):
-    """A property with attributes of certhook."""
-
-    __certhook__: Any
-    __certhook_active__ = True
+class _Property(Property):
+    """The property ``verify_flags`` that this module wrapped."""
 
 
 def watch_urllib3(ssl_module: ModuleType) -> None:
     """Clear the flag whenever ``create_urllib3_context()`` sets it. A second call has no effect."""
     # gevent and truststore replace the property in a subclass.
     classes = [base for base in ssl_module.SSLContext.__mro__ if isinstance(vars(base).get("verify_flags"), property)]
-    if not classes or is_wrapped(classes[0], "verify_flags"):
+    if (
+        not classes
+        or isinstance(vars(classes[0])["verify_flags"], _Property)
+        and is_wrapped(classes[0], "verify_flags")
+    ):
         return
     original = vars(classes[0])["verify_flags"]
     strict = ssl_module.VERIFY_X509_STRICT

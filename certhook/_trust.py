@@ -35,7 +35,11 @@ _user = getattr(os, "geteuid", int)
 # Not the context's own methods, which a subclass may override and certhook wraps.
 _load = _ssl._SSLContext.load_verify_locations
 _stats = _ssl._SSLContext.cert_store_stats
+_flags: "Any" = _ssl._SSLContext.verify_flags
 
+
+# VERIFY_CRL_CHECK_LEAF and the additional flag of VERIFY_CRL_CHECK_CHAIN.
+_CRL_CHECKS = 0x4 | 0x8
 
 # How often the checksums of a store are verified after failed verifications if no file has changed, in seconds.
 _CHECKSUM_INTERVAL = 1
@@ -282,6 +286,8 @@ def apply(
         mark(context).loaded_request = config, purpose
         if trust.store is not None and markers_of(context).store == trust.store:
             mark(context).request = config, purpose
+    if _flags.__get__(context) & _CRL_CHECKS:
+        load_module("_revocation").load_lists(context)
     if config.debug:
         load_module("_warnings").debug(f"{context!r} has {trust.store or f'{len(trust.anchors)} anchors'}")
     return trust.problems

@@ -31,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Iterable
 
+    from certhook._config import Config
     from certhook._sources.collector import Collector
 
 _NIX_STORE = "/nix/store/"
@@ -60,6 +61,12 @@ def compiled_in() -> tuple[str, str]:
 
     _, file, _, directory = _ssl.get_default_verify_paths()
     return file, directory
+
+
+def directories(config: Config) -> list[str]:
+    """Return the directories in which this interpreter's OpenSSL looks up certificates."""
+    value = compiled_in()[1] if config.cert_dir is None else config.cert_dir
+    return [_absolute(path) for path in _split(value) if path]
 
 
 def _read_openssl_locations(collector: Collector) -> None:
