@@ -350,7 +350,7 @@ TWO_STEPS = "name a file: certhook export FILE, then certhook env FILE$"
         ("", {**ONLY_CERT_FILE, "CERTHOOK_EXTRA_CA_CERTS": "/extra.pem"}, TWO_STEPS),
         ("", {**ONLY_CERT_FILE, "SSL_CERT_FILE": ""}, f"already set to '', .*{TWO_STEPS}"),
         ("", {**ONLY_CERT_FILE, "SSL_CERT_FILE": "/missing.pem"}, TWO_STEPS),
-        ("", {"SSL_CERT_FILE": "https://user:secret@host/x"}, "already set to https://...@host/x, "),
+        ("", {"SSL_CERT_FILE": "https://user:secret@host/x"}, r"already set to '\(a URL, 26 characters\)', "),
         ("", ONLY_CERT_FILE, "or use that file: certhook env /.*/system.pem$"),
         ("", {"SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": "none"}, rf"\(CERTHOOK_STORE_DIR=none\); {TWO_STEPS}"),
         ("", {"SSL_CERT_FILE": None, "CERTHOOK_STORE_DIR": "/dev/null/x"}, f"/dev/null.*; or {TWO_STEPS}"),
