@@ -145,8 +145,11 @@ def _remove_files(plan: Removal, packages: Tree, own: Directory) -> list[str]:
         pth.undo(plan.target.pth, plan.edit, own)
     changed += _remove_each(packages, sorted({*hashes} - {START_FILE, *metadata}), hashes)
     if not {*map(packages.absolute, changed)} - {*plan.left}:
-        removable = [name for name in metadata if name.split("/")[0] not in plan.kept_records]
-        changed += _remove_each(packages, removable, hashes)
+        for names in map(_metadata, plan.distributions):
+            removable = [name for name in names if name.split("/")[0] not in plan.kept_records]
+            left = _remove_each(packages, removable[:-2], hashes)
+            # Without RECORD and INSTALLER, the verb could not be repeated.
+            changed += left or _remove_each(packages, removable[-2:], hashes)
     return [*map(packages.absolute, changed)]
 
 

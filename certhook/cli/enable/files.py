@@ -37,6 +37,17 @@ def open_protected(path: str) -> Directory:
     return open_directory(path, _protection.check)
 
 
+# Faults of the system, unlike a file that another program has changed, replaced or opened. The verb stops at them,
+# so that it can be repeated.
+_FAULTS = (errno.EIO, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS)
+
+
+def raise_fault(error: OSError) -> None:
+    """Raise *error* again if it is a fault of the system."""
+    if error.errno in _FAULTS:
+        raise error
+
+
 def nearest_directory(path: str) -> str:
     """Return *path*, or the nearest directory above it that exists; the root directory if none can be examined."""
     while not os.path.isdir(path) and path != os.path.dirname(path):
@@ -86,7 +97,8 @@ class Tree:
         try:
             with self._parent(name) as (directory, last):
                 return directory.exists(last)
-        except OSError:
+        except OSError as error:
+            raise_fault(error)
             return False
 
     def names(self, name: str = "") -> list[str]:
@@ -94,7 +106,8 @@ class Tree:
         try:
             with self._parent(f"{name}/-" if name else "-") as (directory, _):
                 return directory.names()
-        except OSError:
+        except OSError as error:
+            raise_fault(error)
             return []
 
     def is_directory(self, name: str) -> bool:
@@ -102,7 +115,8 @@ class Tree:
         try:
             with self._parent(name) as (directory, last):
                 return directory.is_directory(last)
-        except OSError:
+        except OSError as error:
+            raise_fault(error)
             return False
 
     def walk(self, top: str) -> list[str]:
@@ -123,7 +137,8 @@ class Tree:
                 directory.unlink(last)
         except FileNotFoundError:
             pass
-        except OSError:
+        except OSError as error:
+            raise_fault(error)
             return False
         return True
 
@@ -136,9 +151,15 @@ class Tree:
             directory.unlink(last)
 
     def remove_empty_directory(self, name: str) -> None:
-        """Remove the directory *name* if it is empty."""
-        with contextlib.suppress(OSError), self._parent(name) as (directory, last):
-            directory.remove_empty(last)
+        """Remove the directory *name* if it is empty.
+
+        :raises OSError: if the system has a fault
+        """
+        try:
+            with self._parent(name) as (directory, last):
+                directory.remove_empty(last)
+        except OSError as error:
+            raise_fault(error)
 
     @contextlib.contextmanager
     def _parent(self, name: str) -> Iterator[tuple[Directory, str]]:

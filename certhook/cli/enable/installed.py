@@ -128,7 +128,8 @@ def verify(packages: Tree, distribution: Distribution) -> Verified:
             group = "unchanged" if files.digest(packages.read(name)) == expected else "changed"
         except FileNotFoundError:
             group = "missing"
-        except OSError:  # a link or a directory, for example
+        except OSError as error:  # a link or a directory, for example
+            files.raise_fault(error)
             group = "changed"
         groups[group].append(name)
     return Verified(**{group: tuple(names) for group, names in groups.items()})
@@ -157,7 +158,8 @@ def _is_ours(packages: Tree, entry: str) -> bool:
     except FileNotFoundError:
         # An interrupted 'disable' may leave an empty directory.
         return packages.is_directory(entry) and not packages.names(entry)
-    except OSError:
+    except OSError as error:
+        files.raise_fault(error)
         return False
 
 
