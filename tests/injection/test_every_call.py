@@ -8,7 +8,7 @@ import pytest
 from injection.injecting import FEW, broken_promises
 
 #: The most faults of each operation; 0 for every planned one.
-MOST = int(os.environ.get("CERTHOOK_TEST_INJECTIONS", "0"))
+MOST = int(os.environ.get("CERTHOOK_TEST_INJECTIONS", "600"))
 #: Each operation is tested in parts, by several processes.
 PARTS = 4
 
