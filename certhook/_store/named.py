@@ -89,7 +89,8 @@ def is_usable(store: str) -> bool:
         status = os.lstat(store)
         Protection().check_directory(store, status)
         verified = os.stat(path).st_mtime_ns
-        if _latest_change(store, status) >= verified or time() - verified / 1e9 > monotonic():
+        # A negative age: the clock was wrong then, or is wrong now.
+        if _latest_change(store, status) >= verified or not 0 <= time() - verified / 1e9 <= monotonic():
             check(store)
     except (OSError, Unusable):
         return False

@@ -13,6 +13,7 @@ Windows has access lists instead of owners and modes, and there is no check.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -116,10 +117,18 @@ def _explain_mode(path: str, mode: int, others: str, remedy: str) -> str:
 def is_trusted_group(group: int, owner: int) -> bool:
     """Return whether the members of *group* administer the system, or it is the private group of *owner*."""
     name, members = _group(group)
-    if group == 0 or name is None:
-        return group in (0, owner)
-    is_private = name == _user_name(owner) and members <= {name}
-    return is_private or (group, name) == _ADMINISTRATORS.get(sys.platform)
+    if group == 0 or (name and (group, name) == _ADMINISTRATORS.get(sys.platform)):
+        return True
+    is_private = group == owner if name is None else name == _user_name(owner) and members <= {name}
+    return is_private and not _is_primary_of_others(group, owner)
+
+
+@functools.lru_cache(maxsize=None)
+def _is_primary_of_others(group: int, owner: int) -> bool:
+    """Return whether *group* is the primary group of another user, whom its list of members omits."""
+    import pwd
+
+    return any(user.pw_gid == group and user.pw_uid != owner for user in pwd.getpwall())
 
 
 def _user_name(user: int) -> str | None:

@@ -78,6 +78,12 @@ def write_anchors(path: str, anchors: Sequence[Anchor]) -> None:
     :raises CommandError: if it cannot be written, *path* is not an empty or exported directory, or another user could
         interfere
     """
+
+    def is_foreign() -> bool:
+        # In a directory with the sticky bit, another user may have created it meanwhile.
+        _check_content(directory, name, path)
+        return False
+
     with _opened_parent(path) as (directory, name):
         _check_kind(directory, name, path, stat.S_IFDIR)
         if directory.exists(name):
@@ -89,6 +95,7 @@ def write_anchors(path: str, anchors: Sequence[Anchor]) -> None:
             last=MANIFEST,
             mode=MODE,
             is_obsolete=lambda name: _EXPORTED.fullmatch(name) is not None,
+            is_foreign=is_foreign,
         )
 
 

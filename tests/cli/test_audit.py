@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import dis
 import hashlib
 import importlib.util
 import json
 import marshal
+import opcode
 import os
 import shutil
 import subprocess
@@ -17,9 +20,9 @@ from typing import Any
 import pytest
 import support
 
-from certhook.cli.audit import report
+from certhook.cli.audit import bytecode, report
 from certhook.cli.audit.access import Access
-from certhook.cli.audit.distributions import Distribution
+from certhook.cli.audit.distributions import WHEEL, Distribution, problems
 from certhook.cli.audit.problem import Problem, as_json
 from certhook.cli.audit.record import Verifier
 
@@ -139,6 +142,11 @@ def found(modified: support.Environment) -> dict[str, Any]:
     (site_packages / "zz.pth").write_text("import certhook; certhook.start('again')\n")
     (site_packages / "sitecustomize.py").write_text("import certhook\n")
     (site_packages / "unrelated.pth").write_text("# import certhook\n/srv/certhook\nimport os\n")
+    (site_packages / "form_feed.pth").write_bytes(b"# \x0cimport os\n")
+    (site_packages / "byte_order_mark.pth").write_bytes(b"\xef\xbb\xbfimport os\n")
+    (site_packages / ".pth").write_text("import os\n")
+    (site_packages / "usercustomize").mkdir()
+    (site_packages / "usercustomize" / "__init__.py").write_text("x = 1\n")
     second = site_packages / "certhook-0.0.9.dist-info"
     second.mkdir()
     (second / "METADATA").write_text("Name: certhook\nVersion: 0.0.9\n")
@@ -146,6 +154,8 @@ def found(modified: support.Environment) -> dict[str, Any]:
         os.chmod(package / "_clients", 0o777)
         os.chmod(package / "_text.py", 0o666)
         os.chmod(site_packages / "certhook.pth", 0o646)
+        os.chmod(site_packages / "unrelated.pth", 0o666)
+        os.chmod(modified.python.parents[1] / "pyvenv.cfg", 0o666)
     if os.name == "posix" and os.geteuid() == 0:
         os.chown(package / "_peer.py", OTHER_USER, -1)
     return examine(modified.python)
@@ -168,6 +178,7 @@ def found(modified: support.Environment) -> dict[str, Any]:
         ("certhook-0.0.9.dist-info", "describes a second installation of certhook"),
         pytest.param("certhook/_clients", "can be modified by every user (mode 777)", marks=posix),
         pytest.param("certhook/_text.py", "can be modified by every user (mode 666)", marks=posix),
+        pytest.param("unrelated.pth", "can be modified by every user (mode 666)", marks=posix),
         pytest.param("certhook.pth", "can be modified by every user (mode 646)", marks=posix),
     ],
 )
@@ -197,6 +208,7 @@ def test_other_files_are_no_problem(modified, found) -> None:
     """The compiled module of another version, which this Python does not execute, and other .pth files."""
     expected = {"_added", "_added.py", "_added.pyc", "__init__.py", "_clients", "_link", "_native.abi3.so"}
     expected |= {"_native_chain.py", "_native_modes.py", "_peer.py", "_text.py", "certhook.pth", "zz.pth"}
+    expected |= {"unrelated.pth", "pyvenv.cfg"}
     expected |= {
         "certhook-0.0.9.dist-info",
         "sitecustomize.py",
@@ -205,7 +217,16 @@ def test_other_files_are_no_problem(modified, found) -> None:
     expected |= {modified.compiled(name).name for name in ("_native_chain", "_native_modes")}
     assert {os.path.basename(path) for problem in found["problems"] for path in problem["paths"]} <= expected
     assert found["distributions"][0]["other_versions"] == 1
-    assert found["other_start_files"] == [str(modified.site_packages / "unrelated.pth")]
+
+
+def test_every_file_that_python_may_execute_at_its_start_is_listed(modified, found) -> None:
+    names = (".pth", "byte_order_mark.pth", "form_feed.pth", "unrelated.pth", "usercustomize/__init__.py")
+    assert {str(modified.site_packages / name) for name in names} <= {*found["other_start_files"]}
+
+
+@posix
+def test_a_file_that_locates_the_standard_library_is_examined(modified, found) -> None:
+    assert problem_of(found, modified.python.parents[1] / "pyvenv.cfg", "can be modified by every user")
 
 
 def test_problems_precede_everything_else(modified, found) -> None:
@@ -240,6 +261,49 @@ def test_compiled_modules_for_an_optimization_and_in_another_directory_are_compa
     problems = [one for one in Verifier(distribution, Access()).problems() if "outside" not in one.finding]
     assert {one.finding for one in problems} == {"contains other code than its source"}
     assert sorted(one.path for one in problems) == sorted(expected)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="no specialized instructions")
+def test_specialized_instructions_are_other_code() -> None:
+    """Python executes those in a compiled module, and co_code contains the general ones instead."""
+    numbers: dict[str, int] = getattr(dis, "_all_opmap", None) or opcode._specialized_opmap
+    source = b"def function(a, b):\n    return a + b\n"
+    code = compile(source, "", "exec", dont_inherit=True)
+    instructions = code.co_consts[0].co_code
+    position = instructions.index(dis.opmap["BINARY_OP"])
+    changed = bytearray(instructions)
+    changed[position] = numbers["BINARY_OP_ADD_INT"]
+    data = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
+    assert bytecode.finding(data, source, 0) == ""
+    damaged = data.replace(instructions, bytes(changed))
+    assert bytecode.finding(damaged, source, 0) == "contains other code than its source"
+
+
+def test_compiled_modules_in_another_directory_next_to_the_package_are_compared(tmp_path, monkeypatch) -> None:
+    package, compiled = tmp_path / "certhook", tmp_path / "compiled"
+    package.mkdir()
+    (package / "__init__.py").write_text("x = 1\n")
+    monkeypatch.setattr(sys, "pycache_prefix", str(compiled))
+    cached = Path(importlib.util.cache_from_source(str(package / "__init__.py")))
+    cached.parent.mkdir(parents=True)
+    header = importlib.util.MAGIC_NUMBER + bytes(12)
+    cached.write_bytes(header + marshal.dumps(compile("x = 2\n", "", "exec")))
+    details = tmp_path / "certhook-1.dist-info"
+    details.mkdir()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"x = 1\n").digest()).decode().rstrip("=")
+    (details / "RECORD").write_text(f"certhook/__init__.py,sha256={digest},6\n{details.name}/RECORD,,\n")
+    distribution = Distribution("certhook", "certhook", location=str(tmp_path), dist_info=str(details))
+    found = {one.path: one.finding for one in Verifier(distribution, Access()).problems()}
+    assert found.get(str(cached)) == "contains other code than its source"
+
+
+def test_modules_that_run_from_elsewhere_are_a_problem(tmp_path, monkeypatch) -> None:
+    """A start-up file may change the path only while certhook is imported."""
+    (tmp_path / "certhook").mkdir()
+    distribution = Distribution("certhook", "certhook", kind=WHEEL, location=str(tmp_path))
+    found = {one.path: one.finding for one in problems(distribution)}
+    file = str(sys.modules["certhook"].__file__)
+    assert f"runs in this process, but is not in {tmp_path}" in found[file]
 
 
 # A hostile RECORD.

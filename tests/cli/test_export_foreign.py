@@ -14,7 +14,7 @@ from typing import Iterator
 import pytest
 from attacker import ATTACKER, as_attacker, swapping
 
-from certhook.cli import main
+from certhook.cli import _writing, main
 from certhook.cli._terminal import CommandError
 from certhook.cli.trust import directory
 
@@ -142,6 +142,25 @@ def test_an_earlier_export_of_another_user_is_not_changed(public, environment, c
     assert main(["export", "--directory", str(path)]) == 1
     assert f"{path} belongs to user {ATTACKER}" in capsys.readouterr().err
     assert contents(public) == before
+
+
+def test_a_directory_that_another_user_creates_during_an_export_is_refused(
+    public, environment, monkeypatch, capsys
+) -> None:
+    """In a directory with the sticky bit: the other user could change the exported roots later."""
+    path = public / "written"
+    write_directory = _writing.write_directory
+
+    def create_and_write(*arguments: object, **options: object) -> None:
+        path.mkdir()
+        (path / "own").write_bytes(b"")
+        os.chown(path, ATTACKER, ATTACKER)
+        write_directory(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_writing, "write_directory", create_and_write)
+    assert main(["export", "--directory", str(path)]) == 1
+    assert f"{path} belongs to user {ATTACKER}" in capsys.readouterr().err
+    assert [one.name for one in public.rglob("*")] == ["written", "own"]
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])

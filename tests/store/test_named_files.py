@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -294,6 +295,17 @@ def test_a_damaged_store_is_repaired(pair, damage) -> None:
         assert pair.hooked("trusted(contexts[0])") != ["system", "both"]
     assert pair.hooked("trusted(contexts[0])") == ["system", "both"]
     assert pair.hooked(f"[c := {NEW}, {LAZY}, trusted(c)][1:]") == [[True, 0], ["system", "both"]]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files of a running program")
+def test_damage_is_repaired_by_the_first_process_after_a_boot_if_the_clock_is_wrong(pair) -> None:
+    """Without a battery, the clock of a device starts in the past."""
+    pair.compile()
+    (store,) = named_stores(pair.machine)
+    DAMAGE["file of equal size"](store)
+    os.utime(store / "manifest", (time.time() + 9999,) * 2)
+    with pair.machine.start() as program:
+        assert program(f"trusted({NEW})") == ["system", "both"]
 
 
 RELATIVE = "[os.chdir(os.environ['ROOTS']), ssl.create_default_context(cafile='named.pem')][1]"

@@ -20,6 +20,8 @@ _HEADER = 16
 _ATTRIBUTES = (
     *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_name", "co_firstlineno", "co_code"),
     *("co_names", "co_varnames", "co_freevars", "co_cellvars", "co_stacksize", "co_exceptiontable", "co_qualname"),
+    # The instructions including the specialized ones, which co_code replaces by the general ones.
+    "_co_code_adaptive",
 )
 
 #: The directory of compiled modules, next to the source.

@@ -102,6 +102,7 @@ def problems(distribution: Distribution) -> Iterator[Problem]:
             f"{name} {finding}" if distribution.location else finding,
             remedy.format(name=name),
         )
+    yield from _foreign_modules(distribution)
     if distribution.dist_info:
         others = [path for path in _metadata(distribution.location, name) if path != distribution.dist_info]
         for path in others:
@@ -111,6 +112,19 @@ def problems(distribution: Distribution) -> Iterator[Problem]:
         for directory in distribution.shadowed:
             text = "contains a second copy of certhook, whose start-up file may run as well"
             yield Problem(directory, text, "uninstall the copy that is not needed")
+
+
+def _foreign_modules(distribution: Distribution) -> Iterator[Problem]:
+    """Return the imported modules of the package that are not among the files that Python finds now."""
+    if not os.path.isdir(distribution.location):
+        return
+    package = os.path.join(os.path.realpath(os.path.join(distribution.location, distribution.package)), "")
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        is_part = name.partition(".")[0] == distribution.package
+        if is_part and isinstance(file, str) and not os.path.realpath(file).startswith(package):
+            text = f"runs in this process, but is not in {distribution.location}, where Python finds the package now"
+            yield Problem(file, text, "find out which start-up file or program changed the path, and run audit again")
 
 
 def archive_digest(distribution: Distribution) -> str | None:

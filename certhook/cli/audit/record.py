@@ -152,7 +152,7 @@ class Verifier:
     def _directory_problems(self, listed: dict[str, str]) -> Iterator[Problem]:
         """Compare the compiled modules with their sources, and find the files that the RECORD does not list."""
         location = self._distribution.location
-        count = 0
+        compared, count = set(), 0
         for top in (os.path.join(location, self._distribution.package), self._distribution.dist_info):
             for directory, directories, names in os.walk(top):
                 directories.sort()
@@ -163,11 +163,12 @@ class Verifier:
                     if count > _MAX_FILES:
                         yield Problem(top, f"contains more than {_MAX_FILES} files", self._reinstall)
                         return
+                    compared.add(os.path.join(directory, name))
                     yield from self._entry_problems(os.path.join(directory, name), listed)
         # With PYTHONPYCACHEPREFIX, they are in another directory.
         for source in self._contents:
             for path in bytecode.compiled_paths(source):
-                if os.path.isfile(path) and not path.startswith(os.path.join(location, "")):
+                if os.path.isfile(path) and path not in compared:
                     yield from self._compiled_problems(path, source)
 
     def _entry_problems(self, path: str, listed: dict[str, str]) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import os
 import site
 import sys
@@ -30,8 +31,8 @@ STAGES = {
 #: The content of ``certhook.pth``.
 START_LINE = "import certhook; certhook.start()"
 
-_NAME = b"certhook"
-_CUSTOMIZE = ("sitecustomize.py", "usercustomize.py")
+_NAME = "certhook"
+_CUSTOMIZE = ("sitecustomize", "usercustomize")
 # The number of characters of a line that are shown.
 _SHOWN = 200
 _SECOND = "find out what created it, and delete it, or uninstall the package that installed it"
@@ -69,18 +70,18 @@ def start_files() -> tuple[list[StartFile], list[Problem]]:
         except SourceError as error:
             problems.append(Problem(path, reason(error), "make it readable, or delete it"))
             continue
-        lines = [line.decode("utf-8", "replace") for line in _executed(data, kind) if _NAME in line]
+        lines = [line for line in _executed(data, kind) if _NAME in line]
         if lines:
             found.append(StartFile(path, kind, tuple(lines), data))
     return found, problems
 
 
 def other_start_files() -> list[str]:
-    """Return the other ``.pth`` and ``.start`` files that execute code at every start."""
+    """Return the other files that execute code at every start: ``.pth``, ``.start`` and ``sitecustomize``."""
     found = []
     for path, kind in _candidates():
         try:
-            lines = _executed(_files.read(path), kind) if kind in (".pth", ".start") else []
+            lines = _executed(_files.read(path), kind) if kind != "._pth" else []
         except SourceError:
             continue
         if lines and not any(_NAME in line for line in lines):
@@ -88,10 +89,18 @@ def other_start_files() -> list[str]:
     return found
 
 
-def _executed(data: bytes, kind: str) -> list[bytes]:
-    """Return the lines of a start-up file that Python executes."""
-    lines = [line for line in data.splitlines() if not line.lstrip().startswith(b"#")]
-    return [line for line in lines if line.startswith((b"import ", b"import\t"))] if kind == ".pth" else lines
+def _executed(data: bytes, kind: str) -> list[str]:
+    """Return the lines of a start-up file that Python executes.
+
+    Python 3.13 ends the lines of ``.pth`` files also at a form feed and other characters, and skips a byte order mark.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    if kind == ".pth":
+        return [line for line in text.splitlines() if line.startswith(("import ", "import\t"))]
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def problems(files: list[StartFile], location: str, is_wheel: bool, access: Access) -> Iterator[Problem]:
@@ -102,8 +111,9 @@ def problems(files: list[StartFile], location: str, is_wheel: bool, access: Acce
     :param is_wheel: whether certhook is installed from a wheel; other installations have other start-up files
     """
     expected = os.path.join(os.path.realpath(location), "certhook.pth")
+    for path, _ in _candidates():
+        yield from access.problems(path)
     for file in files:
-        yield from access.problems(file.path)
         if os.path.realpath(file.path) == expected:
             if file.data.decode("utf-8", "replace").strip() != START_LINE:
                 remedy = "run: pip install --force-reinstall --no-deps certhook"
@@ -149,18 +159,26 @@ def _candidates() -> Iterator[tuple[str, str]]:
             if os.path.realpath(directory) not in seen:
                 seen.add(os.path.realpath(directory))
                 for name in _names(directory):
-                    suffix = os.path.splitext(name)[1]
-                    if suffix in (".pth", ".start"):
-                        yield os.path.join(directory, name), suffix
+                    # Not splitext(): before 3.13, Python also reads a file with the name ".pth".
+                    for suffix in (".pth", ".start"):
+                        if name.endswith(suffix):
+                            yield os.path.join(directory, name), suffix
         for entry in dict.fromkeys(sys.path):
             for name in _CUSTOMIZE:
-                path = os.path.join(os.path.abspath(entry), name)
-                if os.path.isfile(path):
+                for path in _module_files(os.path.join(os.path.abspath(entry), name)):
                     yield path, "sitecustomize"
     directory = os.path.dirname(sys.executable or "")
     for name in _names(directory):
         if name.endswith("._pth"):
             yield os.path.join(directory, name), "._pth"
+
+
+def _module_files(path: str) -> Iterator[str]:
+    """Return the files that contain the module *path*: source, byte code or native code, also as a package."""
+    for base in (path, os.path.join(path, "__init__")):
+        for suffix in importlib.machinery.all_suffixes():
+            if os.path.isfile(base + suffix):
+                yield base + suffix
 
 
 def _names(directory: str) -> list[str]:

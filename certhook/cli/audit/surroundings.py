@@ -72,11 +72,25 @@ def interpreter_problems(access: Access) -> Iterator[Problem]:
     directory = os.getcwd() if os.path.isdir(os.curdir) else None
     yield from access.problems(os.path.abspath(sys.executable or os.sep))
     yield from access.problems(os.path.abspath(os.__file__))
+    for path in _configurations():
+        yield from access.problems(path)
+    for module in [*sys.modules.values()]:
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and os.path.isfile(file):
+            yield from access.problems(os.path.abspath(file))
     for entry in dict.fromkeys(sys.path):
         path = os.path.abspath(entry)
         # "python -m certhook" adds the working directory.
         if path != directory and os.path.exists(path):
             yield from access.problems(os.path.join(path, "") if os.path.isdir(path) else path)
+
+
+def _configurations() -> Iterator[str]:
+    """Return the files that locate the standard library."""
+    directory = os.path.dirname(os.path.abspath(sys.executable or os.sep))
+    for path in (directory, os.path.dirname(directory)):
+        if os.path.isfile(os.path.join(path, "pyvenv.cfg")):
+            yield os.path.join(path, "pyvenv.cfg")
 
 
 def variables() -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Iterator
 
 import pytest
@@ -144,6 +145,21 @@ def test_a_group_with_write_permission_needs_to_be_private_or_administrators(mon
     assert {pair for pair in pairs if _protection.is_trusted_group(*pair)} == trusted
     monkeypatch.setattr(sys, "platform", "darwin")  # There, it contains every user.
     assert not _protection.is_trusted_group(50, 0)
+
+
+def test_a_group_is_not_private_if_it_is_the_primary_group_of_another_user(monkeypatch) -> None:
+    """The list of its members does not contain such a user."""
+    pwd = pytest.importorskip("pwd")
+    jane, john = (
+        SimpleNamespace(pw_name=name, pw_uid=uid, pw_gid=54999) for name, uid in (("jane", 54999), ("john", 1))
+    )
+    monkeypatch.setattr(pwd, "getpwuid", lambda user: jane)
+    monkeypatch.setattr(_protection, "_group", lambda group: ("jane", set()))
+    for users, expected in (([jane], True), ([jane, john], False)):
+        monkeypatch.setattr(pwd, "getpwall", lambda users=users: users)
+        _protection._is_primary_of_others.cache_clear()
+        assert _protection.is_trusted_group(54999, 54999) is expected
+    _protection._is_primary_of_others.cache_clear()
 
 
 def test_an_access_list_with_write_permission_is_refused(prefix, run_here, monkeypatch) -> None:
