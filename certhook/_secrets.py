@@ -12,6 +12,10 @@ from __future__ import annotations
 import os
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 #: Stands for credentials in commands that certhook recommends.
 PLACEHOLDER = "NAME:PASSWORD"
 #: The length of the longest value that is shown, in characters: that of the longest path.
@@ -197,6 +201,18 @@ def without_passwords(text: str) -> str:
     if "=" in text:
         text = re.sub(_ASSIGNMENT_IN_MESSAGE, r"\1...", text)
     return re.sub(f"{_TOKEN}|{_HEADER}", "...", text)
+
+
+def without_passwords_in(found: Any) -> Any:
+    """Return *found*, an object for JSON, without the passwords and tokens in its texts.
+
+    Encoded text is too late: a password may end with the backslash before a quotation mark.
+    """
+    if isinstance(found, str):
+        return found if "-----BEGIN " in found else "\n".join(map(without_passwords, found.split("\n")))
+    if isinstance(found, dict):
+        return {without_passwords_in(key): without_passwords_in(value) for key, value in found.items()}
+    return list(map(without_passwords_in, found)) if isinstance(found, (list, tuple)) else found
 
 
 def _without_pem(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import socket
 import sys
@@ -20,6 +21,7 @@ from certhook._store import build
 from certhook._text import host_and_port, presentable, shown, shown_path, without_parts
 from certhook._watch import index_settings
 from certhook.cli import _variables, main
+from certhook.cli._terminal import show_json
 from certhook.cli.check import curl, target, tunnel
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.proxies import Proxy
@@ -348,3 +350,11 @@ print("done")
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of CPU time are those of POSIX")
 def test_the_time_is_proportional_to_the_length(installed: Path) -> None:
     assert support.run(installed, BOUNDED).stdout == "done\n"
+
+
+@pytest.mark.parametrize("text", ['token=a"b', 'sig=a\\"b', "a\nghp_0123456789abcd", 'https%3A%2F%2Fa"b', 'https://u:p"@h'])
+def test_json_with_a_removed_secret_is_valid(text: str, capfd) -> None:
+    show_json({"subject": [text]})
+    (shown_text,) = json.loads(capfd.readouterr().out)["subject"]
+    assert "..." in shown_text
+    assert "0123" not in shown_text
