@@ -12,6 +12,10 @@ from __future__ import annotations
 import os
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 #: Stands for credentials in commands that certhook recommends.
 PLACEHOLDER = "NAME:PASSWORD"
 #: The length of the longest value that is shown, in characters: that of the longest path.
@@ -35,11 +39,16 @@ _DER = "^0[\udc80-\udc84\x80-\x84]"
 # Tokens of well-known services, JSON Web Tokens, and the values of the header Authorization.
 _TOKEN = (
     r"(?<![A-Za-z0-9])(?:gh[oprsu]_\w{10,}|github_pat_\w{10,}|gl(?:agent|cbt|dt|ft|imt|pat|ptt|rt|soat)-[\w-]{10,}"
-    r"|A(?:KIA|SIA|ROA|IDA)[0-9A-Z]{12,}|eyJ[\w-]{8,}[\w.-]*|xox[a-z]-[\w-]{8,}|sk-[\w-]{20,}|sk_(?:live|test)_\w{8,}"
-    r"|pypi-AgE[\w-]{12,}|npm_\w{30,}|hf_\w{16,}|AIza[\w-]{20,}|ya29\.[\w-]{8,}|SG\.[\w.-]{16,}|dop_v1_\w{16,}"
+    r"|A(?:KIA|SIA|ROA|IDA)[0-9A-Z]{12,}|eyJ[\w-]{8,}[\w.-]*|xox[a-z]-[\w-]{8,}|sk_(?:live|test)_\w{8,}"
+    # Hosts and files have names such as sk-region-1-proxy and hf_root_ca.
+    r"|sk-(?=[\w-]{0,60}[A-Z])[\w-]{20,}|npm_(?=[A-Za-z0-9]{30})\w+|hf_(?=[A-Za-z0-9]{16})\w+"
+    r"|pypi-AgE[\w-]{12,}|AIza[\w-]{20,}|ya29\.[\w-]{8,}|SG\.[\w.-]{16,}|dop_v1_\w{16,}"
     r"|hvs\.[\w-]{16,}|dckr_pat_[\w-]{10,})"
 )
-_HEADER = r"(?i:\bbearer)\s{1,4}[\w.~+/=-]{6,}|\b[Bb]asic\s{1,4}(?=[A-Za-z+/]{0,60}[0-9=])[A-Za-z0-9+/]{6,}={0,2}"
+_HEADER = (
+    r"(?i:\bbearer)\s{1,4}(?=[a-z]{0,60}[^a-z\s,;:)])[\w.~+/=-]{6,}"
+    r"|\b[Bb]asic\s{1,4}(?=[A-Za-z+/]{0,60}[0-9=])[A-Za-z0-9+/]{6,}={0,2}"
+)
 _SECRET_NAME = (
     r"(?i:pass(?:word|wd|phrase|code)?|pwd|token|secret|api[-_]?key|(?:access|account|private|shared|secret)[-_]?key"
     r"|access[-_]?key[-_]?id|signature|sig|credentials?|authorization|auth|jwt)"
@@ -52,6 +61,14 @@ _PARAMETER = r"[?&;#][\w.-]{1,40}="
 
 # The scheme of a URL, also where normalisation reduced "//" to "/"; or "//" alone. A Windows drive has one letter.
 _BEFORE_CREDENTIALS = r"""(?i)[a-z][a-z0-9+.-]{1,30}:/{1,2}|(?:^|(?<=[\s'"=]))//"""
+# The end of an absolute path in a list of paths, and the start of the next one.
+_BETWEEN_PATHS = r"(?i)(?<=[\w/\\.-])(?!https?:|s?ftps?:|s3:|gs:|ssh:|socks[45]?[ah]?:)[a-z][a-z0-9+.-]{0,30}:/(?!/)"
+# A URL without credentials before other text that contains "@", such as an e-mail address: its host has a domain.
+_WHOLE_URL = (
+    r"""(?i)(?:[a-z0-9-]{1,63}\.){1,9}[a-z]{2,24}(?::\d{1,5}(?=[/:,;)]))?(?:/[^\s@:'"]{0,1000})?[:,;)'"]{0,3}\s"""
+)
+# The "@" in the names of formulae of Homebrew, as in /opt/homebrew/etc/openssl@3/cert.pem.
+_FORMULA = r"[/\\][a-z][a-z0-9+-]{0,40}@\d{1,3}(?:\.\d{1,3})?(?=[/\\\s'\",;]|:\s|:/(?!/)|:?$)"
 # A URL that was made an absolute path. In a list of paths, any name may precede a colon.
 _URL_AS_PATH = (
     r"(?i)/(?:https?|s?ftps?|s3|gs|ssh|socks[45]?[ah]?|postgres(?:ql)?|mysql|rediss?|amqps?|mongodb)[^/:]{0,9}:/"
@@ -114,10 +131,31 @@ def _is_file(text: str) -> bool:
 
 def has_credentials(text: str) -> bool:
     """Return whether *text* contains a user and a password before a host."""
-    end = text.rfind("@")
+    end = _end_of_credentials(text)
     if end < 0:
         return False
-    return any(re.compile(pattern).search(text, 0, end) for pattern in (_BEFORE_CREDENTIALS, _BEFORE_PASSWORD))
+    return _start_of_credentials(text, end) >= 0 or re.compile(_BEFORE_PASSWORD).search(text, 0, end) is not None
+
+
+def _end_of_credentials(text: str) -> int:
+    """Return the position of the last "@" that may follow credentials, -1 if there is none."""
+    end = text.rfind("@")
+    if end < 0 or not text[end + 1 : end + 2].isdecimal():
+        return end
+    formulae = {text.index("@", match.start()) for match in re.compile(_FORMULA).finditer(text)}
+    while end in formulae:
+        end = text.rfind("@", 0, end)
+    return end
+
+
+def _start_of_credentials(text: str, end: int) -> int:
+    """Return the position of the credentials before *end*, after a scheme; -1 if there are none."""
+    for match in re.compile(_BEFORE_CREDENTIALS).finditer(text, 0, end):
+        is_path = re.compile(_BETWEEN_PATHS).match(text, match.start())
+        is_whole = text[match.end() - 2 : match.end()] == "//" and re.compile(_WHOLE_URL).match(text, match.end(), end)
+        if not is_path and not is_whole:
+            return match.end()
+    return -1
 
 
 def _forms(text: str) -> list[str]:
@@ -145,6 +183,8 @@ def _exists(path: str) -> bool:
 def _kind_of_text(value: str) -> str:
     bare = value.strip().strip("\"'`").strip()
     bare = bare[7:] if _is_file(bare) else bare
+    if re.fullmatch(r"/(?:nix|gnu)/store/[0-9a-z]{32}(?:-[\w.+-]{1,200})?/?", bare):
+        return ""  # a hash
     if os.path.isabs(bare):
         # The last part, which may be a whole value after a directory.
         last = re.split(r"[/\\]", bare)[-1]
@@ -199,6 +239,18 @@ def without_passwords(text: str) -> str:
     return re.sub(f"{_TOKEN}|{_HEADER}", "...", text)
 
 
+def without_passwords_in(found: Any) -> Any:
+    """Return *found*, an object for JSON, without the passwords and tokens in its texts.
+
+    Encoded text is too late: a password may end with the backslash before a quotation mark.
+    """
+    if isinstance(found, str):
+        return found if "-----BEGIN " in found else "\n".join(map(without_passwords, found.split("\n")))
+    if isinstance(found, dict):
+        return {without_passwords_in(key): without_passwords_in(value) for key, value in found.items()}
+    return list(map(without_passwords_in, found)) if isinstance(found, (list, tuple)) else found
+
+
 def _without_pem(text: str) -> str:
     """Return *text* without its PEM blocks.
 
@@ -217,11 +269,11 @@ def without_credentials(text: str) -> str:
 
     A password may contain any unescaped character, so everything up to the last ``@`` is removed.
     """
-    end = text.rfind("@")
+    end = _end_of_credentials(text)
     if end >= 0:
-        start = re.compile(_BEFORE_CREDENTIALS).search(text, 0, end)
-        if start and text[start.end() : end] != PLACEHOLDER:
-            return f"{text[: start.end()]}...{text[end:]}"
+        start = _start_of_credentials(text, end)
+        if start >= 0 and text[start:end] != PLACEHOLDER:
+            return f"{text[:start]}...{text[end:]}"
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import socket
 import sys
@@ -20,6 +21,7 @@ from certhook._store import build
 from certhook._text import host_and_port, presentable, shown, shown_path, without_parts
 from certhook._watch import index_settings
 from certhook.cli import _variables, main
+from certhook.cli._terminal import show_json
 from certhook.cli.check import curl, target, tunnel
 from certhook.cli.check.failure import Deadline, Failure
 from certhook.cli.check.proxies import Proxy
@@ -289,6 +291,10 @@ PATHS = [
     "/etc/ssl/ca.pem",
     "/home/me@corp.example/ca.pem",
     "/nix/store/3q8a0y1k2l4z5x6c7v8b9n0m1a2s3d4f-nss-cacert-3.98/etc/ssl/certs/ca-bundle.crt",
+    "/nix/store/3q8a0y1k2l4z5x6c7v8b9n0m1a2s3d4f-nss-cacert",
+    "/opt/homebrew/etc/ca-certificates:/opt/homebrew/etc/openssl@3/certs",
+    "/etc/my_certs:/home/me@corp.example/certs",
+    "/opt/sk-region-1-production-proxy/hf_corporate_root_ca_bundle.pem",
     "/etc/a.pem:/etc/b.pem",
     "/etc/a.pem;/etc/b.pem",
     "'/etc/a b.pem'",
@@ -307,6 +313,26 @@ def test_paths_and_words_are_shown(value: str) -> None:
     assert shown(value) == repr(value)
     assert shown_path(value) == value
     assert presentable(f"{value} does not exist") == f"{value} does not exist"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "https://a.example:443: /opt/homebrew/etc/openssl@3/cert.pem is missing",
+        "the path '/opt/homebrew/opt/python@3.11/bin' is not https://a.example/x",
+        "OU=Terms of use at https://www.example.com/rpa (c)05, emailAddress=ca@corp.example",
+        "CN=http://www.example.com/, emailAddress=ca@corp.example",
+        "the bearer certificate is missing",
+        "sk-region-1-production-proxy.corp.example: connection refused",
+    ],
+)
+def test_messages_without_secrets_are_unchanged(message: str) -> None:
+    assert presentable(message) == message
+
+
+def test_a_url_without_a_login_does_not_protect_the_following_one() -> None:
+    text = f"https://a.example/x then https://user:{PASSWORD}@h.example and /opt/openssl@3/x"
+    assert presentable(text) == "https://a.example/x then https://...@h.example and /opt/openssl@3/x"
 
 
 @pytest.mark.parametrize("path", [f"/none?sig={PASSWORD}", f"//u:{PASSWORD}@h/x", f"/none/ghp_{KEY_TEXT}/x", KEY_TEXT])
@@ -348,3 +374,13 @@ print("done")
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of CPU time are those of POSIX")
 def test_the_time_is_proportional_to_the_length(installed: Path) -> None:
     assert support.run(installed, BOUNDED).stdout == "done\n"
+
+
+@pytest.mark.parametrize(
+    "text", ['token=a"b', 'sig=a\\"b', "a\nghp_0123456789abcd", 'https%3A%2F%2Fa"b', 'https://u:p"@h']
+)
+def test_json_with_a_removed_secret_is_valid(text: str, capfd) -> None:
+    show_json({"subject": [text]})
+    (shown_text,) = json.loads(capfd.readouterr().out)["subject"]
+    assert "..." in shown_text
+    assert "0123" not in shown_text

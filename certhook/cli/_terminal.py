@@ -14,7 +14,7 @@ import re
 import sys
 import unicodedata
 
-from certhook._secrets import without_passwords
+from certhook._secrets import without_passwords, without_passwords_in
 from certhook._text import presentable, printable
 
 TYPE_CHECKING = False
@@ -51,15 +51,18 @@ def show(text: str) -> None:
     :raises CommandError: if standard output cannot be written
     """
     if sys.stdout is not None:
-        # The verbs present the values that they know; messages of libraries may contain others.
-        text = "\n".join(map(without_passwords, text.split("\n")))
+        text = escaped(text)
         encoding = sys.stdout.encoding or "utf-8"
         with _writing():
-            print(escaped(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
+            print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def escaped(text: str) -> str:
-    """Return *text* with escapes for what a terminal interprets, except line feeds and colours, if a verb forgot it."""
+    """Return *text*, lines, without secrets, and with escapes for what a terminal interprets, except colours.
+
+    The verbs present the values that they know; messages of libraries may contain others.
+    """
+    text = "\n".join(map(without_passwords, text.split("\n")))
     if text.replace("\n", "").isprintable():
         return text
     parts = re.split(r"(\n|\033\[(?:0|1|31|32|33)m)" if has_colours() else "(\n)", text)
@@ -90,7 +93,9 @@ def show_json(found: object) -> None:
 
     :raises CommandError: if standard output cannot be written
     """
-    show(json.dumps(found, indent=2))
+    if sys.stdout is not None:
+        with _writing():
+            print(json.dumps(without_passwords_in(found), indent=2), flush=True)
 
 
 def show_result(options: argparse.Namespace, sentence: str, **facts: object) -> None:
@@ -116,10 +121,7 @@ def flush() -> None:
 
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
-    """Report a failed write only once: Python flushes standard output again at exit.
-
-    A closed pipe is not a failure: the reader, such as head(1), has read enough.
-    """
+    """Report a failed write only once: Python flushes again at exit. A closed pipe, as of head(1), is no failure."""
     try:
         yield
     except OSError as error:
