@@ -9,6 +9,7 @@ import os
 import sys
 
 from certhook._text import shown_value
+from certhook.cli import _metadata
 from certhook.cli._library_table import LIBRARIES, OPTION, VARIABLE
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ def unreached_libraries() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for library in LIBRARIES:
         names = (library.project, *library.aliases) if library.mechanism in (OPTION, VARIABLE) else ()
-        for name, installed in zip(names, map(_version, names)):
+        for name, installed in zip(names, map(_metadata.version, names)):
             if installed is not None:
                 shown = library.name.replace(library.project, name)
                 values = {variable: os.environ.get(variable) for variable in library.variables}
@@ -64,7 +65,7 @@ def _remedy(library: Library) -> str:
 
 def other_software(ssl: ModuleType) -> list[dict[str, Any]]:
     """Return the software that changes trust, or runs at start-up, in this process, as JSON objects."""
-    found = {name: effect for name, effect in CHANGERS.items() if _version(name)}
+    found = {name: effect for name, effect in CHANGERS.items() if _metadata.version(name)}
     if "truststore" in ssl.SSLContext.__module__.split("."):
         found["truststore"] = (
             "is injected and creates all contexts: on Windows and macOS, the operating system verifies servers; on "
@@ -77,17 +78,9 @@ def other_software(ssl: ModuleType) -> list[dict[str, Any]]:
         path = getattr(sys.modules.get(name), "__file__", None)
         if path and not path.replace(os.sep, "/").endswith(_DROP_IN):
             found[name] = f"{path} runs at every start of this interpreter"
-    return [{"name": name, "version": _version(name), "effect": effect} for name, effect in sorted(found.items())]
-
-
-def _version(name: str) -> str | None:
-    """Return the version of the PyPI project *name*, None if it is not installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    return [
+        {"name": name, "version": _metadata.version(name), "effect": effect} for name, effect in sorted(found.items())
+    ]
 
 
 def _is_patched_by_gevent() -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from cases import trusting
 from lab import Lab
 from pki import NOW, chain, issue
 
 from certhook import _api, _config
+from certhook._certificates.anchor import Anchor
+from certhook._certificates.x509 import Certificate
 from certhook._sources import read_trust_set
-from certhook.cli.check.chain import build_path, known_roots
+from certhook.cli.check.chain import TRUSTED, Roots, build_path, known_roots
 
 
 def test_finding_all_known_roots_does_not_change_trust(lab: Lab) -> None:
@@ -36,3 +40,15 @@ def test_a_path_has_a_maximum_length(lab: Lab) -> None:
     result, text = lab.check(lab.serve((issue("localhost", cas[-1]), *cas)), "--timeout", "60")
     assert not result["verified"] and 2 < len(result["chain"]) <= 21
     assert len(text) < 10000
+
+
+def test_many_roots_with_the_name_of_the_issuer_do_not_delay_the_check() -> None:
+    other = issue("the root", ca=True).der
+    # Only the signatures differ, which are not verified.
+    others = [Anchor(Certificate(other[:-2] + number.to_bytes(2, "big"))) for number in range(8000)]
+    sent, root = chain()
+    roots = Roots((anchor, TRUSTED, ()) for anchor in (*others, Anchor(Certificate(root.der))))
+    start = time.process_time()
+    _, found = build_path([one.certificate for one in sent], roots, NOW)
+    assert time.process_time() - start < 0.5
+    assert found is not None and found.certificate == root.certificate

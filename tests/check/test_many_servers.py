@@ -346,3 +346,36 @@ def test_colours_of_the_summary_do_not_change_its_text(variables: dict[str, str]
     plain = support.run_command(*command, env=env).stdout
     assert ("\033[32mVERIFIED" in coloured and "\033[31mNO CONNECTION" in coloured) == (not variables)
     assert re.sub(r"\033\[\d+m", "", coloured) == plain
+
+
+@pytest.mark.parametrize("available", [0, 2])
+def test_servers_are_checked_with_the_threads_that_can_be_started(
+    available: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def start_some(thread: threading.Thread) -> None:
+        if len(started) == available:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    progress: list[tuple[int, int]] = []
+    results = results_in_order(
+        lambda number: number * 2, range(5), lambda done, waiting: progress.append((done, len(waiting)))
+    )
+    assert list(results) == [0, 2, 4, 6, 8]
+    assert len(started) == available and progress[0][0] == 0
+
+
+def test_a_system_without_another_thread_is_reported(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.trust_unrelated()
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    lab.patch.setattr(threading.Thread, "start", start)
+    assert main(["check", "shop.example", "--timeout", "2"]) == 1
+    assert "no thread can be started (can't start new thread); raise the limit" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.machinery
-import importlib.metadata
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import sys
 from typing import NamedTuple
 
 from certhook import _digest, _files, _finder
+from certhook.cli import _metadata
 from certhook.cli.audit.problem import Problem
 from certhook.exceptions import SourceError
 
@@ -104,7 +104,7 @@ def problems(distribution: Distribution) -> Iterator[Problem]:
         )
     yield from _foreign_modules(distribution)
     if distribution.dist_info:
-        others = [path for path in _metadata(distribution.location, name) if path != distribution.dist_info]
+        others = [path for path in _metadata_directories(distribution.location, name) if path != distribution.dist_info]
         for path in others:
             text = f"describes a second installation of {name} in the same directory"
             yield Problem(path, text, f"run 'pip install --force-reinstall {name}', and delete {{path}} if it remains")
@@ -148,10 +148,10 @@ def _find(name: str, package: str) -> Distribution:
     found = Distribution(name, package, finder=finder, shadowed=tuple(_shadowed(package, spec)))
     origin = spec.origin or ""
     if not isinstance(spec.loader, importlib.machinery.SourceFileLoader) or not os.path.isfile(origin):
-        return found._replace(**_without_files(spec), version=_version(name))
+        return found._replace(**_without_files(spec), version=_metadata.version(name))
     location = os.path.dirname(os.path.dirname(os.path.abspath(origin)))
-    found = found._replace(location=location, kind=SOURCE, version=_version(name, location))
-    metadata = _metadata(location, name)
+    found = found._replace(location=location, kind=SOURCE, version=_metadata.version(name, [location]))
+    metadata = _metadata_directories(location, name)
     for path in metadata:
         if _lists_package(os.path.join(path, "RECORD"), package):
             return found._replace(kind=WHEEL, dist_info=path)
@@ -188,7 +188,7 @@ def _without_files(spec: ModuleSpec) -> dict[str, Any]:
     return {"kind": MEMORY, "location": sys.executable or ""}
 
 
-def _metadata(location: str, name: str) -> list[str]:
+def _metadata_directories(location: str, name: str) -> list[str]:
     """Return the directories in *location* with metadata of *name*, dist-info directories first."""
     words = "[-_.]".join(map(re.escape, name.split("-")))
     pattern = re.compile(rf"{words}(-[^/]*)?\.(dist|egg)-info", re.IGNORECASE)
@@ -211,18 +211,10 @@ def _lists_package(record: str, package: str) -> bool:
 
 def _is_editable(name: str) -> bool:
     try:
-        text = importlib.metadata.distribution(name).read_text("direct_url.json")
+        text = next(_metadata.find(name)).read_text("direct_url.json")
         return bool(json.loads(text or "{}").get("dir_info", {}).get("editable"))
     except Exception:  # Another user may have written the metadata.
         return False
-
-
-def _version(name: str, location: str | None = None) -> str | None:
-    try:
-        path = sys.path if location is None else [location]
-        return next((one.version for one in importlib.metadata.distributions(name=name, path=path)), None)
-    except Exception:  # Another user may have written the metadata.
-        return None
 
 
 def _shadowed(package: str, spec: ModuleSpec) -> Iterator[str]:

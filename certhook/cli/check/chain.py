@@ -22,6 +22,7 @@ from certhook.cli.check.certificate import (
     is_issued_by,
     is_self_issued,
     is_valid_at,
+    likely_issuers,
     normalized_name,
     parse,
     to_der,
@@ -110,8 +111,9 @@ class Roots:
         der = to_der(certificate)
         for wanted in standings:
             found: list[tuple[bool, bool, Root]] = []
-            for anchor, standing, settings in entries:
-                parsed = parse(anchor.der) if standing == wanted else None
+            eligible = [entry for entry in entries if entry[1] == wanted]
+            for anchor, standing, settings in likely_issuers(certificate, eligible, lambda entry: entry[0].der):
+                parsed = parse(anchor.der)
                 if parsed and (anchor.der == der or is_issued_by(certificate, parsed)):
                     is_excluded = anchor.der != der and bool(identifier_mismatch(certificate, parsed))
                     found.append((is_excluded, not is_valid_at(parsed, now), Root(anchor, parsed, standing, settings)))

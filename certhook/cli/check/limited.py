@@ -28,8 +28,8 @@ def call(function: Callable[[], _Result], seconds: float) -> _Result:
     thread = threading.Thread(target=work, daemon=True)
     try:
         thread.start()
-    except RuntimeError as error:  # The number of threads is limited.
-        raise OSError(str(error)) from error
+    except RuntimeError as error:
+        raise OSError(f"no thread can be started ({error}); raise the limit of 'ulimit -u'") from error
     thread.join(seconds)
     if errors:
         raise errors[0]

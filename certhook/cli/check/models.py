@@ -17,6 +17,7 @@ from cryptography import x509
 from certhook import _certifi, _config
 from certhook._finder import find_package
 from certhook._text import shown_value
+from certhook.cli import _metadata
 from certhook.cli.check import contexts, proxies
 from certhook.cli.check.certificate import extension, host_names
 from certhook.cli.check.failure import Deadline, Failure
@@ -186,12 +187,7 @@ def _is_importable(module: str) -> bool:
 
 def version_of(package: str) -> str | None:
     """Return the version of an installed package, None if it is not installed."""
-    from importlib import metadata
-
-    try:
-        return str(metadata.version(package)) if find_package(package) else None
-    except Exception:  # Its metadata are missing or damaged.
-        return None
+    return _metadata.version(package) if find_package(package) else None
 
 
 def _numbers(version: str | None) -> tuple[int, ...]:

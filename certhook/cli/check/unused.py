@@ -27,6 +27,7 @@ from certhook.cli.check.certificate import (
     is_ca,
     is_issued_by,
     is_self_issued,
+    likely_issuers,
     normalized_name,
     parse,
     to_der,
@@ -53,7 +54,6 @@ _MAX_TOTAL_SIZE = 32 << 20
 _MAX_FILES = 4000
 _MAX_FILES_PER_LOCATION = 1500
 _MAX_SECONDS = 4.0
-_MAX_CANDIDATES = 200  # with one name
 _MAX_PATH_LENGTH = 20
 # Names of private keys, which are not read.
 _KEY_NAME = re.compile(r"(?i)(^|[-_.])(priv(ate)?[-_]?)?key([-_.]|$)")
@@ -187,7 +187,8 @@ class _Search:
         for certificate in wanted:
             der = to_der(certificate)
             for name in dict.fromkeys((normalized_name(certificate.issuer), normalized_name(certificate.subject))):
-                for entry in self._by_name.get(name, ())[:_MAX_CANDIDATES]:
+                named = self._by_name.get(name, ())
+                for entry in likely_issuers(certificate, named, lambda one: one.certificate.der):
                     parsed = parse(entry.certificate.der)
                     key = (entry.location.path, entry.certificate.der)
                     if (

@@ -24,7 +24,7 @@ def results_in_order(
     """Call *function* for each of *items* in threads, and yield the results in the order of the items.
 
     The main thread only waits, so that Ctrl-C takes effect at once. The threads are daemons: an interrupted process
-    does not wait for slow servers.
+    does not wait for slow servers. If no thread can be started, this thread calls *function*.
 
     :param report: called in this thread with the number of finished items and the items in progress, repeatedly
     :param limit: the largest number of threads
@@ -52,11 +52,32 @@ def results_in_order(
     for index in range(len(items)):
         waiting.put(index)
     try:
-        for _ in range(min(limit, len(items))):
-            threading.Thread(target=work, daemon=True).start()
+        if not _start(work, min(limit, len(items))):
+            yield from _without_threads(function, items, report)
+            return
         yield from _collect(len(items), finished, in_progress, report)
     finally:
         stopped.set()
+
+
+def _start(work: Callable[[], None], count: int) -> int:
+    """Start *count* threads, or as many as the limits of this process allow, and return their number."""
+    for started in range(count):
+        try:
+            threading.Thread(target=work, daemon=True).start()
+        except RuntimeError:
+            return started
+    return count
+
+
+def _without_threads(
+    function: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    report: Callable[[int, Sequence[_Item]], object],
+) -> Iterator[_Result]:
+    for done, item in enumerate(items):
+        report(done, [item])
+        yield function(item)
 
 
 def _collect(

@@ -12,10 +12,13 @@ import importlib.util
 import os
 from typing import Iterable, Mapping, NamedTuple
 
+from certhook import _files
+from certhook.cli import _metadata
 from certhook.cli._protection import Checker, Unprotected
 from certhook.cli.enable import files
 from certhook.cli.enable.installed import DETAILS, INSTALLER
 from certhook.cli.enable.refusal import Refused
+from certhook.exceptions import SourceError
 
 # Files that describe the installation in this interpreter, and do not belong in the other one.
 _BOOKKEEPING = ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json", DETAILS)
@@ -74,7 +77,7 @@ def _find_distribution(name: str) -> importlib.metadata.Distribution:
     """
     spec = importlib.util.find_spec(name)
     origin = spec.origin if spec else None
-    for distribution in importlib.metadata.distributions(name=name):
+    for distribution in _metadata.find(name):
         paths = distribution.files or []
         located = [path.locate() for path in paths if path.as_posix() == f"{name}/__init__.py"]
         if origin and _dist_info(paths) and any(_is_same_file(str(path), origin) for path in located):
@@ -121,9 +124,11 @@ def _verified(path: importlib.metadata.PackagePath, checker: Checker) -> bytes:
     located = path.locate()
     try:
         _check(checker, str(located))
-        content: bytes = path.read_binary()
-    except OSError as error:
-        raise Refused(f"{located}, which RECORD lists, cannot be read: {error.strerror}") from None
+        content = _files.read(str(located))
+    except (OSError, SourceError) as error:
+        cause = error.__cause__ if isinstance(error, SourceError) else error
+        reason = getattr(cause, "strerror", None) or "it is not a regular file, or it is too large"
+        raise Refused(f"{located}, which RECORD lists, cannot be read: {reason}") from None
     if path.hash is None or files.digest(content) != f"{path.hash.mode}={path.hash.value}":
         raise Refused(f"{located} differs from the hash in RECORD; reinstall the package with pip")
     return content

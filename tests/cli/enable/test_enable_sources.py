@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import support
 from enabling import posix, snapshot
 
+from certhook.cli.check import limited
 from certhook.cli.enable import sources
 from certhook.cli.enable.refusal import Refused
 
@@ -147,3 +149,16 @@ def test_metadata_in_the_working_directory_is_ignored(certhook, embeddable, tmp_
     (tmp_path / "certhook.egg-info").mkdir()
     (tmp_path / "certhook.egg-info" / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: certhook\nVersion: 0\n")
     assert certhook("enable", embeddable, "--yes").returncode == 0
+
+
+@posix
+@pytest.mark.parametrize("name", ["sample-1.0.dist-info/RECORD", "sample-1.0.dist-info/METADATA", "sample/__init__.py"])
+def test_a_pipe_is_not_waited_for(name, sample) -> None:
+    (sample / name).unlink()
+    os.mkfifo(sample / name)
+
+    def read() -> None:
+        with pytest.raises(Refused, match=r"is not a regular file|is not installed here from a wheel"):
+            sources.read_wheel("sample")
+
+    limited.call(read, 10)
