@@ -61,7 +61,17 @@ def _explain(error: Exception) -> object:
     if isinstance(error, ImportError):
         # An update replaces certhook or Python, no file descriptor is left, or the disk is faulty.
         return f"a module cannot be imported: {error}; try again, or reinstall certhook"
+    if isinstance(error, FileNotFoundError) and error.filename is None and _is_directory_deleted():
+        return "the working directory was deleted; change to another directory"
     return error
+
+
+def _is_directory_deleted() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _without_contexts() -> str:

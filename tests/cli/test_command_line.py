@@ -34,6 +34,16 @@ VERBS = (
 UNLISTED = ("completion", "freeze-bundle")
 
 
+@posix
+def test_a_deleted_working_directory_is_named_as_the_cause(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "deleted").mkdir()
+    monkeypatch.chdir(tmp_path / "deleted")
+    (tmp_path / "deleted").rmdir()
+    assert main(["export", "roots.pem"]) == 1
+    expected = "certhook: the working directory was deleted; change to another directory\n"
+    assert capsys.readouterr().err == expected
+
+
 # Help.
 
 
