@@ -226,7 +226,11 @@ def _may_be_local(spec: "ModuleSpec") -> bool:
     except OSError:
         return True
     is_named = directory in sys.path and os.path.isabs(directory)
-    return not is_named or directory == here or os.path.normcase(directory) == certhook._START_DIRECTORY
+    if not is_named or directory == here or os.path.normcase(directory) == certhook._START_DIRECTORY:
+        return True
+    # The module site has made the entries of PYTHONPATH absolute.
+    named = os.environ.get("PYTHONPATH", "")
+    return bool(named) and not all(map(os.path.isabs, named.split(os.pathsep)))
 
 
 def is_ours(hook: object) -> bool:

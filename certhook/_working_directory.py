@@ -1,8 +1,8 @@
 """Entries of ``sys.path`` that are only the working directory, in which certhook finds no modules.
 
 Python searches the working directory first in ``python -c``, ``python -m``, interactively and for a program on
-standard input; an empty or relative entry of ``PYTHONPATH``, or of ``sys.path`` itself, means it as well. It may
-belong to another user. The program's own imports remain as they are in stock Python.
+standard input; an empty or relative entry of ``PYTHONPATH``, or of ``sys.path`` itself, means it as well, or another
+directory that depends on it. It may belong to another user. The program's own imports remain as in stock Python.
 
 The directory counts if it contains the program or certhook, or if an absolute path in ``PYTHONPATH``, a ``.pth``
 file or the program adds it.
@@ -70,6 +70,7 @@ def _split() -> "Tuple[List[str], Set[str]]":
     start = certhook._START_DIRECTORY
     own = _own_directories(start)
     surplus = 0 if start is None or start in own else _implicit_entries(start)
+    relative = set() if start is None else _relative_entries(start, own)
     here = _absolute("")
     path, directories = [], set()
     for entry in sys.path:
@@ -85,6 +86,8 @@ def _split() -> "Tuple[List[str], Set[str]]":
             directories.add(_absolute(getattr(importer, "path", None) or getattr(importer, "archive", None) or entry))
         elif surplus and _absolute(entry) == start:
             surplus -= 1
+            directories.add(_absolute(entry))
+        elif _absolute(entry) in relative:
             directories.add(_absolute(entry))
         else:
             path.append(entry)
@@ -119,14 +122,28 @@ def _implicit_entries(start: str) -> int:
     is_safe = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
     if not is_safe and not is_script and "" not in sys.path:
         count += 1  # python -m, or a process that multiprocessing starts.
-    if not sys.flags.ignore_environment:
-        # The module site makes the entries absolute and removes duplicates.
-        named = os.environ.get("PYTHONPATH", "")
-        entries = named.split(os.pathsep) if named else []
-        own = [entry for entry in entries if _normal(os.path.join(start, entry)) == start]
-        if own and not any(map(os.path.isabs, own)):
-            count += 1
+    # The module site makes the entries absolute and removes duplicates.
+    own = [entry for entry in _named_entries() if _normal(os.path.join(start, entry)) == start]
+    if own and not any(map(os.path.isabs, own)):
+        count += 1
     return count
+
+
+def _relative_entries(start: str, own: "Set[str]") -> "Set[str]":
+    """Return the directories, other than *start*, that only relative entries of PYTHONPATH name.
+
+    Those in the directory of the program or of certhook are part of it.
+    """
+    named = [(os.path.isabs(entry), _normal(os.path.join(start, entry))) for entry in _named_entries()]
+    found = {path for is_absolute, path in named if not is_absolute} - {
+        path for is_absolute, path in named if is_absolute
+    }
+    return {path for path in found - {start} if not any((path + os.sep).startswith(one + os.sep) for one in own)}
+
+
+def _named_entries() -> "List[str]":
+    named = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+    return named.split(os.pathsep) if named else []
 
 
 def _means(path: "List[str]", directory: str) -> bool:

@@ -284,6 +284,23 @@ def test_certifi_in_an_absolute_entry_of_pythonpath_is_installed(target, plain, 
     assert BUNDLED not in support.run_command(plain, "-c", program, cwd=target, env=env).stdout
 
 
+def test_certifi_in_a_relative_entry_of_pythonpath_is_installed_only_for_the_program_above_it(
+    target, installed
+) -> None:
+    """Such an entry is usually set for all commands, whatever the working directory is."""
+    shutil.rmtree(target / "certhook")
+    (target.parent / "program.py").write_text(PRINT_ROOTS)
+    for entry, arguments, expected in (
+        ("target", ("-c", PRINT_ROOTS), False),
+        (f".{os.sep}target{os.pathsep}", ("-c", PRINT_ROOTS), False),
+        (str(target), ("-c", PRINT_ROOTS), True),
+        ("target", ("program.py",), True),
+        ("target", ("-m", "program"), True),
+    ):
+        done = support.run_command(installed, *arguments, cwd=target.parent, env=support.clean_env(PYTHONPATH=entry))
+        assert (BUNDLED in done.stdout, done.returncode) == (expected, 0), (entry, arguments, done.stderr)
+
+
 def test_certifi_in_an_archive_with_the_program_is_installed(target, plain) -> None:
     archive = target.parent / "program.pyz"
     with zipfile.ZipFile(archive, "w") as file:
