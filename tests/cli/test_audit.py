@@ -432,10 +432,15 @@ def test_an_archive_cannot_be_verified_and_its_sha256_is_shown(plain, tmp_path, 
     assert found["distributions"][0]["archive_sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
 
 
-def test_a_relative_entry_of_pythonpath_is_a_problem(installed_unmeasured) -> None:
-    found = examine(installed_unmeasured, PYTHONPATH=f"{os.sep}nowhere{os.pathsep}")
+def test_a_relative_or_missing_entry_of_pythonpath_is_a_problem(installed_unmeasured, tmp_path) -> None:
+    """Another user could create the missing one."""
+    public = tmp_path / "public"
+    public.mkdir()
+    public.chmod(0o1777)
+    found = examine(installed_unmeasured, PYTHONPATH=f"{public / 'missing' / 'lib'}{os.pathsep}")
     assert problem_of(found, "PYTHONPATH", "contains an empty or relative entry")
     assert [one["name"] for one in found["variables"] if one["name"] == "PYTHONPATH"]
+    assert os.name == "nt" or problem_of(found, public, "can be modified by every user (mode 1777)")
 
 
 def test_a_damaged_store_is_a_problem_and_stays_unchanged(installed_unmeasured, tmp_path) -> None:

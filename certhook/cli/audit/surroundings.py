@@ -81,8 +81,15 @@ def interpreter_problems(access: Access) -> Iterator[Problem]:
     for entry in dict.fromkeys(sys.path):
         path = os.path.abspath(entry)
         # "python -m certhook" adds the working directory.
-        if path != directory and os.path.exists(path):
-            yield from access.problems(os.path.join(path, "") if os.path.isdir(path) else path)
+        if path != directory:
+            yield from access.problems(path if os.path.isfile(path) else os.path.join(_existing(path), ""))
+
+
+def _existing(path: str) -> str:
+    """Return *path*, or the closest parent that exists, in which another user must not be able to create it."""
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def _configurations() -> Iterator[str]:
