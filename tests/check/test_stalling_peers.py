@@ -218,3 +218,21 @@ def test_a_device_is_not_a_list_of_servers(capsys: pytest.CaptureFixture[str]) -
 def test_a_host_name_has_a_limited_length(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "é." * 1000 + "example"]) == 2
     assert "is not a host" in capsys.readouterr().err
+
+
+def test_an_exhausted_time_limit_is_not_attributed_to_the_name_service(lab: Lab) -> None:
+    good = chain()
+    lab.trust(good.root)
+    connections: list[None] = []
+    is_over = lab.event()
+
+    def answer_once(context: ssl.SSLContext, raw: socket.socket) -> None:
+        connections.append(None)
+        with context.wrap_socket(raw, server_side=True) as secured:
+            secured.recv(4096)
+            is_over.wait(60)
+
+    result, _ = lab.check(lab.serve(good.sent, handler=answer_once), "--timeout", "1")
+    assert result["verified"]
+    assert len(connections) == 1
+    assert result["error_without_certhook"]["text"] == "timed out"

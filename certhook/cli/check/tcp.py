@@ -38,10 +38,14 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
 def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     """Return the results of getaddrinfo(), which has no time limit of its own and therefore runs in a thread.
 
-    :raises Failure: in the step "name"
+    :raises Failure: in the step "name"; in the step "connect" if no time remains to ask
     """
     try:
-        return list(limited.call(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), deadline.left()))
+        seconds = deadline.left()
+    except socket.timeout as error:  # This is not the fault of the name service.
+        raise Failure("connect", "timed out", reason="timeout") from error
+    try:
+        return list(limited.call(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds))
     except socket.timeout as error:
         text, unanswered = "the name service did not answer in time", True
         cause: Exception = error
