@@ -76,7 +76,7 @@ class ColdStart:
         except Unusable as failure:
             self.eager_reason = str(failure)
         except Exception as error:  # A tool may have replaced functions of os. Roots are loaded without a store.
-            if self.store is None:  # Otherwise, it was removed meanwhile, which the next check detects.
+            if self.store is None:  # Otherwise it was removed meanwhile, and the next check detects that.
                 self.eager_reason = f"no compiled store can be built: {error!r}"
         if config.store_dir is None:
             prune.remove_former()

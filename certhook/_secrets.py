@@ -88,7 +88,7 @@ _PATH_MARKS = r"""[/\\]|^["'\s]*[~$%]|\.[A-Za-z0-9]{1,10}["'\s]*$"""
 
 
 def hidden_kind(value: str) -> str:
-    """Return what *value* is instead of a path or a word, if it may be secret; "" if it may be shown.
+    """Return a description of *value*, such as "a URL", if it may be secret; "" if it may be shown.
 
     :param value: a path or a list of paths, or another value of a variable or an argument
     """
@@ -102,14 +102,14 @@ def hidden_kind(value: str) -> str:
 
 
 def hidden_path_kind(path: str) -> str:
-    """Return what *path*, an absolute path or a name of certhook's, is, if it may be secret; "" if it may be shown."""
+    """Return :func:`hidden_kind` of *path*, an absolute path or one of certhook's own names."""
     if len(path) <= LIMIT and (_exists(path) or not os.path.isabs(path)):
         return "" if os.path.isabs(path) else secret_kind(path)
     return "a URL" if re.search(_URL_AS_PATH, path) else hidden_kind(path)
 
 
 def secret_kind(text: str) -> str:
-    """Return what *text* contains, if it contains a key, a token, a URL or a password; "" if none is recognised."""
+    """Return the kind of secret in *text*: a key, a token, a URL or a password; "" if none is recognised."""
     for form in _forms(text[: 2 * LIMIT]):
         if re.search(_PEM, form) or re.search(_BASE64_PEM, form):
             return "PEM text"

@@ -1,4 +1,4 @@
-"""Text from outside: escaping what a terminal would interpret, and hiding secrets.
+"""Untrusted text: escaping the characters that a terminal would interpret, and hiding secrets.
 
 Names in certificates, replies of servers, values of variables and file names may contain
 anything. Every such text passes through this module before it is printed or stored:

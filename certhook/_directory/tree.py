@@ -30,7 +30,7 @@ def write_directory(
     :param last: the name of the file that is replaced last
     :param mode: the permissions of a file; a new directory is accessible to the same users
     :param is_obsolete: whether to remove another file with the given name from an existing directory
-    :param is_complete: whether another process has written the same content meanwhile
+    :param is_complete: whether another process has written the same content in the meantime
     :param is_foreign: whether to replace an existing directory as a whole, because another user owns it; may raise an
         exception, so that the directory stays as it is
     :raises OSError: if that fails

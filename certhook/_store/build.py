@@ -64,7 +64,7 @@ def compile_store(
     :param shared: whether other users may read it
     :param reason: why it is built
     :param portable: whether it remains valid after the file system was packed into a container image
-    :param package: the package that *directory* is next to, and that is as trustworthy
+    :param package: the package next to *directory*, which is as trustworthy
     :returns: the path that contexts point at: a link to the store if possible
     :raises Unusable: if it cannot be written
     """

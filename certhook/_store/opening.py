@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def open_stores(path: str, package: str | None = None, create: int | None = None) -> Directory:
     """Open the directory of stores *path*.
 
-    It is verified by path, which explains what is wrong before anything is created, and again component by
+    It is verified by path, so that a fault is reported before anything is created, and again component by
     component while it is opened: nothing that another user replaced in between is used.
 
-    :param package: the package that it is next to, and that is as trustworthy; None for the user's own directory
+    :param package: the package next to it, which is as trustworthy; None for the user's own directory
     :param create: the permissions with which to create missing directories; None to create none
     :raises Unusable: if another user can modify it, or it is missing or cannot be opened
     """

@@ -164,7 +164,7 @@ def prune(path: str, package: str | None = None) -> list[str]:
 
     Running programs may use the removed stores; their contexts are repaired after the next failed verification.
 
-    :param package: the package that the directory is next to, None for the user's own directory
+    :param package: the package next to the directory, None for the user's own directory
     :returns: the paths that were removed
     :raises Unusable: if another user can modify the directory, or it cannot be opened
     :raises OSError: if the directory cannot be read
@@ -190,7 +190,7 @@ def follow(former: str, link: str, package: str | None = None) -> None:
     The name of a link depends on the bundle, so that an update of certifi creates another one. Later changes,
     such as a distrusted root, concern the contexts from before the update as well.
 
-    :param package: the package that their directory is next to, None for the user's own directory
+    :param package: the package next to their directory, None for the user's own directory
     """
     path, name = os.path.split(link)
     if os.path.dirname(former) != path or not (os.path.islink(former) and os.path.islink(link)):

@@ -1,4 +1,4 @@
-"""Lists of problems, of which a command prints the first ones. Files and variables may contain any number of faults."""
+"""Limited lists of problems: files and variables may contain any number of faults, of which a command prints some."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def complain_of(problems: Sequence[object], verb: str) -> None:
 
 
 def first_ones(problems: Sequence[object], verb: str) -> list[str]:
-    """Return the first ones of *problems* as text, and the number of the others.
+    """Return the first of *problems* as text, and the number of the others.
 
     :param verb: as in :func:`complain_of`
     """

@@ -16,6 +16,7 @@ from pki import chain
 from proxy_servers import inside_tls
 
 from certhook.cli import main
+from certhook.cli.check import contexts, stream
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in directories")
 
@@ -106,32 +107,43 @@ def test_session_tickets_after_the_handshake_have_a_limit(lab: Lab) -> None:
     assert not completed[0]
 
 
+def send_without_end(raw: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            raw.sendall(data)
+
+
+@pytest.fixture
+def lower_limits(lab: Lab) -> None:
+    """Lower the limits of a reply, of which each byte is read by itself: TLS may follow."""
+    lab.patch.setattr(stream, "_MAX_LINE", 1 << 9)
+    lab.patch.setattr(stream, "_MAX_SIZE", 1 << 11)
+
+
+def test_a_reply_is_limited_to_less_than_a_second() -> None:
+    assert stream._MAX_LINE < stream._MAX_SIZE <= 1 << 17
+
+
 @pytest.mark.parametrize(
     ("scheme", "data"),
-    [("smtp", b"220-hello\r\n" * 1000), ("smtp", b"220-" + b"x" * 65532), ("imap", b"* OK\r\n" * 1000)],
+    [("smtp", b"220-hello\r\n" * 1000), ("smtp", (b"220-" + b"x" * 508) * 100), ("imap", b"* OK\r\n" * 1000)],
     ids=["lines", "a line", "untagged"],
 )
-def test_the_reply_before_tls_has_a_limit(scheme: str, data: bytes, lab: Lab) -> None:
-    def send(raw: socket.socket) -> None:
-        for _ in range((2 << 20) // len(data)):
-            raw.sendall(data)
-        while raw.recv(4096):
-            pass  # A connection that is closed before it is read is reset.
-
-    lab.trust()
-    result = lab.check(f"{scheme}://localhost:{lab.listen(send)}", "--timeout", "60")
+def test_the_reply_before_tls_has_a_limit(scheme: str, data: bytes, lab: Lab, lower_limits: None) -> None:
+    lab.trust_unrelated()
+    port = lab.listen(lambda raw: send_without_end(raw, data))
+    result = lab.check(f"{scheme}://localhost:{port}", "--timeout", "60")
     assert_cause(result, "no-starttls", "the reply is too long")
 
 
-@pytest.mark.parametrize("line", [b"A: b\r\n", b"A" * 4096], ids=["lines", "a line"])
-def test_the_reply_of_a_proxy_has_a_limit(line: bytes, lab: Lab) -> None:
+@pytest.mark.parametrize("line", [b"A: b\r\n" * 1000, b"A" * 4096], ids=["lines", "a line"])
+def test_the_reply_of_a_proxy_has_a_limit(line: bytes, lab: Lab, lower_limits: None) -> None:
     def send(raw: socket.socket) -> None:
         raw.recv(4096)
-        raw.sendall(b"HTTP/1.1 200 OK\r\n" + line * ((2 << 20) // len(line)))
-        while raw.recv(4096):
-            pass
+        raw.sendall(b"HTTP/1.1 200 OK\r\n")
+        send_without_end(raw, line)
 
-    lab.trust()
+    lab.trust_unrelated()
     lab.use_proxy_handler(send)
     assert_cause(lab.check("shop.example", "--timeout", "60"), "proxy-failed", "the reply is too long")
 
@@ -171,6 +183,7 @@ def test_roots_of_a_client_in_a_pipe_are_not_waited_for(lab: Lab) -> None:
     good = chain()
     with pipe(lab.directory) as path:
         lab.trust(good.root, REQUESTS_CA_BUNDLE=path)
+        lab.patch.setattr(contexts, "_MAX_READING", 0.3)
         result, _ = lab.check(lab.serve(good.sent), "--timeout", "2")
     client = next(each for each in result["clients"] if each["client"] == "requests")
     assert not client["verified"] and "cannot be read (timed out)" in client["reason"]
@@ -181,6 +194,7 @@ def test_roots_of_stock_python_in_a_pipe_are_not_waited_for(lab: Lab) -> None:
     good = chain()
     with pipe(lab.directory) as path:
         lab.trust(SSL_CERT_FILE=path)
+        lab.patch.setattr(contexts, "_MAX_READING", 0.3)
         result, text = lab.check(lab.serve(good.sent), "--timeout", "2")
     assert not result["verified"]
     assert "Without certhook: unknown: the roots cannot be read: timed out" in text

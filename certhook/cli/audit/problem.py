@@ -1,4 +1,4 @@
-"""A difference that ``audit`` reports, and lists of equal ones."""
+"""A problem that ``audit`` reports, and the grouping of equal problems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_PATHS = 100
 
 
 class Problem(NamedTuple):
-    """A difference between the installation and its description, or the power of another user to change it.
+    """A difference between the installation and its description, or a permission of another user to change it.
 
     :ivar path: the file, directory or variable
     :ivar finding: the predicate of a sentence about it

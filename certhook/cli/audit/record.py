@@ -65,7 +65,7 @@ class Verifier:
         self._reinstall = _REINSTALL.format(name=distribution.name)
 
     def problems(self) -> Iterator[Problem]:
-        """Compare the files, and return all differences, and what another user can modify."""
+        """Compare the files, and return all differences, and the files that another user can modify."""
         record = self._distribution.record
         yield from self._access.problems(record)
         try:

@@ -68,7 +68,7 @@ COMMANDS = (
 
 
 def interpreter_problems(access: Access) -> Iterator[Problem]:
-    """Return what another user can modify of the interpreter, its standard library and its path."""
+    """Return the parts of the interpreter, its standard library and its path that another user can modify."""
     directory = os.getcwd() if os.path.isdir(os.curdir) else None
     yield from access.problems(os.path.abspath(sys.executable or os.sep))
     yield from access.problems(os.path.abspath(os.__file__))
