@@ -83,7 +83,7 @@ _ENCODED_URL = r"(?i)(?<![a-z0-9])[a-z][a-z0-9+.-]{1,30}%(?:25){0,3}3A%(?:25){0,
 # A word or a small number.
 _WORD = r"(?:[A-Za-z]?[a-z]{0,19}|[A-Z]{1,16})\d{0,3}"
 # The characters of relative paths, of paths with variables, and of quoted paths.
-_PATH_CHARACTERS = r"""[\w\s.,+~$%{}()/\\:;"'`<>\u201c\u201d\u2018\u2019\u00ab\u00bb-]+"""
+_PATH_CHARACTERS = r"""[\w\s.,+~$%{}()\[\]/\\:;"'`<>\u201c\u201d\u2018\u2019\u00ab\u00bb-]+"""
 _PATH_MARKS = r"""[/\\]|^["'\s]*[~$%]|\.[A-Za-z0-9]{1,10}["'\s]*$"""
 
 
@@ -191,8 +191,10 @@ def _kind_of_text(value: str) -> str:
         return "a token" if "." not in last and _is_random(last) else ""
     if "@" in bare:
         return "an address"
-    if not all(character.isprintable() or character.isspace() for character in bare):
+    visible = "".join([character for character in bare if character.isprintable() or character.isspace()])
+    if len(visible) < 0.75 * len(bare):
         return "binary data"
+    bare = visible  # A file name may contain a few control characters, which are escaped.
     if _is_random(bare):
         return "a token"
     if all(re.fullmatch(_WORD, word) for word in re.split(r"[\s,;._+-]", bare.rstrip(":"))):
@@ -229,8 +231,14 @@ def without_passwords(text: str) -> str:
     """Return *text*, a line, without passwords and tokens. PEM text is not changed."""
     if "-----BEGIN " in text:
         return text
+    # A recommended command, whose URL follows others in the sentence.
+    parts = text.split(f"{PLACEHOLDER}@")
+    return f"{PLACEHOLDER}@".join(map(_without_passwords, parts))
+
+
+def _without_passwords(text: str) -> str:
     text = without_credentials(text)
-    if "@" in text and PLACEHOLDER not in text:
+    if "@" in text:
         text = re.sub(_LOGIN, "...@", text)
     if "%" in text:
         text = re.sub(_ENCODED_URL, "...", text)

@@ -85,7 +85,7 @@ def host_and_port(url: str) -> str:
     rest = url.rpartition("@")[2]
     if rest == url:
         rest = re.sub(_SCHEME, "", url)
-    host = re.split(r"[/?#\\;]", rest, maxsplit=1)[0]
+    host = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     name, colon, port = host.partition(":")
     if colon and not port.isdigit() and not re.fullmatch(r"\[.*|[0-9A-Fa-f:.]+(%\w+)?", host):
         host = f"{name}:..."  # Perhaps a user and a password without a host.
