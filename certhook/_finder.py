@@ -209,7 +209,8 @@ def find_installed(finder: object, name: str) -> "Optional[ModuleSpec]":
     found = _working_directory.installed(name, spec, False, _search)
     if found is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    if found is not spec:
+    # The same file, if another entry names the directory as well, is also the program's module.
+    if found is not spec and (not found.origin or found.origin != spec.origin):
         _private.setdefault(thread, []).append(found)
     return found
 

@@ -240,6 +240,16 @@ def test_a_module_of_the_program_is_imported_although_certhook_uses_one_of_that_
     assert "the module of the program" in support.run(installed, program, cwd=tmp_path, env=env).stdout
 
 
+def test_a_module_of_the_program_is_executed_once_if_an_absolute_path_names_the_working_directory(
+    installed, tmp_path
+) -> None:
+    source = (Path(sysconfig.get_path("stdlib")) / "__future__.py").read_text()
+    (tmp_path / "__future__.py").write_text(f"{source}\nprint('executed')\n")
+    env = support.clean_env(CERTHOOK_STORE_DIR=str(tmp_path / "store"), PYTHONPATH=str(tmp_path))
+    done = support.run(installed, f"{PRINT_ROOTS}\nimport __future__", cwd=tmp_path, env=env)
+    assert done.stdout.count("executed") == 1
+
+
 @pytest.fixture
 def target(plain: Path, installed: Path, cas: support.Authorities, tmp_path: Path) -> Path:
     """A directory as of ``pip install --target``, with certhook and a certifi with one root, and a program."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import pathlib
 import sys
 
 from certhook import _files
@@ -16,7 +15,7 @@ from certhook.exceptions import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator
+    from typing import Any, Iterable, Iterator
 
 
 def find(name: str, path: Iterable[str] | None = None) -> Iterator[importlib.metadata.Distribution]:
@@ -28,7 +27,8 @@ def find(name: str, path: Iterable[str] | None = None) -> Iterator[importlib.met
     existing = [entry for entry in entries if os.path.isdir(entry or os.curdir) or os.path.isfile(entry)]
     for found in importlib.metadata.distributions(name=name, path=existing):
         directory = getattr(found, "_path", None)
-        yield _InDirectory(directory) if isinstance(directory, pathlib.Path) else found
+        # A path in an archive is not a path of the system.
+        yield _InDirectory(directory) if isinstance(directory, os.PathLike) else found
 
 
 def version(name: str, path: Iterable[str] | None = None) -> str | None:
@@ -45,7 +45,7 @@ def version(name: str, path: Iterable[str] | None = None) -> str | None:
 class _InDirectory(importlib.metadata.PathDistribution):
     """A distribution whose metadata are regular files."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(self, directory: Any) -> None:
         super().__init__(directory)
         self._directory = str(directory)
 
