@@ -68,7 +68,7 @@ _WHOLE_URL = (
     r"""(?i)(?:[a-z0-9-]{1,63}\.){1,9}[a-z]{2,24}(?::\d{1,5}(?=[/:,;)]))?(?:/[^\s@:'"]{0,1000})?[:,;)'"]{0,3}\s"""
 )
 # The "@" in the names of formulae of Homebrew, as in /opt/homebrew/etc/openssl@3/cert.pem.
-_FORMULA = r"[/\\][a-z][a-z0-9+-]{0,40}@\d{1,3}(?:\.\d{1,3})?(?=[/\\\s'\",;]|:\s|:/(?!/)|:?$)"
+_FORMULA = r"[/\\][\w.+-]{1,40}[/\\][a-z][a-z0-9+-]{0,40}@\d{1,3}(?:\.\d{1,3})?(?=[/\\\s'\",;]|:\s|:/(?!/)|:?$)"
 # A URL that was made an absolute path. In a list of paths, any name may precede a colon.
 _URL_AS_PATH = (
     r"(?i)/(?:https?|s?ftps?|s3|gs|ssh|socks[45]?[ah]?|postgres(?:ql)?|mysql|rediss?|amqps?|mongodb)[^/:]{0,9}:/"
@@ -142,7 +142,7 @@ def _end_of_credentials(text: str) -> int:
     end = text.rfind("@")
     if end < 0 or not text[end + 1 : end + 2].isdecimal():
         return end
-    formulae = {text.index("@", match.start()) for match in re.compile(_FORMULA).finditer(text)}
+    formulae = {text.index("@", match.start(), match.end()) for match in re.compile(_FORMULA).finditer(text)}
     while end in formulae:
         end = text.rfind("@", 0, end)
     return end
@@ -150,8 +150,9 @@ def _end_of_credentials(text: str) -> int:
 
 def _start_of_credentials(text: str, end: int) -> int:
     """Return the position of the credentials before *end*, after a scheme; -1 if there are none."""
+    colon = max((match.start() for match in re.compile(_BEFORE_PASSWORD).finditer(text, 0, end)), default=-1)
     for match in re.compile(_BEFORE_CREDENTIALS).finditer(text, 0, end):
-        is_path = re.compile(_BETWEEN_PATHS).match(text, match.start())
+        is_path = re.compile(_BETWEEN_PATHS).match(text, match.start()) and colon < match.end()
         is_whole = text[match.end() - 2 : match.end()] == "//" and re.compile(_WHOLE_URL).match(text, match.end(), end)
         if not is_path and not is_whole:
             return match.end()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import binascii
 import re
+from itertools import islice
 
 from certhook._certificates import container
 
 #: Larger texts are searched up to this size, in bytes.
 LIMIT = 8 * 1024 * 1024
+#: The largest number of blocks that are decoded. Bundles contain hundreds; each block takes up to 20 microseconds.
+MOST_BLOCKS = 10_000
 
 _BEGIN = re.compile(
     rb"BEGIN(?:%20|[ _+\t]){0,9}(?:X509[ _]|TRUSTED[ _])?CERTIFICATE(?![ _]?(?:REQUEST|PAIR))", re.IGNORECASE
@@ -70,7 +73,7 @@ def recover(text: bytes) -> tuple[str, tuple[bytes, ...]]:
     :returns: a key of :data:`KINDS`, "" if there is no such line; and the certificates as DER
     """
     text = text[:LIMIT]
-    begins = [(match.start(), match.end()) for match in _BEGIN.finditer(text)]
+    begins = [(match.start(), match.end()) for match in islice(_BEGIN.finditer(text), MOST_BLOCKS)]
     ends = [match.start() for match in _END.finditer(text)]
     if not begins and not ends:
         return "", ()

@@ -115,11 +115,12 @@ def _strict_blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes, str]]:
     line, counted = 1, 0
     position = data.find(_BEGIN)
     while position >= 0:
-        label, after = _label(data, position)
         before = data[max(position - len(_DASHES), 0) : position]
         # The previous file lacked a final newline when files were concatenated.
         is_joined = before == _DASHES
-        if label and (is_joined or _ends_line(before, newline)):
+        is_at_start = is_joined or _ends_line(before, newline)
+        label, after = _label(data, position) if is_at_start else (b"", position + len(_BEGIN))
+        if label:
             line += data.count(newline, counted, position)
             counted = position
             ending = _END + label + _DASHES

@@ -147,6 +147,12 @@ def test_a_file_has_a_limited_number_of_blocks(monkeypatch: pytest.MonkeyPatch) 
     assert pem.parse(block(certificate(subject)) * 5)[1] == []
 
 
+def test_a_limited_number_of_damaged_blocks_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(damaged, "MOST_BLOCKS", 5)
+    few, many = (executed_lines(damaged.recover, b" BEGIN CERTIFICATE\r" * count) for count in (5, 500))
+    assert many < 2 * few
+
+
 def test_a_block_list_with_too_many_blocks_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pem, "MOST_BLOCKS", 1)
     text = b"".join(block(certificate(der.element(SEQUENCE, b""), serial=number)) for number in range(2))

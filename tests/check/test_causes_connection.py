@@ -140,6 +140,6 @@ def test_every_cause_is_shown() -> None:
 
 
 def test_the_address_of_a_proxy_is_quoted_in_commands() -> None:
-    case = SimpleNamespace(proxy="https://a;id:1", facts={"proxy": "a;id:1"})
-    assert connection._proxy_login(case)["url"] == "'https://NAME:PASSWORD@a;id:1'"
-    assert connection._tls_proxy(case)["tls_proxy"] == "'a;id:1'"
+    case = SimpleNamespace(proxy="https://a&id:1", facts={"proxy": "a&id:1"})
+    assert connection._proxy_login(case)["url"] == "'https://NAME:PASSWORD@a&id:1'"
+    assert connection._tls_proxy(case)["tls_proxy"] == "'a&id:1'"
