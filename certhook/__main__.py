@@ -1,5 +1,6 @@
 """``python -m certhook``, and the command ``certhook``."""
 
+import os
 import sys
 
 
@@ -16,7 +17,21 @@ def main() -> int:
         from certhook.cli import main as run
     except KeyboardInterrupt:
         return 130  # the exit status that run() uses
-    return run()
+    exit_status = run()
+    _leave_threads(exit_status)
+    return exit_status
+
+
+def _leave_threads(exit_status: int) -> None:
+    """End the process at once if threads of certhook are still running: OpenSSL would crash while it is unloaded."""
+    threading = sys.modules.get("threading")
+    if threading is not None and any(thread.name.startswith("certhook ") for thread in threading.enumerate()):
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except Exception:
+            pass  # They are closed or missing.
+        os._exit(exit_status)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def show(text: str) -> None:
 
 
 def escaped(text: str) -> str:
-    """Return *text*, lines, without secrets, and with escapes for what a terminal interprets, except colours.
+    """Return *text*, lines, without secrets, and escape the characters that a terminal interprets, except colours.
 
     The verbs present the values that they know; messages of libraries may contain others.
     """

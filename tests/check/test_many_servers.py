@@ -370,12 +370,14 @@ def test_servers_are_checked_with_the_threads_that_can_be_started(
     assert len(started) == available and progress[0][0] == 0
 
 
-def test_a_system_without_another_thread_is_reported(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_system_without_another_thread_is_reported(lab: Lab) -> None:
     lab.trust_unrelated()
 
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    lab.patch.setattr(threading.Thread, "start", start)
-    assert main(["check", "shop.example", "--timeout", "2"]) == 1
-    assert "no thread can be started (can't start new thread); raise the limit" in capsys.readouterr().err
+    port = lab.serve(chain().sent)
+    lab.patch.setattr(workers.threading.Thread, "start", start)
+    result, text = lab.check("shop.example", "--connect-to", f"127.0.0.1:{port}", "--timeout", "5")
+    assert not result["verified"]
+    assert "no thread can be started (can't start new thread); raise the limit" in " ".join(text.split())

@@ -6,11 +6,13 @@ import contextlib
 import os
 import socket
 import ssl
+import sys
 import threading
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+import support
 from lab import Lab, assert_cause
 from pki import chain
 from proxy_servers import inside_tls
@@ -187,6 +189,40 @@ def test_roots_of_a_client_in_a_pipe_are_not_waited_for(lab: Lab) -> None:
         result, _ = lab.check(lab.serve(good.sent), "--timeout", "2")
     client = next(each for each in result["clients"] if each["client"] == "requests")
     assert not client["verified"] and "cannot be read (timed out)" in client["reason"]
+
+
+def test_a_bundle_that_is_not_read_in_time_is_a_result(lab: Lab) -> None:
+    def read_slowly(*args: Any, **kwargs: Any) -> Any:
+        raise socket.timeout("timed out")
+
+    good = chain()
+    lab.trust(good.root)
+    lab.patch.setattr(contexts, "named_context", read_slowly)
+    result, _ = lab.check(lab.serve(good.sent), "--timeout", "60")
+    assert result["verified"]
+    client = next(each for each in result["clients"] if each["client"] == "requests")
+    assert not client["verified"] and "certifi's bundle cannot be read (timed out)" in client["reason"]
+
+
+# The exit status, and whether functions of the module atexit run.
+@pytest.mark.parametrize(("name", "printed"), [("certhook call", "done\n"), ("another", "done\nexit\n")])
+def test_the_process_ends_before_openssl_is_unloaded_under_a_thread(name: str, printed: str) -> None:
+    code = f"""
+import atexit, sys, threading, time
+import certhook.cli
+from certhook.__main__ import main
+
+def run():
+    threading.Thread(target=time.sleep, args=(60,), daemon=True, name={name!r}).start()
+    print("done")
+    return 3
+
+certhook.cli.main = run
+atexit.register(print, "exit")
+sys.exit(main())
+"""
+    done = support.run(sys.executable, code, check=False)
+    assert (done.returncode, done.stdout) == (3, printed)
 
 
 @posix

@@ -12,7 +12,7 @@ _Result = TypeVar("_Result")
 def call(function: Callable[[], _Result], seconds: float) -> _Result:
     """Call *function* in a thread, and return its result.
 
-    :raises socket.timeout: if it takes longer than *seconds*; the thread continues
+    :raises socket.timeout: if it takes longer than *seconds*; the thread continues, see ``certhook/__main__.py``
     :raises OSError: if no thread can be started
     :raises Exception: if *function* raises it
     """
@@ -25,7 +25,7 @@ def call(function: Callable[[], _Result], seconds: float) -> _Result:
         except Exception as error:
             errors.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=work, daemon=True, name="certhook call")
     try:
         thread.start()
     except RuntimeError as error:

@@ -145,10 +145,16 @@ def _load(first: First, variable: str, path: str) -> ssl.SSLContext:
 
 
 def _certifi_context(first: First) -> ssl.SSLContext:
-    """Return a context that names certifi's bundle, which certhook answers with default trust."""
+    """Return a context that names certifi's bundle, which certhook answers with default trust.
+
+    :raises Failure: if it cannot be read
+    """
     # certifi is not imported: it may be a directory in the working directory.
     path = _certifi.bundle_path(find_package(_certifi.PACKAGE))
-    context = contexts.default_context() if path is None else contexts.named_context(first.deadline, cafile=path)
+    try:
+        context = contexts.default_context() if path is None else contexts.named_context(first.deadline, cafile=path)
+    except OSError as error:
+        raise Failure("verify", f"certifi's bundle cannot be read ({error.strerror or error})") from error
     context = _with_flags(context, first)
     contexts.add_roots(context, first.additional)
     return context

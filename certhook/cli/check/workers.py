@@ -64,7 +64,7 @@ def _start(work: Callable[[], None], count: int) -> int:
     """Start *count* threads, or as many as the limits of this process allow, and return their number."""
     for started in range(count):
         try:
-            threading.Thread(target=work, daemon=True).start()
+            threading.Thread(target=work, daemon=True, name="certhook check").start()
         except RuntimeError:
             return started
     return count
