@@ -365,10 +365,10 @@ from certhook import _config, _secrets, _text
 parts = ["a", "@", "//", "a@", "-----BEGIN ", "LS0tLS1CRUdJT", "'", "basic ", "bearer ", "a:", "a.", "%25", "token",
          "token=", "eyJ", ":/", "gh", "ghp_", " ", "https://", "?a=", "A1", "a%3A%2F", "-", "_", chr(0xdc80)]
 for part in parts:
-    text = (part * 200_000)[:200_000]
+    text = (part * 50_000)[:50_000]
     for value in (text, text + "@"):
         _text.presentable(value), _text.shown(value), _text.shown_path(value), _text.host_and_port(value)
-    _config.Config(dict.fromkeys(_config.VARIABLES, (part * 1_000_000)[:1_000_000] + "@"))
+    _config.Config(dict.fromkeys(_config.VARIABLES, (part * 200_000)[:200_000] + "@"))
 print("done")
 """
 

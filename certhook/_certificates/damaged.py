@@ -134,7 +134,8 @@ def _damage(text: bytes, begins: list[tuple[int, int]], ends: list[int]) -> str:
         return "quoted"
     if prefix.lstrip()[:2] in (b"#", b"# ", b"//", b";", b"; "):
         return "commented"
-    if _ESCAPED.search(body) or _DIGIT.search(body):
+    # Padding precedes the END line.
+    if _ESCAPED.search(body) or _DIGIT.search(body) or _SOFT_BREAK.search(body.rstrip(b"-\r\n=")):
         return "escaped"
     if b"\n" not in text[after:] and b"\r" in body:
         return "returns"
