@@ -117,10 +117,13 @@ def _become(command: list[str], environ: dict[str, str]) -> int:
     :raises OSError: if the command cannot be started; otherwise this function does not return
     """
     # Python ignores these signals, and the command would inherit that: "certhook run yes | head" would never end.
-    for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
-    os.execvpe(command[0], command, environ)
+    numbers = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ") if hasattr(signal, name)]
+    handlers = [(number, signal.signal(number, signal.SIG_DFL)) for number in numbers]
+    try:
+        os.execvpe(command[0], command, environ)
+    finally:  # The command could not be started, and this process reports it.
+        for number, handler in handlers:
+            signal.signal(number, handler)
 
 
 def wait_for(command: list[str], environ: dict[str, str]) -> int:

@@ -15,6 +15,7 @@ import support
 from authorities import names_in
 from support import PRINT_HOOKED
 
+from certhook.cli import main
 from certhook.cli._other_programs import OMITTED, VARIABLES
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no exec() and no signals")
@@ -423,3 +424,10 @@ def test_the_two_ways_to_run_a_program_refer_to_each_other(run, installed) -> No
     assert all(flag in shown for flag in ("-I", "-E", "-S"))
     done = support.run_command(installed, "-m", "certhook.run", "--help")
     assert "python -m certhook run COMMAND" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
+def test_a_command_that_cannot_be_started_does_not_change_the_handling_of_signals(capsys) -> None:
+    before = signal.getsignal(signal.SIGPIPE)
+    assert main(["run", "/none"]) == 127
+    assert signal.getsignal(signal.SIGPIPE) == before
