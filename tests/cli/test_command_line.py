@@ -290,7 +290,7 @@ def test_control_characters_in_paths_are_escaped(certhook, tmp_path, cas) -> Non
     listed = certhook("list", "--details", "--only", "extra", CERTHOOK_EXTRA_CA_CERTS=str(path))
     assert "\033" not in listed.stdout and support.shows(listed.stdout, r"\x1b[2J.pem")
     failed = certhook("diff", path, "missing\033[2J.pem")
-    assert "\033" not in failed.stderr and "(binary data, 15 characters)" in failed.stderr
+    assert "\033" not in failed.stderr and r"missing\x1b[2J.pem" in failed.stderr
 
 
 @posix
