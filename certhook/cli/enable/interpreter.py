@@ -71,19 +71,30 @@ def find_target(text: str) -> Target:
     :param text: an interpreter, a command, or a directory that contains an interpreter
     :raises Refused: if there is none, or certhook does not support its version
     """
-    path = os.path.abspath(text)
-    if not os.path.exists(path):
-        found = None if os.path.dirname(text) else shutil.which(text)
-        if found is None:
-            raise Refused(
-                f"{shown_value(text)} does not exist; name a Python interpreter or the directory that contains it", 2
-            )
-        path = os.path.abspath(found)
+    path = _locate(text)
+    if path is None:
+        raise Refused(
+            f"{shown_value(text)} does not exist; name a Python interpreter or the directory that contains it", 2
+        )
     pth = _find_pth(path)
     target = _embeddable(path, pth) if pth else _query(path)
     if target.version is not None and target.version < OLDEST:
         raise Refused(f"{target.name} is Python {'.'.join(map(str, target.version))}; certhook needs 3.8 or later")
     return target
+
+
+def _locate(text: str) -> str | None:
+    """Return the absolute path that *text* names.
+
+    A command is first searched in ``PATH``, so that a file in the working directory does not replace it.
+    """
+    path = os.path.abspath(text)
+    if not os.path.dirname(text) and not os.path.isdir(path):
+        candidates = [os.path.join(directory, text) for directory in os.get_exec_path() if os.path.isabs(directory)]
+        found = next(filter(None, map(shutil.which, candidates)), None)
+        if found is not None:
+            return found
+    return path if os.path.exists(path) else None
 
 
 def _find_pth(path: str) -> str | None:

@@ -11,6 +11,8 @@ import pytest
 import support
 from enabling import posix, snapshot
 
+from certhook.cli.enable.interpreter import find_target
+
 
 def without_interpreter(directory: Path) -> Path:
     return directory
@@ -132,3 +134,22 @@ def test_only_enable_imports_the_installer_library(certhook, installed, embeddab
     assert (refused.returncode, "No module named 'installer'" in refused.stderr) == (2, True)
     assert certhook("disable", embeddable, "--yes", python=installed).returncode == 0
     assert snapshot(embeddable) == before
+
+
+@posix
+@pytest.mark.parametrize("first", ["", "bin"], ids=["empty entry", "relative entry"])
+def test_a_command_is_not_found_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    for directory in (tmp_path, tmp_path / "bin"):
+        directory.mkdir(exist_ok=True)
+        (directory / "python3").write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\nexec {sys.executable} \"$@\"\n")
+        (directory / "python3").chmod(0o755)
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "python3").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", os.pathsep.join([first, str(tmp_path / "path")]))
+    assert find_target("python3").name == str(tmp_path / "path" / "python3")
+    assert not (tmp_path / "executed").exists()
+    assert find_target("./python3").name == str(tmp_path / "python3")
+    assert (tmp_path / "executed").exists()
