@@ -143,7 +143,7 @@ def test_a_command_is_not_found_in_the_working_directory(
 ) -> None:
     for directory in (tmp_path, tmp_path / "bin"):
         directory.mkdir(exist_ok=True)
-        (directory / "python3").write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\nexec {sys.executable} \"$@\"\n")
+        (directory / "python3").write_text(f'#!/bin/sh\n: >{tmp_path}/executed\nexec {sys.executable} "$@"\n')
         (directory / "python3").chmod(0o755)
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "python3").symlink_to(sys.executable)
