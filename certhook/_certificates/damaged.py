@@ -24,6 +24,7 @@ _END = re.compile(rb"END(?:%20|[ _+\t]){0,9}(?:X509[ _]|TRUSTED[ _])?CERTIFICATE
 # Line breaks and other characters in the notations of programming languages, URLs, XML and e-mail.
 _ESCAPED = re.compile(rb"(?<!\\)\\+(?:[nrt]|u000[aAdD])|%0[aAdD]|%20|&#(?:10|13|x[aAdD]);")
 _SOFT_BREAK = re.compile(rb"=\r?\n")  # of quoted-printable
+_BROKEN_LINE = re.compile(rb"=\r?\n[A-Za-z0-9+/]{4}")  # Padding precedes the END line.
 _DIGITS = {b"%2b": b"+", b"%2f": b"/", b"%3d": b"=", b"=3d": b"=", b"\\u002b": b"+", b"&#43;": b"+", b"\\u003d": b"="}
 _DIGIT = re.compile(rb"%2b|%2f|%3d|=3d|\\u002b|&#43;|\\u003d", re.IGNORECASE)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
@@ -134,8 +135,7 @@ def _damage(text: bytes, begins: list[tuple[int, int]], ends: list[int]) -> str:
         return "quoted"
     if prefix.lstrip()[:2] in (b"#", b"# ", b"//", b";", b"; "):
         return "commented"
-    # Padding precedes the END line.
-    if _ESCAPED.search(body) or _DIGIT.search(body) or _SOFT_BREAK.search(body.rstrip(b"-\r\n=")):
+    if _ESCAPED.search(body) or _DIGIT.search(body) or _BROKEN_LINE.search(body):
         return "escaped"
     if b"\n" not in text[after:] and b"\r" in body:
         return "returns"
