@@ -38,7 +38,7 @@ def read(path: str, accepts_pipe: bool = False) -> bytes:
         try:
             return _read(path, descriptor, accepts_pipe)
         finally:
-            os.close(descriptor)
+            _close(descriptor)
     except OSError as error:
         name = path if os.path.isabs(path) or os.path.lexists(path) else shown_value(path)
         failure = SourceError(name, _explain(path, error))
@@ -46,6 +46,13 @@ def read(path: str, accepts_pipe: bool = False) -> bytes:
         raise failure from error
     except ValueError as error:  # a null character in the path
         raise SourceError(path, f"is not a path: {error}") from error
+
+
+def _close(descriptor: int) -> None:
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass  # Everything has been read.
 
 
 def is_pipe(path: str) -> bool:
