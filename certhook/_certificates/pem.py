@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 
-from certhook._certificates import x509
+from certhook._certificates import auxiliary, x509
 from certhook._certificates.anchor import Entry, purpose_bits
 
 TYPE_CHECKING = False
@@ -220,5 +220,5 @@ def _entry(data: bytes, may_have_settings: bool, known: Known) -> Entry:
         return Entry(certificate)
     if not may_have_settings:
         raise ValueError(f"{len(certificate.rest)} bytes follow the certificate")
-    trusted, rejected = purpose_bits(*x509.auxiliary(certificate.rest))
-    return Entry(certificate, trusted, rejected, x509.purpose_lists(certificate.rest))
+    trusted, rejected = purpose_bits(*auxiliary.read(certificate.rest))
+    return Entry(certificate, trusted, rejected, auxiliary.purpose_lists(certificate.rest))

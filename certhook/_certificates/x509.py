@@ -25,7 +25,6 @@ GENERALIZED_TIME = 0x18
 _VERSION = 0xA0  # [0] EXPLICIT, in TBSCertificate
 _CONSTRUCTED = 0x20
 _FIRST_OTHER_CLASS = 0x40  # Lower tags belong to the universal class of X.690.
-_REJECT = 0xA0  # [0] IMPLICIT, in X509_CERT_AUX
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
@@ -193,39 +192,6 @@ def bits(value: bytes) -> bytes:
     return value[1:-1] + bytes((value[-1] >> value[0] << value[0],))
 
 
-def auxiliary(data: bytes) -> tuple[list[str] | None, list[str]]:
-    """Read OpenSSL's trust settings, which follow the certificate in a ``TRUSTED CERTIFICATE``.
-
-    Source: ``X509_CERT_AUX`` in OpenSSL's crypto/x509/x_x509a.c.
-
-    :returns: the trusted purposes, None if they are not restricted, and the rejected
-        purposes, as dotted object identifiers
-    """
-    tag, start, end = read(data, 0, len(data))
-    if tag != SEQUENCE or end != len(data):
-        raise ValueError("invalid OpenSSL trust settings")
-    trusted: list[str] | None = None
-    rejected: list[str] = []
-    for tag, _, value, after in children(data, start, end):
-        if tag == SEQUENCE:
-            trusted = _object_identifiers(data, value, after)
-        elif tag == _REJECT:
-            rejected = _object_identifiers(data, value, after)
-    return trusted, rejected
-
-
-def purpose_lists(data: bytes) -> bytes:
-    """Reduce OpenSSL's trust settings, which :func:`auxiliary` accepts, to the lists of purposes.
-
-    The other fields have no effect on trust, and OpenSSL may reject them.
-
-    :returns: trust settings as DER, empty if they contain no list
-    """
-    _, start, end = read(data, 0, len(data))
-    lists = {tag: data[at:after] for tag, at, _, after in children(data, start, end) if tag in (SEQUENCE, _REJECT)}
-    return element(SEQUENCE, b"".join(lists[tag] for tag in sorted(lists))) if lists else b""
-
-
 def element(tag: int, content: bytes) -> bytes:
     """Encode an element."""
     length = len(content)
@@ -260,10 +226,11 @@ def key_purposes(data: bytes) -> list[str]:
     tag, value, after = read(data, start, end)
     if tag != SEQUENCE or after != end:
         raise ValueError("expected one SEQUENCE of key purposes")
-    return _object_identifiers(data, value, after)
+    return object_identifiers(data, value, after)
 
 
-def _object_identifiers(data: bytes, start: int, end: int) -> list[str]:
+def object_identifiers(data: bytes, start: int, end: int) -> list[str]:
+    """Return the object identifiers between two positions, dotted."""
     found = []
     for tag, _, value, after in children(data, start, end):
         if tag != OBJECT_IDENTIFIER:

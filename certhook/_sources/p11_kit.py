@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import re
 
-from certhook._certificates import pem, x509
+from certhook._certificates import auxiliary, pem, x509
 from certhook._certificates.anchor import purpose_bits
 from certhook._config import ANY_PURPOSE, SERVER_AUTH
 from certhook._sources.blocklist import BlocklistEntry
@@ -70,7 +70,7 @@ def _parse_certificates(data: bytes, is_blocklist: bool) -> Iterator[BlocklistEn
 
 def _trusted_uses(settings: bytes) -> set[str]:
     """Return the purposes that OpenSSL's trust settings list and do not reject. p11-kit requires a list."""
-    trusted, rejected = x509.auxiliary(settings)
+    trusted, rejected = auxiliary.read(settings)
     return set(trusted or ()).difference(rejected)
 
 

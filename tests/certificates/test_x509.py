@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from certhook._certificates import names, x509
+from certhook._certificates import auxiliary, names, x509
 
 CERTIFICATE = der.certificate(der.common_name("Root CA"))
 
@@ -42,7 +42,7 @@ def test_the_fields_are_those_that_cryptography_reads(cas: support.Authorities) 
     ],
 )
 def test_trust_settings_are_decoded(trusted, rejected) -> None:
-    assert x509.auxiliary(der.auxiliary(trusted, rejected)) == (trusted, rejected)
+    assert auxiliary.read(der.auxiliary(trusted, rejected)) == (trusted, rejected)
 
 
 LISTS = [
@@ -55,17 +55,17 @@ LISTS = [
 
 @pytest.mark.parametrize("settings", LISTS)
 def test_trust_settings_are_reduced_to_the_lists_of_purposes(settings) -> None:
-    assert x509.purpose_lists(settings) == settings
+    assert auxiliary.purpose_lists(settings) == settings
     content = der.element(der.UTF8_STRING, b"alias"), der.element(der.OCTET_STRING, b"key"), b"\xa1\x00"
     _, start, end = x509.read(settings, 0, len(settings))
-    assert x509.purpose_lists(der.element(der.SEQUENCE, settings[start:end], *content)) == settings
-    assert x509.purpose_lists(der.element(der.SEQUENCE, *content)) == b""
-    assert x509.purpose_lists(der.auxiliary()) == b""
+    assert auxiliary.purpose_lists(der.element(der.SEQUENCE, settings[start:end], *content)) == settings
+    assert auxiliary.purpose_lists(der.element(der.SEQUENCE, *content)) == b""
+    assert auxiliary.purpose_lists(der.auxiliary()) == b""
 
 
 def test_the_lists_of_purposes_are_in_the_order_that_openssl_requires() -> None:
     lists = der.element(0xA0, der.object_identifier("1.2")), der.element(der.SEQUENCE, der.object_identifier("1.3"))
-    assert x509.purpose_lists(der.element(der.SEQUENCE, *lists)) == der.auxiliary(["1.3"], ["1.2"])
+    assert auxiliary.purpose_lists(der.element(der.SEQUENCE, *lists)) == der.auxiliary(["1.3"], ["1.2"])
 
 
 @pytest.mark.parametrize("length", [0, 1, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF, 0x10000])
@@ -111,7 +111,7 @@ def read_everything(data: bytes) -> None:
     """Call every function that reads DER. Only ValueError may be raised."""
     for function in (
         x509.Certificate,
-        x509.auxiliary,
+        auxiliary.read,
         x509.key_purposes,
         x509.dotted,
         x509.dates,
@@ -186,7 +186,7 @@ HOSTILE = {
         x509.Certificate,
         der.element(0x30, der.element(0x30, b"\x30\0" * (size // 2)), b"\x30\0\x03\0"),
     ),
-    "many trust settings": lambda size: (x509.auxiliary, der.auxiliary(None, ["1.2.3"] * (size // 4))),
+    "many trust settings": lambda size: (auxiliary.read, der.auxiliary(None, ["1.2.3"] * (size // 4))),
     "a long object identifier": lambda size: (x509.dotted, b"\xff" * size + b"\x7f"),
     "deep nesting": lambda size: (x509.Certificate, re.sub(b"", b"\x30\x84\0", b"\x30" * (size // 4))),
 }

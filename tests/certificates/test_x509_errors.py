@@ -10,7 +10,7 @@ from typing import Callable
 import der
 import pytest
 
-from certhook._certificates import names, x509
+from certhook._certificates import auxiliary, names, x509
 
 INTEGER, BIT_STRING, SEQUENCE, SET = 0x02, 0x03, 0x30, 0x31
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
@@ -313,17 +313,17 @@ def test_a_bit_string_begins_with_the_number_of_unused_bits(value: bytes) -> Non
 
 @pytest.mark.parametrize("data", [der.element(SET), der.element(SEQUENCE) + b"\0", der.element(SET) + b"\0"])
 def test_trust_settings_are_one_sequence_and_nothing_else(data: bytes) -> None:
-    assert_raises("trust settings", x509.auxiliary, data)
+    assert_raises("trust settings", auxiliary.read, data)
 
 
 def test_trust_settings_without_lists_neither_limit_nor_reject() -> None:
     # An alias and a key identifier, which OpenSSL writes between and after the lists.
-    assert x509.auxiliary(der.element(SEQUENCE, b"\x0c\x01a", b"\x04\x01b")) == (None, [])
+    assert auxiliary.read(der.element(SEQUENCE, b"\x0c\x01a", b"\x04\x01b")) == (None, [])
 
 
 def test_trust_settings_list_object_identifiers() -> None:
-    assert_raises("identifiers", x509.auxiliary, der.element(SEQUENCE, der.element(SEQUENCE, NULL)))
-    assert_raises("identifiers", x509.auxiliary, der.element(SEQUENCE, der.element(0xA0, identifier(), NULL)))
+    assert_raises("identifiers", auxiliary.read, der.element(SEQUENCE, der.element(SEQUENCE, NULL)))
+    assert_raises("identifiers", auxiliary.read, der.element(SEQUENCE, der.element(0xA0, identifier(), NULL)))
 
 
 # Extensions that list purposes.

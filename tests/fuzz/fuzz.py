@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 with atheris.instrument_imports(include=["certhook"]):
     import certhook._sources.p11_kit  # noqa: F401  (instrumented here, because it is otherwise imported later)
     from certhook import _config, _store, _watch
-    from certhook._certificates import names, x509
+    from certhook._certificates import auxiliary, names, x509
     from certhook._certificates import pem as pem_format
     from certhook._certificates.anchor import Anchor
     from certhook._config import ANY_PURPOSE, SERVER_AUTH, Config
@@ -73,7 +73,7 @@ def fuzz_x509(data: bytes) -> None:
     """The DER parser: it raises only ValueError, and needs time proportional to the size of the input."""
     for function in (
         x509.Certificate,
-        x509.auxiliary,
+        auxiliary.read,
         x509.key_purposes,
         names.canonical,
         names.subject_hash,
