@@ -50,7 +50,7 @@ URLS = [
     f"ab:cd:{PASSWORD}@h.example",
     f"/etc/ssl/certs:https://u:{PASSWORD}@h/x",
     f"/a/b.pem:u:{PASSWORD}@h",
-    f"/work/redis:/u:a/{PASSWORD}@h",
+    f"/data/redis:/u:a/{PASSWORD}@h",
     f"https://u:/{PASSWORD}@10/x",
     f"https://user:{PASSWORD}".ljust(5000, "x") + "@h",
 ]
