@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -162,6 +163,14 @@ def root() -> None:
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that every user can list and create files in, like /tmp."""
+    with tempfile.TemporaryDirectory(prefix="certhook-tests-") as directory:
+        os.chmod(directory, 0o1777)
+        yield Path(os.path.realpath(directory))
 
 
 @pytest.fixture(scope="session")

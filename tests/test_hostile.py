@@ -33,14 +33,6 @@ def as_attacker(*capabilities: str) -> list[str]:
     return ["setpriv", *ids, *(caps if capabilities else [])]
 
 
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A directory that every user can list and create files in, like /tmp."""
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o1777)
-        yield Path(directory)
-
-
 # Programs with more privileges than their caller.
 
 

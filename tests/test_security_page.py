@@ -32,7 +32,8 @@ KINDS = (
     ("Python", r"/usr/(lib|share)/(locale|zoneinfo|ssl/openssl\.cnf|python3).*|/etc/localtime|/dev/(null|tty|urandom)"),
     (
         "Python",
-        r"/usr/lib(64)?|{own}(/(bin|lib)(/python[0-9.]+)?)?|.*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|/sys/(fs/cgroup|kernel/mm|devices)/.*|/proc/sys/.*|/etc/ldap/.*|.*/sasl2",
+        r"/usr/lib(64)?|{own}(/(bin|lib)(/python[0-9.]+)?)?|.*/pyvenv\.cfg|.*/gconv-modules\.cache|{others}|"
+        r"/sys/(fs/cgroup|kernel/mm|devices)/.*|/proc/sys/.*|/etc/ldap/.*|.*/sasl2",
     ),
     (
         "Python",
@@ -48,7 +49,7 @@ KINDS = (
     ("named files", r"{named}(/.*)?"),
     ("the environment", r"{prefix}(/.*)?"),
     ("directories above them", r"/|/usr|/usr/local|/usr/local/share|/etc|/etc/pki"),
-    ("settings of other tools", r"/etc/(gitconfig|wgetrc|pip\.conf|npmrc|yarnrc.*)|/etc/conda.*|/root/\..*|/home/.*"),
+    ("settings of other tools", r"/etc/(gitconfig|wgetrc|pip\.conf|npmrc|yarnrc.*)|/etc/conda.*|{home}/\..*"),
     ("the system's roots", rf"({_SYSTEM})(/.*)?"),
     ("the system's block lists", rf"({_BLOCK_LISTS})(/.*)?"),
     ("/proc/self", r"/proc/(self|[0-9]+)(/.*)?"),
@@ -159,6 +160,7 @@ def steps(installed_unmeasured, plain, tmp_path_factory, cas, servers) -> dict[s
         "target": target,
         "others": others,
         "own": Path(sys.prefix),
+        "home": directory,
     }
     (named / "a.pem").write_bytes(cas.pem("extra"))
     (named / "b.pem").write_bytes(cas.pem("system"))

@@ -6,10 +6,8 @@ import contextlib
 import os
 import shutil
 import stat
-import tempfile
 import time
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 from attacker import ATTACKER, as_attacker, swapping
@@ -22,14 +20,6 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of owners and modes"),
     pytest.mark.usefixtures("root"),
 ]
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A directory that every user can list and create files in, like /tmp."""
-    with tempfile.TemporaryDirectory(prefix="certhook-tests-") as path:
-        os.chmod(path, 0o1777)
-        yield Path(os.path.realpath(path))
 
 
 @pytest.fixture

@@ -8,11 +8,9 @@ import re
 import shutil
 import stat
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Iterator
 
 import pytest
 import support
@@ -28,14 +26,6 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of owners and modes"),
     pytest.mark.usefixtures("root"),
 ]
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A directory that every user can list and create files in, like /tmp."""
-    with tempfile.TemporaryDirectory(prefix="certhook-tests-") as directory:
-        os.chmod(directory, 0o1777)
-        yield Path(os.path.realpath(directory))
 
 
 def give(path: Path) -> None:
