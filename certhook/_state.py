@@ -25,6 +25,10 @@ MARKERS = "_certhook"
 #: The file of a compiled store that contains all certificates.
 BUNDLE = "cert.pem"
 
+#: The owner of files of users outside the user namespace, user_namespaces(7). A process with this user ID cannot
+#: distinguish its own files from theirs.
+OVERFLOW_UID = 65534
+
 _AT_SECURE = 23
 
 

@@ -20,7 +20,7 @@ from certhook._sources import read_trust_set
 from certhook._state import process
 from certhook._store import build
 from certhook._watch import index_settings
-from certhook.cli import _limited, main
+from certhook.cli import _problem_list, main
 
 MANY = 200
 
@@ -141,8 +141,8 @@ def test_a_command_prints_a_limited_number_of_problems(
     main(verb)
     output = "".join(capfd.readouterr())
     problems = [line for line in output.split("\n") if "It adds no roots" in line]
-    assert len(problems) == _limited.MOST
-    assert f"{MANY - _limited.MOST} more: 'certhook " in output
+    assert len(problems) == _problem_list.MOST
+    assert f"{MANY - _problem_list.MOST} more: 'certhook " in output
     assert len(output.split("\n")) < 250
 
 
@@ -172,4 +172,4 @@ def test_damaged_blocks_and_unusable_files_cause_a_limited_number_of_lines(
         (tmp_path / "many" / f"{number}.pem").write_text(block * 100)
     monkeypatch.setenv("CERTHOOK_EXTRA_CA_CERTS", str(tmp_path / "many"))
     main(["list"])
-    assert len(capfd.readouterr().err.split("\n")) <= _limited.MOST + 5
+    assert len(capfd.readouterr().err.split("\n")) <= _problem_list.MOST + 5

@@ -9,11 +9,9 @@ import sys
 
 from certhook._directory.entries import Directory, temporary_name
 from certhook._directory.opening import open_directory
-from certhook._state import is_privileged, process
+from certhook._state import OVERFLOW_UID, is_privileged, process
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-# The owner of files of users outside the user namespace, user_namespaces(7).
-_OVERFLOW_UID = 65534
 
 
 class TemporaryDirectory:
@@ -59,5 +57,5 @@ def _check(path: str, status: os.stat_result, is_parent: bool) -> None:
         return
     mode = status.st_mode
     is_shared = not stat.S_ISLNK(mode) and mode & _WRITABLE_BY_OTHERS and not mode & stat.S_ISVTX
-    if is_shared or status.st_uid not in (0, os.geteuid()) or status.st_uid == _OVERFLOW_UID:
+    if is_shared or status.st_uid not in (0, os.geteuid()) or status.st_uid == OVERFLOW_UID:
         raise PermissionError(errno.EPERM, "another user can replace its entries", path)

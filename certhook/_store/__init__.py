@@ -23,7 +23,7 @@ import sys
 from binascii import crc32
 from time import monotonic, time
 
-from certhook._state import ids_differ, is_privileged, process
+from certhook._state import OVERFLOW_UID, ids_differ, is_privileged, process
 from certhook._watch import (
     RARE_INTERVAL,
     Snapshot,
@@ -55,9 +55,6 @@ MAX_SIZE = 1 << 26
 # O_NONBLOCK: opening a FIFO must not block.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
-# The owner of files of users outside the user namespace, user_namespaces(7). A process with this user ID
-# cannot distinguish its own files from theirs.
-_OVERFLOW_UID = 65534
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _IS_WINDOWS = sys.platform == "win32"
 _REMEDY = "set CERTHOOK_STORE_DIR to a directory that no other user can modify"
@@ -80,7 +77,7 @@ class Protection:
 
     def __init__(self, package: "Optional[str]" = None) -> None:
         """Create the protection of the user's own directory, or of the one next to the directory *package*."""
-        has_users = not _IS_WINDOWS and os.geteuid() != _OVERFLOW_UID
+        has_users = not _IS_WINDOWS and os.geteuid() != OVERFLOW_UID
         self.owners: Tuple[int, ...] = (0, os.geteuid()) if has_users else (0,)
         self.forbidden = 0 if _IS_WINDOWS else _WRITABLE_BY_OTHERS
         if package is not None and not _IS_WINDOWS:
@@ -104,7 +101,7 @@ class Protection:
             raise Unusable(f"{path} is not a directory; {_REMEDY}")
         if status.st_uid not in self.owners:
             user = "a user outside this user namespace (nobody)"
-            if status.st_uid != _OVERFLOW_UID:
+            if status.st_uid != OVERFLOW_UID:
                 user = f"user {status.st_uid}; expected the user of this process or root"
             raise Unusable(f"{path} belongs to {user}; {_REMEDY}")
         if status.st_mode & self.forbidden:

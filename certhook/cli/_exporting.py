@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from certhook._certificates import openssl
 from certhook._sources import read_trust_set
-from certhook.cli import _limited, _roots_table
+from certhook.cli import _problem_list, _roots_table
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ def read_exportable(config: Config, purpose: int) -> tuple[list[Anchor], TrustSe
     anchors, problems = _roots_table.accepted_by_openssl(trust_set)
     order = {anchor.der: position for position, anchor in enumerate(trust_set.stored)}
     anchors = sorted((anchor for anchor in anchors if anchor.der in order), key=lambda anchor: order[anchor.der])
-    _limited.complain_of(problems, "status")
+    _problem_list.complain_of(problems, "status")
     if not trust_set.distrust_is_known:
         # Programs that read the file do not check again which certificates are distrusted.
         raise CommandError("nothing was written: the file might contain root certificates that this system distrusts")

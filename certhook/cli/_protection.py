@@ -13,6 +13,7 @@ Windows has access lists instead of owners and modes, and there is no check.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import re
@@ -20,16 +21,15 @@ import shlex
 import shutil
 import stat
 import sys
+from typing import NamedTuple
 
+from certhook._state import OVERFLOW_UID
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator
 
-# The owner of files of users outside the user namespace, user_namespaces(7). A process with this user ID cannot
-# distinguish its own files from theirs.
-_OVERFLOW_UID = 65534
 # Debian's group for the administration of /usr/local, and the group of macOS's administrators. The group "staff" of
 # macOS contains every user.
 _ADMINISTRATORS = {"linux": (50, "staff"), "darwin": (80, "admin")}
@@ -64,7 +64,7 @@ def check_output(path: str, status: os.stat_result, is_parent: bool) -> None:
 def _check(path: str, status: os.stat_result, is_parent: bool, accepts_sticky: bool) -> None:
     if sys.platform == "win32":
         return
-    if status.st_uid not in _trusted_owners():
+    if status.st_uid not in trusted_owners():
         raise Unprotected(_explain_owner(path, status, is_parent))
     mode = status.st_mode
     if stat.S_ISLNK(mode) or (accepts_sticky and stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
@@ -75,23 +75,24 @@ def _check(path: str, status: os.stat_result, is_parent: bool, accepts_sticky: b
         if has_access_list(path):
             raise Unprotected(_explain_mode(path, mode, "users in its access list", f"setfacl -b {shlex.quote(path)}"))
         if not is_trusted_group(status.st_gid, status.st_uid):
-            group = f"the group {_group(status.st_gid)[0] or status.st_gid}"
+            group = f"the group {group_name(status.st_gid) or status.st_gid}"
             raise Unprotected(_explain_mode(path, mode, group, f"chmod g-w {shlex.quote(path)}"))
 
 
-def _trusted_owners() -> set[int]:
+def trusted_owners() -> set[int]:
+    """Return the IDs of the users whose files no other user can modify: the superuser and the user of this process."""
     system = {_ANDROID_SYSTEM_UID} if hasattr(sys, "getandroidapilevel") else set()
-    return {0, os.geteuid(), *system} - {_OVERFLOW_UID}
+    return {0, os.geteuid(), *system} - {OVERFLOW_UID}
 
 
 def _explain_owner(path: str, status: os.stat_result, is_parent: bool) -> str:
     mode = f"mode {stat.S_IMODE(status.st_mode):o}"
-    if status.st_uid == _OVERFLOW_UID:
+    if status.st_uid == OVERFLOW_UID:
         return (
             f"{path} belongs to a user outside this user namespace (nobody, {mode}), who could interfere with this "
             "command; run it as that user"
         )
-    name = _user_name(status.st_uid)
+    name = user_name(status.st_uid)
     owner = f"{name} (user {status.st_uid}, {mode})" if name else f"user {status.st_uid} ({mode})"
     prefix = f"sudo -u {shlex.quote(name or f'#{status.st_uid}')}"
     change = ""
@@ -119,7 +120,7 @@ def is_trusted_group(group: int, owner: int) -> bool:
     name, members = _group(group)
     if group == 0 or (name and (group, name) == _ADMINISTRATORS.get(sys.platform)):
         return True
-    is_private = group == owner if name is None else name == _user_name(owner) and members <= {name}
+    is_private = group == owner if name is None else name == user_name(owner) and members <= {name}
     return is_private and not _is_primary_of_others(group, owner)
 
 
@@ -131,13 +132,19 @@ def _is_primary_of_others(group: int, owner: int) -> bool:
     return any(user.pw_gid == group and user.pw_uid != owner for user in pwd.getpwall())
 
 
-def _user_name(user: int) -> str | None:
+def user_name(user: int) -> str | None:
+    """Return the name of the user with the ID *user*, None if it has none."""
     try:
         import pwd
 
         return pwd.getpwuid(user).pw_name
     except (ImportError, KeyError):
         return None
+
+
+def group_name(group: int) -> str | None:
+    """Return the name of the group with the ID *group*, None if it has none."""
+    return _group(group)[0]
 
 
 def _group(group: int) -> tuple[str | None, set[str]]:
@@ -159,14 +166,70 @@ def has_access_list(path: str) -> bool:
         return False
 
 
-class Checker:
-    """Checks files and everything on the way to them, each path once.
+class Component(NamedTuple):
+    """A directory or a link on the way to a path, or the file itself.
 
-    The components are checked from the root directory on, so that no other user can change the answer afterwards.
+    :ivar is_parent: whether others follow
+    :ivar is_in_shared_directory: whether other users may create entries in its directory, but not replace those of
+        others (the sticky bit, as in /tmp)
     """
 
+    path: str
+    status: os.stat_result
+    is_parent: bool
+    is_in_shared_directory: bool
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.status.st_mode)
+
+
+def components(path: str) -> Iterator[Component]:
+    """Follow the absolute path *path* from the root directory on.
+
+    Each component is returned before the next one is examined, so that no other user can change the answer of a
+    check afterwards. The last one that is not a link has the path without links.
+
+    :raises OSError: if a component does not exist or cannot be examined, or there are too many links
+    """
+    names, links = _names(path), _MOST_LINKS
+    root = Component(os.sep, os.lstat(os.sep), bool(names), False)
+    yield root
+    directory = root
+    while names:
+        name = names.pop(0)
+        if name == os.pardir:
+            parent = os.path.dirname(directory.path)
+            directory = Component(parent, os.lstat(parent), bool(names), False)
+            yield directory
+            continue
+        inner = os.path.join(directory.path, name)
+        is_shared = bool(directory.status.st_mode & stat.S_ISVTX)
+        component = Component(inner, os.lstat(inner), bool(names), is_shared)
+        yield component
+        if not component.is_link:
+            directory = component
+            continue
+        links -= 1
+        if not links:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        target = os.readlink(inner)
+        names = [*_names(target), *names]
+        if os.path.isabs(target):
+            directory = root._replace(is_parent=bool(names))
+            yield directory
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in path.split(os.sep) if name not in ("", os.curdir)]
+
+
+class Checker:
+    """Checks files and everything on the way to them, each path once."""
+
     def __init__(self) -> None:
-        self._checked: dict[tuple[str, bool], os.stat_result] = {}
+        self._checked: set[tuple[str, bool]] = set()
         self._trees: set[str] = set()
 
     def check(self, path: str) -> str:
@@ -179,22 +242,14 @@ class Checker:
         path = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
         if sys.platform == "win32":
             return os.path.realpath(path)
-        resolved, names, links = os.sep, _components(path), _MOST_LINKS
-        self._check(resolved, is_parent=bool(names))
-        while names:
-            name = names.pop(0)
-            if name == os.pardir:
-                resolved = os.path.dirname(resolved)
-                continue
-            inner = os.path.join(resolved, name)
-            if stat.S_ISLNK(self._check(inner, is_parent=bool(names)).st_mode):
-                target = os.readlink(inner)
-                names, links = [*_components(target), *names], links - 1
-                resolved = os.sep if os.path.isabs(target) else resolved
-                if not links:
-                    return os.path.realpath(path)  # a loop
-                continue
-            resolved = inner
+        resolved = os.sep
+        for component in components(path):
+            key = component.path, component.is_parent
+            if key not in self._checked:
+                check(component.path, component.status, component.is_parent)
+                self._checked.add(key)
+            if not component.is_link:
+                resolved = component.path
         return resolved
 
     def check_tree(self, path: str, skipped: re.Pattern[str], levels: int = _MOST_LEVELS) -> None:
@@ -215,18 +270,6 @@ class Checker:
                 check(entry.path, entry.stat(follow_symlinks=False), False)
                 if entry.is_dir() and not skipped.fullmatch(entry.name):
                     self.check_tree(entry.path, skipped, levels - 1)
-
-    def _check(self, path: str, is_parent: bool) -> os.stat_result:
-        status = self._checked.get((path, is_parent))
-        if status is None:
-            status = os.lstat(path)
-            check(path, status, is_parent)
-            self._checked[path, is_parent] = status
-        return status
-
-
-def _components(path: str) -> list[str]:
-    return [name for name in path.split(os.sep) if name not in ("", os.curdir)]
 
 
 def _entries(directory: str) -> Iterator[os.DirEntry[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from certhook._text import presentable, printable
-from certhook.cli import _limited, _roots_table, _terminal
+from certhook.cli import _problem_list, _roots_table, _terminal
 from certhook.cli._roots_table import detail_lines, indented
 from certhook.cli._terminal import wrapped
 
@@ -119,7 +119,7 @@ def _problems(found: dict[str, Any]) -> list[str]:
     if not found["problems"]:
         return ["No problems."]
     whole = _paths(found)
-    shown = _limited.first_ones(found["problems"], "status")
+    shown = _problem_list.first_ones(found["problems"], "status")
     lines = [line for problem in shown for line in wrapped(problem, "  - ", "    ", whole)]
     return [f"Problems: {len(found['problems'])}", *lines]
 

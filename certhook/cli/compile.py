@@ -12,7 +12,7 @@ from certhook._store.build import compile_store
 from certhook._store.prune import prune
 from certhook._trust import directory_beside_package, package_beside
 from certhook._watch import index_settings
-from certhook.cli import _limited, _roots_table, _terminal
+from certhook.cli import _problem_list, _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError("the package certhook is not in a directory; use --directory", exit_status=2)
     config = _config.current()
     trust_set = read_trust_set(config)
-    _limited.complain_of(trust_set.problems, "status")
+    _problem_list.complain_of(trust_set.problems, "status")
     if not trust_set.anchors:
         return 1
     store = _compile(directory, config, SERVER_AUTH, trust_set)

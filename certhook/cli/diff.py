@@ -15,7 +15,7 @@ from certhook._sources.locations import ANY
 from certhook._sources.reading import read_directory, read_file
 from certhook._sources.trust_set import TrustSet
 from certhook._text import printable, shown_value
-from certhook.cli import _limited, _roots_table, _terminal
+from certhook.cli import _problem_list, _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 from certhook.exceptions import SourceError
 
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     problems = [*a.problems, *b.problems]
     empty = [side for side in (a, b) if not side.anchors]
     if empty or not _terminal.wants_json(options):
-        _limited.complain_of(problems, "diff")
+        _problem_list.complain_of(problems, "diff")
     if empty:
         raise CommandError(
             f"nothing was compared: no root certificate was found in {empty[0].name} ({empty[0].locations})",

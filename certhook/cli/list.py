@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import certhook
 from certhook._config import EXTRA, SOURCES
 from certhook._sources.removed import release
-from certhook.cli import _limited, _mozilla, _roots_table, _terminal
+from certhook.cli import _mozilla, _problem_list, _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     if _terminal.wants_json(options):
         _terminal.show_json({"roots": roots, "trusted": len(trusted), "problems": problems})
         return 0 if roots else 1
-    _limited.complain_of(problems, "list")
+    _problem_list.complain_of(problems, "list")
     if roots and options.details:
         _terminal.show("\n".join(line for root in roots for line in _roots_table.detail_lines(root)))
     elif roots:

@@ -12,7 +12,7 @@ import pytest
 
 from certhook.cli import _libraries, _metadata
 from certhook.cli.audit import distributions
-from certhook.cli.check import limited, models
+from certhook.cli.check import models, time_limit
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in directories")
 
@@ -47,7 +47,7 @@ def make_pipes(packages: Path) -> None:
 )
 def test_pipes_in_site_packages_are_not_waited_for(function: Callable[[], object], packages: Path) -> None:
     make_pipes(packages)
-    assert not limited.call(function, 10)
+    assert not time_limit.call(function, 10)
 
 
 @posix
@@ -55,7 +55,7 @@ def test_a_pipe_on_the_path_is_not_waited_for(packages: Path, monkeypatch: pytes
     expected = importlib.metadata.version("pytest")  # It would wait as well.
     os.mkfifo(packages / "pipe")
     monkeypatch.syspath_prepend(str(packages / "pipe"))
-    assert limited.call(lambda: _metadata.version("pytest"), 10) == expected
+    assert time_limit.call(lambda: _metadata.version("pytest"), 10) == expected
 
 
 def write_egg_info(packages: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Sequence
 
 from certhook import _api, _config
 from certhook._state import context_class_of, markers_of
-from certhook.cli.check import limited
+from certhook.cli.check import time_limit
 from certhook.cli.check.failure import Deadline
 
 # The limits of the time for reading the roots of a client, in seconds. OpenSSL waits for the writer of a pipe.
@@ -54,7 +54,7 @@ def stock_context(deadline: Deadline) -> ssl.SSLContext:
             unhooked("set_default_verify_paths")(self)
 
     context: ssl.SSLContext = _with_default_flags(StockContext(ssl.PROTOCOL_TLS_CLIENT))
-    limited.call(lambda: unhooked("load_default_certs")(context), _reading_time(deadline))
+    time_limit.call(lambda: unhooked("load_default_certs")(context), _reading_time(deadline))
     return context
 
 
@@ -65,7 +65,7 @@ def named_context(deadline: Deadline, cafile: str | None = None, capath: str | N
     :raises CerthookError: with ``CERTHOOK_ON_ERROR=raise``
     """
     create = functools.partial(ssl.create_default_context, cafile=cafile, capath=capath)
-    return limited.call(create, _reading_time(deadline))
+    return time_limit.call(create, _reading_time(deadline))
 
 
 def _reading_time(deadline: Deadline) -> float:

@@ -10,7 +10,7 @@ import certhook
 from certhook import _api, _config
 from certhook._certificates.anchor import Anchor
 from certhook._state import is_privileged
-from certhook.cli import _limited, _stores
+from certhook.cli import _problem_list, _stores
 from certhook.cli._terminal import wrapped
 from certhook.cli._variables import PREFIX, misspelled, unknown_variables
 from certhook.cli.check.chain import known_roots
@@ -122,6 +122,6 @@ def report_lines(state: State) -> list[str]:
         )
     if state.problems:
         lines.append("Problems:")
-        shown = _limited.first_ones(state.problems, "status")
+        shown = _problem_list.first_ones(state.problems, "status")
         lines += [line for problem in shown for line in wrapped(problem, "  ", "    ")]
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from certhook.cli.check import limited
+from certhook.cli.check import time_limit
 from certhook.cli.check.failure import Deadline, Failure
 
 
@@ -45,7 +45,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     except socket.timeout as error:  # This is not the fault of the name service.
         raise Failure("connect", "timed out", reason="timeout") from error
     try:
-        return list(limited.call(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds))
+        return list(time_limit.call(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds))
     except socket.timeout as error:
         text, unanswered = "the name service did not answer in time", True
         cause: Exception = error

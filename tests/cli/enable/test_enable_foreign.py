@@ -127,7 +127,7 @@ def test_a_group_with_write_permission_needs_to_be_private_or_administrators(mon
     groups = {50: ("staff", {"jane"}), 54: ("users", set()), 1000: ("jane", {"jane"}), 2000: ("jane", set())}
     groups[3000] = ("jane", {"john"})
     monkeypatch.setattr(_protection, "_group", lambda group: groups.get(group, (None, set())))
-    monkeypatch.setattr(_protection, "_user_name", {0: "root", 54: "backup", 1000: "jane"}.get)
+    monkeypatch.setattr(_protection, "user_name", {0: "root", 54: "backup", 1000: "jane"}.get)
     monkeypatch.setattr(sys, "platform", "linux")
     users = (0, 54, 77, 1000)
     trusted = {(group, user) for group in (0, 50) for user in users} | {(1000, 1000), (2000, 1000), (77, 77)}

@@ -11,7 +11,7 @@ import pytest
 import support
 from enabling import posix, snapshot
 
-from certhook.cli.check import limited
+from certhook.cli.check import time_limit
 from certhook.cli.enable import sources
 from certhook.cli.enable.refusal import Refused
 
@@ -161,4 +161,4 @@ def test_a_pipe_is_not_waited_for(name, sample) -> None:
         with pytest.raises(Refused, match=r"is not a regular file|is not installed here from a wheel"):
             sources.read_wheel("sample")
 
-    limited.call(read, 10)
+    time_limit.call(read, 10)
