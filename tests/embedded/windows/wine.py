@@ -21,7 +21,7 @@ import support
 #: Code that runs before the code of a test. It defines functions that change a Windows certificate store, and
 #: trusted(), which returns the names of the CAs that a default context trusts.
 PRELUDE = """
-import binascii, ctypes, hashlib, json, os, ssl, sys, winreg
+import binascii, ctypes, hashlib, json, os, ssl, sys, time, winreg
 from ctypes import POINTER, byref, c_char_p, c_ulong, c_void_p, c_wchar_p
 crypt32 = ctypes.WinDLL("crypt32")
 def prototype(name, result, *arguments):
@@ -58,6 +58,7 @@ def remove(store, name):
 PRELUDE += """
 SERVERS = [pair.split(":") for pair in os.environ["SERVERS"].split()]
 def trusted():
+    time.sleep(0.15)  # The promise: contexts that are created 0.1 s after a change reflect it.
     context = ssl.create_default_context()
     return [name for name, port in SERVERS if verdict(port, context) == "yes"]
 """
