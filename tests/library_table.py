@@ -1,4 +1,4 @@
-"""Write ``docs/libraries.rst``, which contains the table of libraries, from the data of the package."""
+"""Write ``docs/reference/libraries.rst``, which contains the table of libraries, from the data of the package."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from support import ROOT
 
 from certhook.cli._library_table import HOME, LIBRARIES, OPTION, VARIABLE, Library
 
-FILE = ROOT / "docs" / "libraries.rst"
+FILE = ROOT / "docs" / "reference" / "libraries.rst"
 
 _HEAD = """\
 Libraries

@@ -25,7 +25,7 @@ def test_contributing_describes_only_modules_that_exist() -> None:
 
 
 def test_the_table_of_libraries_is_current() -> None:
-    text = (ROOT / "docs" / "libraries.rst").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "libraries.rst").read_text(encoding="utf-8")
     assert text == library_table(), "run 'python tests/library_table.py'"
 
 

@@ -122,7 +122,7 @@ def test_the_source_distribution_contains_the_files_that_a_build_needs(sdist) ->
         "pyproject.toml",
         "LICENSE",
         "README.rst",
-        "docs/security.rst",
+        "docs/explanation/security.rst",
     }
     assert names >= {"certhook/py.typed", "certhook/bootstrap/sitecustomize.py"}
 

@@ -1,4 +1,4 @@
-"""``docs/security.rst`` describes what certhook really reads, writes and starts."""
+"""``docs/explanation/security.rst`` describes what certhook really reads, writes and starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from certhook import cli
 from certhook._config import VARIABLES
 from certhook.cli.audit import starting, surroundings
 
-PAGE = support.ROOT / "docs" / "security.rst"
+PAGE = support.ROOT / "docs" / "explanation" / "security.rst"
 
 traced = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 

@@ -1,6 +1,6 @@
 """Libraries: the tested version, the roots that each trusts by itself, and how certhook gives it default trust.
 
-``status``, ``docs/libraries.rst`` and the tests of clients use this table.
+``status``, ``docs/reference/libraries.rst`` and the tests of clients use this table.
 """
 
 from __future__ import annotations

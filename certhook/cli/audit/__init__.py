@@ -31,7 +31,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "SHA-256, the compiled stores, the locations of root certificates, the variables that affect trust, and "
             "the commands that certhook may start. Problems come first, each with a remedy. Nothing is changed.",
             "A modified certhook can print anything. The section 'Verifying the installation from outside' of "
-            "docs/security.rst contains a script that uses only the standard library.",
+            "docs/explanation/security.rst contains a script that uses only the standard library.",
         ),
         (
             "Use 'python -I -m certhook audit', so that neither PYTHONPATH nor the working directory can replace the "

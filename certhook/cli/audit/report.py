@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LIMIT = (
-    "This report is printed by the code that it verifies: a modified certhook can print anything. docs/security.rst "
+    "This report is printed by the code that it verifies: a modified certhook can print anything. docs/explanation/security.rst "
     "describes how to verify the files from outside."
 )
 _NOT_ISOLATED = (

@@ -1,0 +1,3 @@
+"""Fixtures for the tests of the manual."""
+
+from __future__ import annotations
