@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LIMIT = (
-    "This report is printed by the code that it verifies: a modified certhook can print anything. docs/explanation/security.rst "
-    "describes how to verify the files from outside."
+    "This report is printed by the code that it verifies: a modified certhook can print anything. "
+    "docs/explanation/security.rst describes how to verify the files from outside."
 )
 _NOT_ISOLATED = (
     "Python was started without -I, so PYTHONPATH or the working directory could have replaced the modules that ran. "
