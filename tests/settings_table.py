@@ -1,8 +1,14 @@
-"""The table of variables in the README, generated from the settings: ``python tests/settings_table.py`` prints it."""
+"""The table of variables in the manual, generated from the settings: ``python tests/settings_table.py`` writes it."""
 
 from __future__ import annotations
 
+from support import ROOT
+
 from certhook._config import SETTINGS, Config
+
+PAGE = ROOT / "docs" / "reference" / "variables.rst"
+
+_BEGIN, _END = ".. settings table begins\n\n", "\n.. settings table ends\n"
 
 _HEAD = """\
 .. list-table::
@@ -14,7 +20,7 @@ _HEAD = """\
 """
 
 _ROW = """\
-   * - ``{name}``
+   * - :ref:`{name} <variable-{name}>`
      - {default}
      - {effect}
 """
@@ -22,12 +28,24 @@ _ROW = """\
 
 def settings_table() -> str:
     """Return the table as reStructuredText."""
-    config = Config({})
+    defaults = default_values()
     rows = [
-        _ROW.format(name=setting.name, default=_default(getattr(config, setting.attribute)), effect=setting.description)
+        _ROW.format(name=setting.name, default=defaults[setting.name], effect=setting.description)
         for setting in SETTINGS
     ]
     return _HEAD + "".join(rows)
+
+
+def default_values() -> dict[str, str]:
+    """Return the default of each variable as reStructuredText."""
+    config = Config({})
+    return {setting.name: _default(getattr(config, setting.attribute)) for setting in SETTINGS}
+
+
+def with_table(page: str) -> str:
+    """Return the text of the page with the current table."""
+    before, _, rest = page.partition(_BEGIN)
+    return f"{before}{_BEGIN}{settings_table()}{_END}{rest.partition(_END)[2]}"
 
 
 def _default(value: object) -> str:
@@ -39,4 +57,4 @@ def _default(value: object) -> str:
 
 
 if __name__ == "__main__":
-    print(settings_table(), end="")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import re
 
+import settings_table
 from library_table import library_table
-from settings_table import settings_table
 from support import ROOT
 
 from certhook.cli._library_table import LIBRARIES, OPTION, VARIABLE
 from certhook.cli.env import VARIABLES
 
 
-def test_the_readme_contains_the_settings_table() -> None:
-    readme = (ROOT / "README.rst").read_text(encoding="utf-8")
-    assert settings_table() in readme, "run 'python tests/settings_table.py' and paste its output into the README"
+def test_the_table_of_variables_is_current() -> None:
+    text = settings_table.PAGE.read_text(encoding="utf-8")
+    assert text == settings_table.with_table(text), "run 'python tests/settings_table.py'"
+
+
+def test_every_variable_is_described_with_its_default() -> None:
+    text = settings_table.PAGE.read_text(encoding="utf-8")
+    for name, default in settings_table.default_values().items():
+        _, found, rest = text.partition(f"\n.. _variable-{name}:\n\n``{name}``\n~")
+        section = rest.partition("\n.. _")[0]
+        assert found and "\n.. code-block:: console\n" in section, name
+        fields = re.findall("^:([A-Z][a-z]+): (.*)", section, re.MULTILINE)
+        assert [field for field, _ in fields if field != "Exceptions"] == ["Value", "Default", "Effect", "Security"]
+        assert dict(fields)["Default"].startswith(default), name
 
 
 def test_contributing_describes_only_modules_that_exist() -> None:
