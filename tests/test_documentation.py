@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 
 from library_table import library_table
 from settings_table import settings_table
 from support import ROOT
 
+from certhook.cli import _manual
 from certhook.cli._library_table import LIBRARIES, OPTION, VARIABLE
 from certhook.cli.env import VARIABLES
 
@@ -15,6 +17,12 @@ from certhook.cli.env import VARIABLES
 def test_the_readme_contains_the_settings_table() -> None:
     readme = (ROOT / "README.rst").read_text(encoding="utf-8")
     assert settings_table() in readme, "run 'python tests/settings_table.py' and paste its output into the README"
+
+
+def test_messages_contain_the_address_of_the_manual_in_the_metadata() -> None:
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert f"Changes = {_manual.page('changelog')}" in metadata["metadata"]["project_urls"].splitlines()
 
 
 def test_contributing_describes_only_modules_that_exist() -> None:
