@@ -226,16 +226,17 @@ def parse_output(output: str, status: int) -> Result:
 
 
 def _is_intact(line: str, result: dict[str, Any]) -> bool:
-    """Return whether *line* must not be wrapped: it is a command, or contains a long path only."""
+    """Return whether *line* must not be wrapped: it is a command, an address, or contains a long path only."""
     advice = result["cause"]["advice"] if result["cause"] else ()
     commands = [command for text in advice for command in text.split("\n")[1:]]
-    return line.strip() in commands or " " not in line.strip()
+    return line.strip() in commands or line.startswith("  More: https://") or " " not in line.strip()
 
 
 def assert_cause(result: Result, identifier: str, *phrases: str) -> None:
     """Assert that the cause is *identifier*, and that the report contains *phrases*."""
     found, text = result
     assert found["cause"] and found["cause"]["id"] == identifier, text
+    assert f"\n  More: https://certhook.readthedocs.io/en/stable/troubleshooting.html#{identifier}\n" in text
     words = " ".join(text.split())
     for phrase in phrases:
         assert phrase in words, text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 
 import settings_table
 from library_table import library_table
 from support import ROOT
 
+from certhook.cli import _manual
 from certhook.cli._library_table import LIBRARIES, OPTION, VARIABLE
 from certhook.cli.env import VARIABLES
 
@@ -26,6 +28,12 @@ def test_every_variable_is_described_with_its_default() -> None:
         fields = re.findall("^:([A-Z][a-z]+): (.*)", section, re.MULTILINE)
         assert [field for field, _ in fields if field != "Exceptions"] == ["Value", "Default", "Effect", "Security"]
         assert dict(fields)["Default"].startswith(default), name
+
+
+def test_messages_contain_the_address_of_the_manual_in_the_metadata() -> None:
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert f"Changes = {_manual.page('changelog')}" in metadata["metadata"]["project_urls"].splitlines()
 
 
 def test_contributing_describes_only_modules_that_exist() -> None:

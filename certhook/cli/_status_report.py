@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from certhook._text import presentable, printable
-from certhook.cli import _problem_list, _roots_table, _terminal
+from certhook.cli import _manual, _problem_list, _roots_table, _terminal
 from certhook.cli._roots_table import detail_lines, indented
 from certhook.cli._terminal import wrapped
 
@@ -72,6 +72,7 @@ def _activation(found: dict[str, Any]) -> list[str]:
         *lines,
         *wrapped(versions, "  ", "  "),
         *(line for text in instructions for line in wrapped(text, "  ", "  ")),
+        *([f"  More: {_manual.troubleshooting('certhook-inactive')}"] if instructions else []),
     ]
 
 

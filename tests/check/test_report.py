@@ -34,7 +34,8 @@ def test_the_cause_and_the_remedies_precede_the_chain_and_the_error_message(lab:
     assert lines[0].startswith("NOT VERIFIED: localhost, port ")
     assert lines[1].startswith("Cause: The certificate of localhost expired on ")
     places = [
-        text.index(part) for part in ("What to do:\n  1. ", "+- the middle", "Error message: ", "Without certhook:")
+        text.index(part)
+        for part in ("What to do:\n  1. ", "\n  More: ", "+- the middle", "Error message: ", "Without certhook:")
     ]
     assert places == sorted(places)
 

@@ -52,7 +52,7 @@ LINK_KEYS = {
     "left_out_by": list,
     "removed_in": (str, NONE),
 }
-CAUSE_KEYS = {"id": str, "sentence": str, "advice": list}
+CAUSE_KEYS = {"id": str, "sentence": str, "advice": list, "documentation": str}
 ERROR_KEYS = {"step": str, "text": str, "code": int}
 
 

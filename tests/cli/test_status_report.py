@@ -68,6 +68,7 @@ def test_the_report_explains_why_certhook_is_inactive(certhook, installed: Path)
     shown = certhook(flags=("-S",), PYTHONPATH=str(support.purelib(installed))).stdout
     assert "Not active in this interpreter: nothing has enabled certhook" in shown
     assert support.shows(shown, "pip install certhook", "python -m certhook enable")
+    assert "\n  More: https://certhook.readthedocs.io/en/stable/troubleshooting.html#certhook-inactive\n" in shown
 
 
 # Layout and colours.

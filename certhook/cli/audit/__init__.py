@@ -7,7 +7,7 @@ import sys
 
 import certhook
 from certhook._text import presentable
-from certhook.cli import _terminal
+from certhook.cli import _manual, _terminal
 from certhook.cli.audit import access, distributions, problem, record, report, starting, surroundings
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "SHA-256, the compiled stores, the locations of root certificates, the variables that affect trust, and "
             "the commands that certhook may start. Problems come first, each with a remedy. Nothing is changed.",
             "A modified certhook can print anything. The section 'Verifying the installation from outside' of "
-            "docs/explanation/security.rst contains a script that uses only the standard library.",
+            f"{_manual.page('explanation/security')} contains a script that uses only the standard library.",
         ),
         (
             "Use 'python -I -m certhook audit', so that neither PYTHONPATH nor the working directory can replace the "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certhook.cli import _terminal
+from certhook.cli import _manual, _terminal
 from certhook.cli._roots_table import indented
 from certhook.cli._terminal import wrapped
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _LIMIT = (
     "This report is printed by the code that it verifies: a modified certhook can print anything. "
-    "docs/explanation/security.rst describes how to verify the files from outside."
+    f"{_manual.page('explanation/security')} describes how to verify the files from outside."
 )
 _NOT_ISOLATED = (
     "Python was started without -I, so PYTHONPATH or the working directory could have replaced the modules that ran. "

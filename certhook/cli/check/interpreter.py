@@ -19,6 +19,9 @@ from certhook.exceptions import ConfigurationError
 
 _DISABLED = "CERTHOOK_DISABLED is set"
 
+#: The identifiers of the causes in the state of this interpreter, which are not known before the verdicts.
+INACTIVE, SECOND_FAILED = "certhook-inactive", "second-connection-failed"
+
 
 class State(NamedTuple):
     """The state of this interpreter, which is the same for all servers.
@@ -95,7 +98,7 @@ def _inactive_cause(check: dict[str, Any], state: State, failure: dict[str, Any]
     if failure["step"] != "verify":
         sentence = f"The connection with certhook succeeded, but the later one without it failed: {failure['text']}."
         advice = ["Repeat the check: the server may be overloaded, or limit the number of connections."]
-        return {"id": "second-connection-failed", "sentence": sentence, "advice": advice}
+        return {"id": SECOND_FAILED, "sentence": sentence, "advice": advice}
     sentence = (
         f"certhook is not active in this interpreter, because {state.inactive_because}. With certhook, "
         f"{check['host']} is verified."
@@ -108,7 +111,7 @@ def _inactive_cause(check: dict[str, Any], state: State, failure: dict[str, Any]
             "Install certhook into the Python environment of the program:\npython -m pip install certhook",
             "If pip is not available there, run:\npython -m certhook enable",
         ]
-    return {"id": "certhook-inactive", "sentence": sentence, "advice": advice}
+    return {"id": INACTIVE, "sentence": sentence, "advice": advice}
 
 
 def report_lines(state: State) -> list[str]:

@@ -107,7 +107,8 @@ def _cause(check: dict[str, Any]) -> list[str]:
         lines += wrapped(f"{number}. {text}", "  ", "     ")
         # A command is not wrapped: it must remain intact when it is copied.
         lines += [f"       {command}" for command in commands.splitlines()]
-    return lines
+    # Neither is an address, which is a link in many terminals.
+    return [*lines, f"  More: {cause['documentation']}"]
 
 
 def _hints(check: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Sequence
 
 from certhook._certificates.anchor import Anchor
+from certhook.cli import _manual
 from certhook.cli.check import arguments, expiry, hints, interpreter
 from certhook.cli.check.clients import is_failing
 from certhook.cli.check.interpreter import State
@@ -56,6 +57,8 @@ def _check(target: Target, options: argparse.Namespace, state: State) -> dict[st
     check = describe(target, found)
     interpreter.as_programs_see_it(check, state)
     arguments.add_hint(check, options.verbs)
+    if check["cause"]:
+        check["cause"]["documentation"] = _manual.troubleshooting(check["cause"]["id"])
     now = expiry.current_time()
     check["days_left"] = expiry.days_left(check, now)
     check["warnings"] = [] if options.warn_days is None else expiry.warnings(check, options.warn_days, now)
