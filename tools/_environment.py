@@ -42,9 +42,14 @@ def run(*command, **variables):
     return subprocess.call(command, env=dict(os.environ, **variables), cwd=ROOT)
 
 
+def has_pip():
+    """Return whether the environment exists and has a pip."""
+    return os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+
+
 def create():
     """Create the environment, unless it exists, with what this machine has."""
-    if os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", ""]) == 0:
+    if has_pip() or (os.path.exists(PYTHON) and shutil.which("uv")):
         return
     if importlib.util.find_spec("ensurepip"):
         status = run(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)
@@ -68,7 +73,7 @@ def remedy():
 
 def install(*requirements):
     """Install packages into the environment, with its pip, or with uv if it has none."""
-    if subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0:
+    if has_pip():
         pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
         path = os.pathsep.join(filter(None, [DROP_IN, os.environ.get("PYTHONPATH")]))
         status = run(*pip, PYTHONPATH=path)
