@@ -114,6 +114,7 @@ def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments
         check,
         compile,
         completion,
+        demo,
         diff,
         enable,
         env,
@@ -135,7 +136,23 @@ def build_parser(program: str = "") -> tuple[argparse.ArgumentParser, _arguments
     parser.add_argument("--version", action="version", version=f"certhook {certhook.__version__}")
     verbs: _arguments.Verbs = parser.add_subparsers(prog=program, metavar="VERB", help=argparse.SUPPRESS)
     for verb in (
-        *(status, check, inspect, trust, list, run, enable, export, env, diff, compile, audit, freezer, completion),
+        *(
+            status,
+            check,
+            inspect,
+            trust,
+            list,
+            demo,
+            run,
+            enable,
+            export,
+            env,
+            diff,
+            compile,
+            audit,
+            freezer,
+            completion,
+        ),
     ):
         verb.add_parser(verbs)
     status.add_arguments(parser)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The verbs by their users, in the order of the help. Another verb is listed with those of the last group.
 GROUPS = {
-    "For everyone:": ("status", "check", "inspect", "trust", "list"),
+    "For everyone:": ("status", "check", "inspect", "trust", "list", "demo"),
     "For administrators:": ("run", "enable", "disable", "export", "env", "diff", "compile", "audit"),
     "For authors of applications:": ("freezer",),
 }

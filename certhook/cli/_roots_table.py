@@ -47,6 +47,15 @@ def accepted_by_openssl(trust_set: TrustSet) -> tuple[list[Anchor], list[Certhoo
     return [anchor for anchor in trust_set.anchors if anchor.der in loaded], problems
 
 
+def count_by_source(anchors: Iterable[Anchor]) -> dict[str, int]:
+    """Return the number of *anchors* that each source lists."""
+    counts: dict[str, int] = {}
+    for anchor in anchors:
+        for source in anchor.sources:
+            counts[source] = counts.get(source, 0) + 1
+    return dict(sorted(counts.items()))
+
+
 def counted(count: int) -> str:
     """Return *count* followed by "root certificates"."""
     return f"{count} root certificate{'' if count == 1 else 's'}"

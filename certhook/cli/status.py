@@ -13,13 +13,21 @@ from certhook import _config
 from certhook._public_bundles import BUNDLES
 from certhook._store.build import OMITTED
 from certhook._text import printable, shown_path, shown_value
-from certhook.cli import _client_hooks, _libraries, _mozilla, _roots_table, _status_report, _terminal, _variables
+from certhook.cli import (
+    _client_hooks,
+    _enabling,
+    _libraries,
+    _mozilla,
+    _roots_table,
+    _status_report,
+    _terminal,
+    _variables,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from certhook._certificates.anchor import Anchor
     from certhook._trust import Trust
 
 
@@ -88,16 +96,16 @@ def _read_status() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "executable": sys.executable,
         "openssl": ssl.OPENSSL_VERSION,
-        "active": certhook.is_installed() and hasattr(ssl.create_default_context, "__certhook__"),
+        "active": _enabling.is_active(),
         "disabled": _config.is_disabled(),
-        "enabled_by": _enabled_by(),
+        "enabled_by": _enabling.enabled_by(),
         "unprocessed_pth": _unprocessed_pth(),
         "sources": list(config.sources),
         "mode": config.mode,
         "adopted": [*(BUNDLES if config.adopt is None else map(shown_value, config.adopt))],
         "variables": _variables.describe(os.environ, config),
         "anchors": len(anchors),
-        "anchors_by_source": _count_by_source(anchors),
+        "anchors_by_source": _roots_table.count_by_source(anchors),
         "roots": roots,
         "removed": config.removed,
         "excluded": [_roots_table.as_json(anchor) for anchor in trust_set.excluded],
@@ -128,19 +136,6 @@ def _describe_store(trust: Trust) -> dict[str, Any]:
     }
 
 
-def _enabled_by() -> str | None:
-    """Return the mechanism that installed the import hook, if possible as the path of a file."""
-    if not certhook.is_installed():
-        return None
-    if certhook.enabled_by != "site-packages":
-        return certhook.enabled_by
-    for directory in [*site.getsitepackages(), site.getusersitepackages()]:
-        path = os.path.join(directory, "certhook.pth")
-        if os.path.isfile(path):
-            return path
-    return certhook.enabled_by
-
-
 def _unprocessed_pth() -> str | None:
     """Return the directory of certhook if it contains ``certhook.pth`` and is not a site-packages directory.
 
@@ -154,11 +149,3 @@ def _unprocessed_pth() -> str | None:
     if sys.flags.no_site or os.path.realpath(directory) in map(os.path.realpath, known):
         return None
     return directory if os.path.isfile(os.path.join(directory, "certhook.pth")) else None
-
-
-def _count_by_source(anchors: list[Anchor]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for anchor in anchors:
-        for source in anchor.sources:
-            counts[source] = counts.get(source, 0) + 1
-    return dict(sorted(counts.items()))

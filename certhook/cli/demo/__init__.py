@@ -1,0 +1,179 @@
+"""``python -m certhook demo``: real connections without certhook and with it, on loopback."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+
+import certhook
+from certhook import _config
+from certhook._directory.temporary import TemporaryDirectory
+from certhook._public_bundles import CERTIFI
+from certhook._sources import read_trust_set
+from certhook._state import is_privileged
+from certhook._warnings import command_line
+from certhook.cli import _enabling, _roots_table, _terminal
+from certhook.cli._terminal import CommandError
+from certhook.cli.demo import report, servers
+from certhook.cli.demo.certificates import KEY, ROOTS, SERVERS
+from certhook.cli.demo.clients import PROGRAM, Client, package_parent, stock_variables
+from certhook.cli.demo.results import Cell, cells, findings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from certhook._config import Config
+    from certhook._directory import Directory
+
+_CERTIFI = """\
+import os
+
+
+def where():
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "cacert.pem")
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    parser = _terminal.add_verb(
+        verbs,
+        "demo",
+        "show what certhook does, with real connections on this machine",
+        (
+            "Connect to three servers on this machine (127.0.0.1), without certhook and with it. The root certificate "
+            "of one is only in the operating system's store, that of another one only in certifi's file, and that of "
+            "the third in neither: it must be rejected. Each connection is made with Python's default trust (as by "
+            "urllib) and with certifi's file (as by requests). Then show whether certhook is active in this Python, "
+            "and how many root certificates are trusted without it and with it.",
+        ),
+        (
+            "The connections are made by processes of this Python, whose variables replace the system's store and "
+            "certifi by files with demonstration certificates. These are in a temporary directory, which is removed. "
+            "Nothing else is changed, no other process trusts them, and no other machine is contacted.",
+            "Exit status: 0 if every connection has the expected result, 1 if one has another result, or the "
+            "demonstration is not possible.",
+        ),
+    )
+    _terminal.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the demonstration.
+
+    :returns: 0 if every connection has the expected result, otherwise 1
+    :raises CommandError: if the demonstration is not possible
+    """
+    if is_privileged():
+        raise CommandError("demo: OpenSSL ignores variables in a privileged process; use a Python without privileges")
+    command = command_line() or "python -m certhook"
+    found = _demonstrate(command)
+    if _terminal.wants_json(options):
+        _terminal.show_json(found)
+    else:
+        _terminal.show_report(report.render(found, command), report.MARKS)
+    return 0 if found["as_expected"] else 1
+
+
+def _demonstrate(command: str) -> dict[str, Any]:
+    """Run the clients, and return the JSON object."""
+    with contextlib.ExitStack() as stack:
+        try:
+            directory = stack.enter_context(TemporaryDirectory())
+        except OSError:
+            raise CommandError(
+                "demo: no directory for temporary files can be used; set TMPDIR to a directory in which you can create "
+                "files and other users cannot replace them"
+            ) from None
+        try:
+            paths = _write(directory)
+        except OSError as error:
+            raise CommandError(f"demo: {directory.path} cannot be written: {error.strerror}") from None
+        try:
+            ports = stack.enter_context(servers.running(paths))
+        except OSError as error:
+            raise CommandError(f"demo: this process cannot listen on 127.0.0.1: {error.strerror or error}") from None
+
+        def start(variables: dict[str, str], **task: Any) -> Client:
+            client = Client(paths["program"], directory.path, variables, **task)
+            stack.callback(client.stop)
+            return client
+
+        trust = {"SSL_CERT_FILE": paths["store"], "SSL_CERT_DIR": paths["empty"]}
+        task = {"ports": ports, "certifi": paths["packages"]}
+        without = start({**trust, "CERTHOOK_DISABLED": "1"}, **task, package=None)
+        settings = {"CERTHOOK_SOURCES": "system,bundled", "CERTHOOK_STORE_DIR": "none"}
+        hooked = start({**trust, **settings}, **task, package=package_parent())
+        stock = start(stock_variables(os.environ), ports=None, certifi=None, package=None)
+        first, second, third = [client.finish() for client in (without, hooked, stock)]
+    if first["hooked"]:
+        raise CommandError("demo: CERTHOOK_DISABLED has no effect in this Python; install certhook again")
+    results = cells(first["results"], second["results"])
+    return {
+        "as_expected": all(cell.is_expected for cell in results),
+        "results": [*map(_as_json, results)],
+        "findings": findings(results, [*first["messages"], *second["messages"]], command),
+        "enabled_by": "start-up file" if second["starts"] else "the program",
+        **_describe_interpreter(third["results"]),
+    }
+
+
+def _write(directory: Directory) -> dict[str, str]:
+    """Write the files of the demonstration, and return their paths."""
+    files = {
+        "program.py": PROGRAM.encode(),
+        "store.pem": ROOTS["system"],
+        **{f"{source}.pem": pem + KEY for source, pem in SERVERS.items()},
+    }
+    for name, data in files.items():
+        directory.create(name, data, 0o600)
+    directory.make("empty", 0o700)
+    with directory.inner("packages", create=0o700) as packages, packages.inner("certifi", create=0o700) as certifi:
+        certifi.create("__init__.py", _CERTIFI.encode(), 0o600)
+        certifi.create("cacert.pem", ROOTS["bundled"], 0o600)
+    names = {"program": "program.py", "store": "store.pem", "empty": "empty", "packages": "packages"}
+    names.update({source: f"{source}.pem" for source in SERVERS})
+    return {key: os.path.join(directory.path, name) for key, name in names.items()}
+
+
+def _as_json(cell: Cell) -> dict[str, Any]:
+    return {
+        "root": cell.source,
+        "client": cell.client,
+        "certhook": cell.is_hooked,
+        "verdict": cell.found.verdict,
+        "expected": cell.expected,
+        "as_expected": cell.is_expected,
+        "message": cell.found.message,
+    }
+
+
+def _describe_interpreter(stock: dict[str, int | None]) -> dict[str, Any]:
+    """Return whether certhook is active in this Python, and the number of roots.
+
+    :param stock: the number of roots without certhook, for each client
+    """
+    config = _config.current()
+    requests = {"default": config, "certifi": config.adopting(CERTIFI)}
+    return {
+        "certhook": certhook.__version__,
+        "python": sys.version.split()[0],
+        "executable": sys.executable,
+        "active": _enabling.is_active(),
+        "disabled": _config.is_disabled(),
+        "enabled_here": _enabling.enabled_by(),
+        "roots": {
+            client: {"without": stock[client], "with": None if stock[client] is None else _count(request)}
+            for client, request in requests.items()
+        },
+    }
+
+
+def _count(config: Config) -> dict[str, Any]:
+    """Return the number of roots that a request with *config* has with certhook, and those of each source."""
+    anchors, _ = _roots_table.accepted_by_openssl(read_trust_set(config))
+    return {"total": len(anchors), "by_source": _roots_table.count_by_source(anchors)}
