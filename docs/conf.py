@@ -8,6 +8,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
+sys.path.insert(1, os.path.join(ROOT, "docs", "_extensions"))
 
 import certhook  # noqa: E402
 
@@ -19,7 +20,8 @@ author = _metadata["metadata"]["author"]
 copyright = f"2026, {author}"
 version = release = certhook.__version__
 
-extensions = ["sphinx.ext.autodoc"]
+# verbs: the arguments of the command line.
+extensions = ["sphinx.ext.autodoc", "verbs"]
 nitpicky = True
 # The manual is also readable as plain text, so quotation marks and dashes stay as they are.
 smartquotes = False
