@@ -20,8 +20,8 @@ author = _metadata["metadata"]["author"]
 copyright = f"2026, {author}"
 version = release = certhook.__version__
 
-# verbs: the arguments of the command line.
-extensions = ["sphinx.ext.autodoc", "verbs"]
+# The last two are in docs/_extensions.
+extensions = ["sphinx.ext.autodoc", "locations", "verbs"]
 nitpicky = True
 # The manual is also readable as plain text, so quotation marks and dashes stay as they are.
 smartquotes = False
