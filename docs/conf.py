@@ -30,3 +30,10 @@ highlight_language = "none"
 html_theme = "furo"
 html_title = f"certhook {release}"
 html_static_path = ["_static"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "source_repository": _metadata["metadata"]["url"],
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
