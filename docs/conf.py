@@ -8,6 +8,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
+sys.path.insert(1, os.path.join(ROOT, "docs", "_extensions"))
 
 import certhook  # noqa: E402
 
@@ -19,7 +20,8 @@ author = _metadata["metadata"]["author"]
 copyright = f"2026, {author}"
 version = release = certhook.__version__
 
-extensions = ["sphinx.ext.autodoc"]
+# The last two are in docs/_extensions.
+extensions = ["sphinx.ext.autodoc", "locations", "verbs"]
 nitpicky = True
 # The manual is also readable as plain text, so quotation marks and dashes stay as they are.
 smartquotes = False
@@ -28,3 +30,10 @@ highlight_language = "none"
 html_theme = "furo"
 html_title = f"certhook {release}"
 html_static_path = ["_static"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "source_repository": _metadata["metadata"]["url"],
+    "source_branch": "main",
+    "source_directory": "docs/",
+}

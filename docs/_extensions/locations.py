@@ -1,0 +1,59 @@
+"""Directives for the data of certhook.
+
+``well-known-locations`` lists the files and directories of a platform, and ``public-bundles`` the packages whose copies
+of Mozilla's roots are adopted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+if TYPE_CHECKING:
+    from typing import Iterable
+
+    from sphinx.application import Sphinx
+
+
+class Locations(SphinxDirective):
+    """The first directive, whose argument is a value of ``sys.platform``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return a bullet list."""
+        from certhook._sources.locations import well_known
+
+        files, directories = well_known(self.arguments[0])
+        found = nodes.bullet_list()
+        for title, paths in (("files", files), ("directories", [path for path, _ in directories])):
+            if not paths:
+                continue
+            found += nodes.list_item("", _listed(f"{title}: ", paths))
+        return [found]
+
+
+class Bundles(SphinxDirective):
+    """The second directive."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a paragraph."""
+        from certhook._public_bundles import BUNDLES, split
+
+        return [_listed("", sorted({split(bundle)[0] for bundle in BUNDLES}))]
+
+
+def _listed(start: str, names: Iterable[str]) -> nodes.paragraph:
+    paragraph = nodes.paragraph("", start)
+    for number, name in enumerate(names):
+        paragraph += [nodes.Text(", "), nodes.literal(name, name)][not number :]
+    return paragraph
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Add the directives to *app*."""
+    app.add_directive("well-known-locations", Locations)
+    app.add_directive("public-bundles", Bundles)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
