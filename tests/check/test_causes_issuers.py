@@ -19,14 +19,14 @@ scenarios = Scenarios()
 # A root with another key.
 
 
-@scenarios.shows("root-made-anew", "A root certificate with this name is trusted here (", "its key differs")
+@scenarios.shows("root-replaced", "A root certificate with this name is trusted here (", "its key differs")
 def test_a_new_root_with_the_same_name_is_reported(lab: Lab) -> Result:
     old, new = chain(), chain()
     lab.trust(old.root)
     return lab.check(lab.serve(new.sent))
 
 
-@scenarios.shows("root-made-anew", "A root certificate with this name is trusted here (", "the certificate is forged")
+@scenarios.shows("root-replaced", "A root certificate with this name is trusted here (", "the certificate is forged")
 def test_a_new_root_without_an_intermediate_is_reported(lab: Lab) -> Result:
     lab.trust(issue("the root", ca=True))
     return lab.check(lab.serve((issue("localhost", issue("the root", ca=True)),)))

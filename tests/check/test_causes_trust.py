@@ -66,14 +66,14 @@ def privileged_python(root) -> Iterator[list[str]]:
         ),
     ],
 )
-@scenarios.shows("root-switched-off", 'leads to "the root (certhook tests)". This root certificate is available (')
+@scenarios.shows("root-excluded", 'leads to "the root (certhook tests)". This root certificate is available (')
 def test_the_setting_that_excludes_a_root_is_reported(variables, phrases, lab: Lab) -> Result:
     good = chain()
     path = lab.write("excluded.pem", good.root.pem)
     lab.trust_unrelated(**{name: value.format(path) for name, value in variables.items()})
     result = lab.check(lab.serve(good.sent))
     assert result[0]["chain"][-1]["standing"] == "off"
-    assert_cause(result, "root-switched-off", *phrases)
+    assert_cause(result, "root-excluded", *phrases)
     return result
 
 
@@ -123,7 +123,7 @@ def test_a_root_that_is_only_rejected_is_distrusted(lab: Lab) -> Result:
 
 
 @pytest.mark.parametrize("setting", ["SSL_CERT_FILE", "SSL_CERT_DIR", "CERTHOOK_EXTRA_CA_CERTS"])
-@scenarios.shows("setting-points-nowhere", "could be loaded")
+@scenarios.shows("setting-unusable", "could be loaded")
 def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Result:
     missing = str(lab.directory / "missing")
     lab.trust_unrelated()
@@ -131,14 +131,14 @@ def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Re
     result = lab.check(lab.serve(chain().sent))
     assert missing in result[0]["cause"]["sentence"]
     assert_cause(
-        result, "setting-points-nowhere", f"Not all root certificates that {setting} specifies", f"Correct {setting}"
+        result, "setting-unusable", f"Not all root certificates that {setting} specifies", f"Correct {setting}"
     )
     return result
 
 
 @pytest.mark.parametrize("is_sent", [True, False])
 @scenarios.shows(
-    "setting-points-nowhere", 'from "the root G2 (certhook tests)"', "CERTHOOK_EXTRA_CA_CERTS", "missing.pem"
+    "setting-unusable", 'from "the root G2 (certhook tests)"', "CERTHOOK_EXTRA_CA_CERTS", "missing.pem"
 )
 def test_a_root_of_the_same_organization_is_not_reported_as_missing_intermediate(is_sent: bool, lab: Lab) -> Result:
     other = issue("the root G2", ca=True)
@@ -183,7 +183,7 @@ def test_empty_settings_leave_no_roots(lab: Lab) -> Result:
     return lab.check(lab.serve(chain().sent))
 
 
-@scenarios.shows("setting-not-understood", "because CERTHOOK_SOURCES is invalid", "'sytem'", "Correct CERTHOOK_SOURCES")
+@scenarios.shows("setting-invalid", "because CERTHOOK_SOURCES is invalid", "'sytem'", "Correct CERTHOOK_SOURCES")
 def test_an_invalid_source_is_reported(lab: Lab) -> Result:
     lab.trust_unrelated(CERTHOOK_SOURCES="sytem")
     return lab.check(lab.serve(chain().sent))
@@ -210,4 +210,4 @@ def test_an_empty_setting_is_not_reported_as_unusable() -> None:
     empty = ConfigurationError("SSL_CERT_DIR", "is empty. It adds no roots")
     wrong = ConfigurationError("SSL_CERT_FILE", "/missing: No such file or directory")
     assert diagnose(case(20, roots=roots, problems=[empty])).id == "root-unknown"
-    assert diagnose(case(20, roots=roots, problems=[empty, wrong])).id == "setting-points-nowhere"
+    assert diagnose(case(20, roots=roots, problems=[empty, wrong])).id == "setting-unusable"

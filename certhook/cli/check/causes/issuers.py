@@ -139,7 +139,7 @@ CAUSES = (
         facts=other_edition,
     ),
     Cause(
-        "root-made-anew",
+        "root-replaced",
         "The certificate chain of {host} leads to {issuer}. A root certificate with this name is trusted here "
         "({where}), but its key differs: the certificate authority (CA) has a new root certificate, or the certificate "
         "is forged.",

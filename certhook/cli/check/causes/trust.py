@@ -153,7 +153,7 @@ CAUSES = (
         facts=_removed,
     ),
     Cause(
-        "root-switched-off",
+        "root-excluded",
         "The certificate chain of {host} leads to {root}. This root certificate is available ({where}), but excluded "
         "by {settings}.",
         ("If this exclusion is not intended, {remedy}.",),
@@ -174,14 +174,14 @@ CAUSES = (
         facts=_ignored_settings,
     ),
     Cause(
-        "setting-points-nowhere",
+        "setting-unusable",
         "{start}Not all root certificates that {setting} specifies could be loaded: {problem}.",
         ("Correct {setting}, or unset it.", _SHOW_LOCATIONS),
         codes=NO_ISSUER,
         facts=_unusable_path,
     ),
     Cause(
-        "setting-not-understood",
+        "setting-invalid",
         "No root certificate is trusted, because {setting} is invalid: {problem}.",
         ("Correct {setting}, or unset it.",),
         codes=NO_ISSUER,
