@@ -44,25 +44,28 @@ class Entry:
 class Anchor:
     """A CA certificate, the sources that list it, and the block lists that distrust it.
 
+    :ivar listed_by: a pair of source and path for each location that lists it
+    :ivar distrusted_by: the paths of the block lists that distrust it
+
+    The other attributes are internal, and may change in any release:
+
     :ivar certificate: the parsed certificate
-    :ivar listed: a pair of source and path for each location that lists it
-    :ivar rejected_by: the paths of the block lists that distrust it
     :ivar auxiliary: OpenSSL's trust settings as DER, which OpenSSL applies in addition; empty if it has none
     """
 
     __module__ = "certhook"
-    __slots__ = ("auxiliary", "certificate", "listed", "rejected_by")
+    __slots__ = ("auxiliary", "certificate", "distrusted_by", "listed_by")
 
     def __init__(
         self,
         certificate: Certificate,
-        listed: tuple[tuple[str, str], ...] = (),
-        rejected_by: tuple[str, ...] = (),
+        listed_by: tuple[tuple[str, str], ...] = (),
+        distrusted_by: tuple[str, ...] = (),
         auxiliary: bytes = b"",
     ) -> None:
         self.certificate = certificate
-        self.listed = listed
-        self.rejected_by = rejected_by
+        self.listed_by = listed_by
+        self.distrusted_by = distrusted_by
         self.auxiliary = auxiliary
 
     @property
@@ -95,7 +98,7 @@ class Anchor:
     @property
     def sources(self) -> list[str]:
         """The names of the sources that list it, without duplicates."""
-        return list(dict.fromkeys(source for source, _ in self.listed))
+        return list(dict.fromkeys(source for source, _ in self.listed_by))
 
     def __repr__(self) -> str:
         return f"<Anchor {self.subject}, listed by {', '.join(self.sources) or 'no source'}>"

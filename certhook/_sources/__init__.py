@@ -102,10 +102,10 @@ def _report_distrusted_choices(collector: Collector) -> None:
         chosen.add("system")
     if config.bundle:
         chosen.add("bundled")
-    for anchor in collector.removed():
-        for source, path in anchor.listed:
+    for anchor in collector.distrusted():
+        for source, path in anchor.listed_by:
             if source in chosen:
-                by = ", ".join(anchor.rejected_by)
+                by = ", ".join(anchor.distrusted_by)
                 message = f"the certificate with SHA-256 {anchor.sha256} is not trusted, because {by} distrusts it"
                 collector.problems.append(SourceError(path, message))
 
@@ -124,7 +124,7 @@ def _debug(trust_set: TrustSet) -> None:
     for location in trust_set.locations:
         _warnings.debug(f"{location.source}: {location.path}: {location.note or f'{location.count} anchors'}")
     for anchor in trust_set.expired:
-        paths = ", ".join(path for _, path in anchor.listed)
+        paths = ", ".join(path for _, path in anchor.listed_by)
         _warnings.debug(f"expired, and ignored because it is not self-issued: SHA-256 {anchor.sha256} in {paths}")
-    for anchor in trust_set.removed:
-        _warnings.debug(f"distrusted by {', '.join(anchor.rejected_by)}: SHA-256 {anchor.sha256}")
+    for anchor in trust_set.distrusted:
+        _warnings.debug(f"distrusted by {', '.join(anchor.distrusted_by)}: SHA-256 {anchor.sha256}")

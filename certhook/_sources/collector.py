@@ -112,7 +112,7 @@ class Collector:
         """Exclude *anchors* from the trust set, as ``CERTHOOK_REMOVED`` requires."""
         self._excluded = tuple(anchors)
 
-    def removed(self) -> list[Anchor]:
+    def distrusted(self) -> list[Anchor]:
         """Return the anchors that a source lists and the administrator distrusts."""
         wanted = self.purpose
         return [m.anchor() for m in self._merged.values() if m.trusted & wanted and m.rejected & wanted]
@@ -138,9 +138,9 @@ class Collector:
             restricted=[m.anchor() for m in restricted],
             stored=[m.anchor() for m in stored],
             expired=[m.anchor() for m in every if m.is_trusted and self._is_expired(m)],
-            removed=self.removed(),
+            distrusted=self.distrusted(),
             excluded=self._excluded,
-            rejected=[m.anchor() for m in candidates if m.rejected & wanted and not m.trusted & wanted],
+            blocklisted=[m.anchor() for m in candidates if m.rejected & wanted and not m.trusted & wanted],
             distrust_is_known=self.blocklist.is_complete,
             locations=self.locations,
             problems=self.problems,

@@ -18,8 +18,11 @@ class Location:
     :ivar source: "system", "bundled" or "extra"
     :ivar path: the path, or the name of the store
     :ivar ders: the anchors as DER, including anchors that another location lists, too
-    :ivar listed: every certificate as DER, also those that are distrusted, restricted or expired
     :ivar note: why it lists no anchor; empty if it lists any
+
+    The other attributes are internal, and may change in any release:
+
+    :ivar listed: every certificate as DER, also those that are distrusted, restricted or expired
     :ivar is_stock: whether stock Python would load it for the same request
     """
 
@@ -45,14 +48,17 @@ class TrustSet:
 
     :ivar anchors: the anchors without duplicates, in the order of their sources
     :ivar restricted: certificates that OpenSSL rejects for the purpose because of trust settings in a source
-    :ivar stored: the anchors and the restricted certificates in the order in which OpenSSL reads them
     :ivar expired: anchors that are ignored because they have expired and are not self-issued
-    :ivar removed: anchors that a source lists and the administrator distrusts
+    :ivar distrusted: anchors that a source lists and the administrator distrusts
     :ivar excluded: anchors that a source lists, and that ``CERTHOOK_REMOVED`` excludes
-    :ivar rejected: distrusted certificates that no source lists as trusted
+    :ivar blocklisted: distrusted certificates that no source lists as trusted
     :ivar distrust_is_known: whether all block lists could be read
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources, as exceptions
+
+    The other attributes are internal, and may change in any release:
+
+    :ivar stored: the anchors and the restricted certificates in the order in which OpenSSL reads them
     :ivar config: the settings
     :ivar snapshot: the inputs with their signatures, for change detection
     :ivar volatile: whether the result depends on something that no signature covers
@@ -62,15 +68,15 @@ class TrustSet:
     __module__ = "certhook"
     __slots__ = (
         "anchors",
+        "blocklisted",
         "config",
         "distrust_is_known",
+        "distrusted",
         "excluded",
         "expired",
         "is_reduced",
         "locations",
         "problems",
-        "rejected",
-        "removed",
         "restricted",
         "snapshot",
         "stored",
@@ -82,9 +88,9 @@ class TrustSet:
     restricted: tuple[Anchor, ...]
     stored: tuple[Anchor, ...]
     expired: tuple[Anchor, ...]
-    removed: tuple[Anchor, ...]
+    distrusted: tuple[Anchor, ...]
     excluded: tuple[Anchor, ...]
-    rejected: tuple[Anchor, ...]
+    blocklisted: tuple[Anchor, ...]
     distrust_is_known: bool
     locations: tuple[Location, ...]
     problems: tuple[CerthookError, ...]
@@ -107,7 +113,7 @@ class TrustSet:
     @property
     def roots_by_source(self) -> str:
         """The number of anchors that each source lists, as text. A system store without anchors is included."""
-        listed = [{source for source, _ in anchor.listed} for anchor in self.anchors]
+        listed = [{source for source, _ in anchor.listed_by} for anchor in self.anchors]
         counts = {name: sum(name in sources for sources in listed) for name in (*self.config.sources, "extra")}
         shown = [f"{count} {name}" for name, count in counts.items() if count or name == "system"]
         return ", ".join(shown)

@@ -35,7 +35,7 @@ def client_hooks() -> list[dict[str, Any]]:
                 entry = {"name": project, "version": version(project)}
             except PackageNotFoundError:
                 continue
-            found.append({**entry, "client": client, "inactive_because": _reason(module, client)})
+            found.append({**entry, "hook": client, "inactive_reason": _reason(module, client) or None})
     finally:
         sys.path[:] = path
     return found
@@ -60,7 +60,7 @@ def _reason(module: str, client: str) -> str:
     return process.clients.get(client, "certhook is not active in this interpreter")
 
 
-def problems(clients: list[dict[str, Any]]) -> list[str]:
-    """Return a problem for each library in *clients* with internals that its hook does not support."""
-    reasons = [(f"{client['name']} {client['version']}", client["inactive_because"]) for client in clients]
+def problems(hooks: list[dict[str, Any]]) -> list[str]:
+    """Return a problem for each library in *hooks* with internals that its hook does not support."""
+    reasons = [(f"{hook['name']} {hook['version']}", hook["inactive_reason"] or "") for hook in hooks]
     return [f"{library}: {reason}" for library, reason in reasons if reason.startswith(UNSUPPORTED)]

@@ -46,10 +46,11 @@ def unreached_libraries() -> list[dict[str, Any]]:
             if installed is not None:
                 shown = library.name.replace(library.project, name)
                 values = {variable: os.environ.get(variable) for variable in library.variables}
-                variables = {name: None if value is None else shown_value(value) for name, value in values.items()}
-                found.append(
-                    {"name": shown, "version": installed, "variables": variables, "served_by": _remedy(library)}
-                )
+                variables = [
+                    {"name": variable, "value": None if value is None else shown_value(value)}
+                    for variable, value in values.items()
+                ]
+                found.append({"name": shown, "version": installed, "variables": variables, "remedy": _remedy(library)})
     return found
 
 

@@ -73,9 +73,10 @@ def as_json(anchor: Anchor) -> dict[str, Any]:
         "sha256": anchor.sha256,
         "not_before": first and first.isoformat(),
         "not_after": last and last.isoformat(),
-        "listed_by": [{"source": source, "path": path} for source, path in anchor.listed],
+        "listed_by": [{"source": source, "path": path} for source, path in anchor.listed_by],
         "removed_in": removed.release(anchor),
         "private": _mozilla.is_private(anchor),
+        "distrusted_by": list(anchor.distrusted_by),
         "expired": last is not None and last < datetime.now(timezone.utc),
     }
 

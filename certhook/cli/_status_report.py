@@ -95,13 +95,13 @@ def _state(found: dict[str, Any]) -> list[str]:
 
 def _trusted(found: dict[str, Any]) -> list[str]:
     """Return the number of roots by source, and the private and the expired roots."""
-    counts = ", ".join(f"{source} {count}" for source, count in found["anchors_by_source"].items())
-    lines = wrapped(f"Trusted root certificates: {found['anchors']}{f' ({counts})' if counts else ''}", then="  ")
-    if found["private_roots"] is None:
+    counts = ", ".join(f"{source} {count}" for source, count in found["trusted_count_by_source"].items())
+    lines = wrapped(f"Trusted root certificates: {found['trusted_count']}{f' ({counts})' if counts else ''}", then="  ")
+    if found["private_count"] is None:
         lines += wrapped(f"{_PRIVATE} unknown, because certifi's copy of the list is not available", then="  ")
     else:
         lines += _named(_PRIVATE, found, "private")
-    return lines + (_named(_EXPIRED, found, "expired") if found["expired_roots"] else [])
+    return lines + (_named(_EXPIRED, found, "expired") if found["expired_count"] else [])
 
 
 def _named(heading: str, found: dict[str, Any], key: str) -> list[str]:
@@ -127,7 +127,7 @@ def _problems(found: dict[str, Any]) -> list[str]:
 
 def _paths(found: dict[str, Any]) -> list[str]:
     """Return the paths that messages may contain, longest first."""
-    paths = [location["path"] for location in found["places"]]
+    paths = [location["path"] for location in found["locations"]]
     paths += [part for variable in found["variables"] for part in variable["value"].split(os.pathsep)]
     return sorted(filter(os.path.isabs, paths), key=len, reverse=True)
 
@@ -135,7 +135,7 @@ def _paths(found: dict[str, Any]) -> list[str]:
 def _selection(found: dict[str, Any]) -> list[str]:
     """Return the settings that select roots, and their effects."""
     lines = wrapped(f"Sources: {', '.join(found['sources']) or 'none'} (mode: {found['mode']})")
-    lines += [f"  {count:4} listed by {source}" for source, count in found["anchors_by_source"].items()]
+    lines += [f"  {count:4} listed by {source}" for source, count in found["trusted_count_by_source"].items()]
     alone = [root for root in found["roots"] if {listing["source"] for listing in root["listed_by"]} == {"bundled"}]
     if alone and len(found["sources"]) > 1:
         lines.append(f"  {len(alone):4} listed by bundled only")
@@ -150,7 +150,7 @@ def _removed(found: dict[str, Any]) -> list[str]:
         "keep": (trusted, "CERTHOOK_REMOVED=keep includes them everywhere"),
         "drop": (found["excluded"], "CERTHOOK_REMOVED=drop excludes them"),
     }
-    roots, effect = effects[found["removed"]]
+    roots, effect = effects[found["removed_mode"]]
     text = f"{len(roots):4} removed from certifi's bundle: {effect}; 'list --removed' shows them"
     return wrapped(text, "  ", "       ") if roots else []
 
@@ -158,20 +158,23 @@ def _removed(found: dict[str, Any]) -> list[str]:
 def _distrusted(found: dict[str, Any]) -> list[str]:
     lines = []
     for root in found["distrusted"]:
-        lines += [*detail_lines(root), *(line for path in root["by"] for line in indented(f"distrusted by {path}"))]
+        lines += [
+            *detail_lines(root),
+            *(line for path in root["distrusted_by"] for line in indented(f"distrusted by {path}")),
+        ]
     return ["Distrusted root certificates:", *lines] if lines else []
 
 
 def _locations(found: dict[str, Any]) -> list[str]:
     lines = ["Locations:"]
     empty = 0
-    for location in found["places"]:
-        empty += not location["anchors"]
-        if empty > _MOST_EMPTY and not location["anchors"]:
+    for location in found["locations"]:
+        empty += not location["root_count"]
+        if empty > _MOST_EMPTY and not location["root_count"]:
             continue
         path = location["path"] or "(an empty path)"
-        lines += wrapped(f"{location['anchors']:4} {location['source']}: {path}", "  ", "       ", [path])
-        lines += indented(location["note"], [path])
+        lines += wrapped(f"{location['root_count']:4} {location['source']}: {path}", "  ", "       ", [path])
+        lines += indented(location["note"] or "", [path])
     if empty > _MOST_EMPTY:
         lines += wrapped(f"{empty - _MOST_EMPTY} more without a root: 'certhook status --json' lists them", "  ", "  ")
     return lines
@@ -181,9 +184,9 @@ def _store(found: dict[str, Any]) -> list[str]:
     if found["store"]:
         store = printable(found["store"])
         lines = wrapped(f"Contexts use the compiled store {store}", then="  ", whole=[store])
-        since = found["built"].replace("T", " ").replace("Z", " UTC")
-        return lines + wrapped(f"It was built on {since}: {found['built_because']}", "  ", "  ")
-    reason = printable(found["eager_because"])
+        since = found["store_built_at"].replace("T", " ").replace("+00:00", " UTC")
+        return lines + wrapped(f"It was built on {since}: {found['store_build_reason']}", "  ", "  ")
+    reason = printable(found["eager_reason"])
     return wrapped(f"Root certificates are loaded into each context: {reason}", then="  ")
 
 
@@ -197,25 +200,25 @@ def _environment(found: dict[str, Any]) -> list[str]:
 
 def _clients(found: dict[str, Any]) -> list[str]:
     lines = []
-    for client in found["clients"]:
-        state = client["inactive_because"]
+    for hook in found["client_hooks"]:
+        state = hook["inactive_reason"]
         effect = f"does not use default trust: {state}" if state else "uses default trust"
-        lines += [f"  {_name_and_version(client)}", *indented(effect)]
+        lines += [f"  {_name_and_version(hook)}", *indented(effect)]
     return ["Client hooks:", *lines] if lines else []
 
 
 def _software(found: dict[str, Any]) -> list[str]:
     lines = []
-    for software in found["neighbours"]:
+    for software in found["other_software"]:
         lines += [f"  {_name_and_version(software)}", *indented(software["effect"])]
     return ["Other software:", *lines] if lines else []
 
 
 def _unreached(found: dict[str, Any]) -> list[str]:
     lines = []
-    for library in found["libraries"]:
-        variables = [f"{name}={value or '(not set)'}" for name, value in library["variables"].items()]
-        texts = [library["served_by"], *variables]
+    for library in found["unreached_libraries"]:
+        variables = [f"{one['name']}={one['value'] or '(not set)'}" for one in library["variables"]]
+        texts = [library["remedy"], *variables]
         lines += [f"  {_name_and_version(library)}", *(line for text in texts for line in indented(text))]
     if not lines:
         return []

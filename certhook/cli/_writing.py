@@ -41,8 +41,8 @@ def refuse_location(path: str, trust_set: TrustSet) -> None:
 
     :raises CommandError: if *path* is such a location
     """
-    listed = (*trust_set.anchors, *trust_set.restricted, *trust_set.expired, *trust_set.removed)
-    locations = {location for anchor in listed for _, location in anchor.listed}
+    listed = (*trust_set.anchors, *trust_set.restricted, *trust_set.expired, *trust_set.distrusted)
+    locations = {location for anchor in listed for _, location in anchor.listed_by}
     locations.update(location.path for location in trust_set.locations if location.count)
     if os.path.realpath(path) in map(os.path.realpath, locations):
         raise CommandError(

@@ -79,12 +79,12 @@ def run(options: argparse.Namespace) -> int:
         adopted = read_trust_set(request)
         if adopted.anchors and not adopted.is_reduced:
             _compile(directory, request, SERVER_AUTH, adopted)
-    removed = _prune(directory, config) if options.prune else []
+    pruned = _prune(directory, config) if options.prune else []
     count = len(trust_set)
     sentence = f"{_roots_table.counted(count)} compiled into {store}"
     if options.prune:
-        sentence += f"; unused files and directories removed: {len(removed)}"
-    _terminal.show_result(options, sentence, store=store, roots=count, removed=removed)
+        sentence += f"; unused files and directories removed: {len(pruned)}"
+    _terminal.show_result(options, sentence, store=store, root_count=count, pruned=pruned)
     return 0
 
 

@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         _show_report(found)
     if problems:
         return 2
-    return 1 if found["only_a"] or found["only_b"] or found["other_certificate"] else 0
+    return 1 if found["only_a"] or found["only_b"] or found["renewed"] else 0
 
 
 def _read_source(source: str) -> TrustSet:
@@ -116,7 +116,7 @@ def _read(path: str) -> TrustSet:
 
 
 def _side(name: str, trust_set: TrustSet) -> Side:
-    anchors = sorted((*trust_set.anchors, *trust_set.removed), key=lambda one: _roots_table.sort_key(one.subject))
+    anchors = sorted((*trust_set.anchors, *trust_set.distrusted), key=lambda one: _roots_table.sort_key(one.subject))
     problems = [str(problem) for problem in trust_set.problems if isinstance(problem, SourceError)]
     locations = "; ".join(f"{shown_value(one.path)} {one.note}" for one in trust_set.locations)
     return Side(name, {anchor.der: anchor for anchor in anchors}, problems, locations or "no location was read")
@@ -131,12 +131,12 @@ def _compare(a: Side, b: Side) -> dict[str, Any]:
     return {
         "a": a.name,
         "b": b.name,
-        "in_both": len(a.anchors) - len(only[0]),
-        "only_a": [_as_json(anchor) for anchor in only[0] if _ca(anchor) not in renewed],
-        "only_b": [_as_json(anchor) for anchor in only[1] if _ca(anchor) not in renewed],
-        "other_certificate": [
+        "in_both_count": len(a.anchors) - len(only[0]),
+        "only_a": [_roots_table.as_json(anchor) for anchor in only[0] if _ca(anchor) not in renewed],
+        "only_b": [_roots_table.as_json(anchor) for anchor in only[1] if _ca(anchor) not in renewed],
+        "renewed": [
             {
-                key: [_as_json(anchor) for anchor in side.anchors.values() if _ca(anchor) == ca]
+                key: [_roots_table.as_json(anchor) for anchor in side.anchors.values() if _ca(anchor) == ca]
                 for key, side in (("a", a), ("b", b))
             }
             for ca in sorted(renewed)
@@ -149,10 +149,6 @@ def _ca(anchor: Anchor) -> tuple[bytes, bytes]:
     return blocklist.identity(anchor.certificate)
 
 
-def _as_json(anchor: Anchor) -> dict[str, Any]:
-    return {**_roots_table.as_json(anchor), "distrusted_by": anchor.rejected_by}
-
-
 def _show_report(found: dict[str, Any]) -> None:
     headings = {"only_a": f"Only in {found['a']}:", "only_b": f"Only in {found['b']}:"}
     renewed = "Same name and key, different certificate:"
@@ -162,9 +158,9 @@ def _show_report(found: dict[str, Any]) -> None:
             lines += ["", f"{heading} {len(found[key])}", *_rows(found[key])]
             for path in {path: None for root in found[key] for path in root["distrusted_by"]}:
                 lines += _terminal.wrapped(printable(f"* distrusted by {path}"), "  ", "    ")
-    if found["other_certificate"]:
-        lines += ["", f"{renewed} {len(found['other_certificate'])}"]
-    for pair in found["other_certificate"]:
+    if found["renewed"]:
+        lines += ["", f"{renewed} {len(found['renewed'])}"]
+    for pair in found["renewed"]:
         lines += _terminal.wrapped(_roots_table.short_name(pair["a"][0]["subject"], None), "  ", "    ")
         for key in ("a", "b"):
             for root in pair[key]:
@@ -172,9 +168,9 @@ def _show_report(found: dict[str, Any]) -> None:
                 lines.append(f"       SHA-256 {root['sha256']}")
     if lines:
         marks = dict.fromkeys(("In both:", renewed, *headings.values()), _terminal.BOLD)
-        _terminal.show_report([f"In both: {found['in_both']}", *lines], marks)
+        _terminal.show_report([f"In both: {found['in_both_count']}", *lines], marks)
     else:
-        count = _roots_table.counted(found["in_both"])
+        count = _roots_table.counted(found["in_both_count"])
         _terminal.show(f"{found['a']} and {found['b']} contain the same {count}")
 
 

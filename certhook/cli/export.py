@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
             return 0
         _writing.write_file(path, data)
     sentence = f"{_roots_table.counted(len(anchors))} written to {path}"
-    _terminal.show_result(options, sentence, path=path, roots=len(anchors))
+    _terminal.show_result(options, sentence, path=path, root_count=len(anchors))
     return 0
 
 

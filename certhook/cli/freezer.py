@@ -82,5 +82,5 @@ def _write_bundle(options: argparse.Namespace) -> int:
     path = os.path.abspath(options.file or _MODULE)
     _writing.write_file(path, module)
     sentence = f"{_roots_table.counted(count)} written to {path}"
-    _terminal.show_result(options, sentence, path=path, roots=count)
+    _terminal.show_result(options, sentence, path=path, root_count=count)
     return 0

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     roots.sort(key=lambda root: _roots_table.sort_key(root["subject"]))
     problems = [str(problem) for problem in all_problems]
     if _terminal.wants_json(options):
-        _terminal.show_json({"roots": roots, "trusted": len(trusted), "problems": problems})
+        _terminal.show_json({"roots": roots, "trusted_count": len(trusted), "problems": problems})
         return 0 if roots else 1
     _problem_list.complain_of(problems, "list")
     if roots and options.details:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import site
 import sys
-from time import gmtime, strftime
+from datetime import datetime, timezone
 
 import certhook
 from certhook import _config
@@ -14,8 +13,8 @@ from certhook._public_bundles import BUNDLES
 from certhook._store.build import OMITTED
 from certhook._text import printable, shown_path, shown_value
 from certhook.cli import (
+    _activation,
     _client_hooks,
-    _enabling,
     _libraries,
     _mozilla,
     _roots_table,
@@ -28,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from certhook._sources.trust_set import Location
     from certhook._trust import Trust
 
 
@@ -80,47 +80,52 @@ def _read_status() -> dict[str, Any]:
     trust = _stores.verify(config, "status")
     trust_set = certhook.trust_set()
     anchors, rejected = _roots_table.accepted_by_openssl(trust_set)
-    clients = _client_hooks.client_hooks()
+    hooks = _client_hooks.client_hooks()
     problems = [
         *rejected,
         # The list in an index is limited, unlike the one of the trust set.
         *(problem for problem in trust.problems if getattr(problem, "path", "") != OMITTED),
-        *_client_hooks.problems(clients),
+        *_client_hooks.problems(hooks),
         *_variables.native_problem(config),
         *_variables.misspelled(os.environ),
     ]
     roots = [_roots_table.as_json(anchor) for anchor in anchors]
-    # New keys are added at the end: programs may depend on the order.
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
         "executable": sys.executable,
         "openssl": ssl.OPENSSL_VERSION,
-        "active": _enabling.is_active(),
+        "active": _activation.is_active(),
         "disabled": _config.is_disabled(),
-        "enabled_by": _enabling.enabled_by(),
-        "unprocessed_pth": _unprocessed_pth(),
+        "enabled_by": _activation.enabled_by(),
+        "unprocessed_pth": _activation.unprocessed_pth(),
         "sources": list(config.sources),
         "mode": config.mode,
-        "adopted": [*(BUNDLES if config.adopt is None else map(shown_value, config.adopt))],
+        "adopted_bundles": [*(BUNDLES if config.adopt is None else map(shown_value, config.adopt))],
         "variables": _variables.describe(os.environ, config),
-        "anchors": len(anchors),
-        "anchors_by_source": _roots_table.count_by_source(anchors),
+        "trusted_count": len(anchors),
+        "trusted_count_by_source": _roots_table.count_by_source(anchors),
+        "private_count": sum(bool(root["private"]) for root in roots) if _mozilla.is_available() else None,
+        "expired_count": sum(root["expired"] for root in roots),
         "roots": roots,
-        "removed": config.removed,
+        "removed_mode": config.removed,
         "excluded": [_roots_table.as_json(anchor) for anchor in trust_set.excluded],
-        "distrusted": [{**_roots_table.as_json(anchor), "by": anchor.rejected_by} for anchor in trust_set.removed],
-        "places": [
-            {"source": one.source, "path": printable(shown_path(one.path)), "anchors": one.count, "note": one.note}
-            for one in trust_set.locations
-        ],
+        "distrusted": [_roots_table.as_json(anchor) for anchor in trust_set.distrusted],
+        "locations": [_describe_location(location) for location in trust_set.locations],
         **_describe_store(trust),
-        "clients": clients,
-        "neighbours": _libraries.other_software(ssl),
-        "libraries": _libraries.unreached_libraries(),
+        "client_hooks": hooks,
+        "other_software": _libraries.other_software(ssl),
+        "unreached_libraries": _libraries.unreached_libraries(),
         "problems": list(dict.fromkeys(map(str, problems))),
-        "private_roots": sum(bool(root["private"]) for root in roots) if _mozilla.is_available() else None,
-        "expired_roots": sum(root["expired"] for root in roots),
+    }
+
+
+def _describe_location(location: Location) -> dict[str, Any]:
+    return {
+        "source": location.source,
+        "path": printable(shown_path(location.path)),
+        "root_count": location.count,
+        "note": location.note or None,
     }
 
 
@@ -130,22 +135,7 @@ def _describe_store(trust: Trust) -> dict[str, Any]:
     has_store = trust.store is not None
     return {
         "store": trust.store,
-        "built": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(since)) if has_store else None,
-        "built_because": reason if has_store else "",
-        "eager_because": trust.eager_reason,
+        "store_built_at": datetime.fromtimestamp(int(since), timezone.utc).isoformat() if has_store else None,
+        "store_build_reason": reason if has_store else None,
+        "eager_reason": trust.eager_reason or None,
     }
-
-
-def _unprocessed_pth() -> str | None:
-    """Return the directory of certhook if it contains ``certhook.pth`` and is not a site-packages directory.
-
-    Python processes no ``.pth`` file there. ``pip install --target`` creates such a directory, for example for a
-    Lambda layer.
-
-    :returns: None for any other directory, and under ``-S``, where Python processes no ``.pth`` file at all
-    """
-    directory = os.path.dirname(os.path.dirname(os.path.abspath(certhook.__file__ or "")))
-    known = [*site.getsitepackages(), site.getusersitepackages()]
-    if sys.flags.no_site or os.path.realpath(directory) in map(os.path.realpath, known):
-        return None
-    return directory if os.path.isfile(os.path.join(directory, "certhook.pth")) else None

@@ -61,7 +61,7 @@ def test_malformed_dates_are_missing() -> None:
 
 
 def test_an_anchor_names_each_source_once() -> None:
-    anchor = Anchor(ONE, listed=(("system", "/a.pem"), ("bundled", "/b.pem"), ("system", "/c.pem")))
+    anchor = Anchor(ONE, listed_by=(("system", "/a.pem"), ("bundled", "/b.pem"), ("system", "/c.pem")))
     assert anchor.sources == ["system", "bundled"]
     assert repr(anchor) == "<Anchor CN=Root 1, listed by system, bundled>"
     assert repr(Anchor(ONE)) == "<Anchor CN=Root 1, listed by no source>"

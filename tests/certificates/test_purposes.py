@@ -33,10 +33,10 @@ def test_entries_and_anchors_contain_trust_settings() -> None:
 def test_an_anchor_contains_the_locations_that_list_and_distrust_it() -> None:
     anchor = Anchor(CERTIFICATE, (("system", "/a"), ("system", "/b"), ("bundled", "/c")), ("/d",))
     assert (anchor.certificate, anchor.der) == (CERTIFICATE, CERTIFICATE.der)
-    assert anchor.listed == (("system", "/a"), ("system", "/b"), ("bundled", "/c"))
+    assert anchor.listed_by == (("system", "/a"), ("system", "/b"), ("bundled", "/c"))
     assert anchor.sources == ["system", "bundled"]
-    assert anchor.rejected_by == ("/d",)
-    assert (Anchor(CERTIFICATE).listed, Anchor(CERTIFICATE).rejected_by) == ((), ())
+    assert anchor.distrusted_by == ("/d",)
+    assert (Anchor(CERTIFICATE).listed_by, Anchor(CERTIFICATE).distrusted_by) == ((), ())
 
 
 @pytest.mark.parametrize(

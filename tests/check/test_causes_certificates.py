@@ -81,7 +81,7 @@ def limited_to(*names: str) -> Extensions:
 @scenarios.shows("name-constraints", '"a limited CA (certhook tests)" may not issue certificates for localhost')
 def test_a_name_outside_the_constraints_of_a_ca_is_refused(lab: Lab) -> Result:
     result = check_intermediate(lab, "a limited CA", changed=limited_to("corp.example"))
-    assert "only for corp.example" in result[0]["cause"]["sentence"]
+    assert "only for corp.example" in result[0]["cause"]["message"]
     return result
 
 
@@ -111,7 +111,7 @@ def test_a_sha1_signature_is_weak(lab: Lab) -> Result:
     root = issue("the root", ca=True, key=rsa_key())
     lab.trust(root)
     result = lab.check(lab.serve((with_sha1(issue("localhost", root), root),)))
-    assert [link["standing"] for link in result[0]["chain"]] == [None, "trusted"]
+    assert [link["trust_status"] for link in result[0]["chain"]] == [None, "trusted"]
     return result
 
 

@@ -80,7 +80,7 @@ def test_an_expired_copy_of_the_intermediate_is_named(lab: Lab) -> Result:
     server = issue("localhost", new)
     assert lab.check(lab.serve((server, new)))[0]["verified"]
     result = lab.check(lab.serve((server,)))
-    assert result[0]["chain"][-1]["standing"] == "expired"
+    assert result[0]["chain"][-1]["trust_status"] == "expired"
     return result
 
 

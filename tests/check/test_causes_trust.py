@@ -72,7 +72,7 @@ def test_the_setting_that_excludes_a_root_is_reported(variables, phrases, lab: L
     path = lab.write("excluded.pem", good.root.pem)
     lab.trust_unrelated(**{name: value.format(path) for name, value in variables.items()})
     result = lab.check(lab.serve(good.sent))
-    assert result[0]["chain"][-1]["standing"] == "off"
+    assert result[0]["chain"][-1]["trust_status"] == "excluded"
     assert_cause(result, "root-excluded", *phrases)
     return result
 
@@ -129,7 +129,7 @@ def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Re
     lab.trust_unrelated()
     lab.patch.setenv(setting, missing)
     result = lab.check(lab.serve(chain().sent))
-    assert missing in result[0]["cause"]["sentence"]
+    assert missing in result[0]["cause"]["message"]
     assert_cause(
         result, "setting-unusable", f"Not all root certificates that {setting} specifies", f"Correct {setting}"
     )
@@ -137,9 +137,7 @@ def test_a_setting_with_a_missing_path_is_reported(setting: str, lab: Lab) -> Re
 
 
 @pytest.mark.parametrize("is_sent", [True, False])
-@scenarios.shows(
-    "setting-unusable", 'from "the root G2 (certhook tests)"', "CERTHOOK_EXTRA_CA_CERTS", "missing.pem"
-)
+@scenarios.shows("setting-unusable", 'from "the root G2 (certhook tests)"', "CERTHOOK_EXTRA_CA_CERTS", "missing.pem")
 def test_a_root_of_the_same_organization_is_not_reported_as_missing_intermediate(is_sent: bool, lab: Lab) -> Result:
     other = issue("the root G2", ca=True)
     lab.trust(issue("the root G1", ca=True), CERTHOOK_EXTRA_CA_CERTS=str(lab.directory / "other" / "missing.pem"))

@@ -179,7 +179,7 @@ def test_an_unknown_root_is_reported(root_is_sent: bool, lab: Lab) -> Result:
     bad = chain()
     lab.trust_unrelated()
     result = lab.check(lab.serve((*bad.sent, *([bad.root] if root_is_sent else []))))
-    assert 'leads to "the root (certhook tests)"' in result[0]["cause"]["sentence"]
+    assert 'leads to "the root (certhook tests)"' in result[0]["cause"]["message"]
     return result
 
 

@@ -63,7 +63,7 @@ def test_a_certificate_that_expires_soon_has_exit_status_3(
     assert f" Warning: {sentence}" in " ".join(summary.split())
     assert main(["check", "--json", "--warn-days", "9", target]) == 3
     (check,) = json.loads(capsys.readouterr().out)["checks"]
-    (warning,) = check["warnings"]
+    (warning,) = check["expiring"]
     assert (check["verified"], check["days_left"], warning["days_left"]) == (True, 8, 8)
     assert warning["role"] == role and warning["not_after"] == f"{NOW + 9 * DAY:%Y-%m-%dT%H:%M:%S}+00:00"
     assert main(["check", "--warn-days", "8", target]) == 0
@@ -116,9 +116,9 @@ def test_a_warning_replaces_the_hint_about_the_same_certificate(lab: Lab, capsys
     [(-1, "expired on"), (0, "expires in less than a day"), (1, "expires in 1 day"), (2, "expires in 2 days")],
 )
 def test_the_days_until_the_end_are_rounded_down(left: int, amount: str) -> None:
-    link = {"name": "x", "sha256": "", "not_after": (NOW + left * DAY + DAY / 2).isoformat(), "standing": None}
-    (warning,) = expiry.warnings({"chain": [link]}, 3, NOW)
-    assert warning["days_left"] == left and amount in warning["sentence"]
+    link = {"name": "x", "sha256": "", "not_after": (NOW + left * DAY + DAY / 2).isoformat(), "trust_status": None}
+    (warning,) = expiry.expiring({"chain": [link]}, 3, NOW)
+    assert warning["days_left"] == left and amount in warning["message"]
 
 
 @pytest.mark.parametrize("days", ["-1", "36501"])

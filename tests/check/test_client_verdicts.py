@@ -22,7 +22,7 @@ _find_curl = curl.find
 
 def client(result: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the JSON object of one client."""
-    (found,) = [found for found in result["clients"] if found["client"] == name]
+    (found,) = [found for found in result["clients"] if found["name"] == name]
     return found
 
 
@@ -43,7 +43,7 @@ def test_a_missing_bundle_fails_requests(lab: Lab, variable: str) -> None:
     lab.trust(good.root, **{variable: str(lab.directory / "missing.pem")})
     result, text = lab.check(lab.serve(good.sent))
     found = client(result, "requests")
-    assert result["verified"] and found["verified"] is False and found["variables"] == [variable]
+    assert result["verified"] and found["verified"] is False and found["variable_names"] == [variable]
     assert f"{variable} names {lab.directory}/missing.pem, which does not exist" in found["reason"]
     assert "requests (not installed here): fails because" in text and text.count("fails because") == 1
 
@@ -213,7 +213,7 @@ def test_additional_roots_are_trusted_only_in_this_check(lab: Lab) -> None:
     lab.trust_unrelated()
     port, path = lab.serve(good.sent), lab.write("own.pem", good.root.pem)
     result, text = lab.check(port, "--ca", path)
-    assert result["verified"] and result["additional_roots"] == [path]
+    assert result["verified"] and result["ca_files"] == [path]
     assert "additional roots in" in text and f"listed by --ca: {path}" in " ".join(text.split())
     assert not lab.check(port)[0]["verified"]
 

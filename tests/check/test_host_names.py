@@ -34,7 +34,7 @@ def test_a_name_matches_if_openssl_accepts_it(host: str, name: str, lab: Lab) ->
     assert result["verified"] == matches(host, name), text
     if not result["verified"]:
         assert result["cause"]["id"] == "wrong-host"
-        assert explain_mismatch(host, [name]) in result["cause"]["sentence"]
+        assert explain_mismatch(host, [name]) in result["cause"]["message"]
 
 
 @pytest.mark.parametrize(

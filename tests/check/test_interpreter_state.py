@@ -62,7 +62,7 @@ def test_a_server_is_not_verified_if_only_an_inactive_certhook_verifies_it(
     assert [line for line in lines if line.startswith(f"NOT VERIFIED: localhost, port {target[10:]}")]
     assert "With certhook: verified" in lines and not [line for line in lines if line.startswith("VERIFIED")]
     found, result, status = check_json(target, **only_certhook, **DISABLED)
-    assert (found["active"], found["inactive_because"], status) == (False, "CERTHOOK_DISABLED is set", 1)
+    assert (found["active"], found["inactive_reason"], status) == (False, "CERTHOOK_DISABLED is set", 1)
     assert (result["verified"], result["verified_without_certhook"], result["verified_with_certhook"]) == (
         False,
         False,
@@ -77,9 +77,9 @@ def test_a_server_is_not_verified_if_only_an_inactive_certhook_verifies_it(
 
 def test_the_verdicts_of_python_clients_are_not_those_with_certhook(target: str, only_certhook: dict[str, str]) -> None:
     _, active, _ = check_json(target, **only_certhook)
-    assert {"urllib", "requests", "httpx"} <= {client["client"] for client in active["clients"]}
+    assert {"urllib", "requests", "httpx"} <= {client["name"] for client in active["clients"]}
     _, inactive, _ = check_json(target, **only_certhook, **DISABLED)
-    assert {client["client"] for client in inactive["clients"]} <= {"curl"}
+    assert {client["name"] for client in inactive["clients"]} <= {"curl"}
 
 
 def test_the_state_precedes_the_verdict_of_a_server_that_is_verified_anyway(target: str, both: dict[str, str]) -> None:

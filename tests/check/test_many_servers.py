@@ -66,7 +66,7 @@ def test_silent_servers_share_one_time_limit(lab: Lab, capsys: pytest.CaptureFix
     checks = run_json(capsys, "--timeout", "2", *targets)
     assert time.monotonic() - start < 8
     assert [check["verified"] for check in checks] == [False] * 10 + [True]
-    assert {check["error"]["text"] for check in checks[:10]} == {"timed out"}
+    assert {check["error"]["message"] for check in checks[:10]} == {"timed out"}
 
 
 def test_a_server_that_never_stops_sending_does_not_delay_the_others(

@@ -46,15 +46,15 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
     result, _ = lab.check(lab.serve(good.sent))
     reason = "it trusts other roots (REQUESTS_CA_BUNDLE)"
     clients = [
-        {"client": "requests", "version": "2", "verified": False, "error": None, "reason": reason},
+        {"name": "requests", "version": "2", "verified": False, "error": None, "reason": reason},
         {
-            "client": "curl",
+            "name": "curl",
             "version": "8",
             "verified": False,
-            "error": {"text": "self-signed certificate"},
+            "error": {"message": "self-signed certificate"},
             "reason": None,
         },
-        {"client": "httpx", "version": "0.28", "verified": True, "error": None, "reason": None},
+        {"name": "httpx", "version": "0.28", "verified": True, "error": None, "reason": None},
     ]
     result = {**result, "clients": clients, "hints": ["The certificate ends soon."]}
     text = render(result)
@@ -65,10 +65,10 @@ def test_other_clients_are_shown_with_the_reason(lab: Lab) -> None:
         "Hint: The certificate ends soon.",
     ]
     assert text.index("+- the root") < text.index("Same result: httpx")
-    failed = {**result, "verified": False, "error": {"step": "verify", "text": "expired", "code": 10}}
+    failed = {**result, "verified": False, "error": {"step": "verify", "message": "expired", "code": 10}}
     failed["clients"] = [
         *clients,
-        {"client": "urllib", "version": "3", "verified": False, "error": failed["error"], "reason": None},
+        {"name": "urllib", "version": "3", "verified": False, "error": failed["error"], "reason": None},
     ]
     lines = render(failed).splitlines()
     assert "httpx: verifies this server" in lines and f"requests: fails because {reason}" in lines

@@ -14,7 +14,7 @@ from certhook.cli import main
 
 NONE = type(None)
 KEYS = {"certhook": str, "active": bool, "sources": list, "checks": list, "problems": list,
-        "inactive_because": (str, NONE)}  # fmt: skip
+        "inactive_reason": (str, NONE)}  # fmt: skip
 CHECK_KEYS = {
     "target": str,
     "host": str,
@@ -23,21 +23,21 @@ CHECK_KEYS = {
     "starttls": bool,
     "proxy": (str, NONE),
     "verified": bool,
-    "tls": (str, NONE),
+    "tls_version": (str, NONE),
     "chain": list,
-    "chain_is_whole": bool,
+    "chain_complete": bool,
     "verified_without_certhook": (bool, NONE),
     "hints": list,
     "cause": (dict, NONE),
     "error": (dict, NONE),
     "error_without_certhook": (dict, NONE),
     "connect_to": (str, NONE),
-    "additional_roots": list,
+    "ca_files": list,
     "clients": list,
     "verified_with_certhook": (bool, NONE),
     "error_with_certhook": (dict, NONE),
     "days_left": (int, NONE),
-    "warnings": list,
+    "expiring": list,
 }
 LINK_KEYS = {
     "name": str,
@@ -46,14 +46,14 @@ LINK_KEYS = {
     "not_before": (str, NONE),
     "not_after": (str, NONE),
     "sent": bool,
-    "standing": (str, NONE),
+    "trust_status": (str, NONE),
     "listed_by": list,
     "distrusted_by": list,
-    "left_out_by": list,
+    "excluded_by": list,
     "removed_in": (str, NONE),
 }
-CAUSE_KEYS = {"id": str, "sentence": str, "advice": list, "documentation": str}
-ERROR_KEYS = {"step": str, "text": str, "code": int}
+CAUSE_KEYS = {"id": str, "message": str, "advice": list, "documentation": str}
+ERROR_KEYS = {"step": str, "message": str, "code": (int, NONE)}
 
 
 def assert_keys(found: dict[str, Any], keys: dict[str, Any]) -> None:

@@ -187,7 +187,7 @@ def test_roots_of_a_client_in_a_pipe_are_not_waited_for(lab: Lab) -> None:
         lab.trust(good.root, REQUESTS_CA_BUNDLE=path)
         lab.patch.setattr(contexts, "_MAX_READING", 0.3)
         result, _ = lab.check(lab.serve(good.sent), "--timeout", "2")
-    client = next(each for each in result["clients"] if each["client"] == "requests")
+    client = next(each for each in result["clients"] if each["name"] == "requests")
     assert not client["verified"] and "cannot be read (timed out)" in client["reason"]
 
 
@@ -200,7 +200,7 @@ def test_a_bundle_that_is_not_read_in_time_is_a_result(lab: Lab) -> None:
     lab.patch.setattr(contexts, "named_context", read_slowly)
     result, _ = lab.check(lab.serve(good.sent), "--timeout", "60")
     assert result["verified"]
-    client = next(each for each in result["clients"] if each["client"] == "requests")
+    client = next(each for each in result["clients"] if each["name"] == "requests")
     assert not client["verified"] and "certifi's bundle cannot be read (timed out)" in client["reason"]
 
 
@@ -285,4 +285,4 @@ def test_an_exhausted_time_limit_is_not_attributed_to_the_name_service(lab: Lab)
     result, _ = lab.check(lab.serve(good.sent, handler=answer_once), "--timeout", "1")
     assert result["verified"]
     assert len(connections) == 1
-    assert result["error_without_certhook"]["text"] == "timed out"
+    assert result["error_without_certhook"]["message"] == "timed out"

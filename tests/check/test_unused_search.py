@@ -112,7 +112,7 @@ def test_a_name_that_a_terminal_would_interpret_is_escaped_and_not_part_of_a_com
     result = check(lab)
     text = advice(result)
     assert text.startswith("Copy ") and "a plain name" in text and "export" not in text and "install" not in text
-    assert r"a\n\x1b[2J;rm.pem" in result[0]["cause"]["sentence"]
+    assert r"a\n\x1b[2J;rm.pem" in result[0]["cause"]["message"]
 
 
 def test_a_name_with_special_characters_is_quoted(lab: Lab, place) -> None:
@@ -213,7 +213,7 @@ def test_private_keys_are_not_read(lab: Lab, place) -> None:
     opened: list[str] = []
     read = _files.read
     lab.patch.setattr(_files, "read", lambda path, *arguments: opened.append(path) or read(path, *arguments))
-    assert "monkey.pem" in check(lab)[0]["cause"]["sentence"]
+    assert "monkey.pem" in check(lab)[0]["cause"]["message"]
     assert not {location.path for location in found} & set(opened)
 
 

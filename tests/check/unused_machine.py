@@ -110,7 +110,7 @@ class Outcome(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        return self.check["cause"]["sentence"]
+        return self.check["cause"]["message"]
 
     @property
     def advice(self) -> str:

@@ -42,14 +42,14 @@ def examine(python: Path, **variables: str) -> dict[str, Any]:
     done = audit(python, "--json", **variables)
     assert done.stderr == ""
     found = json.loads(done.stdout)
-    assert (done.returncode, found["verified"]) == ((1, False) if found["problems"] else (0, True))
+    assert (done.returncode, found["verified"]) == ((1, False) if found["findings"] else (0, True))
     return found
 
 
 def problem_of(found: dict[str, Any], path: object, text: str = "") -> dict[str, Any] | None:
     """Return the problem about *path* that contains *text*, None if there is none."""
-    for problem in found["problems"]:
-        if str(path) in problem["paths"] and text in problem["problem"]:
+    for problem in found["findings"]:
+        if str(path) in problem["paths"] and text in problem["finding"]:
             assert problem["remedy"]
             return problem
     return None
@@ -64,7 +64,7 @@ def clean(installed_unmeasured: Path) -> dict[str, Any]:
 
 
 def test_an_unmodified_installation_is_verified(clean) -> None:
-    assert clean["problems"] == []
+    assert clean["findings"] == []
     certhook, certifi = clean["distributions"][:2]
     assert (certhook["name"], certhook["kind"], certifi["name"], certifi["kind"]) == (
         "certhook",
@@ -72,7 +72,7 @@ def test_an_unmodified_installation_is_verified(clean) -> None:
         "certifi",
         "wheel",
     )
-    assert certhook["verified_files"] > 200
+    assert certhook["verified_file_count"] > 200
     assert certifi["finder"].endswith("PathFinder")
 
 
@@ -183,7 +183,7 @@ def found(modified: support.Environment) -> dict[str, Any]:
     ],
 )
 def test_a_modification_is_found(name, text, modified, found) -> None:
-    assert problem_of(found, modified.site_packages / name, text), found["problems"]
+    assert problem_of(found, modified.site_packages / name, text), found["findings"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_modification_is_found(name, text, modified, found) -> None:
     ],
 )
 def test_a_modified_compiled_module_is_found(name, text, modified, found) -> None:
-    assert problem_of(found, modified.compiled(name), text), found["problems"]
+    assert problem_of(found, modified.compiled(name), text), found["findings"]
 
 
 def test_a_file_of_another_user_is_found(root, modified, found) -> None:
@@ -215,8 +215,8 @@ def test_other_files_are_no_problem(modified, found) -> None:
         *(modified.compiled(name).name for name in ("_explain", "_peer")),
     }
     expected |= {modified.compiled(name).name for name in ("_native_chain", "_native_modes")}
-    assert {os.path.basename(path) for problem in found["problems"] for path in problem["paths"]} <= expected
-    assert found["distributions"][0]["other_versions"] == 1
+    assert {os.path.basename(path) for problem in found["findings"] for path in problem["paths"]} <= expected
+    assert found["distributions"][0]["other_version_count"] == 1
 
 
 def test_every_file_that_python_may_execute_at_its_start_is_listed(modified, found) -> None:
@@ -231,9 +231,9 @@ def test_a_file_that_locates_the_standard_library_is_examined(modified, found) -
 
 def test_problems_precede_everything_else(modified, found) -> None:
     lines = audit(modified.python).stdout.splitlines()
-    assert lines[0].startswith(f"NOT VERIFIED (problems: {len(found['problems'])}, verified files: ")
+    assert lines[0].startswith(f"NOT VERIFIED (problems: {len(found['findings'])}, verified files: ")
     assert lines[3].startswith("  - ")
-    assert sum("remedy: " in line for line in lines) == len(found["problems"])
+    assert sum("remedy: " in line for line in lines) == len(found["findings"])
 
 
 def test_compiled_modules_for_an_optimization_and_in_another_directory_are_compared(
@@ -361,7 +361,7 @@ def hostile_found(hostile: support.Environment) -> dict[str, Any]:
 )
 def test_a_hostile_record_is_reported(name, text, hostile, hostile_found) -> None:
     path = hostile.record if name == "RECORD" else f"{hostile.site_packages}{os.sep}{name}"
-    assert problem_of(hostile_found, path, text), hostile_found["problems"]
+    assert problem_of(hostile_found, path, text), hostile_found["findings"]
 
 
 @posix
@@ -448,8 +448,8 @@ def test_a_damaged_store_is_a_problem_and_stays_unchanged(installed_unmeasured, 
     support.run(installed_unmeasured, "import ssl; ssl.create_default_context()", env=support.clean_env(**variables))
     (store,) = [path for path in (tmp_path / "store").iterdir() if path.is_dir() and not path.is_symlink()]
     intact = examine(installed_unmeasured, **variables)
-    assert intact["problems"] == []
-    assert intact["stores"][-1]["current"] == {"store": str(store), "is_current": True}
+    assert intact["findings"] == []
+    assert intact["stores"][-1]["default_store"] == {"path": str(store), "up_to_date": True}
     damaged = min(store.glob("*.0"))
     content = damaged.read_bytes().swapcase()
     damaged.write_bytes(content)

@@ -25,22 +25,22 @@ def path_of(library: Path) -> str:
 
 def test_an_active_hook_is_reported(certhook, status, library) -> None:
     found = status(PYTHONPATH=path_of(library))
-    expected = {"name": "httpcore2", "version": "2.16.2", "client": "httpcore2", "inactive_because": ""}
-    assert found["clients"] == [expected]
+    expected = {"name": "httpcore2", "version": "2.16.2", "hook": "httpcore2", "inactive_reason": None}
+    assert found["client_hooks"] == [expected]
     done = certhook("status", PYTHONPATH=path_of(library))
     assert "Client hooks:\n  httpcore2 2.16.2\n       uses default trust\n" in done.stdout
     assert done.returncode == 0, done.stdout
 
 
 def test_libraries_that_are_not_installed_are_not_reported(certhook, status) -> None:
-    assert status()["clients"] == []
+    assert status()["client_hooks"] == []
     assert "Client hooks" not in certhook("status").stdout
 
 
 def test_a_library_with_other_internals_is_a_problem(certhook, status, library) -> None:
     library.write_text("import ssl")
     found = status(PYTHONPATH=path_of(library))
-    reason = found["clients"][0]["inactive_because"]
+    reason = found["client_hooks"][0]["inactive_reason"]
     assert reason.startswith("this version is not supported") and "default_ssl_context" in reason
     assert found["problems"] == [f"httpcore2 2.16.2: {reason}"]
     assert certhook("status", PYTHONPATH=path_of(library)).returncode == 1
@@ -56,7 +56,7 @@ def test_a_library_with_other_internals_is_a_problem(certhook, status, library) 
 )
 def test_a_hook_that_is_disabled_is_no_problem(status, library, variables, reason) -> None:
     found = status(PYTHONPATH=path_of(library), **variables)
-    assert found["clients"][0]["inactive_because"] == reason
+    assert found["client_hooks"][0]["inactive_reason"] == reason
     assert not found["problems"]
 
 
@@ -67,12 +67,12 @@ PANIC = "class PanicException(BaseException): pass\nraise PanicException('broken
 @pytest.mark.parametrize("code", ["raise RuntimeError('broken')", "raise SystemExit('broken')", PANIC])
 def test_a_library_that_cannot_be_imported_is_reported(status, library, code) -> None:
     library.write_text(code)
-    assert "('broken')" in status(PYTHONPATH=path_of(library))["clients"][0]["inactive_because"]
+    assert "('broken')" in status(PYTHONPATH=path_of(library))["client_hooks"][0]["inactive_reason"]
 
 
 def test_text_that_a_library_prints_is_not_part_of_the_report(status, library) -> None:
     library.write_text(f"print('thanks for using this library')\n{LIBRARY}")
-    assert status(PYTHONPATH=path_of(library))["clients"][0]["inactive_because"] == ""
+    assert status(PYTHONPATH=path_of(library))["client_hooks"][0]["inactive_reason"] is None
 
 
 def test_a_library_in_the_working_directory_is_not_imported(certhook, library, tmp_path) -> None:

@@ -60,7 +60,7 @@ def test_a_renewed_root_is_a_different_certificate_of_the_same_ca(certhook, tmp_
     done = certhook("diff", "--json", write(tmp_path / "a.pem", old, namesake), write(tmp_path / "b.pem", new))
     found = json.loads(done.stdout)
     assert done.returncode == 1
-    (pair,) = found["other_certificate"]
+    (pair,) = found["renewed"]
     for side, days in (("a", 10), ("b", 4000)):
         assert [one["not_after"] for one in pair[side]] == [(NOW + timedelta(days)).isoformat()]
     # A root with the same name and another key belongs to another CA.
@@ -77,8 +77,8 @@ def test_a_file_and_a_directory_are_compared(certhook, tmp_path, cas) -> None:
     write(tmp_path / "two.pem", cas.pem("both", "system"))
     assert certhook("diff", "directory", "two.pem").returncode == 0
     found = json.loads(certhook("diff", "--json", "directory", "bundle.pem").stdout)
-    assert list(found) == ["a", "b", "in_both", "only_a", "only_b", "other_certificate", "problems"]
-    assert (found["a"], found["b"], found["in_both"]) == ("directory", "bundle.pem", 0)
+    assert list(found) == ["a", "b", "in_both_count", "only_a", "only_b", "renewed", "problems"]
+    assert (found["a"], found["b"], found["in_both_count"]) == ("directory", "bundle.pem", 0)
     assert (len(found["only_a"]), len(found["only_b"])) == (2, 4)
 
 

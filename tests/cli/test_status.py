@@ -28,27 +28,37 @@ KEYS = {
     "unprocessed_pth": (str, type(None)),
     "sources": list,
     "mode": str,
-    "adopted": list,
+    "adopted_bundles": list,
     "variables": list,
-    "anchors": int,
-    "anchors_by_source": dict,
+    "trusted_count": int,
+    "trusted_count_by_source": dict,
+    "private_count": int,
+    "expired_count": int,
     "roots": list,
-    "removed": str,
+    "removed_mode": str,
     "excluded": list,
     "distrusted": list,
-    "places": list,
+    "locations": list,
     "store": (str, type(None)),
-    "built": (str, type(None)),
-    "built_because": str,
-    "eager_because": str,
-    "clients": list,
-    "neighbours": list,
-    "libraries": list,
+    "store_built_at": (str, type(None)),
+    "store_build_reason": (str, type(None)),
+    "eager_reason": (str, type(None)),
+    "client_hooks": list,
+    "other_software": list,
+    "unreached_libraries": list,
     "problems": list,
-    "private_roots": int,
-    "expired_roots": int,
 }
-ROOT_KEYS = ("subject", "sha256", "not_before", "not_after", "listed_by", "removed_in", "private", "expired")
+ROOT_KEYS = (
+    "subject",
+    "sha256",
+    "not_before",
+    "not_after",
+    "listed_by",
+    "removed_in",
+    "private",
+    "distrusted_by",
+    "expired",
+)
 
 
 def effect(found: dict, name: str) -> str:
@@ -65,7 +75,7 @@ def test_the_json_object_has_stable_keys_and_types(status) -> None:
     assert list(found) == list(KEYS)
     for key, kind in KEYS.items():
         assert isinstance(found[key], kind), key
-    assert {tuple(place) for place in found["places"]} == {("source", "path", "anchors", "note")}
+    assert {tuple(place) for place in found["locations"]} == {("source", "path", "root_count", "note")}
     assert {tuple(variable) for variable in found["variables"]} == {("name", "value", "effect")}
     assert {tuple(root) for root in found["roots"]} == {ROOT_KEYS}
 
@@ -91,7 +101,7 @@ def test_distrusted_roots_are_listed_with_the_files_that_distrust_them(certhook,
     rejecting = cas.der("bundled") + der.auxiliary(rejected=[der.SERVERS])
     (tmp_path / "extra.pem").write_bytes(der.pem(rejecting, "TRUSTED CERTIFICATE"))
     (distrusted,) = status()["distrusted"]
-    assert distrusted["by"] == [str(tmp_path / "extra.pem")]
+    assert distrusted["distrusted_by"] == [str(tmp_path / "extra.pem")]
     assert {"source": "bundled", "path": str(tmp_path / "bundle.pem")} in distrusted["listed_by"]
     shown = certhook().stdout
     assert "Distrusted root certificates:\n" in shown
@@ -113,9 +123,9 @@ def test_the_file_that_enabled_the_hook_is_identified(status, installed: Path, t
 def test_every_source_has_a_count_and_every_location_a_path(status, variables, tmp_path: Path) -> None:
     (tmp_path / "hashed" / "00000000.0").touch()
     found = status()
-    assert found["anchors"] == 4
-    assert found["anchors_by_source"] == {"bundled": 2, "extra": 1, "system": 2}
-    assert [(place["source"], place["path"], place["anchors"]) for place in found["places"]] == [
+    assert found["trusted_count"] == 4
+    assert found["trusted_count_by_source"] == {"bundled": 2, "extra": 1, "system": 2}
+    assert [(place["source"], place["path"], place["root_count"]) for place in found["locations"]] == [
         ("system", variables["SSL_CERT_FILE"], 2),
         ("system", variables["SSL_CERT_DIR"], 1),
         ("bundled", variables["CERTHOOK_BUNDLE"], 2),
@@ -126,32 +136,35 @@ def test_every_source_has_a_count_and_every_location_a_path(status, variables, t
 def test_a_location_without_roots_has_a_note_and_is_a_problem(certhook, status, tmp_path, cas) -> None:
     (tmp_path / "hashed" / support.hashed_name(cas.der("both"))).rename(tmp_path / "hashed" / "00000000.0")
     found = status()
-    assert "openssl rehash" in found["places"][1]["note"]
+    assert "openssl rehash" in found["locations"][1]["note"]
     (problem,) = found["problems"]
     assert problem.startswith(f"SSL_CERT_DIR: {tmp_path / 'hashed'} ")
-    assert support.shows(certhook().stdout, found["places"][1]["note"])
+    assert support.shows(certhook().stdout, found["locations"][1]["note"])
 
 
 def test_without_variables_the_system_and_certifi_are_trusted(status, variables) -> None:
     found = status(**{**dict.fromkeys(variables), "CERTHOOK_STORE_DIR": variables["CERTHOOK_STORE_DIR"]})
     assert found["sources"] == ["system", "bundled"]
     assert found["mode"] == "chain"
-    assert found["anchors_by_source"]["bundled"] > 50
-    assert [Path(place["path"]).name for place in found["places"] if place["source"] == "bundled"] == ["cacert.pem"]
+    assert found["trusted_count_by_source"]["bundled"] > 50
+    assert [Path(place["path"]).name for place in found["locations"] if place["source"] == "bundled"] == ["cacert.pem"]
     assert [variable["name"] for variable in found["variables"]] == ["CERTHOOK_STORE_DIR"]
 
 
 def test_the_compiled_store_or_the_reason_for_its_absence_is_reported(certhook, status, tmp_path: Path) -> None:
     found = status()
     assert Path(found["store"]).parent == tmp_path / "cache"
-    assert found["eager_because"] == ""
+    assert found["eager_reason"] is None
     assert support.shows(certhook().stdout, f"Contexts use the compiled store {found['store']}")
-    assert (found["built"][-1], found["built_because"]) == ("Z", "there was no store (noticed by 'certhook status')")
+    assert (found["store_built_at"][-1], found["store_build_reason"]) == (
+        "Z",
+        "there was no store (noticed by 'certhook status')",
+    )
     for changed in ({"CERTHOOK_LOAD": "eager"}, {"CERTHOOK_STORE_DIR": "none"}):
         found = status(**changed)
         assert found["store"] is None
         (expected,) = (f"{name}={value}" for name, value in changed.items())
-        assert found["eager_because"] == expected
+        assert found["eager_reason"] == expected
         assert f"Root certificates are loaded into each context: {expected}\n" in certhook(**changed).stdout
 
 
@@ -162,7 +175,7 @@ def test_a_directory_that_is_unsafe_is_reported_with_the_remedy_and_is_no_proble
     found = status()
     assert found["store"] is None
     path = tmp_path / "cache"
-    assert f"{path} is writable by other users (mode 777); run 'chmod go-w {path}'" in found["eager_because"]
+    assert f"{path} is writable by other users (mode 777); run 'chmod go-w {path}'" in found["eager_reason"]
     assert found["problems"] == []
 
 
@@ -173,7 +186,7 @@ def test_every_problem_is_reported(on_error: str, status, tmp_path: Path) -> Non
     setting, source = found["problems"]
     assert setting.startswith("CERTHOOK_MODE: invalid value 'both'")
     assert source.startswith(f"CERTHOOK_EXTRA_CA_CERTS: {missing} ")
-    assert found["anchors"] == 2
+    assert found["trusted_count"] == 2
 
 
 def test_a_root_that_openssl_rejects_is_a_problem_and_is_not_counted(status, variables) -> None:
@@ -183,7 +196,7 @@ def test_a_root_that_openssl_rejects_is_a_problem_and_is_not_counted(status, var
     found = status()
     (problem,) = found["problems"]
     assert "OpenSSL rejects it" in problem
-    assert found["anchors_by_source"] == {"bundled": 2, "extra": 1, "system": 2}
+    assert found["trusted_count_by_source"] == {"bundled": 2, "extra": 1, "system": 2}
 
 
 def test_the_output_does_not_depend_on_the_hash_seed(certhook) -> None:
@@ -199,14 +212,14 @@ def test_roots_that_certifi_does_not_ship_are_private(status, variables, install
     (tmp_path / "extra.pem").write_text(public)
     found = status(SSL_CERT_FILE=os.devnull)
     assert [root["private"] for root in found["roots"] if root["listed_by"][0]["source"] == "extra"] == [False]
-    assert found["private_roots"] == sum(root["private"] for root in found["roots"]) == found["anchors"] - 1
+    assert found["private_count"] == sum(root["private"] for root in found["roots"]) == found["trusted_count"] - 1
 
 
 def test_expired_roots_are_counted(status, tmp_path) -> None:
     with open(tmp_path / "extra.pem", "ab") as file:
         file.write(roots.ROOTS["bundle"]["expired"])
     found = status()
-    assert found["expired_roots"] == 1
+    assert found["expired_count"] == 1
     assert [root["subject"] for root in found["roots"] if root["expired"]] == ["CN=Expired"]
 
 
@@ -256,7 +269,7 @@ def test_without_site_the_hook_is_inactive(status, installed: Path) -> None:
     assert not found["active"]
     assert not found["disabled"]
     assert found["enabled_by"] is None
-    assert found["anchors"] == 4  # The roots that would be trusted.
+    assert found["trusted_count"] == 4  # The roots that would be trusted.
 
 
 def test_certhook_disabled_is_recognised(status) -> None:

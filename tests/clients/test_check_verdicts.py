@@ -231,7 +231,7 @@ def verdicts(
         check, real = json.loads(line)
         assert "secret" not in line.replace(str(tmp_path), "")
         for client in check["clients"]:
-            yield setting, url, client, real[client["client"]]
+            yield setting, url, client, real[client["name"]]
 
 
 @pytest.mark.parametrize(
@@ -247,9 +247,9 @@ def test_the_verdict_of_each_client_is_that_of_the_real_client(
 ) -> None:
     found = list(verdicts(checked_environments[environment], table, world, cas, servers, tmp_path))
     different = [
-        f"{setting} {url}: {client['client']}: check {client['verified']} ({client['error']}), really {real}"
+        f"{setting} {url}: {client['name']}: check {client['verified']} ({client['error']}), really {real}"
         for setting, url, client, real in found
         if client["verified"] is not (real is True)
     ]
     assert not different, "\n".join(different)
-    assert len({client["client"] for _, _, client, _ in found}) == 4
+    assert len({client["name"] for _, _, client, _ in found}) == 4

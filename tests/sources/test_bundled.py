@@ -39,7 +39,7 @@ def test_the_file_of_certifi_is_read_without_importing_certifi(no_certifi: Path)
     path = bundle(package(no_certifi, "raise SystemExit") / "cacert.pem", "ab")
     trust = read_bundled()
     assert letters_of(trust) == "ab"
-    assert trust.anchors[0].listed == (("bundled", str(path)),)
+    assert trust.anchors[0].listed_by == (("bundled", str(path)),)
     assert "certifi" not in sys.modules
 
 
@@ -210,7 +210,7 @@ def test_two_drop_ins_with_one_cache_use_their_own_bundles(no_certifi, tmp_path,
 def test_certhook_bundle_replaces_the_bundle_of_certifi(tmp_path: Path) -> None:
     trust = read_bundled(CERTHOOK_BUNDLE=bundle(tmp_path / "bundle.pem", "ab"))
     assert letters_of(trust) == "ab"
-    assert [anchor.listed for anchor in trust.anchors] == [(("bundled", str(tmp_path / "bundle.pem")),)] * 2
+    assert [anchor.listed_by for anchor in trust.anchors] == [(("bundled", str(tmp_path / "bundle.pem")),)] * 2
 
 
 @pytest.mark.parametrize("value", ["{}/missing.pem", "{}/empty.pem", "{}", "relative.pem"])

@@ -52,7 +52,7 @@ def test_fallback_adds_the_extra_source_to_sources_without_a_root(machine: Path)
 def test_an_anchor_is_unique_and_names_every_location_that_lists_it(three_sources, machine: Path) -> None:
     trust = read(**three_sources)
     (anchor,) = (anchor for anchor in trust.anchors if anchor.der == ROOTS["h"])
-    assert anchor.listed == (
+    assert anchor.listed_by == (
         ("system", str(machine / "first.pem")),
         ("bundled", str(machine / "bundle.pem")),
         ("extra", str(machine / "extra.pem")),
@@ -97,7 +97,7 @@ def test_the_extra_source_reads_files_and_directories(tmp_path: Path) -> None:
     file = bundle(tmp_path / "file without a suffix", "a")
     trust = read_system(SSL_CERT_FILE="", SSL_CERT_DIR="", CERTHOOK_EXTRA_CA_CERTS=f"{file}{os.pathsep}{directory}")
     assert sorted(letters_of(trust)) == list("abcdef")
-    assert {source for anchor in trust.anchors for source, _ in anchor.listed} == {"extra"}
+    assert {source for anchor in trust.anchors for source, _ in anchor.listed_by} == {"extra"}
 
 
 @posix
@@ -108,7 +108,7 @@ def test_other_files_hidden_files_and_subdirectories_of_an_extra_directory_are_i
     bundle(directory / "a.pem", "a")
     trust = read_system(CERTHOOK_EXTRA_CA_CERTS=directory)
     assert letters_of(trust) == "a"
-    assert [path for anchor in trust.anchors for _, path in anchor.listed] == [str(directory / "a.pem")]
+    assert [path for anchor in trust.anchors for _, path in anchor.listed_by] == [str(directory / "a.pem")]
 
 
 @posix

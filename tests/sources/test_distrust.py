@@ -126,12 +126,12 @@ def ders(anchors: tuple[Anchor, ...]) -> list[bytes]:
 
 def test_a_trust_set_contains_the_removed_anchors_and_the_block_lists(untrusted: Path) -> None:
     trust = certhook.trust_set()
-    assert (ders(trust.anchors), trust.removed) == ([BAD, GOOD], ())
+    assert (ders(trust.anchors), trust.distrusted) == ([BAD, GOOD], ())
     (untrusted / "bad.crt").write_bytes(BAD)
     trust = certhook.trust_set()
-    assert (ders(trust.anchors), ders(trust.removed)) == ([GOOD], [BAD])
-    assert trust.removed[0].rejected_by == (str(untrusted / "bad.crt"),)
-    assert trust.removed[0].sha256 == hashlib.sha256(BAD).hexdigest()
+    assert (ders(trust.anchors), ders(trust.distrusted)) == ([GOOD], [BAD])
+    assert trust.distrusted[0].distrusted_by == (str(untrusted / "bad.crt"),)
+    assert trust.distrusted[0].sha256 == hashlib.sha256(BAD).hexdigest()
     assert trust.locations[0].count == 1
 
 
@@ -140,17 +140,17 @@ def test_a_trust_set_contains_the_distrusted_certificates_that_no_source_lists(u
     for number, certificate in enumerate((BAD, unlisted)):
         (untrusted / f"{number}.crt").write_bytes(certificate)
     trust = certhook.trust_set()
-    assert (ders(trust.removed), ders(trust.rejected)) == ([BAD], [unlisted])
-    assert trust.rejected[0].rejected_by == (str(untrusted / "1.crt"),)
-    assert trust.rejected[0].listed == ()
+    assert (ders(trust.distrusted), ders(trust.blocklisted)) == ([BAD], [unlisted])
+    assert trust.blocklisted[0].distrusted_by == (str(untrusted / "1.crt"),)
+    assert trust.blocklisted[0].listed_by == ()
 
 
 def test_a_trust_set_contains_the_certificates_that_a_source_rejects(untrusted: Path, tmp_path: Path) -> None:
     rejecting = der.pem(BAD + der.auxiliary(None, [SERVERS]), "TRUSTED CERTIFICATE")
     (tmp_path / "bundle.pem").write_bytes(rejecting + der.pem(GOOD))
     trust = certhook.trust_set()
-    assert (ders(trust.anchors), ders(trust.removed), ders(trust.rejected)) == ([GOOD], [], [BAD])
-    assert trust.rejected[0].rejected_by == (str(tmp_path / "bundle.pem"),)
+    assert (ders(trust.anchors), ders(trust.distrusted), ders(trust.blocklisted)) == ([GOOD], [], [BAD])
+    assert trust.blocklisted[0].distrusted_by == (str(tmp_path / "bundle.pem"),)
 
 
 def test_a_distrusted_root_in_a_configured_bundle_is_reported(untrusted: Path) -> None:

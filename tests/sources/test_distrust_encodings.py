@@ -287,7 +287,7 @@ def test_a_distrusted_ca_in_another_encoding_is_distrusted(trust, verdicts, tmp_
     assert verdicts(kind) == [True, True]
     for root, distrusted in ((other, original), (original, other)):
         found = trust(root, distrusted)
-        assert ([anchor.der for anchor in found.anchors], [anchor.der for anchor in found.removed]) == ([], [root])
+        assert ([anchor.der for anchor in found.anchors], [anchor.der for anchor in found.distrusted]) == ([], [root])
         assert verdicts(kind) == [False, False]
 
 

@@ -165,8 +165,8 @@ def test_a_denial_in_either_domain_applies_to_every_source(mac, domain: str, lis
     assert trusted() == [ROOT, ISSUED]
     mac.set(domain, entry(ROOT, rule(Policy=SSL, PolicyName="sslServer", Result=DENY)))
     assert trusted() == [ISSUED]
-    (removed,) = trust_set().removed
-    assert removed.rejected_by == (f"macOS {'administrator' if domain else 'user'}'s trust settings",)
+    (removed,) = trust_set().distrusted
+    assert removed.distrusted_by == (f"macOS {'administrator' if domain else 'user'}'s trust settings",)
 
 
 def test_a_renewed_copy_of_a_denied_certificate_in_a_keychain_is_distrusted(mac, monkeypatch) -> None:

@@ -197,7 +197,7 @@ def test_expired_certificates_that_are_not_self_issued_are_listed_separately(mac
     assert [anchor.der for anchor in trust.anchors] == [valid.der, root.der]
     assert sorted(anchor.der for anchor in trust.stored) == sorted([valid.der, root.der])
     (only,) = trust.expired
-    assert (only.der, only.listed) == (expired.der, (("system", str(machine / "first.pem")),))
+    assert (only.der, only.listed_by) == (expired.der, (("system", str(machine / "first.pem")),))
 
 
 def test_the_note_of_a_location_with_only_expired_certificates_states_the_reason(machine) -> None:

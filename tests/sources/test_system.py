@@ -182,4 +182,4 @@ def test_cas_of_the_user_of_android_are_added_to_those_of_the_system(machine: Pa
 def test_an_anchor_in_a_directory_is_listed_with_its_file(machine: Path) -> None:
     directory = hashed(machine / "compiled", "a")
     (anchor,) = read_system().anchors
-    assert anchor.listed == (("system", str(directory / f"{hash_of('a')}.0")),)
+    assert anchor.listed_by == (("system", str(directory / f"{hash_of('a')}.0")),)

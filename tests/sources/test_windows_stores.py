@@ -30,7 +30,7 @@ def read_windows(purpose: int = SERVER_AUTH, **stores: object) -> TrustSet:
 def test_the_ca_and_root_stores_are_read() -> None:
     trust = read_windows(CA=[(ROOTS["a"], "x509_asn", True)], ROOT=[(ROOTS["b"], "x509_asn", True)])
     assert sorted(letters_of(trust)) == ["a", "b"]
-    assert [anchor.listed for anchor in trust.anchors if anchor.der == ROOTS["b"]] == [
+    assert [anchor.listed_by for anchor in trust.anchors if anchor.der == ROOTS["b"]] == [
         (("system", "Windows ROOT store"),)
     ]
     assert not trust.volatile
@@ -74,7 +74,7 @@ def test_the_disallowed_store_distrusts_certificates() -> None:
         CA=[(ROOTS["b"], "x509_asn", True)],
     )
     assert letters_of(trust) == "b"
-    assert [anchor.rejected_by for anchor in trust.removed] == [("Windows Disallowed store",)]
+    assert [anchor.distrusted_by for anchor in trust.distrusted] == [("Windows Disallowed store",)]
     assert trust.problems == ()
 
 

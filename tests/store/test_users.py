@@ -182,8 +182,8 @@ def test_a_directory_that_cannot_be_used_causes_no_warning_and_status_reports_th
         status = json.loads(output)
         assert status["store"] is None, situation
         assert status["problems"] == [], situation
-        assert home in status["eager_because"]
-        assert "CERTHOOK_STORE_DIR" in status["eager_because"] or "chmod" in status["eager_because"], situation
+        assert home in status["eager_reason"]
+        assert "CERTHOOK_STORE_DIR" in status["eager_reason"] or "chmod" in status["eager_reason"], situation
     assert program.errors == ""
 
 

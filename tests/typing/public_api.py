@@ -54,12 +54,11 @@ def a_trust_set_is_read() -> None:
     assert_type(certhook.trust_set(purpose=None), certhook.TrustSet)
     assert_type(len(trust), int)
     assert_type(trust.anchors, Tuple[certhook.Anchor, ...])
-    assert_type(trust.removed, Tuple[certhook.Anchor, ...])
-    assert_type(trust.rejected, Tuple[certhook.Anchor, ...])
+    assert_type(trust.distrusted, Tuple[certhook.Anchor, ...])
+    assert_type(trust.blocklisted, Tuple[certhook.Anchor, ...])
     assert_type(trust.locations, Tuple[certhook.Location, ...])
     assert_type(trust.problems, Tuple[certhook.CerthookError, ...])
     assert_type(trust.distrust_is_known, bool)
-    assert_type(trust.volatile, bool)
     for anchor in trust.anchors:
         assert_type(anchor, certhook.Anchor)
     certhook.trust_set("SERVER_AUTH")  # type: ignore[arg-type]
@@ -71,8 +70,8 @@ def an_anchor_is_described(anchor: certhook.Anchor) -> None:
     assert_type(anchor.subject, str)
     assert_type(anchor.validity, Optional[Tuple[datetime, datetime]])
     assert_type(anchor.sources, List[str])
-    assert_type(anchor.listed, Tuple[Tuple[str, str], ...])
-    assert_type(anchor.rejected_by, Tuple[str, ...])
+    assert_type(anchor.listed_by, Tuple[Tuple[str, str], ...])
+    assert_type(anchor.distrusted_by, Tuple[str, ...])
     anchor.der = b""  # type: ignore[misc]
     anchor.sha256 = ""  # type: ignore[misc]
 

@@ -7,7 +7,7 @@ import sys
 
 import certhook
 from certhook._text import presentable
-from certhook.cli import _manual, _terminal
+from certhook.cli import _activation, _manual, _terminal
 from certhook.cli.audit import access, distributions, problem, record, report, starting, surroundings
 
 TYPE_CHECKING = False
@@ -76,25 +76,25 @@ def _examine() -> dict[str, Any]:
     problems += surroundings.variable_problems()
     stores, found = surroundings.stores()
     problems += found
-    inputs, source_problems = surroundings.inputs()
+    locations, source_problems = surroundings.locations()
     return {
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
         "executable": presentable(sys.executable or ""),
         "isolated": bool(sys.flags.isolated),
         "verified": not problems,
-        "problems": problem.as_json(problems),
+        "findings": problem.as_json(problems),
         "distributions": entries,
-        "enabled_by": certhook.enabled_by,
+        "enabled_by": _activation.enabled_by(),
         "start_files": [file.as_json() for file in start_files],
         "other_start_files": starting.other_start_files(),
         "modules": starting.modules(),
         "stores": stores,
-        "inputs": inputs,
+        "locations": locations,
         "source_problems": source_problems,
         "variables": surroundings.variables(),
         "commands": [command._asdict() for command in surroundings.COMMANDS],
-        "examined_access": access.HAS_MODES,
+        "access_examined": access.HAS_MODES,
     }
 
 
@@ -113,8 +113,8 @@ def _verify(distribution: Distribution, examined: access.Access) -> tuple[dict[s
         "finder": presentable(distribution.finder),
         "record": presentable(distribution.record),
         "record_sha256": verifier.sha256,
-        "verified_files": verifier.verified,
-        "other_versions": verifier.other_versions,
+        "verified_file_count": verifier.verified,
+        "other_version_count": verifier.other_versions,
         "archive_sha256": distributions.archive_digest(distribution),
         "shadowed": [presentable(path) for path in distribution.shadowed],
     }

@@ -44,8 +44,8 @@ def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     return [
         {
             "paths": [presentable(path) for path in paths[:_MOST_PATHS]],
-            "count": len(paths),
-            "problem": presentable(finding),
+            "path_count": len(paths),
+            "finding": presentable(finding),
             "remedy": presentable(remedy.replace("{path}", paths[0] if len(paths) == 1 else "PATH")),
         }
         for (finding, remedy), paths in groups.items()

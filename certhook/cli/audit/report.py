@@ -46,7 +46,7 @@ def render(found: dict[str, Any]) -> list[str]:
         _start_files(found),
         _modules(found),
         _stores(found),
-        _inputs(found),
+        _locations(found),
         _variables(found),
         _commands(found),
         _limits(found),
@@ -55,7 +55,7 @@ def render(found: dict[str, Any]) -> list[str]:
 
 
 def _summary(found: dict[str, Any]) -> list[str]:
-    files = sum(one["verified_files"] for one in found["distributions"])
+    files = sum(one["verified_file_count"] for one in found["distributions"])
     versions = f"certhook {found['certhook']}, Python {found['python']}"
     executable = wrapped(
         found["executable"] or "an interpreter with an unknown path", "  ", "  ", [found["executable"]]
@@ -64,20 +64,20 @@ def _summary(found: dict[str, Any]) -> list[str]:
         lines = wrapped(f"VERIFIED: {files} files, and no other user can modify them", then="  ")
         return [*lines, *executable, f"  {versions}"]
     lines = [
-        f"NOT VERIFIED (problems: {len(found['problems'])}, verified files: {files})",
+        f"NOT VERIFIED (problems: {len(found['findings'])}, verified files: {files})",
         *executable,
         f"  {versions}",
     ]
-    for problem in found["problems"][:_MOST_PROBLEMS]:
+    for problem in found["findings"][:_MOST_PROBLEMS]:
         lines += _problem(problem)
-    omitted = len(found["problems"]) - _MOST_PROBLEMS
+    omitted = len(found["findings"]) - _MOST_PROBLEMS
     return [*lines, f"  - {omitted} more: 'certhook audit --json' lists all of them"] if omitted > 0 else lines
 
 
 def _problem(problem: dict[str, Any]) -> list[str]:
     path, *others = problem["paths"]
-    more = f" (and {problem['count'] - 1} more)" if others else ""
-    text = f"{path} {problem['problem']}{more}"
+    more = f" (and {problem['path_count'] - 1} more)" if others else ""
+    text = f"{path} {problem['finding']}{more}"
     return [*wrapped(text, "  - ", "    ", [path]), *wrapped(f"remedy: {problem['remedy']}", "    ", "    ")]
 
 
@@ -88,12 +88,14 @@ def _distributions(found: dict[str, Any]) -> list[str]:
         lines += indented(f"{one['kind']}, in {one['location']}", [one["location"]])
         lines += indented(f"found by {one['finder']}") if one["finder"] else []
         if one["record"]:
-            lines += indented(f"{one['verified_files']} files verified with {one['record']}", [one["record"]])
+            lines += indented(f"{one['verified_file_count']} files verified with {one['record']}", [one["record"]])
             lines += indented(f"SHA-256 {one['record_sha256']}", [f"SHA-256 {one['record_sha256']}"])
         if one["archive_sha256"]:
             lines += indented(f"SHA-256: {one['archive_sha256']}")
-        if one["other_versions"]:
-            lines += indented(f"{one['other_versions']} compiled modules of other versions of Python: not verified")
+        if one["other_version_count"]:
+            lines += indented(
+                f"{one['other_version_count']} compiled modules of other versions of Python: not verified"
+            )
         for path in one["shadowed"]:
             lines += indented(f"not used: the copy in {path}", [path])
     return lines
@@ -136,17 +138,17 @@ def _stores(found: dict[str, Any]) -> list[str]:
         verified = sum(store["verified"] for store in one["stores"])
         if one["stores"]:
             lines += indented(f"the checksums of {verified} of {len(one['stores'])} stores were verified")
-        if one["current"]:
-            state = "current" if one["current"]["is_current"] else "obsolete: a location has changed"
-            lines += indented(f"{one['current']['store']}: {state}", [one["current"]["store"]])
+        if one["default_store"]:
+            state = "current" if one["default_store"]["up_to_date"] else "obsolete: a location has changed"
+            lines += indented(f"{one['default_store']['path']}: {state}", [one["default_store"]["path"]])
     return lines
 
 
-def _inputs(found: dict[str, Any]) -> list[str]:
+def _locations(found: dict[str, Any]) -> list[str]:
     lines = ["Locations of root certificates:"]
-    for one in found["inputs"]:
+    for one in found["locations"]:
         path = one["path"] or "(an empty path)"
-        lines += wrapped(f"{one['anchors']:4} {one['source']}: {path}", "  ", "       ", [path])
+        lines += wrapped(f"{one['root_count']:4} {one['source']}: {path}", "  ", "       ", [path])
         lines += indented(_owner(one)) if one["owner"] else []
     for text in found["source_problems"]:
         lines += indented(f"problem: {text}")
@@ -171,6 +173,6 @@ def _limits(found: dict[str, Any]) -> list[str]:
     texts = [
         _LIMIT,
         *([] if found["isolated"] else [_NOT_ISOLATED]),
-        *([] if found["examined_access"] else [_NO_MODES]),
+        *([] if found["access_examined"] else [_NO_MODES]),
     ]
     return ["Limits:", *(line for text in texts for line in wrapped(text, "  ", "  "))]

@@ -119,15 +119,15 @@ def variable_problems() -> Iterator[Problem]:
         yield Problem("PYTHONPATH", text, "remove the entry, or use its absolute path")
 
 
-def inputs() -> tuple[list[dict[str, Any]], list[str]]:
+def locations() -> tuple[list[dict[str, Any]], list[str]]:
     """Return the locations that default trust is read from as JSON entries, and the problems in them."""
     trust_set = certhook.trust_set()
     entries = [
         {
             "source": one.source,
             "path": presentable(one.path),
-            "anchors": one.count,
-            "note": one.note,
+            "root_count": one.count,
+            "note": one.note or None,
             **describe(one.path),
         }
         for one in trust_set.locations
@@ -149,26 +149,40 @@ def stores() -> tuple[list[dict[str, Any]], list[Problem]]:
         entries.append(entry)
         problems += found
     if own is None:
-        entries.append({"directory": None, "state": f"none: {reason}", "stores": [], "current": None})
+        entries.append(
+            {
+                "directory": None,
+                "state": f"none: {reason}",
+                "stores": [],
+                "default_store": None,
+                "owner": None,
+                "mode": None,
+            }
+        )
     return entries, problems
 
 
 def _directory(directory: str, is_beside: bool) -> tuple[dict[str, Any], list[Problem]]:
     problems: list[Problem] = []
     protection = Protection(os.path.dirname(certhook.__file__) if is_beside else None)
-    state, current = "missing: no store has been built", None
+    state, default = "missing: no store has been built", None
     found: list[dict[str, Any]] = []
     if os.path.lexists(directory):
         try:
             resolved = resolve_protected(directory, is_beside)
             state = "protected"
             found, problems = _verify(resolved, protection)
-            current = _current(resolved, protection)
+            default = _default(resolved, protection)
         except Unusable as failure:
             state = f"unused: {failure}"
             text = "is not used for compiled stores, because another user could modify it"
             problems.append(Problem(directory, text, str(failure).partition("; ")[2] or "see 'certhook status'"))
-    entry = {"directory": presentable(directory), "state": presentable(state), "stores": found, "current": current}
+    entry = {
+        "directory": presentable(directory),
+        "state": presentable(state),
+        "stores": found,
+        "default_store": default,
+    }
     return {**entry, **describe(directory)}, problems
 
 
@@ -187,7 +201,7 @@ def _verify(directory: str, protection: Protection) -> tuple[list[dict[str, Any]
     return found, problems
 
 
-def _current(directory: str, protection: Protection) -> dict[str, Any] | None:
+def _default(directory: str, protection: Protection) -> dict[str, Any] | None:
     """Return the store for default trust, and whether its inputs have changed since; None if there is no store."""
     settings = index_settings(_config.current(), SERVER_AUTH)
     try:
@@ -199,4 +213,4 @@ def _current(directory: str, protection: Protection) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     is_current = leads_to == index.digest and index.snapshot.is_current(True)
-    return {"store": presentable(os.path.join(directory, index.digest)), "is_current": is_current}
+    return {"path": presentable(os.path.join(directory, index.digest)), "up_to_date": is_current}

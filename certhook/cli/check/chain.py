@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from certhook.cli._systems import System
 
-TRUSTED, EXPIRED, DISTRUSTED, OFF = "trusted", "expired", "distrusted", "off"
+TRUSTED, EXPIRED, DISTRUSTED, EXCLUDED = "trusted", "expired", "distrusted", "excluded"
 
 # The variables that add roots or select them.
 _ROOT_VARIABLES = ("CERTHOOK_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "CERTHOOK_BUNDLE",
@@ -43,27 +43,27 @@ _ROOT_VARIABLES = ("CERTHOOK_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "
 # Longer than any valid path. A malicious server may send hundreds of certificates with the same name.
 _MAX_PATH_LENGTH = 20
 
-#: A root, its standing, and the variables that exclude it if its standing is "off".
+#: A root, its status, and the variables that exclude it if its status is "excluded".
 Entry = Tuple[Anchor, str, Tuple[str, ...]]
 
 
 class Root(NamedTuple):
     """A root that a source lists.
 
-    :ivar standing: "trusted", "distrusted", "expired" if it is an intermediate certificate that certhook ignores
-        because it has expired, or "off" if a variable excludes its source
-    :ivar settings: the variables that exclude it if its standing is "off"
+    :ivar status: "trusted", "distrusted", "expired" if it is an intermediate certificate that certhook ignores
+        because it has expired, or "excluded" if a variable excludes its source
+    :ivar settings: the variables that exclude it if its status is "excluded"
     """
 
     anchor: Anchor
     certificate: x509.Certificate
-    standing: str
+    status: str
     settings: tuple[str, ...] = ()
 
     @property
     def files(self) -> str:
         """The files that list it, for a message."""
-        return " and ".join(dict.fromkeys(printable(path) for _, path in self.anchor.listed))
+        return " and ".join(dict.fromkeys(printable(path) for _, path in self.anchor.listed_by))
 
 
 class Roots:
@@ -91,32 +91,32 @@ class Roots:
         self._trusted: list[Anchor] = []
         self._bundled: set[object] = set()
         for entry in entries:
-            anchor, standing, _ = entry
+            anchor, status, _ = entry
             self._by_name.setdefault(names.folded(anchor.certificate.subject), []).append(entry)
-            if standing == TRUSTED:
+            if status == TRUSTED:
                 self._trusted.append(anchor)
             if "bundled" in anchor.sources:
                 self._bundled.add(identity(anchor.certificate))
 
-    def find_issuer(self, certificate: x509.Certificate, now: datetime, *standings: str) -> Root | None:
+    def find_issuer(self, certificate: x509.Certificate, now: datetime, *statuses: str) -> Root | None:
         """Return the root that issued *certificate* or is identical to it.
 
         As in OpenSSL, the best of several editions is one that the certificate's authority key identifier does not
         exclude, and that is valid.
 
-        :param standings: the acceptable standings of the root, the preferred one first
+        :param statuses: the acceptable statuses of the root, the preferred one first
         """
         candidates = dict.fromkeys([normalized_name(certificate.subject), normalized_name(certificate.issuer)])
         entries = [entry for name in candidates for entry in self._by_name.get(name, ())]
         der = to_der(certificate)
-        for wanted in standings:
+        for wanted in statuses:
             found: list[tuple[bool, bool, Root]] = []
             eligible = [entry for entry in entries if entry[1] == wanted]
-            for anchor, standing, settings in likely_issuers(certificate, eligible, lambda entry: entry[0].der):
+            for anchor, status, settings in likely_issuers(certificate, eligible, lambda entry: entry[0].der):
                 parsed = parse(anchor.der)
                 if parsed and (anchor.der == der or is_issued_by(certificate, parsed)):
                     is_excluded = anchor.der != der and bool(identifier_mismatch(certificate, parsed))
-                    found.append((is_excluded, not is_valid_at(parsed, now), Root(anchor, parsed, standing, settings)))
+                    found.append((is_excluded, not is_valid_at(parsed, now), Root(anchor, parsed, status, settings)))
             if found:
                 return min(found, key=lambda item: item[:2])[2]
         return None
@@ -124,7 +124,7 @@ class Roots:
     def find_trusted(self, name: x509.Name) -> Anchor | None:
         """Return the first trusted root with this *name* and any key."""
         entries = self._by_name.get(normalized_name(name), ())
-        return next((anchor for anchor, standing, _ in entries if standing == TRUSTED), None)
+        return next((anchor for anchor, status, _ in entries if status == TRUSTED), None)
 
     def has_trusted(self) -> bool:
         """Return whether any root is trusted."""
@@ -172,7 +172,7 @@ def build_path(
                 path.append(issuer)
                 continue
         if root is None:
-            root = roots.find_issuer(top, now, EXPIRED, DISTRUSTED, OFF)
+            root = roots.find_issuer(top, now, EXPIRED, DISTRUSTED, EXCLUDED)
         if root is not None and root.certificate != top:
             if len(path) > 1 and is_self_issued(top):
                 path.pop()  # The server sent another certificate of the same root.
@@ -205,8 +205,8 @@ def known_roots(trust_set: TrustSet, additional: Sequence[Anchor] = ()) -> Roots
             *((anchor, TRUSTED, ()) for anchor in (*trust_set.anchors, *additional)),
             *((_restricted(anchor), DISTRUSTED, ()) for anchor in trust_set.restricted),
             *((_resolved(anchor), EXPIRED, ()) for anchor in trust_set.expired),
-            *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.removed, *trust_set.rejected)),
-            *((anchor, OFF, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
+            *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.distrusted, *trust_set.blocklisted)),
+            *((anchor, EXCLUDED, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
             *_excluded(trust_set, settings, read_trust_set(Config(all_sources)), read_trust_set(Config({}))),
         ],
         trust_set.config.extra,
@@ -218,14 +218,14 @@ def known_roots(trust_set: TrustSet, additional: Sequence[Anchor] = ()) -> Roots
 
 def _restricted(anchor: Anchor) -> Anchor:
     """Return *anchor*, which OpenSSL rejects for servers, as one that the files with its trust settings distrust."""
-    paths = tuple(dict.fromkeys(path for _, path in anchor.listed))
-    return Anchor(anchor.certificate, anchor.listed, anchor.rejected_by or paths, anchor.auxiliary)
+    paths = tuple(dict.fromkeys(path for _, path in anchor.listed_by))
+    return Anchor(anchor.certificate, anchor.listed_by, anchor.distrusted_by or paths, anchor.auxiliary)
 
 
 def _resolved(anchor: Anchor) -> Anchor:
     """Return *anchor* with the files that links lead to. These are the files that the user has to replace."""
-    listed = tuple(dict.fromkeys((source, os.path.realpath(path)) for source, path in anchor.listed))
-    return Anchor(anchor.certificate, listed, anchor.rejected_by, anchor.auxiliary)
+    listed = tuple(dict.fromkeys((source, os.path.realpath(path)) for source, path in anchor.listed_by))
+    return Anchor(anchor.certificate, listed, anchor.distrusted_by, anchor.auxiliary)
 
 
 def _excluded(
@@ -237,15 +237,15 @@ def _excluded(
     :param with_all_sources: the trust set of the same variables with all sources
     :param default: the trust set without any variable
     """
-    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.removed, *trust_set.excluded)}
+    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.distrusted, *trust_set.excluded)}
     for other in (with_all_sources, default):
         for anchor in other.anchors:
             if anchor.der not in known:
                 known.add(anchor.der)
                 settings = _excluding_settings(anchor, trust_set.config, environ, other is default)
                 if settings:
-                    yield anchor, OFF, settings
-        for anchor in other.removed:
+                    yield anchor, EXCLUDED, settings
+        for anchor in other.distrusted:
             if anchor.der not in known:
                 known.add(anchor.der)
                 yield anchor, DISTRUSTED, ()

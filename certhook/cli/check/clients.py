@@ -105,7 +105,7 @@ def _judge(
 
 def is_failing(check: dict[str, Any]) -> bool:
     """Return whether an installed library fails although urllib verifies the server of *check*, a JSON object."""
-    clients = [client for client in check["clients"] if client["client"] in ("requests", "httpx") and client["version"]]
+    clients = [client for client in check["clients"] if client["name"] in ("requests", "httpx") and client["version"]]
     return any(client["verified"] is False for client in clients)
 
 

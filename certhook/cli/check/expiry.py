@@ -18,15 +18,15 @@ def days_left(check: dict[str, Any], now: datetime) -> int | None:
     return (min(ends) - now).days if ends else None
 
 
-def warnings(check: dict[str, Any], days: int, now: datetime) -> list[dict[str, Any]]:
+def expiring(check: dict[str, Any], days: int, now: datetime) -> list[dict[str, Any]]:
     """Return the certificates of the chain that expire within *days* days, also the root, as JSON objects."""
     found = []
     for depth, link in enumerate(check["chain"]):
         if link["not_after"] and _end(link) - now <= timedelta(days):
-            role = "root" if link["standing"] else "intermediate" if depth else "server"
+            role = "root" if link["trust_status"] else "intermediate" if depth else "server"
             left = (_end(link) - now).days
             end = {key: link[key] for key in ("name", "sha256", "not_after")}
-            found.append({"role": role, **end, "days_left": left, "sentence": _sentence(role, end, left)})
+            found.append({"role": role, **end, "days_left": left, "message": _sentence(role, end, left)})
     return found
 
 

@@ -50,7 +50,7 @@ def expiring(case: Case) -> Iterator[str]:
 def _private_ca(case: Case) -> Iterator[str]:
     """A public name with a certificate from a private CA: a proxy that inspects TLS has probably signed it again."""
     root, path = case.root, case.path
-    if root is None or root.standing != TRUSTED or not is_public(case.host) or not case.roots.knows_bundle():
+    if root is None or root.status != TRUSTED or not is_public(case.host) or not case.roots.knows_bundle():
         return
     if case.roots.has_bundled(root.anchor) or any(map(is_from_public_ca, path)):
         return
@@ -58,7 +58,7 @@ def _private_ca(case: Case) -> Iterator[str]:
         return
     if not (case.proxy or is_public_domain(case.host) or has_public_address(case.host, case.port)):
         return  # An internal server with the company's own certificate.
-    where = ", ".join(dict.fromkeys(printable(path) for _, path in root.anchor.listed))
+    where = ", ".join(dict.fromkeys(printable(path) for _, path in root.anchor.listed_by))
     name = quoted_name(root.certificate.subject)
     yield (
         f"The certificate of {case.host}, a public name, is from {name}, a private CA ({where}): a proxy or "
@@ -100,7 +100,7 @@ def _is_lenient() -> bool:
 
 def _removed(case: Case) -> Iterator[str]:
     root = case.root
-    if root is None or root.standing != TRUSTED:
+    if root is None or root.status != TRUSTED:
         return
     release = removed.release(root.anchor)
     if release and not {"bundled", "extra"} & {*root.anchor.sources}:

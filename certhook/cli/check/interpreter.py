@@ -30,14 +30,14 @@ class State(NamedTuple):
     :ivar sources: the configured sources
     :ivar problems: the problems with settings and sources
     :ivar has_invalid_variable: whether a variable of certhook itself is misspelled or has an invalid value
-    :ivar inactive_because: the reason why certhook is not active; empty if it is active
+    :ivar inactive_reason: the reason why certhook is not active; empty if it is active
     """
 
     local: LocalTrust
     sources: Sequence[str]
     problems: Sequence[str]
     has_invalid_variable: bool
-    inactive_because: str
+    inactive_reason: str
 
 
 def examine(additional: Sequence[Anchor] = ()) -> State:
@@ -57,7 +57,7 @@ def examine(additional: Sequence[Anchor] = ()) -> State:
         config.sources,
         list(dict.fromkeys(problems)),
         bool(unknown) or _has_own(trust_set.problems),
-        _inactive_because(),
+        _inactive_reason(),
     )
 
 
@@ -66,7 +66,7 @@ def _has_own(problems: Iterable[Exception]) -> bool:
     return any(isinstance(one, ConfigurationError) and one.setting.startswith(PREFIX) for one in problems)
 
 
-def _inactive_because() -> str:
+def _inactive_reason() -> str:
     if certhook.is_installed():
         is_patched = hasattr(ssl.create_default_context, "__certhook__")
         return "" if is_patched else "other software has replaced ssl.create_default_context()"
@@ -79,10 +79,10 @@ def as_programs_see_it(check: dict[str, Any], state: State) -> None:
     If certhook is not active, the verdict is the one without certhook. The one with certhook becomes additional.
     """
     check["verified_with_certhook"] = check["error_with_certhook"] = None
-    if not state.inactive_because:
+    if not state.inactive_reason:
         return
     # The verdicts of Python clients are those with certhook.
-    check["clients"] = [client for client in check["clients"] if client["client"] == "curl"]
+    check["clients"] = [client for client in check["clients"] if client["name"] == "curl"]
     failure, verified = check["error_without_certhook"], check["verified"]
     check["verified_with_certhook"], check["error_with_certhook"] = verified, check["error"]
     if failure is not None:
@@ -96,14 +96,14 @@ def as_programs_see_it(check: dict[str, Any], state: State) -> None:
 def _inactive_cause(check: dict[str, Any], state: State, failure: dict[str, Any]) -> dict[str, Any]:
     """Return the cause of *failure*, which occurred only without certhook."""
     if failure["step"] != "verify":
-        sentence = f"The connection with certhook succeeded, but the later one without it failed: {failure['text']}."
+        sentence = f"The connection with certhook succeeded, but the later one without it failed: {failure['message']}."
         advice = ["Repeat the check: the server may be overloaded, or limit the number of connections."]
-        return {"id": SECOND_FAILED, "sentence": sentence, "advice": advice}
+        return {"id": SECOND_FAILED, "message": sentence, "advice": advice}
     sentence = (
-        f"certhook is not active in this interpreter, because {state.inactive_because}. With certhook, "
+        f"certhook is not active in this interpreter, because {state.inactive_reason}. With certhook, "
         f"{check['host']} is verified."
     )
-    if state.inactive_because == _DISABLED:
+    if state.inactive_reason == _DISABLED:
         command = "set CERTHOOK_DISABLED=" if os.name == "nt" else "unset CERTHOOK_DISABLED"
         advice = [f"Unset the variable:\n{command}"]
     else:
@@ -111,15 +111,15 @@ def _inactive_cause(check: dict[str, Any], state: State, failure: dict[str, Any]
             "Install certhook into the Python environment of the program:\npython -m pip install certhook",
             "If pip is not available there, run:\npython -m certhook enable",
         ]
-    return {"id": INACTIVE, "sentence": sentence, "advice": advice}
+    return {"id": INACTIVE, "message": sentence, "advice": advice}
 
 
 def report_lines(state: State) -> list[str]:
     """Return the text about the state, which precedes the results; no line if certhook is active without problems."""
     lines = []
-    if state.inactive_because:
+    if state.inactive_reason:
         lines += wrapped(
-            f"NOT ACTIVE: certhook is not active in this interpreter, because {state.inactive_because}. The verdicts "
+            f"NOT ACTIVE: certhook is not active in this interpreter, because {state.inactive_reason}. The verdicts "
             "are those of programs in this interpreter.",
             then="  ",
         )

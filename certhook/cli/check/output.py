@@ -52,7 +52,7 @@ class Output:
         self.progress.clear()
         if self._options.pem is not None:
             _terminal.show_bytes(check["pem"].encode())
-        has_problem = not check["verified"] or check["warnings"] or is_failing(check)
+        has_problem = not check["verified"] or check["expiring"] or is_failing(check)
         if has_problem or not self._is_quiet:
             self._show_state()
             lines = render(check, self._colours).split("\n")
@@ -92,9 +92,9 @@ class Output:
     def _json(self, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return {
             "certhook": certhook.__version__,
-            "active": not self._state.inactive_because,
+            "active": not self._state.inactive_reason,
             "sources": list(self._state.sources),
             "checks": list(checks),
             "problems": list(self._state.problems),
-            "inactive_because": self._state.inactive_because or None,
+            "inactive_reason": self._state.inactive_reason or None,
         }

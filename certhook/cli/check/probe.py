@@ -150,7 +150,7 @@ def probe(target: Target, local: LocalTrust, timeout: float) -> Probe:
         stock_failure if was_compared else None,
         was_compared,
         clients.compare(first, prober.try_client, prober.deadline),
-        list(dict.fromkeys(path for anchor in local.additional for _, path in anchor.listed)),
+        list(dict.fromkeys(path for anchor in local.additional for _, path in anchor.listed_by)),
     )
 
 

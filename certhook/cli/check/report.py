@@ -44,7 +44,7 @@ def render(check: dict[str, Any], colours: bool = False) -> str:
 
 def _headline(check: dict[str, Any]) -> list[str]:
     host = f"[{check['host']}]" if ":" in check["host"] else check["host"]
-    properties = [check["tls"]] if check["tls"] else []
+    properties = [check["tls_version"]] if check["tls_version"] else []
     properties += [f"STARTTLS in {check['protocol']}"] if check["starttls"] else []
     suffix = f" ({', '.join(properties)})" if properties else ""
     return wrapped(f"{verdict(check)}: {host}, port {check['port']}{suffix}")
@@ -54,7 +54,7 @@ def _connection(check: dict[str, Any]) -> list[str]:
     """Return the circumstances of the connection, which would make the headline longer than one line."""
     circumstances = [f"through the proxy {check['proxy']}"] if check["proxy"] else []
     circumstances += [f"at {check['connect_to']}"] if check["connect_to"] else []
-    circumstances += [f"with the additional roots in {printable(path)}" for path in check["additional_roots"]]
+    circumstances += [f"with the additional roots in {printable(path)}" for path in check["ca_files"]]
     return ["", *wrapped(f"Connection: {', '.join(circumstances)}", then="  ")] if circumstances else []
 
 
@@ -67,7 +67,7 @@ def verdict(check: dict[str, Any]) -> str:
 
 
 def _chain(check: dict[str, Any]) -> list[str]:
-    chain, is_complete = check["chain"], check["chain_is_whole"]
+    chain, is_complete = check["chain"], check["chain_complete"]
     lines = [""] if chain else []
     for depth, link in enumerate(chain):
         indent = "  " + "   " * depth
@@ -87,13 +87,13 @@ def _details(link: dict[str, Any], host: str, is_last: bool) -> Iterator[str]:
         return
     yield f"valid from {link['not_before'][:10]} to {link['not_after'][:10]}"
     yield from (f"distrusted by {printable(path)}" for path in link["distrusted_by"])
-    yield from (f"excluded by {name}" for name in link["left_out_by"])
+    yield from (f"excluded by {name}" for name in link["excluded_by"])
     yield from (f"listed by {listing['source']}: {printable(listing['path'])}" for listing in link["listed_by"])
-    if link["standing"] == "expired":
+    if link["trust_status"] == "expired":
         yield "ignored, because it has expired"
     if link["removed_in"] and not {listing["source"] for listing in link["listed_by"]} & {"bundled", "extra"}:
         yield f"removed from certifi's bundle in release {link['removed_in']}: requests, httpx and pip do not trust it"
-    if is_last and not link["standing"]:
+    if is_last and not link["trust_status"]:
         yield "not in any source of root certificates"
 
 
@@ -101,7 +101,7 @@ def _cause(check: dict[str, Any]) -> list[str]:
     cause = check["cause"]
     if not cause:
         return []
-    lines = [*wrapped(f"Cause: {cause['sentence']}", then="  "), "", "What to do:"]
+    lines = [*wrapped(f"Cause: {cause['message']}", then="  "), "", "What to do:"]
     for number, advice in enumerate(cause["advice"], 1):
         text, _, commands = advice.partition("\n")
         lines += wrapped(f"{number}. {text}", "  ", "     ")
@@ -114,20 +114,20 @@ def _cause(check: dict[str, Any]) -> list[str]:
 def _hints(check: dict[str, Any]) -> list[str]:
     """Return warnings and hints, after the clients that fail although certhook verifies the server."""
     lines = _clients(check, verified=False) if check["verified"] else []
-    texts = [f"Warning: {warning['sentence']}" for warning in check.get("warnings") or ()]
+    texts = [f"Warning: {one['message']}" for one in check.get("expiring") or ()]
     texts += [f"Hint: {hint}" for hint in check["hints"]]
     return lines + [line for text in texts for line in wrapped(text, then="  ")]
 
 
 def _error(check: dict[str, Any]) -> list[str]:
-    return ["", *wrapped(f"Error message: {check['error']['text']}", then="  ")] if check["cause"] else []
+    return ["", *wrapped(f"Error message: {check['error']['message']}", then="  ")] if check["cause"] else []
 
 
 def _other_verdicts(check: dict[str, Any]) -> list[str]:
     lines = _stock_verdict(check)
     lines += [] if check["verified"] else [*_clients(check, verified=True), *_clients(check, verified=False)]
     clients = [client for client in check.get("clients") or () if client.get("version", "") is not None]
-    same = [client["client"] for client in clients if _has_same_result(client, check)]
+    same = [client["name"] for client in clients if _has_same_result(client, check)]
     lines += wrapped(f"Same result: {', '.join(same)}", then="  ") if same else []
     return lines if check["cause"] or not lines else ["", *lines]
 
@@ -136,7 +136,9 @@ def _has_same_result(client: dict[str, Any], check: dict[str, Any]) -> bool:
     if client["verified"] is None or client["verified"] is not check["verified"] or client["reason"]:
         return False
     # curl precedes OpenSSL's text with its own.
-    return client["verified"] or client["error"] is None or client["error"]["text"].endswith(check["error"]["text"])
+    return (
+        client["verified"] or client["error"] is None or client["error"]["message"].endswith(check["error"]["message"])
+    )
 
 
 def _stock_verdict(check: dict[str, Any]) -> list[str]:
@@ -149,9 +151,9 @@ def _stock_verdict(check: dict[str, Any]) -> list[str]:
     if failure is None:
         text = "also verified" if verified else "verified"
     elif failure["step"] == "verify":
-        text = f"not verified: {failure['text']}" if verified else "also not verified"
+        text = f"not verified: {failure['message']}" if verified else "also not verified"
     else:
-        text = f"unknown: {failure['text']}"
+        text = f"unknown: {failure['message']}"
     return wrapped(f"{name}: {text}", then="  ")
 
 
@@ -164,7 +166,7 @@ def _clients(check: dict[str, Any], verified: bool) -> list[str]:
         verdict = "verifies this server" if client["verified"] else "fails"
         text = f" because {client['reason']}" if client.get("reason") else ""
         if not text and not client["verified"] and client.get("error"):
-            text = f": {client['error']['text']}"
-        name = client["client"] if client["version"] else f"{client['client']} (not installed here)"
+            text = f": {client['error']['message']}"
+        name = client["name"] if client["version"] else f"{client['name']} (not installed here)"
         lines += wrapped(f"{name}: {verdict}{text}", then="  ")
     return lines

@@ -29,33 +29,33 @@ def describe(target: Target, probe: Probe) -> dict[str, Any]:
         "starttls": target.starttls,
         "proxy": case.facts["proxy"] or None,
         "verified": diagnosis is None,
-        "tls": case.version or None,
+        "tls_version": case.version or None,
         "chain": describe_chain(case),
-        "chain_is_whole": case.chain_is_complete,
+        "chain_complete": case.chain_is_complete,
         "verified_without_certhook": probe.stock_failure is None if has_stock_verdict else None,
         "hints": [] if diagnosis else find_hints(case),
-        "cause": diagnosis and {**diagnosis._asdict(), "advice": list(diagnosis.advice)},
+        "cause": diagnosis and {"id": diagnosis.id, "message": diagnosis.sentence, "advice": list(diagnosis.advice)},
         "error": _describe_failure(case.failure if diagnosis else None),
         "error_without_certhook": _describe_failure(probe.stock_failure),
         "connect_to": target.shown_address,
-        "additional_roots": list(probe.additional),
+        "ca_files": list(probe.additional),
         "clients": list(map(_describe_client, probe.clients)),
     }
 
 
 def _describe_client(verdict: Verdict) -> dict[str, Any]:
     return {
-        "client": verdict.client,
+        "name": verdict.client,
         "version": verdict.version,
         "verified": verdict.verified,
         "error": _describe_failure(verdict.failure),
         "reason": verdict.reason or None,
-        "variables": list(verdict.variables),
+        "variable_names": list(verdict.variables),
     }
 
 
 def _describe_failure(failure: Failure | None) -> dict[str, Any] | None:
-    return {"step": failure.step, "text": failure.text, "code": failure.code} if failure else None
+    return {"step": failure.step, "message": failure.text, "code": failure.code or None} if failure else None
 
 
 def describe_chain(case: Case) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def describe_chain(case: Case) -> list[dict[str, Any]]:
             "not_before": certificate.not_valid_before_utc.isoformat(),
             "not_after": certificate.not_valid_after_utc.isoformat(),
             "sent": certificate in case.chain,
-            **_describe_standing(root if certificate is path[-1] else None),
+            **_describe_trust(root if certificate is path[-1] else None),
         }
         for certificate in path
     ]
@@ -77,17 +77,17 @@ def describe_chain(case: Case) -> list[dict[str, Any]]:
     if path and root is None and case.failure.step and case.chain_is_complete and not is_self_issued(path[-1]):
         name = display_name(path[-1].issuer)
         unknown = dict.fromkeys(("sha256", "not_before", "not_after"))
-        links.append({"name": name, "hosts": [], **unknown, "sent": False, **_describe_standing(None)})
+        links.append({"name": name, "hosts": [], **unknown, "sent": False, **_describe_trust(None)})
     return links
 
 
-def _describe_standing(root: Root | None) -> dict[str, Any]:
+def _describe_trust(root: Root | None) -> dict[str, Any]:
     if root is None:
-        return {"standing": None, "listed_by": [], "distrusted_by": [], "left_out_by": [], "removed_in": None}
+        return {"trust_status": None, "listed_by": [], "distrusted_by": [], "excluded_by": [], "removed_in": None}
     return {
-        "standing": root.standing,
-        "listed_by": [{"source": source, "path": path} for source, path in root.anchor.listed],
-        "distrusted_by": list(root.anchor.rejected_by),
-        "left_out_by": list(root.settings),
+        "trust_status": root.status,
+        "listed_by": [{"source": source, "path": path} for source, path in root.anchor.listed_by],
+        "distrusted_by": list(root.anchor.distrusted_by),
+        "excluded_by": list(root.settings),
         "removed_in": removed.release(root.anchor),
     }

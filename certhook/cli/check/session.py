@@ -61,8 +61,8 @@ def _check(target: Target, options: argparse.Namespace, state: State) -> dict[st
         check["cause"]["documentation"] = _manual.troubleshooting(check["cause"]["id"])
     now = expiry.current_time()
     check["days_left"] = expiry.days_left(check, now)
-    check["warnings"] = [] if options.warn_days is None else expiry.warnings(check, options.warn_days, now)
-    if check["warnings"]:
+    check["expiring"] = [] if options.warn_days is None else expiry.expiring(check, options.warn_days, now)
+    if check["expiring"]:
         shown = list(hints.expiring(found.case))
         check["hints"] = [hint for hint in check["hints"] if hint not in shown]
     if options.pem is not None:
@@ -74,4 +74,4 @@ def _exit_status(state: State, checks: Sequence[dict[str, Any]]) -> int:
     is_verified = all(check["verified"] and not is_failing(check) for check in checks)
     if state.has_invalid_variable or not is_verified:
         return NOT_VERIFIED
-    return EXPIRES_SOON if any(check["warnings"] for check in checks) else VERIFIED
+    return EXPIRES_SOON if any(check["expiring"] for check in checks) else VERIFIED

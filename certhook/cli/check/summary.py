@@ -53,10 +53,10 @@ def _explanation(check: dict[str, Any]) -> str:
     if check["cause"]:
         return str(check["cause"]["id"].replace("-", " "))
     if is_failing(check):
-        failing = [client["client"] for client in check["clients"] if client["verified"] is False]
+        failing = [client["name"] for client in check["clients"] if client["verified"] is False]
         return f"not by {', '.join(failing)}"
-    if check["warnings"]:
-        first = min(check["warnings"], key=lambda warning: str(warning["not_after"]))
+    if check["expiring"]:
+        first = min(check["expiring"], key=lambda certificate: str(certificate["not_after"]))
         return f"expires soon: {first['role']} {first['name']}"
     root = check["chain"][-1] if check["chain"] else None
     if root is None or not root["listed_by"]:
@@ -75,13 +75,13 @@ def _cells(row: Sequence[str], sizes: Sequence[int], width: int, colour: str = "
 def _colour(check: dict[str, Any]) -> str:
     if not check["verified"]:
         return _terminal.BAD
-    return YELLOW if check["warnings"] or is_failing(check) else _terminal.GOOD
+    return YELLOW if check["expiring"] or is_failing(check) else _terminal.GOOD
 
 
 def _totals(checks: Sequence[dict[str, Any]]) -> str:
     verified = sum(check["verified"] for check in checks)
     # The verdicts count the certificates that have expired.
-    soon = sum(any(one["days_left"] >= 0 for one in check["warnings"]) for check in checks)
+    soon = sum(any(one["days_left"] >= 0 for one in check["expiring"]) for check in checks)
     failing = sum(check["verified"] and is_failing(check) for check in checks)
     text = f"{len(checks)} servers: {verified} verified, {len(checks) - verified} not verified"
     text += f", {failing} not verified by all clients" if failing else ""

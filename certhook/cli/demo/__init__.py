@@ -14,7 +14,7 @@ from certhook._public_bundles import CERTIFI
 from certhook._sources import read_trust_set
 from certhook._state import is_privileged
 from certhook._warnings import command_line
-from certhook.cli import _enabling, _roots_table, _terminal
+from certhook.cli import _activation, _roots_table, _terminal
 from certhook.cli._terminal import CommandError
 from certhook.cli.demo import report, servers
 from certhook.cli.demo.certificates import KEY, ROOTS, SERVERS
@@ -163,9 +163,9 @@ def _describe_interpreter(stock: dict[str, int | None]) -> dict[str, Any]:
         "certhook": certhook.__version__,
         "python": sys.version.split()[0],
         "executable": sys.executable,
-        "active": _enabling.is_active(),
+        "active": _activation.is_active(),
         "disabled": _config.is_disabled(),
-        "enabled_here": _enabling.enabled_by(),
+        "enabled_here": _activation.enabled_by(),
         "roots": {
             client: {"without": stock[client], "with": None if stock[client] is None else _count(request)}
             for client, request in requests.items()

@@ -13,13 +13,16 @@ from certhook.cli.enable import deployment, files, installed, plans, report
 from certhook.cli.enable.interpreter import Target, find_target
 from certhook.cli.enable.refusal import Refused
 
+#: The exit status if nothing was changed, and the changes were shown.
+UNCHANGED = 3
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _STATUS = (
-    "Exit status: 0 if the change was made or is not necessary, 1 if it was not made (as with --dry-run), 2 if TARGET "
-    "is not a working Python"
+    "Exit status: 0 if the change was made or is not necessary, 1 if it was not made, 3 if it was only shown (with "
+    "--dry-run, or without confirmation), 2 if TARGET is not a working Python"
 )
 
 
@@ -66,11 +69,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the changes, and make them if the user agrees.
 
-    :returns: 0 if they were made or are not necessary, 1 if they were not made, 2 for a usage error
+    :returns: 0 if they were made or are not necessary, 1 if they were not made, 3 if they were only shown, 2 for a
+        usage error
     """
     # Each step adds its results, so that JSON output contains them even if a later step fails.
     target = shown_path(options.target or sys.executable)
-    results: dict[str, Any] = {"verb": options.verb, "target": target, "done": False}
+    results: dict[str, Any] = {"verb": options.verb, "target": target, "changed": False, **report.NO_CHANGES}
     try:
         results["message"] = (_enable if options.verb == "enable" else _disable)(options, results)
         status = 0
@@ -105,7 +109,7 @@ def _enable(options: argparse.Namespace, results: dict[str, Any]) -> str:
         _refuse_unsuitable(target, options.force)
     _confirm(options, report.enable_text(plan, is_done=False))
     deployment.install(plan)
-    results.update(done=True, left=[])
+    results["changed"] = True
     _show_done(options, report.enable_text(plan, is_done=True))
     return f"Done. To see the trusted root certificates, run '{target.name} -m certhook'. 'disable' undoes the changes."
 
@@ -122,11 +126,10 @@ def _disable(options: argparse.Namespace, results: dict[str, Any]) -> str:
     if plan is None:
         return f"{target.name}: certhook is not enabled; no change is necessary"
     _confirm(options, report.disable_text(plan, is_done=False))
-    results["left"] = deployment.remove(target)
-    results["done"] = not results["left"]
+    results.update(kept_files=deployment.remove(target), changed=True)
     _show_done(options, report.disable_text(plan, is_done=True))
-    if results["left"]:
-        raise Refused(report.advice(plan, results["left"]))
+    if results["kept_files"]:
+        raise Refused(report.advice(plan, results["kept_files"]))
     return "Done. certhook is disabled."
 
 
@@ -134,7 +137,11 @@ def _find(options: argparse.Namespace, results: dict[str, Any]) -> Target:
     if not results["target"]:
         raise Refused("the path of this interpreter is unknown; name a TARGET", 2)
     target = find_target(results["target"])
-    results.update(target=target.name, site_packages=target.site_packages, python=target.version)
+    results.update(
+        target=target.name,
+        site_packages=target.site_packages,
+        python=".".join(map(str, target.version)) if target.version else None,
+    )
     return target
 
 
@@ -172,9 +179,9 @@ def _confirm(options: argparse.Namespace, text: str) -> None:
     if not as_json and (options.dry_run or not options.yes):
         _terminal.show(_printable(text))
     if options.dry_run:
-        raise Refused("nothing was changed")
+        raise Refused("nothing was changed", UNCHANGED)
     if not options.yes and (as_json or not _agrees()):
-        raise Refused("nothing was changed; to make the changes, add --yes")
+        raise Refused("nothing was changed; to make the changes, add --yes", UNCHANGED)
 
 
 def _agrees() -> bool:

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from certhook.cli.enable.plans import Installation, Removal
     from certhook.cli.enable.pth import Edit
 
+#: The JSON object before the target has been examined. Every key is present even if a later step fails.
+NO_CHANGES: dict[str, Any] = {
+    "site_packages": None,
+    "python": None,
+    "nothing_to_do": None,
+    "files": [],
+    "pth_file": None,
+    "pth_lines": [],
+    "kept_files": [],
+}
+
 
 def enable_changes(target: Target, plan: Installation | None) -> dict[str, Any]:
     """Return the changes that enable certhook, for JSON."""
@@ -29,7 +40,8 @@ def _changes(target: Target, paths: Sequence[str] | None, edit: Edit | None) -> 
     return {
         "nothing_to_do": paths is None,
         "files": [os.path.join(target.site_packages, *path.split("/")) for path in paths or ()],
-        "lines": {target.pth: edit.lines} if edit else {},
+        "pth_file": target.pth if edit else None,
+        "pth_lines": list(edit.lines) if edit else [],
     }
 
 

@@ -120,7 +120,9 @@ def _inspect_file(path: str) -> tuple[dict[str, Any], list[bytes]]:
     from certhook._certificates import formats
 
     found: dict[str, Any] = {"target": STANDARD_INPUT if path == _STANDARD_INPUT else shown_value(path)}
-    found.update({"type": "file", "format": None, "explanation": None, "command": None, "is_pem": None, "error": None})
+    found.update(
+        {"type": "file", "format": None, "explanation": None, "command": None, "valid_pem": None, "error": None}
+    )
     try:
         data = _standard_input() if path == _STANDARD_INPUT else _files.read(path, accepts_pipe=True)
     except SourceError as error:
@@ -129,14 +131,15 @@ def _inspect_file(path: str) -> tuple[dict[str, Any], list[bytes]]:
             found.update(format="directory", explanation=explanation)
         else:
             hint = explain(path) if isinstance(error.__cause__, FileNotFoundError) else ""
-            found["error"] = f"{error.message}: {hint}" if hint else error.message
+            text = f"{error.message}: {hint}" if hint else error.message
+            found["error"] = {"step": "read", "message": text, "code": None}
         return found, []
     identified = formats.identify(data, "" if path == _STANDARD_INPUT else path)
     found.update(
         format=identified.name,
         explanation=identified.explanation,
         command=identified.command or None,
-        is_pem=identified.is_pem,
+        valid_pem=identified.is_pem,
     )
     return found, list(identified.certificates)
 

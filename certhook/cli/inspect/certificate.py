@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from certhook._sources.trust_set import TrustSet
 
-#: The standings of a certificate in the trust of this interpreter.
-TRUSTED, DISTRUSTED, EXCLUDED, UNKNOWN = "trusted", "distrusted", "excluded", "unknown"
+#: The statuses of a certificate in the trust of this interpreter. That of a certificate that no source lists is None.
+TRUSTED, DISTRUSTED, EXCLUDED = "trusted", "distrusted", "excluded"
 
 ROOT, CA, SELF_SIGNED, SERVER, CLIENT, OTHER = "root CA", "CA", "self-signed", "server", "client", "other"
 _KINDS = {
@@ -37,24 +37,23 @@ class Trust:
     """
 
     def __init__(self, trust_set: TrustSet) -> None:
-        self._standings: dict[bytes, tuple[Anchor, str]] = {}
-        for anchors, standing in (
-            ((*trust_set.removed, *trust_set.rejected), DISTRUSTED),
+        self._statuses: dict[bytes, tuple[Anchor, str]] = {}
+        for anchors, status in (
+            ((*trust_set.distrusted, *trust_set.blocklisted), DISTRUSTED),
             (trust_set.excluded, EXCLUDED),
             (trust_set.anchors, TRUSTED),
         ):
-            self._standings.update((anchor.der, (anchor, standing)) for anchor in anchors)
+            self._statuses.update((anchor.der, (anchor, status)) for anchor in anchors)
         self._subjects = {names.folded_subject(anchor.certificate) for anchor in trust_set.anchors}
 
     def describe(self, certificate: x509.Certificate) -> dict[str, Any]:
-        """Return the standing of *certificate*, the locations that list it, and those that distrust it."""
-        anchor, standing = self._standings.get(certificate.der, (None, UNKNOWN))
+        """Return the trust status of *certificate*, the locations that list it, and those that distrust it."""
+        anchor, status = self._statuses.get(certificate.der, (None, None))
         return {
-            "standing": standing,
-            "trusted": standing == TRUSTED,
-            "listed_by": [{"source": source, "path": path} for source, path in (anchor.listed if anchor else ())],
-            "distrusted_by": list(anchor.rejected_by) if anchor else [],
-            "issuer_is_trusted": names.folded(certificate.issuer) in self._subjects,
+            "trust_status": status,
+            "listed_by": [{"source": source, "path": path} for source, path in (anchor.listed_by if anchor else ())],
+            "distrusted_by": list(anchor.distrusted_by) if anchor else [],
+            "issuer_trusted": names.folded(certificate.issuer) in self._subjects,
         }
 
 
@@ -99,9 +98,9 @@ def _kind(found: extension.Extensions, is_self_issued: bool) -> str:
 
 
 def is_installable(certificate: dict[str, Any]) -> bool:
-    """Return whether ``certhook trust`` may install *certificate*: a valid root without a standing."""
+    """Return whether ``certhook trust`` may install *certificate*: a valid root without a trust status."""
     is_valid = not certificate["expired"] and not certificate["not_yet_valid"] and certificate["not_after"]
-    return bool(is_valid and certificate["kind"] == ROOT and certificate["standing"] == UNKNOWN)
+    return bool(is_valid and certificate["kind"] == ROOT and certificate["trust_status"] is None)
 
 
 def lines(certificates: Sequence[dict[str, Any]]) -> Iterable[str]:
@@ -110,7 +109,7 @@ def lines(certificates: Sequence[dict[str, Any]]) -> Iterable[str]:
     margin = " " * (width + 2)
     for number, certificate in enumerate(certificates, 1):
         yield from wrapped(_identity(certificate), f"{number:{width}}. ", margin)
-        yield from wrapped(f"{_validity(certificate)}; {_standing(certificate)}", margin, margin)
+        yield from wrapped(f"{_validity(certificate)}; {_trust(certificate)}", margin, margin)
         yield f"{margin}SHA-256 {certificate['sha256']}"
 
 
@@ -145,15 +144,15 @@ def _validity(certificate: dict[str, Any]) -> str:
     return f"valid {first} to {last} ({state})"
 
 
-def _standing(certificate: dict[str, Any]) -> str:
-    standing, kind = certificate["standing"], certificate["kind"]
-    if standing == TRUSTED:
+def _trust(certificate: dict[str, Any]) -> str:
+    status, kind = certificate["trust_status"], certificate["kind"]
+    if status == TRUSTED:
         sources = dict.fromkeys(listing["source"] for listing in certificate["listed_by"])
         return f"trusted ({', '.join(sources)})"
-    if standing == DISTRUSTED:
+    if status == DISTRUSTED:
         return f"DISTRUSTED by {', '.join(certificate['distrusted_by'])}"
-    if standing == EXCLUDED:
+    if status == EXCLUDED:
         return "not trusted: excluded by CERTHOOK_REMOVED"
     if kind in (ROOT, SELF_SIGNED) or certificate["subject"] == certificate["issuer"]:
         return "not trusted"
-    return f"not a root; {'a' if certificate['issuer_is_trusted'] else 'no'} trusted root has the name of its issuer"
+    return f"not a root; {'a' if certificate['issuer_trusted'] else 'no'} trusted root has the name of its issuer"

@@ -18,7 +18,7 @@ STANDARD_INPUT = "standard input"
 def render(found: dict[str, Any]) -> Iterator[str]:
     """Return the lines for *found*, the JSON object of one argument. Commands are not wrapped."""
     if found["error"]:
-        yield from wrapped(f"{found['target']}: {found['error']}", then="  ")
+        yield from wrapped(f"{found['target']}: {found['error']['message']}", then="  ")
         if found["type"] == "server":
             yield from wrapped(f"'certhook check {found['target']}' explains the failure.", "  ", "  ")
         return
@@ -46,9 +46,9 @@ def _server_head(found: dict[str, Any]) -> Iterator[str]:
     proxy = f", through the proxy {found['proxy']}" if found["proxy"] else ""
     count = len(found["certificates"])
     sent = f"the server sent {count} certificate{'' if count == 1 else 's'}"
-    if not found["chain_is_whole"]:
+    if not found["chain_complete"]:
         sent = "this Python shows only the first certificate that the server sent"
-    yield from wrapped(f"{found['target']}: {sent} ({found['tls']}{proxy})", then="  ")
+    yield from wrapped(f"{found['target']}: {sent} ({found['tls_version']}{proxy})", then="  ")
     yield from wrapped(
         f"Shown without verification; 'certhook check {found['target']}' verifies the server.", "  ", "  "
     )

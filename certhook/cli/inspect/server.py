@@ -26,17 +26,18 @@ def inspect_server(text: str, timeout: float) -> tuple[dict[str, Any], list[byte
     except ValueError as error:
         raise CommandError(f"{error}; no such file exists either", _EXIT_USAGE) from None
     found: dict[str, Any] = {"target": target.text, "type": "server", "host": target.host, "port": target.port}
-    found.update({"tls": None, "proxy": None, "chain_is_whole": None, "error": None})
+    found.update({"tls_version": None, "proxy": None, "chain_complete": None, "error": None})
     proxy = proxies.find(target)
     if proxy:
         found["proxy"] = proxy.address
     try:
         peer = handshake.connect(target, contexts.permissive_context(), Deadline(timeout), proxy, request=False)
     except Failure as failure:
-        found["error"] = f"{failure.text}; no file has this name" if failure.step == "name" else failure.text
+        text = f"{failure.text}; no file has this name" if failure.step == "name" else failure.text
+        found["error"] = {"step": failure.step, "message": text, "code": failure.code or None}
         return found, []
-    found.update(tls=peer.version, chain_is_whole=peer.is_complete)
+    found.update(tls_version=peer.version, chain_complete=peer.is_complete)
     certificates = list(container.valid(peer.chain))
     if not certificates:
-        found["error"] = "the server sent no valid certificate"
+        found["error"] = {"step": "tls", "message": "the server sent no valid certificate", "code": None}
     return found, certificates

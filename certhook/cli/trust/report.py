@@ -72,15 +72,15 @@ def candidate_lines(candidate: Candidate) -> list[str]:
 
 
 def as_json(candidate: Candidate, store: Store) -> dict[str, Any]:
-    """Return a certificate as a JSON object: ``refusal`` is empty if it may be installed."""
+    """Return a certificate as a JSON object: ``refusal`` is None if it may be installed."""
     first, last = candidate.anchor.validity or (None, None)
     return {
         "subject": candidate.anchor.subject,
         "sha256": candidate.anchor.sha256,
         "not_before": first and first.isoformat(),
         "not_after": last and last.isoformat(),
-        "refusal": candidate.refusal,
-        "warning": candidate.warning,
+        "refusal": candidate.refusal or None,
+        "warning": candidate.warning or None,
         "system_store": store.paths(candidate),
     }
 

@@ -27,18 +27,18 @@ class Store:
     def __init__(self) -> None:
         self._trust_set = read_trust_set(Config({}))
         self._anchors = {anchor.der: anchor for anchor in self._trust_set.anchors}
-        distrusted = (*self._trust_set.removed, *self._trust_set.rejected)
+        distrusted = (*self._trust_set.distrusted, *self._trust_set.blocklisted)
         self._distrusted = {anchor.der: anchor for anchor in distrusted}
 
     def paths(self, root: Candidate) -> list[str]:
         """Return the locations of the system's store that list *root*."""
         anchor = self._anchors.get(root.anchor.der)
-        return [printable(path) for source, path in anchor.listed if source == _SYSTEM] if anchor else []
+        return [printable(path) for source, path in anchor.listed_by if source == _SYSTEM] if anchor else []
 
     def distrust(self, root: Candidate) -> str:
         """Return the block lists that distrust *root*; empty if there are none."""
         anchor = self._distrusted.get(root.anchor.der)
-        return printable(", ".join(anchor.rejected_by)) if anchor else ""
+        return printable(", ".join(anchor.distrusted_by)) if anchor else ""
 
     def private_roots(self) -> list[Anchor]:
         """Return the roots of the system's store that certifi's bundle does not contain."""

@@ -71,7 +71,7 @@ def test_a_target_that_is_not_a_supported_python_is_refused(verb, make, status, 
     as_json = run_here(verb, make(tmp_path / "directory"), "--json")
     assert (as_json.returncode, as_json.stderr) == (status, done.stderr)
     found = json.loads(as_json.stdout)
-    assert found["done"] is False and found["message"] in as_json.stderr
+    assert found["changed"] is False and found["message"] in as_json.stderr
 
 
 @posix
@@ -124,7 +124,7 @@ def test_a_missing_installer_library_is_named_with_its_extra(as_json, run_here, 
     assert done.returncode == 2
     assert done.stderr.startswith("certhook: 'enable' requires the package installer (")
     assert done.stderr.endswith("): pip install 'certhook[enable]'\n")
-    assert not as_json or json.loads(done.stdout)["done"] is False
+    assert not as_json or json.loads(done.stdout)["changed"] is False
 
 
 def test_only_enable_imports_the_installer_library(certhook, installed, embeddable) -> None:

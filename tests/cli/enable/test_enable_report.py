@@ -12,7 +12,19 @@ import pytest
 import support
 from enabling import ADDED, enable_small, posix, snapshot
 
-KEYS = ("verb", "target", "done", "site_packages", "python", "nothing_to_do", "files", "lines", "message")
+KEYS = (
+    "verb",
+    "target",
+    "changed",
+    "site_packages",
+    "python",
+    "nothing_to_do",
+    "files",
+    "pth_file",
+    "pth_lines",
+    "kept_files",
+    "message",
+)
 
 
 @posix
@@ -81,7 +93,7 @@ def test_a_failure_of_the_operating_system_is_reported(as_json, run_here, embedd
     done = run_here("enable", embeddable, "--yes", *["--json"][:as_json])
     assert done.returncode == 1
     assert done.stderr == "certhook: 'enable' failed: [Errno 28] No space left on device\n"
-    assert not as_json or json.loads(done.stdout)["done"] is False
+    assert not as_json or json.loads(done.stdout)["changed"] is False
 
 
 def test_a_replaced_version_is_named(run_here, embeddable) -> None:
@@ -92,14 +104,15 @@ def test_a_replaced_version_is_named(run_here, embeddable) -> None:
 
 def test_the_json_output_has_these_keys(run_here, embeddable) -> None:
     found = json.loads(run_here("enable", embeddable, "--json").stdout)
-    assert set(found) == set(KEYS)
-    assert found["lines"] == {str(embeddable / "python311._pth"): ADDED.decode().split("\r\n")[:-1]}
-    assert (found["python"], found["nothing_to_do"], found["done"]) == ([3, 11], False, False)
+    assert tuple(found) == KEYS
+    assert found["pth_file"] == str(embeddable / "python311._pth")
+    assert found["pth_lines"] == ADDED.decode().split("\r\n")[:-1]
+    assert (found["python"], found["nothing_to_do"], found["changed"]) == ("3.11", False, False)
     found = json.loads(run_here("enable", embeddable, "--json", "--yes").stdout)
-    assert set(found) == {*KEYS, "left"}
-    assert (found["done"], found["left"]) == (True, [])
+    assert tuple(found) == KEYS
+    assert (found["changed"], found["kept_files"]) == (True, [])
     found = json.loads(run_here("enable", embeddable, "--json").stdout)
-    assert (found["nothing_to_do"], found["files"], found["lines"], found["done"]) == (True, [], {}, False)
+    assert (found["nothing_to_do"], found["files"], found["pth_lines"], found["changed"]) == (True, [], [], False)
 
 
 def test_the_output_fits_a_terminal_of_80_columns_except_for_paths(run_here, tmp_path, embeddable) -> None:

@@ -326,7 +326,7 @@ report(trust("--json", "--yes", "--undo", "{FILE}"))
     for one in found:
         assert set(one) == {"changed", "certificates", "commands", "files"}
         (certificate,) = one["certificates"]
-        assert certificate["sha256"] == sha256 and certificate["refusal"] == ""
+        assert certificate["sha256"] == sha256 and certificate["refusal"] is None
         assert one["commands"][-1].startswith("update-ca-certificates")
     assert found[2]["files"] == found[3]["files"] == [found[2]["commands"][0].split()[-1]]
 

@@ -22,13 +22,13 @@ def test_status_lists_the_windows_stores_as_the_systems_store(windows) -> None:
     assert status["active"]
     assert status["enabled_by"].lower().endswith("\\lib\\site-packages\\certhook.pth")
     assert status["problems"] == []
-    places = {place["path"]: place["anchors"] for place in status["places"]}
+    places = {place["path"]: place["root_count"] for place in status["locations"]}
     assert places.pop("Windows CA store") == 1
     # Wine adds the roots of the machine to the store.
     roots = places.pop("Windows ROOT store")
     assert roots >= 2
-    assert status["anchors_by_source"] == {"system": roots + 1, "bundled": 2}
-    assert status["anchors"] == roots + 2
+    assert status["trusted_count_by_source"] == {"system": roots + 1, "bundled": 2}
+    assert status["trusted_count"] == roots + 2
     assert {path.replace("/", "\\").lower(): count for path, count in places.items()} == {
         "c:\\program files\\common files\\ssl\\cert.pem": 0,
         "c:\\program files\\common files\\ssl\\certs": 0,
@@ -171,7 +171,7 @@ print(json.dumps(results))
 """
     assert windows.run(code) == [["system", "bundled", "both"], ["system", "bundled"], ["system"], [], ["system"]]
     removed = windows.status()["distrusted"]
-    assert [root["by"] for root in removed] == [["Windows Disallowed store"]] * 2
+    assert [root["distrusted_by"] for root in removed] == [["Windows Disallowed store"]] * 2
 
 
 def test_a_root_that_windows_trusts_only_for_client_authentication_is_not_trusted_for_servers(windows) -> None:

@@ -117,7 +117,7 @@ class Case:
         found = []
         for anchor in self.roots.extra_anchors():
             certificate = parse(anchor.der)
-            paths = [path for source, path in anchor.listed if source == "extra"]
+            paths = [path for source, path in anchor.listed_by if source == "extra"]
             if certificate is not None:
                 found.append(f"{quoted_name(certificate.subject)} ({printable(paths[0])})")
         return join_first(found, 2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def remedy(anchor: Anchor, system: System | None) -> str:
     """Return how to end the distrust of *anchor*: a phrase, and the command on the next line if there is one."""
-    path = next(iter(anchor.rejected_by), "")
+    path = next(iter(anchor.distrusted_by), "")
     command = f":\n{system.refresh_command()}" if system and system.refresh else " the command that updates the store"
     if path == debian.DESELECTED:
         lines = _deselecting_lines(anchor)
@@ -31,13 +31,13 @@ def remedy(anchor: Anchor, system: System | None) -> str:
         else:
             phrase = f"delete the line of this CA in {path}, which starts with '!'"
         return f"{phrase}, and run{command}"
-    if anchor.auxiliary and path in [listed for _, listed in anchor.listed]:
+    if anchor.auxiliary and path in [listed for _, listed in anchor.listed_by]:
         source = path if os.name == "nt" else shlex.quote(path)
         return (
             f"write the certificate to another file without its trust settings, and use that file instead of "
             f"{printable(path)}:\nopenssl x509 -in {source} -out {EXAMPLE_FILE}"
         )
-    others = [one for one in anchor.rejected_by if one != debian.DESELECTED]
+    others = [one for one in anchor.distrusted_by if one != debian.DESELECTED]
     shown = " and ".join(map(printable, dict.fromkeys(others)))
     if system is not None and any(os.path.dirname(one).endswith(("/blocklist", "/blacklist")) for one in others):
         return f"delete the file {shown}, and run{command}"

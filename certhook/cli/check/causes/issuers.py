@@ -35,7 +35,7 @@ def other_edition(case: Case) -> Facts | None:
     OpenSSL then does not accept the root (X509_check_akid).
     """
     path, root = case.path, case.root
-    if root is None or root.standing != TRUSTED or len(path) < 2:
+    if root is None or root.status != TRUSTED or len(path) < 2:
         return None
     part = identifier_mismatch(path[-2], path[-1])
     if not part:
@@ -61,19 +61,19 @@ def _wanted_edition(certificate: x509.Certificate) -> str:
 
 def replaced_root(case: Case) -> Facts | None:
     """A trusted root has the same name as the issuer, but another key."""
-    if not case.chain or (case.root is not None and case.root.standing in (TRUSTED, EXPIRED)):
+    if not case.chain or (case.root is not None and case.root.status in (TRUSTED, EXPIRED)):
         return None
     top = case.path[-1]
     anchor = case.roots.find_trusted(top.issuer)
     if anchor is None:
         return None
-    return {"issuer": quoted_name(top.issuer), "where": ", ".join([path for _, path in anchor.listed])}
+    return {"issuer": quoted_name(top.issuer), "where": ", ".join([path for _, path in anchor.listed_by])}
 
 
 def _expired_copy(case: Case) -> Facts | None:
     """Only an expired copy of the intermediate certificate is available, in a file of this machine."""
     root = case.root
-    if root is None or root.standing != EXPIRED:
+    if root is None or root.status != EXPIRED:
         return None
     return {
         "ca": quoted_name(root.certificate.subject),
@@ -84,7 +84,7 @@ def _expired_copy(case: Case) -> Facts | None:
 
 def _not_a_root(case: Case) -> Facts | None:
     root = case.root
-    if root is None or root.standing != TRUSTED or is_self_issued(root.certificate):
+    if root is None or root.status != TRUSTED or is_self_issued(root.certificate):
         return None
     is_own = root.certificate == case.chain[0] and not is_ca(root.certificate)
     return {

@@ -13,7 +13,7 @@ from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
 from certhook.cli.check.causes.issuers import NO_ISSUER, SELF_SIGNED
 from certhook.cli.check.certificate import quoted_name
-from certhook.cli.check.chain import DISTRUSTED, OFF
+from certhook.cli.check.chain import DISTRUSTED, EXCLUDED
 from certhook.cli.check.wording import set_command
 from certhook.exceptions import ConfigurationError
 
@@ -32,11 +32,11 @@ _REMEDIES = {
 
 def _distrusted(case: Case) -> Facts | None:
     root = case.root
-    if root is None or root.standing != DISTRUSTED:
+    if root is None or root.status != DISTRUSTED:
         return None
     return {
         "root": quoted_name(root.certificate.subject),
-        "by": _distrusting_files(root.anchor.rejected_by),
+        "by": _distrusting_files(root.anchor.distrusted_by),
         "remedy": distrust.remedy(root.anchor, case.roots.system),
     }
 
@@ -48,7 +48,7 @@ def _distrusting_files(paths: Sequence[str]) -> str:
 
 def _removed(case: Case) -> Facts | None:
     root = case.root
-    if root is None or root.standing != OFF or "CERTHOOK_REMOVED" not in root.settings:
+    if root is None or root.status != EXCLUDED or "CERTHOOK_REMOVED" not in root.settings:
         return None
     release = removed.release(root.anchor)
     since = f" (since certifi {release})" if release else ""
@@ -57,9 +57,9 @@ def _removed(case: Case) -> Facts | None:
 
 def _excluded(case: Case) -> Facts | None:
     root = case.root
-    if root is None or root.standing != OFF:
+    if root is None or root.status != EXCLUDED:
         return None
-    source, path = root.anchor.listed[0]
+    source, path = root.anchor.listed_by[0]
     settings = " and ".join(root.settings)
     remedy = ", and ".join(_REMEDIES[name] for name in root.settings if name in _REMEDIES)
     if not remedy and source == "bundled":

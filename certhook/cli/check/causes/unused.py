@@ -27,7 +27,7 @@ _NO_PERMISSION = "Permission denied"
 
 def _files(case: Case, *contents: str) -> Iterator[Unused]:
     """Yield the files with these contents, unless a known root issued the certificates."""
-    if case.root is None or case.root.standing == TRUSTED:
+    if case.root is None or case.root.status == TRUSTED:
         yield from (file for file in case.unused if file.content in contents)
 
 

@@ -28,7 +28,7 @@ _TLS_KEY_USAGES = {"digitalSignature", "keyEncipherment", "keyAgreement"}
 
 def _not_a_ca(case: Case) -> Facts | None:
     """A certificate above the server's own may not issue the one below it."""
-    is_trusted = case.root is not None and case.root.standing == TRUSTED
+    is_trusted = case.root is not None and case.root.status == TRUSTED
     if case.failure.code in NO_ISSUER and not is_trusted:
         return None  # It would not be trusted anyway.
     certificate = next((one for one in case.path[1:] if _obstacle(one)), None)
