@@ -156,10 +156,8 @@ def test_the_compiled_store_or_the_reason_for_its_absence_is_reported(certhook, 
     assert Path(found["store"]).parent == tmp_path / "cache"
     assert found["eager_reason"] is None
     assert support.shows(certhook().stdout, f"Contexts use the compiled store {found['store']}")
-    assert (found["store_built_at"][-1], found["store_build_reason"]) == (
-        "Z",
-        "there was no store (noticed by 'certhook status')",
-    )
+    assert found["store_built_at"].endswith("+00:00")
+    assert found["store_build_reason"] == "there was no store (noticed by 'certhook status')"
     for changed in ({"CERTHOOK_LOAD": "eager"}, {"CERTHOOK_STORE_DIR": "none"}):
         found = status(**changed)
         assert found["store"] is None
