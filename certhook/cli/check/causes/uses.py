@@ -145,7 +145,8 @@ CAUSES = (
     ),
     Cause(
         "not-a-ca",
-        "{ca} was used to issue another one in the certificate chain of {host}, but it may not issue it{reason}.",
+        "{ca} was used to issue another certificate in the chain of {host}, but it is not permitted to issue "
+        "certificates{reason}.",
         (
             "Replace this root certificate ({root}) by one that may issue certificates. If it is your own certificate "
             "authority (CA), create its root certificate again with the same key, and with the extensions "
