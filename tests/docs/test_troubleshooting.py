@@ -207,8 +207,18 @@ public class Get {
 """
 _PIP = ("{python}", "-m", "pip", "download", "--no-deps", "--retries", "0", "--index-url", "{url}", "nothing")
 
+_WITHOUT_SSL = (
+    "import runpy, sys; sys.modules['_ssl'] = None; "
+    "sys.argv = ['pip', 'download', '--retries', '0', '--index-url', '{url}', 'nothing']; "
+    "runpy.run_module('pip', run_name='__main__')"
+)
+
 #: For each message, the certificates that the server sends and the command.
 PROGRAMS = {
+    "the ssl module in Python is not available": (
+        "chain",
+        ("env", "CERTHOOK_DISABLED=1", "{python}", "-c", _WITHOUT_SSL),
+    ),
     "There was a problem confirming the ssl certificate": ("chain", _PIP),
     "requests.exceptions.SSLError: HTTPSConnectionPool": ("chain", ("{python}", "-c", _REQUESTS)),
     "Could not find a suitable TLS CA certificate bundle, invalid path": (
