@@ -1,4 +1,4 @@
-"""Causes in the permitted uses of certificates: issuing others, TLS servers, and rules that OpenSSL does not know."""
+"""Causes in the permitted uses of certificates: issuing others, TLS servers, and critical extensions."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ CAUSES = (
     ),
     Cause(
         "unknown-extension",
-        "{subject} contains a rule that this OpenSSL does not know and must not ignore (critical "
+        "{subject} contains a rule that this OpenSSL does not support and must not ignore (critical "
         "extension{extension}).",
         (
             "Ask the server's administrator to get a certificate without this extension, or from another certificate "
