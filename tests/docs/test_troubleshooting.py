@@ -152,7 +152,7 @@ def test_a_server_that_disconnects_has_the_message_of_the_table(lab: Lab) -> Non
     result, _ = lab.check(port)
     assert result["cause"]["id"] == "handshake-failed"
     shown = [message for row in rows(2) for message in row.messages if not message.isupper()]
-    assert [message for message in shown if message in result["error"]["text"]] == shown
+    assert [message for message in shown if message in result["error"]["message"]] == shown
 
 
 @pytest.mark.parametrize("hosts", [("a.example",), ("b.example", "c.example")])
@@ -164,7 +164,7 @@ def test_python_names_the_host_of_a_mismatch(hosts: tuple[str, ...], lab: Lab) -
         (f"localhost:{port}", "Hostname mismatch, certificate is not valid for"),
         (f"127.0.0.1:{port}", "IP address mismatch, certificate is not valid for"),
     ):
-        assert message in lab.check(target)[0]["error"]["text"]
+        assert message in lab.check(target)[0]["error"]["message"]
         assert message in [message for row in rows(1) for message in row.messages]
 
 
