@@ -101,7 +101,11 @@ def test_the_scheme_of_a_proxy_is_unknown(lab: Lab) -> Result:
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:port", "http://name:secret@:3128", "https://[::1"])
-@scenarios.shows("proxy-address", "is not a URL with a host", "export HTTPS_PROXY=http://proxy.example:3128")
+@scenarios.shows(
+    "proxy-address",
+    "is not a valid URL: the host is missing, or the port is not a number.",
+    "export HTTPS_PROXY=http://proxy.example:3128",
+)
 def test_the_address_of_a_proxy_is_invalid(lab: Lab, address: str) -> Result:
     return check_through(lab, address)
 

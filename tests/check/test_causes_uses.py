@@ -36,7 +36,7 @@ def check_intermediate(lab: Lab, name: str, hosts: tuple[str, ...] = ("localhost
 # Issuing certificates.
 
 
-@scenarios.shows("not-a-ca", 'The certificate of "no CA (certhook tests)" was used to issue another one', "not of a CA")
+@scenarios.shows("not-a-ca", 'The certificate of "no CA (certhook tests)" was used to issue another', "not of a CA")
 def test_a_certificate_from_a_server_certificate_is_refused(lab: Lab) -> Result:
     root = issue("the root", ca=True)
     server = issue("no CA", root, changed=BARE)

@@ -73,7 +73,7 @@ def _weak_handshake(case: Case) -> Facts | None:
 
 
 def _reason(case: Case) -> Facts:
-    hint = f" With less strict requirements, it uses {case.version}." if case.version else ""
+    hint = f" Without these requirements, the connection uses {case.version}." if case.version else ""
     return {"reason": printable(case.failure.reason or case.failure.text, MAX_LENGTH), "hint": hint}
 
 

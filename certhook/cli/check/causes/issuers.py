@@ -40,7 +40,7 @@ def other_edition(case: Case) -> Facts | None:
     part = identifier_mismatch(path[-2], path[-1])
     if not part:
         return None
-    wanted = _wanted_edition(path[-2]) if part == "serial number" else ", from which the server's certificate is"
+    wanted = _wanted_edition(path[-2]) if part == "serial number" else ", which the certificate below it requires"
     return {
         "issuer": quoted_name(root.certificate.subject),
         "where": root.files,
@@ -126,7 +126,7 @@ CAUSES = (
     Cause(
         "other-edition",
         "The certificate of {below} requires another edition of the root certificate of {issuer} than the one that is "
-        "trusted here ({where}). Both have the same name and key, but another {difference}.",
+        "trusted here ({where}). Both have the same name and key, but not the same {difference}.",
         (
             *trust_remedies(
                 "Ask the administrator of that certificate authority (CA) for the other edition of its root "

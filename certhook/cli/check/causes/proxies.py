@@ -149,7 +149,7 @@ CAUSES = (
     ),
     Cause(
         "proxy-address",
-        "The address of the proxy in {source} is not a URL with a host and, if it has a port, a number.",
+        "The address of the proxy in {source} is not a valid URL: the host is missing, or the port is not a number.",
         (
             "Correct it. Special characters in a password are written as % and their hexadecimal code, for example @ "
             "as %40:\n{example}",

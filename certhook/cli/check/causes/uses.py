@@ -1,4 +1,4 @@
-"""Causes in the permitted uses of certificates: issuing others, TLS servers, and rules that OpenSSL does not know."""
+"""Causes in the permitted uses of certificates: issuing others, TLS servers, and critical extensions."""
 
 from __future__ import annotations
 
@@ -145,7 +145,8 @@ CAUSES = (
     ),
     Cause(
         "not-a-ca",
-        "{ca} was used to issue another one in the certificate chain of {host}, but it may not issue it{reason}.",
+        "{ca} was used to issue another certificate in the chain of {host}, but it is not permitted to issue "
+        "certificates{reason}.",
         (
             "Replace this root certificate ({root}) by one that may issue certificates. If it is your own certificate "
             "authority (CA), create its root certificate again with the same key, and with the extensions "
@@ -184,7 +185,7 @@ CAUSES = (
     ),
     Cause(
         "unknown-extension",
-        "{subject} contains a rule that this OpenSSL does not know and must not ignore (critical "
+        "{subject} contains a rule that this OpenSSL does not support and must not ignore (critical "
         "extension{extension}).",
         (
             "Ask the server's administrator to get a certificate without this extension, or from another certificate "
