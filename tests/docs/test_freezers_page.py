@@ -1,4 +1,4 @@
-"""The page about freezers: its archives are run; its commands are those that ``tests/embedded`` runs with the freezers."""
+"""The page about freezers: its archives run here, and ``tests/embedded`` runs its commands with the freezers."""
 
 from __future__ import annotations
 
