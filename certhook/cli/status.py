@@ -13,7 +13,16 @@ from certhook import _config
 from certhook._public_bundles import BUNDLES
 from certhook._store.build import OMITTED
 from certhook._text import printable, shown_path, shown_value
-from certhook.cli import _client_hooks, _libraries, _mozilla, _roots_table, _status_report, _terminal, _variables
+from certhook.cli import (
+    _client_hooks,
+    _libraries,
+    _mozilla,
+    _roots_table,
+    _settings_file,
+    _status_report,
+    _terminal,
+    _variables,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +80,7 @@ def _read_status() -> dict[str, Any]:
     config = _config.current()
     trust = _stores.verify(config, "status")
     trust_set = certhook.trust_set()
+    effective = trust_set.config
     anchors, rejected = _roots_table.accepted_by_openssl(trust_set)
     clients = _client_hooks.client_hooks()
     problems = [
@@ -92,14 +102,14 @@ def _read_status() -> dict[str, Any]:
         "disabled": _config.is_disabled(),
         "enabled_by": _enabled_by(),
         "unprocessed_pth": _unprocessed_pth(),
-        "sources": list(config.sources),
-        "mode": config.mode,
-        "adopted": [*(BUNDLES if config.adopt is None else map(shown_value, config.adopt))],
+        "sources": list(effective.sources),
+        "mode": effective.mode,
+        "adopted": [*(BUNDLES if effective.adopt is None else map(shown_value, effective.adopt))],
         "variables": _variables.describe(os.environ, config),
         "anchors": len(anchors),
         "anchors_by_source": _count_by_source(anchors),
         "roots": roots,
-        "removed": config.removed,
+        "removed": effective.removed,
         "excluded": [_roots_table.as_json(anchor) for anchor in trust_set.excluded],
         "distrusted": [{**_roots_table.as_json(anchor), "by": anchor.rejected_by} for anchor in trust_set.removed],
         "places": [
@@ -113,6 +123,7 @@ def _read_status() -> dict[str, Any]:
         "problems": list(dict.fromkeys(map(str, problems))),
         "private_roots": sum(bool(root["private"]) for root in roots) if _mozilla.is_available() else None,
         "expired_roots": sum(root["expired"] for root in roots),
+        "settings_file": _settings_file.describe(config),
     }
 
 
