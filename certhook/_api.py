@@ -29,6 +29,10 @@ def create_default_context(
     For libraries: neither the hook nor ``ssl`` is changed.
 
     :param purpose: the peers that the context verifies; servers by default
+    :param cafile: a file of roots, as text, bytes or path object, instead of default trust; a public bundle is adopted
+    :param capath: likewise a directory of roots in OpenSSL's hashed layout
+    :param cadata: roots as PEM text or DER that replace default trust; certifi's text is adopted
+    :returns: a context with the settings of ``ssl.create_default_context()``
     :raises CerthookError: if this Python has no TLS; with ``CERTHOOK_ON_ERROR=raise``, if a setting or source is wrong
     :warns CerthookWarning: otherwise, if a setting or source is wrong
     """
@@ -59,9 +63,10 @@ def load_default_certs(context: ssl.SSLContext, purpose: ssl.Purpose | None = No
 def trust_set(purpose: ssl.Purpose | None = None) -> TrustSet:
     """Read the sources, and return default trust in this process with the sources of every anchor.
 
-    Problems are neither raised nor issued as warnings; see :attr:`TrustSet.problems`.
+    Problems are neither raised nor issued as warnings; see :attr:`certhook.TrustSet.problems`.
 
     :param purpose: the peers to verify; servers by default
+    :returns: the anchors of the sources in ``CERTHOOK_SOURCES``, without distrusted ones
     :raises CerthookError: if this Python has no TLS
     """
     require_tls()

@@ -22,11 +22,14 @@ class CerthookError(Exception):
 class ConfigurationError(CerthookError):
     """A setting has a value that is invalid or cannot be used.
 
-    :param setting: the name of the environment variable
-    :param message: the finding and the remedy
+    :ivar setting: the name of the environment variable
+    :ivar message: the finding and the remedy
     """
 
     __module__ = "certhook"
+
+    setting: str
+    message: str
 
     def __init__(self, setting: str, message: str) -> None:
         message = presentable(message)
@@ -41,11 +44,14 @@ class ConfigurationError(CerthookError):
 class SourceError(CerthookError):
     """A source of anchors, or a block list, cannot be read completely.
 
-    :param path: the file, directory or store. If it may contain a secret, the attribute is a description.
-    :param message: the finding and the remedy
+    :ivar path: the file, directory or store; a description if the path may contain a secret
+    :ivar message: the finding and the remedy
     """
 
     __module__ = "certhook"
+
+    path: str
+    message: str
 
     def __init__(self, path: str, message: str) -> None:
         message = presentable(message)

@@ -44,8 +44,8 @@ class Entry:
 class Anchor:
     """A CA certificate, the sources that list it, and the block lists that distrust it.
 
-    :ivar listed_by: a pair of source and path for each location that lists it
-    :ivar distrusted_by: the paths of the block lists that distrust it
+    :ivar listed_by: a pair for each location that lists it: the source ("system", "bundled" or "extra") and the path
+    :ivar distrusted_by: the paths of the block lists that distrust it; empty for an anchor that is trusted
 
     The other attributes are internal, and may change in any release:
 
@@ -55,6 +55,11 @@ class Anchor:
 
     __module__ = "certhook"
     __slots__ = ("auxiliary", "certificate", "distrusted_by", "listed_by")
+
+    listed_by: tuple[tuple[str, str], ...]
+    distrusted_by: tuple[str, ...]
+    certificate: Certificate
+    auxiliary: bytes
 
     def __init__(
         self,
@@ -89,7 +94,7 @@ class Anchor:
 
     @property
     def validity(self) -> tuple[datetime, datetime] | None:
-        """The first and the last second of its validity in UTC, None if they are malformed."""
+        """The first and the last second of its validity, as aware times in UTC; None if they are malformed."""
         try:
             return x509.dates(self.certificate.validity)
         except ValueError:
@@ -97,7 +102,7 @@ class Anchor:
 
     @property
     def sources(self) -> list[str]:
-        """The names of the sources that list it, without duplicates."""
+        """The names of the sources that list it, without duplicates, in the order of the sources."""
         return list(dict.fromkeys(source for source, _ in self.listed_by))
 
     def __repr__(self) -> str:

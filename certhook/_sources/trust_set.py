@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Location:
     """A file, directory or store that was read, and the anchors that it lists.
 
-    :ivar source: "system", "bundled" or "extra"
-    :ivar path: the path, or the name of the store
+    :ivar source: the source that read it: "system", "bundled" or "extra"
+    :ivar path: the path, or the name of a native store, such as that of a keychain or of a store of Windows
     :ivar ders: the anchors as DER, including anchors that another location lists, too
-    :ivar note: why it lists no anchor; empty if it lists any
+    :ivar note: why it lists no anchor, as a phrase; empty if it lists any
 
     The other attributes are internal, and may change in any release:
 
@@ -29,12 +29,19 @@ class Location:
     __module__ = "certhook"
     __slots__ = ("ders", "is_stock", "listed", "note", "path", "source")
 
+    source: str
+    path: str
+    ders: set[bytes]
+    note: str
+    listed: set[bytes]
+    is_stock: bool
+
     def __init__(self, source: str, path: str, is_stock: bool = False) -> None:
         self.is_stock = is_stock
         self.source = source
         self.path = path
-        self.ders: set[bytes] = set()
-        self.listed: set[bytes] = set()
+        self.ders = set()
+        self.listed = set()
         self.note = ""
 
     @property
@@ -45,6 +52,8 @@ class Location:
 
 class TrustSet:
     """The anchors of default trust for one purpose, with the locations that list them. Immutable.
+
+    ``len()`` returns the number of anchors.
 
     :ivar anchors: the anchors without duplicates, in the order of their sources
     :ivar restricted: certificates that OpenSSL rejects for the purpose because of trust settings in a source

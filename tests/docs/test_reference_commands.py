@@ -128,3 +128,11 @@ def test_a_diagram_is_current_and_names_only_variables_that_exist(name) -> None:
     text = (diagrams.DIRECTORY / name).read_text(encoding="utf-8")
     assert text == diagrams.DIAGRAMS[name](), "run 'python tools/diagrams.py'"
     assert {*re.findall(r">([A-Z_0-9]{9,})<", text)} <= {*VARIABLES}
+
+
+def test_every_tested_interpreter_is_in_the_table() -> None:
+    page = source("reference/interpreters")
+    rows = {tuple(re.split("  +", line)[:2]) for line in page.splitlines() if "  store and bundle  " in line}
+    modules = [path.read_text(encoding="utf-8") for path in (support.ROOT / "tests" / "embedded").rglob("test_*.py")]
+    marked = {pair for text in modules for pair in re.findall(r'mark\.row\("([^"]+)", "([^"]+)"\)', text)}
+    assert len(marked) >= 15 and marked <= rows
