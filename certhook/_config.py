@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     #: Converts the value of a set variable.
     Parser = Callable[[str, Refuse], Any]
 
+#: The prefix of the variables that belong to certhook alone.
+PREFIX = "CERTHOOK_"
+
 #: Purposes of trust, as bits.
 SERVER_AUTH = 1
 CLIENT_AUTH = 2
@@ -155,6 +158,12 @@ class Setting:
         self.name, self.attribute, self.parse = name, attribute, parse
         self.default, self.selects_roots, self.description = default, selects_roots, description
 
+    @property
+    def name_in_file(self) -> str:
+        """The name in the system-wide settings file; empty if the file cannot contain the setting."""
+        is_own = self.selects_roots and self.name.startswith(PREFIX)
+        return self.name[len(PREFIX) :].lower() if is_own else ""
+
 
 # fmt: off
 _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
@@ -217,6 +226,7 @@ class Config:
     :ivar requested: the public bundle of :mod:`certhook._public_bundles` that a caller names; None for default trust
     :ivar named: *requested*, or else the public bundle that SSL_CERT_FILE names
     :ivar cert_file: the value of SSL_CERT_FILE; None if :mod:`certhook._exported` recognises the file
+    :ivar configured_sources: the value of CERTHOOK_SOURCES, None if it is unset
     :ivar overrides_system: whether SSL_CERT_FILE or SSL_CERT_DIR replaces the system's store for servers
     """
 
@@ -243,6 +253,7 @@ class Config:
 
     def __init__(self, environ: "Mapping[str, str]") -> None:
         self.problems: List[ConfigurationError] = []
+        self._environ = environ
         for setting in SETTINGS:
             name = setting.name
             if name in ALIASES and not environ.get(name):
@@ -250,7 +261,7 @@ class Config:
             value = environ.get(name)
             parsed = None if value is None else setting.parse(value, self._refuse(name))
             setattr(self, setting.attribute, setting.default if parsed is None else parsed)
-        self._configured_sources = self.sources
+        self.configured_sources = self.sources
         if self.cert_file and self.is_exported(self.cert_file):
             self.cert_file = None
         self._requests: Dict[str, Config] = {}
@@ -268,7 +279,7 @@ class Config:
         self.named = name
         # A user who sets SSL_CERT_FILE chooses the roots; the bundle is excluded unless it is named.
         default = SOURCES[:1] if self.overrides_system and name is None else SOURCES
-        sources = default if self._configured_sources is None else self._configured_sources
+        sources = default if self.configured_sources is None else self.configured_sources
         self.sources = tuple([source for source in sources if source != EXTRA])
 
     def is_exported(self, path: str) -> bool:
@@ -283,23 +294,33 @@ class Config:
         """Return the values of the settings that select roots, except ``SSL_CERT_FILE``, as text."""
         attributes = [setting.attribute for setting in SETTINGS if setting.selects_roots]
         values = {attribute: getattr(self, attribute) for attribute in attributes}
-        return repr([*{**values, "sources": self._configured_sources, "cert_file": None, "adopt": None}.values()])
+        return repr([*{**values, "sources": self.configured_sources, "cert_file": None, "adopt": None}.values()])
 
     def adopting(self, name: "Optional[str]") -> "Config":
         """Return the settings for callers that name the public bundle *name*, or for default trust if it is None."""
         if name is None:
             return self
         if name not in self._requests:
-            self._requests[name] = self._variant(name, requested=name)
+            self._requests[name] = self.variant(name, requested=name)
         return self._requests[name]
 
     def literal(self) -> "Config":
         """Return the settings with which SSL_CERT_FILE replaces the system's store even if it names a public bundle."""
-        return self if self.named is None else self._variant(None, overrides_system=True)
+        return self if self.named is None else self.variant(None, overrides_system=True)
 
-    def _variant(self, name: "Optional[str]", **attributes: "Any") -> "Config":
+    def is_set(self, attribute: str) -> bool:
+        """Return whether a variable sets *attribute*."""
+        return bool(self.variable_of(attribute)[1])
+
+    def variable_of(self, attribute: str) -> "Tuple[str, str]":
+        """Return the variable that sets *attribute*, and its value, empty if it is unset."""
+        name = next(setting.name for setting in SETTINGS if setting.attribute == attribute)
+        return name, self._environ.get(name, "")
+
+    def variant(self, name: "Optional[str]", **attributes: "Any") -> "Config":
+        """Return the settings with other *attributes*, with *name* as the public bundle that is named."""
         variant: Config = object.__new__(Config)
-        variant.__dict__.update(self.__dict__, **attributes)
+        variant.__dict__.update(self.__dict__, _requests={}, **attributes)
         variant._set_named(name)
         return variant
 

@@ -30,6 +30,7 @@ from certhook import _config, _native_chain, _native_modes
 from certhook._config import SERVER_AUTH
 from certhook._native_connection import Connection
 from certhook._state import is_server, is_wrapped, mark, marked, markers_of, wrap
+from certhook._watch import path_signature
 from certhook.exceptions import ConfigurationError
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from certhook._config import Config
     from certhook._native_chain import Verifier
     from certhook._state import Function
+    from certhook._types import Signature
 
 _MINIMUM_PYTHON = (3, 10)
 _PARAMETERS = ("ssl_context", "cert_chain", "server_hostname")
@@ -46,6 +48,8 @@ _PARAMETERS = ("ssl_context", "cert_chain", "server_hostname")
 _lock = RLock()
 # truststore's function, and why it cannot be used; None before it is imported.
 _truststore: tuple[Verifier | None, str] | None = None
+# The latest settings, the signature of the system-wide settings file, and the settings that it allows.
+_latest: tuple[Config, Signature, Config] | None = None
 
 
 def attach(context: Any, purpose: int, named: str | None) -> ConfigurationError | None:
@@ -72,6 +76,31 @@ def obstacle(config: Config) -> str:
 
     The operating system trusts all of its roots. It must not verify servers if a setting excludes any of them.
     """
+    found = _obstacle(config)
+    if found:
+        return found
+    from certhook._sources import settings_file
+
+    found = _obstacle(_limited(config))
+    return found and f"{found} (see {settings_file.location()})"
+
+
+def _limited(config: Config) -> Config:
+    """Return *config* as far as the system-wide settings file allows. The file is read if it has changed."""
+    global _latest
+    from certhook._sources import limits, settings_file
+
+    seen = path_signature(settings_file.location())
+    if _latest is None or _latest[0] is not config or _latest[1] != seen:
+        file = settings_file.load()
+        result = limits.limited(config, file)[0]
+        if file.problems:
+            return result  # They may be transient.
+        _latest = config, seen, result
+    return _latest[2]
+
+
+def _obstacle(config: Config) -> str:
     if config.overrides_system:
         return "SSL_CERT_FILE or SSL_CERT_DIR replaces the operating system's roots"
     if "system" not in config.sources:

@@ -53,6 +53,7 @@ KINDS = (
     ("the system's roots", rf"({_SYSTEM})(/.*)?"),
     ("the system's block lists", rf"({_BLOCK_LISTS})(/.*)?"),
     ("/proc/self", r"/proc/(self|[0-9]+)(/.*)?"),
+    ("system-wide settings", r"/etc/certhook\.conf"),
     ("the user database", r"/etc/(passwd|group|nsswitch\.conf)"),
     ("the name of the system", r"(/etc|/usr/lib)/os-release"),
     ("the name service", r"/etc/(hosts|resolv\.conf|host\.conf|gai\.conf|services|protocols)"),

@@ -7,7 +7,7 @@ sources, without distrusted ones, together with the problems.
 from __future__ import annotations
 
 from certhook._config import SERVER_AUTH
-from certhook._sources import bundled, distrust, extra, removed, system
+from certhook._sources import bundled, distrust, extra, removed, settings_file, system
 from certhook._sources.collector import Collector
 from certhook._sources.trust_set import TrustSet
 from certhook._state import load_module
@@ -25,18 +25,19 @@ _MOST_PATHS = 10
 _MODULES = {"system": system, "bundled": bundled}
 
 
-def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
+def read_trust_set(config: Config, purpose: int = SERVER_AUTH, is_limited: bool = True) -> TrustSet:
     """Read the sources of *config* for one *purpose* of trust.
 
     :param purpose: the bit of the purpose
+    :param is_limited: whether the system-wide settings file limits *config*
     """
     if purpose != SERVER_AUTH:
         config = config.literal()  # A public bundle is for servers, even if SSL_CERT_FILE names it.
-    collector = collect(config, purpose)
+    collector = collect(config, purpose, is_limited)
     if collector.is_reduced and config.requested is not None:
         return collector.trust_set()  # The request is not adopted.
     if collector.is_reduced:
-        collector = collect(config.literal(), purpose)
+        collector = collect(config.literal(), purpose, is_limited)
     _report_distrusted_choices(collector)
     if not collector.count() and purpose == SERVER_AUTH:
         collector.problems.append(CerthookError(_no_roots(collector)))
@@ -46,7 +47,7 @@ def read_trust_set(config: Config, purpose: int = SERVER_AUTH) -> TrustSet:
     return trust_set
 
 
-def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
+def collect(config: Config, purpose: int = SERVER_AUTH, is_limited: bool = True) -> Collector:
     """Read the sources of *config* into a new collector.
 
     Mozilla's roots are for servers, so the bundle is not read for another purpose. With
@@ -54,12 +55,17 @@ def collect(config: Config, purpose: int = SERVER_AUTH) -> Collector:
     added. Nothing else is read if the public bundle that is requested was reduced. If a block list
     cannot be read and the system's store contains anchors, the bundle is excluded, because it may
     contain roots that the administrator removed from that store.
+
+    :param is_limited: as in :func:`read_trust_set`
     """
     collector = Collector(config, purpose)
-    if config.named is not None:
+    if is_limited:
+        settings_file.read(collector)
+        config = collector.config
+    if config.named is not None and not collector.is_reduced:
         _read(load_module("_sources.installed"), "installed bundle", collector)
-        if collector.is_reduced:
-            return collector
+    if collector.is_reduced:
+        return collector
     _read(distrust, "distrust", collector)
     names = list(config.sources)
     if not collector.blocklist.is_complete:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from certhook._certificates.anchor import Anchor, Entry
     from certhook._config import Config
+    from certhook._sources.limits import SettingsFile
     from certhook.exceptions import CerthookError
 
 _ONLY_EXPIRED = "lists only expired certificates that are not self-issued, which are ignored"
@@ -30,6 +31,7 @@ class Collector:
     :ivar recorder: records the inputs
     :ivar blocklist: removes certificates, whichever source lists them
     :ivar now: the time for which trust is determined, in seconds since the epoch
+    :ivar settings_file: the system-wide settings file, which limited *config*; None if it was not read
     :ivar certificates: every certificate that was parsed, so that each is parsed once
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources
@@ -45,6 +47,7 @@ class Collector:
         self.locations: list[Location] = []
         self.problems: list[CerthookError] = [*config.problems]
         self.is_reduced = False
+        self.settings_file: SettingsFile | None = None
         self.now = time()
         self._merged: dict[bytes, Merged] = {}
         self._excluded: tuple[Anchor, ...] = ()

@@ -272,7 +272,12 @@ def _report_empty(collector: Collector, location: Location, setting: str | None,
     location.note = note
     if setting:
         finding = f"{location.path} {note}" if location.path else "is empty"
+        file = collector.settings_file
+        name = file.sets(setting) if file else ""
         if not advice and location.path and "; run " not in note:
-            advice = "Correct the path, or remove it from the variable"
-        message = f"{finding}. It adds no roots"
-        collector.problems.append(ConfigurationError(setting, f"{message}. {advice}" if advice else message))
+            advice = f"Correct the path, or remove it from the {'file' if name else 'variable'}"
+        message = f"{finding}. It adds no roots{f'. {advice}' if advice else ''}"
+        if file and name:
+            collector.problems.append(SourceError(file.path, f"{name}: {message}"))
+        else:
+            collector.problems.append(ConfigurationError(setting, message))

@@ -118,6 +118,8 @@ def _index_problems(trust_set: TrustSet) -> list[tuple[str, str]]:
         if isinstance(problem, SourceError):
             problems.append((problem.path, problem.message))
         elif isinstance(problem, ConfigurationError) and problem not in trust_set.config.problems:
+            if problem.setting == "CERTHOOK_ADOPT":
+                continue  # Processes with other values of this variable use the same index.
             problems.append((problem.setting, problem.message))
     omitted = len(problems) - _MOST_PROBLEMS
     if omitted > 0:

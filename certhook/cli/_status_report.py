@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from certhook._text import presentable, printable
-from certhook.cli import _manual, _problem_list, _roots_table, _terminal
+from certhook.cli import _manual, _problem_list, _roots_table, _settings_file, _terminal
 from certhook.cli._roots_table import detail_lines, indented
 from certhook.cli._terminal import wrapped
 
@@ -40,6 +40,7 @@ MARKS = {
     "Sources:": _terminal.BOLD,
     "Distrusted root certificates:": _terminal.BOLD,
     "Locations:": _terminal.BOLD,
+    "System-wide settings:": _terminal.BOLD,
     "Variables:": _terminal.BOLD,
     "Client hooks:": _terminal.BOLD,
     "Other software:": _terminal.BOLD,
@@ -55,7 +56,8 @@ def render(found: dict[str, Any], shows_roots: bool = False) -> list[str]:
     parts = [[*_activation(found), *_trusted(found), *_problems(found)]]
     if shows_roots:
         parts.append(["Root certificates:", *(line for root in found["roots"] for line in detail_lines(root))])
-    parts += [_selection(found), _distrusted(found), _locations(found), _store(found), _environment(found)]
+    parts += [_selection(found), _distrusted(found), _locations(found), _store(found)]
+    parts += [_settings_file.lines(found["settings_file"]), _environment(found)]
     parts += [_clients(found), _software(found), _unreached(found)]
     if found["problems"]:
         parts.append(["The problems are listed at the beginning."])
@@ -145,10 +147,13 @@ def _selection(found: dict[str, Any]) -> list[str]:
 def _removed(found: dict[str, Any]) -> list[str]:
     """Return a line about removed roots, if a source lists any."""
     trusted = [root for root in found["roots"] if root["removed_in"]]
+    file = found["settings_file"]
+    is_in_file = "removed" in file["settings"]
+    setting = f"removed = {{}} in {file['path']}" if is_in_file else "CERTHOOK_REMOVED={}"
     effects = {
         "adopted": (trusted, "requests for a public bundle (requests, httpx, pip) exclude those of the system"),
-        "keep": (trusted, "CERTHOOK_REMOVED=keep includes them everywhere"),
-        "drop": (found["excluded"], "CERTHOOK_REMOVED=drop excludes them"),
+        "keep": (trusted, f"{setting.format('keep')} includes them everywhere"),
+        "drop": (found["excluded"], f"{setting.format('drop')} excludes them"),
     }
     roots, effect = effects[found["removed_mode"]]
     text = f"{len(roots):4} removed from certifi's bundle: {effect}; 'list --removed' shows them"

@@ -8,18 +8,16 @@ import shlex
 import sys
 
 from certhook import _config
-from certhook._config import ALIASES, NATIVE_PLATFORMS, SETTINGS, VARIABLES
+from certhook._config import ALIASES, NATIVE_PLATFORMS, PREFIX, SETTINGS, VARIABLES
 from certhook._state import is_privileged
 from certhook._text import printable, shown_value
+from certhook.cli import _settings_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, Mapping
 
     from certhook._config import Config
-
-#: The prefix of the variables that belong to certhook alone.
-PREFIX = "CERTHOOK_"
 
 _EXTRA = "CERTHOOK_EXTRA_CA_CERTS"
 
@@ -36,6 +34,8 @@ def describe(environ: Mapping[str, str], config: Config) -> list[dict[str, str]]
     :param config: the settings in *environ*
     """
     effects = {name: _effect(name, environ[name], config) for name in _EFFECTS if name in environ}
+    limited = _settings_file.effects(config)
+    effects.update({name: effect for name, effect in limited.items() if name in effects})
     for name, similar in unknown_variables(environ).items():
         suggestion = f"; did you mean {similar}?" if similar else ""
         effects[name] = f"has no effect: certhook has no such variable{suggestion}"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Sequence
 
 from certhook import _config
 from certhook._config import SERVER_AUTH
-from certhook._sources import blocklist, collect
+from certhook._sources import blocklist, collect, settings_file
 from certhook._sources.collector import Collector
 from certhook._sources.locations import ANY
 from certhook._sources.reading import read_directory, read_file
@@ -100,9 +100,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _read_source(source: str) -> TrustSet:
     """Read one source, whatever CERTHOOK_SOURCES selects."""
-    config = copy.copy(_config.current())
+    config = copy.copy(settings_file.effective(_config.current()))
     config.sources, config.extra = (source,), ()
-    return collect(config, SERVER_AUTH).trust_set()
+    return collect(config, SERVER_AUTH, is_limited=False).trust_set()
 
 
 def _read(path: str) -> TrustSet:

@@ -18,6 +18,7 @@ from certhook.cli import (
     _libraries,
     _mozilla,
     _roots_table,
+    _settings_file,
     _status_report,
     _terminal,
     _variables,
@@ -79,6 +80,7 @@ def _read_status() -> dict[str, Any]:
     config = _config.current()
     trust = _stores.verify(config, "status")
     trust_set = certhook.trust_set()
+    effective = trust_set.config
     anchors, rejected = _roots_table.accepted_by_openssl(trust_set)
     hooks = _client_hooks.client_hooks()
     problems = [
@@ -99,16 +101,16 @@ def _read_status() -> dict[str, Any]:
         "disabled": _config.is_disabled(),
         "enabled_by": _activation.enabled_by(),
         "unprocessed_pth": _activation.unprocessed_pth(),
-        "sources": list(config.sources),
-        "mode": config.mode,
-        "adopted_bundles": [*(BUNDLES if config.adopt is None else map(shown_value, config.adopt))],
+        "sources": list(effective.sources),
+        "mode": effective.mode,
+        "adopted_bundles": [*(BUNDLES if effective.adopt is None else map(shown_value, effective.adopt))],
         "variables": _variables.describe(os.environ, config),
         "trusted_count": len(anchors),
         "trusted_count_by_source": _roots_table.count_by_source(anchors),
         "private_count": sum(bool(root["private"]) for root in roots) if _mozilla.is_available() else None,
         "expired_count": sum(root["expired"] for root in roots),
         "roots": roots,
-        "removed_mode": config.removed,
+        "removed_mode": effective.removed,
         "excluded": [_roots_table.as_json(anchor) for anchor in trust_set.excluded],
         "distrusted": [_roots_table.as_json(anchor) for anchor in trust_set.distrusted],
         "locations": [_describe_location(location) for location in trust_set.locations],
@@ -117,6 +119,7 @@ def _read_status() -> dict[str, Any]:
         "other_software": _libraries.other_software(ssl),
         "unreached_libraries": _libraries.unreached_libraries(),
         "problems": list(dict.fromkeys(map(str, problems))),
+        "settings_file": _settings_file.describe(config),
     }
 
 

@@ -95,6 +95,7 @@ def _examine() -> dict[str, Any]:
         "variables": surroundings.variables(),
         "commands": [command._asdict() for command in surroundings.COMMANDS],
         "access_examined": access.HAS_MODES,
+        "settings_file": surroundings.settings_file(),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certhook.cli import _manual, _terminal
+from certhook.cli import _manual, _settings_file, _terminal
 from certhook.cli._roots_table import indented
 from certhook.cli._terminal import wrapped
 
@@ -32,6 +32,7 @@ MARKS = {
     "Modules that run:": _terminal.BOLD,
     "Compiled stores:": _terminal.BOLD,
     "Locations of root certificates:": _terminal.BOLD,
+    "System-wide settings:": _terminal.BOLD,
     "Variables:": _terminal.BOLD,
     "Commands that certhook may start:": _terminal.BOLD,
     "Limits:": _terminal.BOLD,
@@ -47,6 +48,7 @@ def render(found: dict[str, Any]) -> list[str]:
         _modules(found),
         _stores(found),
         _locations(found),
+        _settings_file.lines(found["settings_file"]),
         _variables(found),
         _commands(found),
         _limits(found),

@@ -14,7 +14,7 @@ from certhook._store import Index, Protection, Unusable, index_path, read_small,
 from certhook._store.verification import check
 from certhook._text import presentable, shown_value
 from certhook._watch import index_settings
-from certhook.cli import _variables
+from certhook.cli import _settings_file, _variables
 from certhook.cli.audit.access import describe
 from certhook.cli.audit.problem import Problem
 
@@ -109,6 +109,12 @@ def variables() -> list[dict[str, str]]:
             text = f"{effect}; ignored in this process" if is_ignored else effect
             found.append({"name": name, "value": shown_value(os.environ[name]), "effect": text})
     return found
+
+
+def settings_file() -> dict[str, Any]:
+    """Return the system-wide settings file as a JSON object, with its owner and mode."""
+    found = _settings_file.describe(_config.current())
+    return {**found, **describe(found["path"])}
 
 
 def variable_problems() -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from certhook import _config
 from certhook._certificates import names
 from certhook._certificates.anchor import Anchor
 from certhook._config import Config
-from certhook._sources import read_trust_set
+from certhook._sources import read_trust_set, settings_file
 from certhook._sources.blocklist import identity
 from certhook._sources.trust_set import TrustSet
 from certhook._state import is_privileged, process
@@ -207,13 +207,30 @@ def known_roots(trust_set: TrustSet, additional: Sequence[Anchor] = ()) -> Roots
             *((_resolved(anchor), EXPIRED, ()) for anchor in trust_set.expired),
             *((anchor, DISTRUSTED, ()) for anchor in (*trust_set.distrusted, *trust_set.blocklisted)),
             *((anchor, EXCLUDED, ("CERTHOOK_REMOVED",)) for anchor in trust_set.excluded),
-            *_excluded(trust_set, settings, read_trust_set(Config(all_sources)), read_trust_set(Config({}))),
+            *_excluded_by_file(trust_set),
+            *_excluded(
+                trust_set,
+                settings,
+                read_trust_set(Config(all_sources), is_limited=False),
+                read_trust_set(Config({}), is_limited=False),
+            ),
         ],
         trust_set.config.extra,
         overriding if trust_set.config.overrides_system else (),
         ignored,
         _systems.current(),
     )
+
+
+def _excluded_by_file(trust_set: TrustSet) -> Iterator[Entry]:
+    """Yield the roots that the variables select, and that the system-wide settings file excludes from *trust_set*."""
+    file = settings_file.load()
+    if not file.limits:
+        return
+    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.distrusted, *trust_set.excluded)}
+    for anchor in read_trust_set(_config.current(), is_limited=False).anchors:
+        if anchor.der not in known:
+            yield anchor, EXCLUDED, (file.path,)
 
 
 def _restricted(anchor: Anchor) -> Anchor:

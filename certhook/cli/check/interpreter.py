@@ -9,10 +9,11 @@ from typing import Any, Iterable, NamedTuple, Sequence
 import certhook
 from certhook import _api, _config
 from certhook._certificates.anchor import Anchor
+from certhook._config import PREFIX
 from certhook._state import is_privileged
 from certhook.cli import _problem_list, _stores
 from certhook.cli._terminal import wrapped
-from certhook.cli._variables import PREFIX, misspelled, unknown_variables
+from certhook.cli._variables import misspelled, unknown_variables
 from certhook.cli.check.chain import known_roots
 from certhook.cli.check.probe import LocalTrust
 from certhook.exceptions import ConfigurationError

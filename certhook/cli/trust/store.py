@@ -7,7 +7,7 @@ import os
 from certhook import _config
 from certhook._certificates.anchor import Anchor
 from certhook._config import Config
-from certhook._sources import read_trust_set
+from certhook._sources import read_trust_set, settings_file
 from certhook._text import printable
 from certhook.cli._terminal import CommandError
 
@@ -25,7 +25,7 @@ class Store:
     """The roots of the system's store, and the certificates that the system distrusts, at one time."""
 
     def __init__(self) -> None:
-        self._trust_set = read_trust_set(Config({}))
+        self._trust_set = read_trust_set(Config({}), is_limited=False)
         self._anchors = {anchor.der: anchor for anchor in self._trust_set.anchors}
         distrusted = (*self._trust_set.distrusted, *self._trust_set.blocklisted)
         self._distrusted = {anchor.der: anchor for anchor in distrusted}
@@ -61,8 +61,9 @@ def require(roots: Sequence[Candidate]) -> None:
 
 
 def is_overridden(roots: Sequence[Candidate]) -> str:
-    """Return the variables because of which programs in this environment do not trust *roots*; empty if they do."""
-    trusted = {anchor.der for anchor in read_trust_set(_config.current()).anchors}
-    if all(root.anchor.der in trusted for root in roots):
-        return ""
+    """Return the settings because of which programs in this environment do not trust *roots*; empty if they do."""
+    for is_limited, excluding in ((True, ""), (False, settings_file.location())):
+        trust_set = read_trust_set(_config.current(), is_limited=is_limited)
+        if {root.anchor.der for root in roots} <= {anchor.der for anchor in trust_set.anchors}:
+            return excluding
     return ", ".join(name for name in _OVERRIDES if name in os.environ) or "a setting"

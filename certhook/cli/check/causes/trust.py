@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import Iterator, Sequence
 
-from certhook._sources import debian, removed
+from certhook._sources import debian, removed, settings_file
 from certhook.cli.check.causes import distrust, issuers
 from certhook.cli.check.causes.case import Case, Facts
 from certhook.cli.check.causes.cause import Cause
@@ -62,7 +62,9 @@ def _excluded(case: Case) -> Facts | None:
     source, path = root.anchor.listed_by[0]
     settings = " and ".join(root.settings)
     remedy = ", and ".join(_REMEDIES[name] for name in root.settings if name in _REMEDIES)
-    if not remedy and source == "bundled":
+    if settings == settings_file.location():
+        remedy = f"the administrator can change that file, if programs on this machine shall trust {path}"
+    elif not remedy and source == "bundled":
         remedy = f"set CERTHOOK_SOURCES=system,bundled, or unset {settings}, which excludes the bundle"
     elif not remedy:
         remedy = f"unset {settings}, or add this file to CERTHOOK_EXTRA_CA_CERTS: {path}"
