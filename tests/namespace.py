@@ -75,6 +75,17 @@ def _unreadable(path: str, content: bytes) -> None:
     os.chmod(path, 0)
 
 
+def owned(content: bytes, user: int, mode: int) -> Callable[[str], None]:
+    """Return a function that creates a file of *user*."""
+    return partial(_owned, content=content, user=user, mode=mode)
+
+
+def _owned(path: str, content: bytes, user: int, mode: int) -> None:
+    Path(path).write_bytes(content)
+    os.chmod(path, mode)
+    os.chown(path, user, user)
+
+
 def executable(script: str) -> Callable[[str], None]:
     """Return a function that creates an executable file."""
     return partial(_executable, script=script)

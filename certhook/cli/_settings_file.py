@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from certhook._sources import limits, settings_file
 from certhook._text import shown_value
-from certhook.cli._roots_table import indented
 from certhook.cli._terminal import wrapped
 
 TYPE_CHECKING = False
@@ -37,11 +36,11 @@ def lines(found: dict[str, Any]) -> list[str]:
     state = "" if found["state"] == limits.USED else f" ({found['state']})"
     text = ["System-wide settings:", *wrapped(f"{path}{state}", "  ", "    ", [path])]
     if found.get("owner"):
-        text += indented(f"owner {found['owner']}, mode {found['mode']}")
+        text.append(f"    owner {found['owner']}, mode {found['mode']}")
     for name, value in found["settings"].items():
-        text += indented(f"{name} = {value}", [value])
+        text += wrapped(f"{name} = {value}", "    ", "      ", [value])
     if found["limited_variables"]:
-        text += indented(f"limits {', '.join(found['limited_variables'])}")
+        text += wrapped(f"limits {', '.join(found['limited_variables'])}", "    ", "      ")
     return text
 
 
