@@ -13,7 +13,7 @@ The public names are imported from their modules on first access (:pep:`562`).
 import os
 import sys
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = (
     "Anchor",
