@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import shutil
 import socketserver
 import ssl
@@ -44,11 +45,34 @@ ROOT = Path(__file__).resolve().parent.parent
 MACHINE_ENVIRON = {**measuring.unmeasured(os.environ), "CERTHOOK_DISABLED": "1"}
 MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 
+#: The warnings that are errors in the interpreters that tests start: all of Python's, but not those of certhook.
+WARNINGS = (
+    *("BytesWarning", "DeprecationWarning", "FutureWarning", "ImportWarning", "PendingDeprecationWarning"),
+    *("ResourceWarning", "RuntimeWarning", "SyntaxWarning", "UnicodeWarning"),
+    *(("EncodingWarning",) if sys.version_info >= (3, 10) else ()),
+)
+#: The variables that have this effect.
+STRICT_VARIABLES = {
+    "PYTHONWARNINGS": ",".join(
+        (
+            *(f"error::{category}" for category in WARNINGS),
+            # The tests' own programs, which are arguments, need not name the encoding of a file.
+            *(["ignore::EncodingWarning:__main__"] if "EncodingWarning" in WARNINGS else ()),
+        )
+    ),
+    "PYTHONWARNDEFAULTENCODING": "1",
+}
+#: What an interpreter writes if a warning is an error that it cannot raise, for example in a finalizer.
+_NOT_RAISED = re.compile(rf"^({'|'.join(WARNINGS)}): ", re.MULTILINE)
+
 #: A program that prints whether ssl is patched.
 PRINT_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
 
 #: The directory of the tests' compiled stores; conftest.py sets it.
 cache_dir = "none"
+
+#: STRICT_VARIABLES or nothing; conftest.py sets it for each test.
+strict: dict[str, str] = {}
 
 
 def copy_sources(root: Path, target: Path) -> None:
@@ -118,7 +142,7 @@ def clean_env(**variables: str) -> dict[str, str]:
     """Return the variables that a process needs to run, the cache directory of the tests, and *variables*."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     kept.update(measuring.variables())
-    return {**kept, "LANG": "C.UTF-8", "CERTHOOK_STORE_DIR": cache_dir, **variables}
+    return {**kept, **strict, "LANG": "C.UTF-8", "CERTHOOK_STORE_DIR": cache_dir, **variables}
 
 
 def run(
@@ -150,7 +174,7 @@ def run_command(
     :param env: the environment, by default that of :func:`clean_env`
     :param kwargs: further arguments of :func:`subprocess.run`
     """
-    return subprocess.run(
+    done = subprocess.run(
         list(map(str, command)),
         env=clean_env() if env is None else env,
         cwd=str(cwd),
@@ -159,6 +183,8 @@ def run_command(
         timeout=60,
         **kwargs,
     )
+    assert not _NOT_RAISED.search(done.stderr), done.stderr
+    return done
 
 
 def record_hash(content: bytes) -> str:

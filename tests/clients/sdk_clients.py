@@ -155,7 +155,8 @@ def fetch(port, **options):
         """
 import slack_sdk
 def fetch(port, **options):
-    return slack_sdk.WebClient("token", base_url=f"https://localhost:{port}/api/", **options).api_test()["name"]
+    options = {"base_url": f"https://localhost:{port}/api/", "retry_handlers": [], **options}
+    return slack_sdk.WebClient("token", **options).api_test()["name"]
 """,
         choices={
             UNVERIFIED: "ssl=ssl._create_unverified_context()",
@@ -396,7 +397,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 logged = io.StringIO()
 logging.basicConfig(stream=logged)
 def fetch(port, **options):
-    exporter = OTLPSpanExporter(f"https://localhost:{port}/v1/traces", timeout=5, **options)
+    # It repeats a refused request until the time limit would be exceeded.
+    exporter = OTLPSpanExporter(f"https://localhost:{port}/v1/traces", timeout=2, **options)
     if exporter.export([]).name != "SUCCESS":
         raise RuntimeError(logged.getvalue())
     return "hello"

@@ -17,6 +17,6 @@ apt update
 # Download as root: the user _apt cannot write to this directory.
 apt -o APT::Sandbox::User=root source --download-only --tar-only "python$version"
 tar --extract --strip-components=1 --directory=source --file="$(echo python"$version"_*.orig.tar.xz)"
-(cd source && ./configure -q --disable-gil --disable-test-modules --prefix="$prefix" && make -s -j2 && make -s altinstall) \
+(cd source && ./configure -q --disable-gil --disable-test-modules OPT="-DNDEBUG -fwrapv -O0" --prefix="$prefix" && make -s -j2 && make -s altinstall) \
     > build.log 2>&1 || { tail build.log; exit 1; }
 rm -r source lists python*

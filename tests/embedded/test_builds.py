@@ -29,22 +29,25 @@ class Build(NamedTuple):
     :ivar python: the name of its interpreter
     :ivar proof: an expression that is true in this build only
     :ivar release: the release of Debian that provides it, or "" for this machine's release
-    :ivar packages: the packages of that release that provide the module venv and the files required to build programs
     """
 
     python: str
     proof: str
     release: str = ""
-    packages: str = ""
 
 
 FREE_THREADED = "python3.13t"
 BUILDS = {
     "PyPy": Build("pypy3", "sys.implementation.name == 'pypy'"),
-    "CPython 3.9, OpenSSL 1.1.1": Build("python3.9", "ssl.OPENSSL_VERSION_INFO < (3,)", "bullseye", "python3-venv"),
-    "CPython 3.14": Build("python3.14", "sys.version_info[:2] == (3, 14)", "sid", "python3.14-venv,libpython3.14-dev"),
-    "CPython 3.15": Build("python3.15", "sys.version_info[:2] == (3, 15)", "sid", "python3.15-venv,libpython3.15-dev"),
+    "CPython 3.9, OpenSSL 1.1.1": Build("python3.9", "ssl.OPENSSL_VERSION_INFO < (3,)", "bullseye"),
+    "CPython 3.14": Build("python3.14", "sys.version_info[:2] == (3, 14)", "sid"),
+    "CPython 3.15": Build("python3.15", "sys.version_info[:2] == (3, 15)", "sid"),
     "CPython 3.13, free-threaded": Build(FREE_THREADED, "not sys._is_gil_enabled()"),
+}
+#: The packages of a release that contain its builds, the module venv, and the files required to build programs.
+PACKAGES = {
+    "bullseye": ("python3-venv",),
+    "sid": ("python3.14-venv", "libpython3.14-dev", "python3.15-venv", "libpython3.15-dev"),
 }
 #: The tests' program, which also asserts that it runs in the expected build and that its context uses a compiled store.
 PROGRAM = f"""
@@ -80,14 +83,14 @@ print(outputs[0])
 """
 
 
-@pytest.fixture
-def cached_directory(tmp_path) -> Iterator[Callable[..., Path]]:
+@pytest.fixture(scope="module")
+def cached_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
     """Run a command that fills a directory, its last argument, unless the directory is in the cache.
 
     If the command fails, for example because there is no mirror, the test is skipped, or fails if ``CI`` is set.
     """
     cache = MACHINE_ENVIRON.get("CERTHOOK_TEST_CACHE")
-    directory = Path(cache or tmp_path / "cache")
+    directory = Path(cache or tmp_path_factory.mktemp("cache"))
 
     def fill(name: str, *command: object) -> Path:
         filled, marker = directory / name, directory / f"{name}.made"
@@ -136,9 +139,9 @@ def release(request, root, require_program, cached_directory, tmp_path) -> Relea
     build = BUILDS[request.getfixturevalue("build_name")]
     if not build.release:
         return None
-    include = f"--include=openssl,{build.packages}"
+    include = f"--include={','.join(('openssl', *PACKAGES[build.release]))}"
     debootstrap = (require_program("debootstrap"), "--variant=minbase", include, build.release)
-    return Release(cached_directory(f"{build.release}-{build.python}", *debootstrap), tmp_path / "scripts")
+    return Release(cached_directory(build.release, *debootstrap), tmp_path / "scripts")
 
 
 @pytest.fixture
@@ -161,7 +164,13 @@ def python(
     return python
 
 
-ROWS = [pytest.param(name, marks=pytest.mark.row(name, "the .pth"), id=name) for name in BUILDS]
+#: One process of xdist runs the builds of one release, and creates the release once.
+ROWS = [
+    pytest.param(
+        name, marks=[pytest.mark.row(name, "the .pth"), pytest.mark.xdist_group(build.release or name)], id=name
+    )
+    for name, build in BUILDS.items()
+]
 
 
 @pytest.mark.parametrize("build_name", ROWS)
@@ -201,7 +210,7 @@ def test_certhook_works_in_other_builds_of_python(
     assert trusted_by([python, "-c", support.VERDICTS]) == WITHOUT_CERTHOOK
 
     # A host that sets PyConfig. test_pyconfig.py tests the versions of Python on the PATH.
-    if "libpython" in build.packages:
+    if build.release == "sid":
         (tmp_path / "pyconfig").mkdir()
         host = PyConfigHost(tmp_path / "pyconfig", f"/usr/bin/{build.python}", release.inside, release.system)
         host.build(request.getfixturevalue("wheel"), pip_install, replace_bundle, require_program)

@@ -317,11 +317,11 @@ HTTP_CLIENTS = {
     "urllib": "import urllib.request; urllib.request.urlopen(f'https://localhost:{port}/', timeout=20)",
     "http.client": "import http.client; http.client.HTTPSConnection('localhost', port, timeout=20).request('GET', '/')",
     "asyncio": "import asyncio; asyncio.run(asyncio.open_connection('localhost', port, ssl=True))",
-    "without a handshake": "s = ssl.create_default_context().wrap_socket(socket.create_connection(('localhost', port)),"
-    "do_handshake_on_connect=False, server_hostname='localhost'); s.send(b'x')",
-    "SSLObject": "c = ssl.create_default_context(); s = socket.create_connection(('127.0.0.1', port), timeout=20)\n"
-    "    o = ssl.MemoryBIO(), ssl.MemoryBIO(); b = c.wrap_bio(*o, server_hostname='localhost')\n"
-    "    exchange(s, b, *o)",
+    "without a handshake": "c = ssl.create_default_context(); s = socket.create_connection(('localhost', port))\n"
+    "    with c.wrap_socket(s, do_handshake_on_connect=False, server_hostname='localhost') as s: s.send(b'x')",
+    "SSLObject": "c = ssl.create_default_context(); o = ssl.MemoryBIO(), ssl.MemoryBIO()\n"
+    "    b = c.wrap_bio(*o, server_hostname='localhost')\n"
+    "    with socket.create_connection(('127.0.0.1', port), timeout=20) as s: exchange(s, b, *o)",
 }
 CLIENT = """
 import json, os, socket, ssl, sys, traceback
@@ -419,7 +419,8 @@ NO_NOTE = {
         context = ssl._create_unverified_context()
         context.load_cert_chain(os.environ["PAIR"])
         try:
-            context.wrap_socket(theirs).recv(1)
+            with context.wrap_socket(theirs) as secured:
+                secured.recv(1)
         except OSError:
             pass
     threading.Thread(target=client).start()

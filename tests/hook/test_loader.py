@@ -99,6 +99,8 @@ def test_the_original_loader_is_not_modified(installed, loader) -> None:
     run_silently(installed, LOADERS[loader] + code)
 
 
+#: Python warns that such loaders and finders are deprecated.
+WITHOUT_IMPORT_WARNING = ("-W", "ignore::ImportWarning")
 LOAD_MODULE_ONLY = """
 import types
 class Loader:
@@ -113,7 +115,7 @@ loader = Loader()
 
 @pytest.mark.skipif(sys.version_info >= (3, 15), reason="Python 3.15 removed load_module()")
 def test_ssl_from_a_loader_with_only_load_module_is_patched(installed) -> None:
-    run_silently(installed, LOAD_MODULE_ONLY + USE_LOADER)
+    run_silently(installed, LOAD_MODULE_ONLY + USE_LOADER, *WITHOUT_IMPORT_WARNING)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python 3.12 removed find_module()")
@@ -125,7 +127,7 @@ class Finder:
 sys.meta_path.insert(1, Finder())
 assert is_hooked() and is_loaded_by(Loader)
 """
-    run_silently(installed, LOAD_MODULE_ONLY + code)
+    run_silently(installed, LOAD_MODULE_ONLY + code, *WITHOUT_IMPORT_WARNING)
 
 
 def test_ssl_from_a_read_only_spec_is_imported(installed) -> None:
