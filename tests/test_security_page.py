@@ -47,6 +47,7 @@ KINDS = (
     ("compiled stores", r"{store}(/.*)?"),
     ("the target", r"{target}(/.*)?"),
     ("named files", r"{named}(/.*)?"),
+    ("temporary files", r"{temporary}(/.*)?"),
     ("the environment", r"{prefix}(/.*)?"),
     ("directories above them", r"/|/usr|/usr/local|/usr/local/share|/etc|/etc/pki"),
     ("settings of other tools", r"/etc/(gitconfig|wgetrc|pip\.conf|npmrc|yarnrc.*)|/etc/conda.*|{home}/\..*"),
@@ -128,7 +129,11 @@ class Tracer:
         return Trace(reads - {"Python"}, writes - {"Python"}, programs[1:], "socket(AF_INET" in log)
 
     def _program(self, path: str) -> str:
-        names = {self._places["target"] / "bin" / "python": "PYTHON", Path(sys.executable): "COMMAND"}
+        names = {
+            self._places["target"] / "bin" / "python": "PYTHON",
+            self._places["prefix"] / "bin" / "python": "this Python",
+            Path(sys.executable): "COMMAND",
+        }
         return "curl" if os.path.basename(path) == "curl" else names.get(Path(path), path)
 
     def _classify(self, arguments: str) -> Iterator[str]:
@@ -147,6 +152,7 @@ def steps(installed_unmeasured, plain, tmp_path_factory, cas, servers) -> dict[s
     python = environment.python
     named, store, target = directory / "named", directory / "store", directory / "target"
     named.mkdir()
+    (directory / "temporary").mkdir()
     support.copy_environment(plain, target)
     base = Path(sys.base_prefix).resolve()
     # The packages installer and cryptography, which 'enable' and 'check' require.
@@ -158,6 +164,7 @@ def steps(installed_unmeasured, plain, tmp_path_factory, cas, servers) -> dict[s
         "site": environment.site_packages,
         "store": store,
         "named": named,
+        "temporary": directory / "temporary",
         "target": target,
         "others": others,
         "own": Path(sys.prefix),
@@ -166,7 +173,7 @@ def steps(installed_unmeasured, plain, tmp_path_factory, cas, servers) -> dict[s
     (named / "a.pem").write_bytes(cas.pem("extra"))
     (named / "b.pem").write_bytes(cas.pem("system"))
     tracer = Tracer(places, directory / "log")
-    env = support.clean_env(CERTHOOK_STORE_DIR=str(store), HOME=str(directory))
+    env = support.clean_env(CERTHOOK_STORE_DIR=str(store), HOME=str(directory), TMPDIR=str(directory / "temporary"))
     context = "import ssl; context = ssl.create_default_context()"
     port = servers.port("stranger")
     failing = (
@@ -190,6 +197,7 @@ def steps(installed_unmeasured, plain, tmp_path_factory, cas, servers) -> dict[s
     verb("status", status=(0, 1))
     verb("list")
     verb("diff", status=(0, 1))
+    verb("demo")
     verb("audit", status=(0, 1))
     verb("inspect", named / "a.pem")
     verb("export", named / "roots.pem")
@@ -222,7 +230,7 @@ def items(cell: str) -> tuple[set[str], set[str]]:
 
 
 @traced
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(21))
 def test_a_step_reads_writes_and_starts_exactly_what_the_page_lists(number, steps) -> None:
     step, *cells = tables()[1][number]
     trace = steps[step]
@@ -235,7 +243,7 @@ def test_a_step_reads_writes_and_starts_exactly_what_the_page_lists(number, step
 
 @traced
 def test_only_check_and_programs_use_the_network(steps) -> None:
-    assert {step for step, trace in steps.items() if trace.has_network} == {"failed verification", "check"}
+    assert {step for step, trace in steps.items() if trace.has_network} == {"failed verification", "check", "demo"}
 
 
 def test_the_page_lists_every_verb() -> None:
@@ -244,7 +252,7 @@ def test_the_page_lists_every_verb() -> None:
     stages = {"interpreter start", "import ssl", "failed verification"}
     stages |= {"first context without a current store", "first context with a current store"}
     assert listed == stages | {verb for verb in verbs.choices if verb != "freeze-bundle"}
-    assert len(tables()[1]) == 20 == len(listed)
+    assert len(tables()[1]) == 21 == len(listed)
 
 
 def test_the_page_lists_the_modules_of_each_stage() -> None:

@@ -106,6 +106,7 @@ VERBS = {
     "inspect": (("{file}",), 0),
     "trust": (("--dry-run", "{file}"), None),
     "list": ((), 0),
+    "demo": ((), 0),
     "run": (("{python}", "-c", PRINT_ROOTS), 0),
     "enable": (("--dry-run", "{python}"), None),
     "disable": (("--dry-run", "{python}"), None),

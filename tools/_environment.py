@@ -32,7 +32,7 @@ If there is no connection at all, set HTTPS_PROXY to the address of your proxy.
 def require_python():
     """End this process if its Python is too old."""
     if sys.version_info < (3, 8):
-        sys.exit("certhook requires Python 3.8 or later, and this is {}.{}.".format(*sys.version_info))  # noqa: UP032
+        sys.exit("certhook requires Python 3.8 or later, and this is {}.{}.".format(*sys.version_info))
 
 
 def run(*command, **variables):

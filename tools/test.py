@@ -1,4 +1,4 @@
-"""Run the tests in the environment .venv: ``python3 tools/test.py [ARGUMENT...]``, with the arguments of ``tox run``."""
+"""Run the tests, in the environment .venv: ``python3 tools/test.py [ARGUMENT...]``, as ``tox run [ARGUMENT...]``."""
 
 import os
 import sys

@@ -20,6 +20,7 @@ VERBS = (
     "inspect",
     "trust",
     "list",
+    "demo",
     "run",
     "enable",
     "disable",
@@ -60,7 +61,7 @@ def test_help_groups_the_verbs_by_their_users(certhook) -> None:
     starts = [line.split("  ")[1].strip() if line.startswith("  ") else line for line in shown.splitlines()]
     listed = [start for start in starts if start in VERBS or start.startswith("For ")]
     assert listed == [
-        *("For everyone:", "status", "check", "inspect", "trust", "list"),
+        *("For everyone:", "status", "check", "inspect", "trust", "list", "demo"),
         *("For administrators:", "run", "enable", "disable", "export", "env", "diff", "compile", "audit"),
         *("For authors of applications:", "freezer"),
     ]

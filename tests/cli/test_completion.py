@@ -16,7 +16,7 @@ import support
 
 SHELLS = ("bash", "zsh", "fish")
 VERBS = {
-    *("status", "check", "inspect", "trust", "list"),
+    *("status", "check", "inspect", "trust", "list", "demo"),
     *("run", "enable", "disable", "export", "env", "diff", "compile", "audit", "freezer"),
 }
 

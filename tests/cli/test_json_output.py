@@ -77,6 +77,36 @@ DIFF = {
     "renewed": [{"a": [ROOT], "b": [ROOT]}],
     "problems": ["str"],
 }
+DEMO = {
+    "certhook": "str",
+    "python": "str",
+    "executable": "str",
+    "active": "bool",
+    "disabled": "bool",
+    "enabled_by": "str?",
+    "trusted_roots": [
+        {
+            "client": "str",
+            "stock_count": "int?",
+            "trusted_count": "int?",
+            "trusted_count_by_source": {"bundled": "int", "extra": "int", "system": "int"},
+        }
+    ],
+    "as_expected": "bool",
+    "connections": [
+        {
+            "root_source": "str",
+            "client": "str",
+            "with_certhook": "bool",
+            "verdict": "str",
+            "expected": "str",
+            "as_expected": "bool",
+            "message": "str?",
+        }
+    ],
+    "findings": ["str"],
+    "explicitly_enabled": "bool",
+}
 EXPORT = {"path": "str", "root_count": "int"}
 COMPILE = {"store": "str", "root_count": "int", "pruned": ["str"]}
 FREEZER = {"path": "str"}
@@ -248,8 +278,8 @@ TRUSTED = {
     "warning": "str?",
     "system_store": ["str"],
 }
-SCHEMAS = [STATUS, LIST, DIFF, EXPORT, COMPILE, FREEZER, INSPECTED_FILE, INSPECTED_SERVER, CHECK, AUDIT, ENABLE, TRUST,
-           TRUSTED]  # fmt: skip
+SCHEMAS = [STATUS, LIST, DIFF, DEMO, EXPORT, COMPILE, FREEZER, INSPECTED_FILE, INSPECTED_SERVER, CHECK, AUDIT, ENABLE,
+           TRUST, TRUSTED]  # fmt: skip
 
 
 def assert_shape(found: Any, schema: Any, path: str = "") -> None:
@@ -322,6 +352,12 @@ def test_list_and_diff(run_json, monkeypatch, tmp_path: Path) -> None:
     found = run_json("diff", "a.pem", "b.pem")
     assert_shape(found, DIFF)
     assert found["only_a"] and found["only_b"] and found["renewed"]
+
+
+def test_demo(run_json) -> None:
+    found = run_json("demo")
+    assert_shape(found, DEMO)
+    assert (len(found["connections"]), found["findings"]) == (12, [])
 
 
 def test_export_compile_freezer_and_env(run_json, tmp_path: Path) -> None:

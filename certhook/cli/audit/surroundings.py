@@ -60,6 +60,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("default trust", "/usr/bin/security", "on macOS, to read trust, if no store is current"),
     Command("check", "curl", "for servers with HTTPS, from an absolute directory in PATH"),
+    Command("demo", "PYTHON PROGRAM", "three times, with a program that it writes to a temporary directory"),
     Command("enable, disable", "PYTHON -I -S -B -c QUERY", "to find the version and site-packages of PYTHON"),
     Command("run", "COMMAND", "the command that the user names"),
     Command("trust", "update-ca-certificates, update-ca-trust, security or certutil",

@@ -112,13 +112,13 @@ def _demonstrate(command: str) -> dict[str, Any]:
         first, second, third = [client.finish() for client in (without, hooked, stock)]
     if first["hooked"]:
         raise CommandError("demo: CERTHOOK_DISABLED has no effect in this Python; install certhook again")
-    results = cells(first["results"], second["results"])
+    connections = cells(first["results"], second["results"])
     return {
-        "as_expected": all(cell.is_expected for cell in results),
-        "results": [*map(_as_json, results)],
-        "findings": findings(results, [*first["messages"], *second["messages"]], command),
-        "enabled_by": "start-up file" if second["starts"] else "the program",
         **_describe_interpreter(third["results"]),
+        "as_expected": all(cell.is_expected for cell in connections),
+        "connections": [*map(_as_json, connections)],
+        "findings": findings(connections, [*first["messages"], *second["messages"]], command),
+        "explicitly_enabled": not second["starts"],
     }
 
 
@@ -142,13 +142,13 @@ def _write(directory: Directory) -> dict[str, str]:
 
 def _as_json(cell: Cell) -> dict[str, Any]:
     return {
-        "root": cell.source,
+        "root_source": cell.source,
         "client": cell.client,
-        "certhook": cell.is_hooked,
+        "with_certhook": cell.is_hooked,
         "verdict": cell.found.verdict,
         "expected": cell.expected,
         "as_expected": cell.is_expected,
-        "message": cell.found.message,
+        "message": cell.found.message or None,
     }
 
 
@@ -165,15 +165,17 @@ def _describe_interpreter(stock: dict[str, int | None]) -> dict[str, Any]:
         "executable": sys.executable,
         "active": _activation.is_active(),
         "disabled": _config.is_disabled(),
-        "enabled_here": _activation.enabled_by(),
-        "roots": {
-            client: {"without": stock[client], "with": None if stock[client] is None else _count(request)}
+        "enabled_by": _activation.enabled_by(),
+        "trusted_roots": [
+            {"client": client, "stock_count": stock[client], **_count(None if stock[client] is None else request)}
             for client, request in requests.items()
-        },
+        ],
     }
 
 
-def _count(config: Config) -> dict[str, Any]:
+def _count(config: Config | None) -> dict[str, Any]:
     """Return the number of roots that a request with *config* has with certhook, and those of each source."""
+    if config is None:
+        return {"trusted_count": None, "trusted_count_by_source": None}
     anchors, _ = _roots_table.accepted_by_openssl(read_trust_set(config))
-    return {"total": len(anchors), "by_source": _roots_table.count_by_source(anchors)}
+    return {"trusted_count": len(anchors), "trusted_count_by_source": _roots_table.count_by_source(anchors)}

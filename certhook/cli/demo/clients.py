@@ -32,7 +32,7 @@ VERIFIED, REJECTED, FAILED = "verified", "rejected", "failed"
 _KEPT = ("PYTHONHOME", "PYTHONUSERBASE")
 _REMOVED = (*VARIABLES, "SSLKEYLOGFILE")
 
-#: The program of a client. It reads its task from standard input, and prints the results.
+#: The program of a client. Its argument is its task, as JSON; it prints the results.
 PROGRAM = '''\
 """The clients of "certhook demo"."""
 
@@ -41,7 +41,7 @@ import socket
 import ssl
 import sys
 
-task = json.load(sys.stdin)
+task = json.loads(sys.argv[1])
 
 
 def is_hooked():
@@ -141,14 +141,13 @@ class Client:
     def __init__(self, program: str, directory: str, variables: Mapping[str, str], **task: Any) -> None:
         if not sys.executable:
             raise CommandError("demo: the path of this Python is unknown, so that it cannot be started again")
-        command = [sys.executable, *_flags(), program]
-        self._task = json.dumps({"address": ADDRESS, "limit": TIME_LIMIT, **task})
+        command = [sys.executable, *_flags(), program, json.dumps({"address": ADDRESS, "limit": TIME_LIMIT, **task})]
         try:
             self._process = subprocess.Popen(
                 command,
                 cwd=directory,
                 env={**_environment(os.environ), **variables},
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
@@ -166,7 +165,7 @@ class Client:
         """
         with self._process as process:
             try:
-                output, messages = process.communicate(self._task, _PROCESS_LIMIT)
+                output, messages = process.communicate(timeout=_PROCESS_LIMIT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise CommandError(f"demo: a process of the demonstration took over {_PROCESS_LIMIT} s") from None
@@ -183,8 +182,8 @@ class Client:
 
     def stop(self) -> None:
         """End the process if it is running."""
-        if self._process.poll() is None:
-            self._process.kill()
+        with self._process as process:
+            process.kill()
 
 
 def package_parent() -> str:

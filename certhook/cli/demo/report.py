@@ -29,7 +29,12 @@ def render(found: dict[str, Any], command: str) -> list[str]:
 
     :param command: starts certhook's command line
     """
-    parts = [_introduction(), _table(found["results"]), _conclusion(found), _arrangement(found["enabled_by"])]
+    parts = [
+        _introduction(),
+        _table(found["connections"]),
+        _conclusion(found),
+        _arrangement(found["explicitly_enabled"]),
+    ]
     parts += [_interpreter(found), _next(command)]
     return "\n\n".join("\n".join(part) for part in parts).split("\n")
 
@@ -46,7 +51,7 @@ def _table(results: list[dict[str, Any]]) -> list[str]:
     rows: list[tuple[str, ...]] = [_HEADINGS]
     previous = ""
     for without, with_certhook in zip(results[::2], results[1::2]):
-        root = without["root"]
+        root = without["root_source"]
         cells = [_cell(one) for one in (without, with_certhook)]
         rows.append(("" if root == previous else _ROOTS[root], CLIENTS[without["client"]], *cells))
         previous = root
@@ -69,15 +74,15 @@ def _conclusion(found: dict[str, Any]) -> list[str]:
         f"{_PASSED} with certhook, both kinds of clients verify servers whose root certificate is in the system's "
         "store or in certifi's file, and they still reject all others."
     )
-    reason = next(result["message"] for result in found["results"] if result["message"])
+    reason = next(result["message"] for result in found["connections"] if result["message"])
     return [*wrapped(text), *wrapped(f"rejected: CERTIFICATE_VERIFY_FAILED, {reason}")]
 
 
-def _arrangement(enabled_by: str) -> list[str]:
+def _arrangement(is_explicit: bool) -> list[str]:
     enabled = (
-        "Python enabled certhook in them through certhook.pth, as in any program."
-        if enabled_by == "start-up file"
-        else "Nothing enables certhook in this Python, so the clients enabled it themselves."
+        "Nothing enables certhook in this Python, so the clients enabled it themselves."
+        if is_explicit
+        else "Python enabled certhook in them through certhook.pth, as in any program."
     )
     text = (
         "How it works: the clients are processes of this Python. In their environment, SSL_CERT_FILE and a copy of "
@@ -91,34 +96,28 @@ def _interpreter(found: dict[str, Any]) -> list[str]:
     path = found["executable"]
     lines = wrapped(f"This Python: {path}, version {found['python']}", then="  ", whole=[path])
     if found["active"]:
-        state = f"certhook {found['certhook']} is active, enabled by {found['enabled_here']}"
+        state = f"certhook {found['certhook']} is active, enabled by {found['enabled_by']}"
     elif found["disabled"]:
         state = "certhook is not active, because CERTHOOK_DISABLED is set; unset it to enable certhook"
     else:
         state = "certhook is not active: install it ('pip install .' in the directory of its source)"
-    lines += wrapped(state, "  ", "  ", whole=[found["enabled_here"] or ""])
+    lines += wrapped(state, "  ", "  ", whole=[found["enabled_by"] or ""])
     rows: list[tuple[str, ...]] = [("TRUSTED ROOTS WITH", *_HEADINGS[2:])]
-    for client, counts in found["roots"].items():
-        rows.append((CLIENTS[client], *(_count(counts[key]) for key in ("without", "with"))))
+    for counts in found["trusted_roots"]:
+        rows.append((CLIENTS[counts["client"]], *_counts(counts)))
     return [*lines, *_aligned(rows)]
 
 
-def _count(counts: dict[str, Any] | int | None) -> str:
-    if counts is None:
-        return "certifi is missing"
-    if isinstance(counts, int):
-        return str(counts)
-    by_source = ", ".join(f"{source} {count}" for source, count in counts["by_source"].items())
-    return f"{counts['total']} ({by_source})" if by_source else str(counts["total"])
+def _counts(counts: dict[str, Any]) -> tuple[str, str]:
+    if counts["stock_count"] is None:
+        return "certifi is missing", ""
+    by_source = ", ".join(f"{source} {count}" for source, count in counts["trusted_count_by_source"].items())
+    return str(counts["stock_count"]), f"{counts['trusted_count']}{f' ({by_source})' if by_source else ''}"
 
 
 def _next(command: str) -> list[str]:
-    if find_module("cryptography") is None:
-        install = f"{command.rpartition(' -m ')[0]} -m pip install cryptography"
-        requirement = ["  # once, for 'check':", f"  {install}"]
-    else:
-        requirement = []
+    requirement = "" if find_module("cryptography") else ", with the package cryptography"
     return [
-        *("Next:", "  # the state of this Python, and all problems:", f"  {command}"),
-        *(*requirement, "  # why a connection to HOST fails:", f"  {command} check HOST"),
+        *("Next:", "  # the state of this Python, and all problems", f"  {command}"),
+        *(f"  # why a connection to HOST fails{requirement}", f"  {command} check HOST"),
     ]
