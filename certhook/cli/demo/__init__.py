@@ -6,9 +6,10 @@ import argparse
 import contextlib
 import os
 import sys
+from binascii import b2a_base64
 
 import certhook
-from certhook import _config
+from certhook import _config, _digest
 from certhook._directory.temporary import TemporaryDirectory
 from certhook._public_bundles import CERTIFI
 from certhook._sources import read_trust_set
@@ -35,6 +36,9 @@ import os
 def where():
     return os.path.join(os.path.dirname(os.path.abspath(__file__)), "cacert.pem")
 """
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -132,9 +136,18 @@ def _write(directory: Directory) -> dict[str, str]:
     for name, data in files.items():
         directory.create(name, data, 0o600)
     directory.make("empty", 0o700)
-    with directory.inner("packages", create=0o700) as packages, packages.inner("certifi", create=0o700) as certifi:
-        certifi.create("__init__.py", _CERTIFI.encode(), 0o600)
-        certifi.create("cacert.pem", ROOTS["bundled"], 0o600)
+    # With its RECORD, so that certhook does not search for one in the directories above.
+    digest = b2a_base64(bytes.fromhex(_digest.hexdigest("sha256", ROOTS["bundled"]))).decode().rstrip("=\n")
+    record = f"certifi/cacert.pem,sha256={digest.translate(_URL_SAFE)},{len(ROOTS['bundled'])}\n"
+    packages = {
+        "certifi": {"__init__.py": _CERTIFI.encode(), "cacert.pem": ROOTS["bundled"]},
+        "certifi-1.dist-info": {"RECORD": record.encode()},
+    }
+    with directory.inner("packages", create=0o700) as site:
+        for name, content in packages.items():
+            with site.inner(name, create=0o700) as package:
+                for file, data in content.items():
+                    package.create(file, data, 0o600)
     names = {"program": "program.py", "store": "store.pem", "empty": "empty", "packages": "packages"}
     names.update({source: f"{source}.pem" for source in SERVERS})
     return {key: os.path.join(directory.path, name) for key, name in names.items()}
