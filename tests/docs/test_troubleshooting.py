@@ -359,6 +359,14 @@ def test_the_commands_that_install_a_root_are_those_of_every_system(
     assert nix.text.splitlines() == _systems.FAMILIES["nixos"].install_commands("/path/to/root.pem")[:1]
 
 
+def test_the_commands_that_update_public_roots_are_those_of_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_systems, "_is_root", lambda: False)
+    part = PAGE.partition(".. _problem-update:")[2].partition(".. _")[0]
+    packages = [system.package for system in _systems.FAMILIES.values()] + list(_systems._PACKAGES.values())
+    expected = {_systems.FAMILIES["debian"].elevated(package.split()) for package in packages if package}
+    assert {command for command in literals(part) if command.startswith("sudo ")} == expected
+
+
 @pytest.mark.parametrize("start", ["CERTHOOK_MODE=", "CERTHOOK_EXTRA_CA_CERTS="])
 def test_warnings_are_those_of_the_page(start: str) -> None:
     (command,) = console(start)
