@@ -55,9 +55,9 @@ def test_every_cause_has_one_part_with_its_identifier_as_anchor_and_title() -> N
     assert [label for label, title, _ in PARTS if label in causes and not title.startswith(f"``{label}``: ")] == []
 
 
-def test_every_part_of_a_cause_has_a_remedy() -> None:
-    lacking = [label for label, _, text in PARTS if label in BY_ID and "- Remedy" not in text]
-    assert lacking == []
+def test_every_part_of_a_cause_has_a_message_and_a_remedy() -> None:
+    for heading in ("\n- Message: ", "\n- Remedy"):
+        assert [label for label, _, text in PARTS if label in BY_ID and heading not in text] == []
 
 
 @pytest.mark.skipif(not shutil.which("sphinx-build"), reason="the environment docs installs Sphinx")
