@@ -70,11 +70,12 @@ def test_the_anchors_are_those_of_the_manual_in_html(tmp_path: Path) -> None:
     assert [cause for cause in BY_ID if f'id="{cause}"' not in found] == []
 
 
-def test_every_page_that_a_message_names_exists() -> None:
-    named = set()
-    for path in (support.ROOT / "certhook").rglob("*.py"):
-        named.update(re.findall(r"_manual\.page\('([a-z/-]+)'\)", path.read_text(encoding="utf-8")))
-    assert named and [name for name in named if not (DOCS / f"{name}.rst").is_file()] == []
+def test_every_page_and_anchor_that_a_message_names_exists() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (support.ROOT / "certhook").rglob("*.py"))
+    pages = set(re.findall(r"_manual\.page\(['\"]([a-z/-]+)['\"]", code))
+    anchors = set(re.findall(r"_manual\.troubleshooting\(['\"]([a-z-]+)['\"]\)", code))
+    assert pages and [page for page in pages if not (DOCS / f"{page}.rst").is_file()] == []
+    assert anchors and anchors <= {label for label, _, _ in PARTS}
 
 
 # Messages.
