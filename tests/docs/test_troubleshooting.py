@@ -55,9 +55,9 @@ def test_every_cause_has_one_part_with_its_identifier_as_anchor_and_title() -> N
     assert [label for label, title, _ in PARTS if label in causes and not title.startswith(f"``{label}``: ")] == []
 
 
-def test_every_part_of_a_cause_has_a_remedy() -> None:
-    lacking = [label for label, _, text in PARTS if label in BY_ID and "- Remedy" not in text]
-    assert lacking == []
+def test_every_part_of_a_cause_has_a_message_and_a_remedy() -> None:
+    for heading in ("\n- Message: ", "\n- Remedy"):
+        assert [label for label, _, text in PARTS if label in BY_ID and heading not in text] == []
 
 
 @pytest.mark.skipif(not shutil.which("sphinx-build"), reason="the environment docs installs Sphinx")
@@ -70,11 +70,12 @@ def test_the_anchors_are_those_of_the_manual_in_html(tmp_path: Path) -> None:
     assert [cause for cause in BY_ID if f'id="{cause}"' not in found] == []
 
 
-def test_every_page_that_a_message_names_exists() -> None:
-    named = set()
-    for path in (support.ROOT / "certhook").rglob("*.py"):
-        named.update(re.findall(r"_manual\.page\('([a-z/-]+)'\)", path.read_text(encoding="utf-8")))
-    assert named and [name for name in named if not (DOCS / f"{name}.rst").is_file()] == []
+def test_every_page_and_anchor_that_a_message_names_exists() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (support.ROOT / "certhook").rglob("*.py"))
+    pages = set(re.findall(r"_manual\.page\(['\"]([a-z/-]+)['\"]", code))
+    anchors = set(re.findall(r"_manual\.troubleshooting\(['\"]([a-z-]+)['\"]\)", code))
+    assert pages and [page for page in pages if not (DOCS / f"{page}.rst").is_file()] == []
+    assert anchors and anchors <= {label for label, _, _ in PARTS}
 
 
 # Messages.
@@ -357,6 +358,14 @@ def test_the_commands_that_install_a_root_are_those_of_every_system(
         expected = _system(family, tmp_path).install_commands("/path/to/root.pem")
         assert [command.command for command in commands(example)] == expected, family
     assert nix.text.splitlines() == _systems.FAMILIES["nixos"].install_commands("/path/to/root.pem")[:1]
+
+
+def test_the_commands_that_update_public_roots_are_those_of_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_systems, "_is_root", lambda: False)
+    part = PAGE.partition(".. _problem-update:")[2].partition(".. _")[0]
+    packages = [system.package for system in _systems.FAMILIES.values()] + list(_systems._PACKAGES.values())
+    expected = {_systems.FAMILIES["debian"].elevated(package.split()) for package in packages if package}
+    assert {command for command in literals(part) if command.startswith("sudo ")} == expected
 
 
 @pytest.mark.parametrize("start", ["CERTHOOK_MODE=", "CERTHOOK_EXTRA_CA_CERTS="])
