@@ -17,8 +17,8 @@ RECIPES = os.environ.get("CERTHOOK_TEST_RECIPES") == "1"
 
 #: The packages of the official slim images that the tests' Python needs.
 _PACKAGES = (
-    "ca-certificates,libbz2-1.0,libexpat1,libffi8,liblzma5,libncursesw6,libpanelw6,libreadline8,libsqlite3-0,libssl3,"
-    "libuuid1,netbase,zlib1g,python3"
+    "ca-certificates,libbz2-1.0,libexpat1,libffi8,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,"
+    "libuuid1,netbase,zlib1g,curl,python3-pip,python3-venv,zip"
 )
 
 
