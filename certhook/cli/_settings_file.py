@@ -23,7 +23,7 @@ def describe(config: Config) -> dict[str, Any]:
     return {
         "path": file.path,
         "state": file.state,
-        "settings": {name: shown_value(value) for name, (_, value) in file.lines.items()},
+        "settings": [{"name": name, "value": shown_value(value)} for name, (_, value) in file.lines.items()],
         "limited_variables": [problem.setting for problem in exceeded],
     }
 
@@ -37,8 +37,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     text = ["System-wide settings:", *wrapped(f"{path}{state}", "  ", "    ", [path])]
     if found.get("owner"):
         text.append(f"    owner {found['owner']}, mode {found['mode']}")
-    for name, value in found["settings"].items():
-        text += wrapped(f"{name} = {value}", "    ", "      ", [value])
+    for setting in found["settings"]:
+        text += wrapped("{name} = {value}".format(**setting), "    ", "      ", [setting["value"]])
     if found["limited_variables"]:
         text += wrapped(f"limits {', '.join(found['limited_variables'])}", "    ", "      ")
     return text

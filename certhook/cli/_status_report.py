@@ -148,7 +148,7 @@ def _removed(found: dict[str, Any]) -> list[str]:
     """Return a line about removed roots, if a source lists any."""
     trusted = [root for root in found["roots"] if root["removed_in"]]
     file = found["settings_file"]
-    is_in_file = "removed" in file["settings"]
+    is_in_file = any(setting["name"] == "removed" for setting in file["settings"])
     setting = f"removed = {{}} in {file['path']}" if is_in_file else "CERTHOOK_REMOVED={}"
     effects = {
         "adopted": (trusted, "requests for a public bundle (requests, httpx, pip) exclude those of the system"),

@@ -32,6 +32,12 @@ ROOT = {
 VARIABLE = {"name": "str", "value": "str", "effect": "str"}
 LOCATION = {"source": "str", "path": "str", "root_count": "int", "note": "str?"}
 ACCESS = {"owner": "str?", "mode": "str?"}
+SETTINGS_FILE = {
+    "path": "str",
+    "state": "str",
+    "settings": [{"name": "str", "value": "str"}],
+    "limited_variables": ["str"],
+}
 ERROR = {"step": "str", "message": "str", "code": "int?"}
 
 STATUS = {
@@ -66,6 +72,7 @@ STATUS = {
         {"name": "str", "version": "str", "variables": [{"name": "str", "value": "str?"}], "remedy": "str"}
     ],
     "problems": ["str"],
+    "settings_file": SETTINGS_FILE,
 }
 LIST = {"roots": [ROOT], "trusted_count": "int", "problems": ["str"]}
 DIFF = {
@@ -254,6 +261,7 @@ AUDIT = {
     "variables": [VARIABLE],
     "commands": [{"verb": "str", "command": "str", "when": "str"}],
     "access_examined": "bool",
+    "settings_file": {**SETTINGS_FILE, **ACCESS},
 }
 ENABLE = {
     "verb": "str",

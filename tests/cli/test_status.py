@@ -47,6 +47,7 @@ KEYS = {
     "other_software": list,
     "unreached_libraries": list,
     "problems": list,
+    "settings_file": dict,
 }
 ROOT_KEYS = (
     "subject",

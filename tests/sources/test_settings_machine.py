@@ -124,7 +124,10 @@ for verb in "status", "audit":
     shown = {
         "path": FILE,
         "state": "used",
-        "settings": {"sources": "system", "extra_ca_certs": "/etc/extra.pem"},
+        "settings": [
+            {"name": "sources", "value": "system"},
+            {"name": "extra_ca_certs", "value": "/etc/extra.pem"},
+        ],
         "limited_variables": ["CERTHOOK_SOURCES"],
     }
     status = json.loads(status)
