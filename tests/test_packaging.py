@@ -136,6 +136,19 @@ def test_a_wheel_built_from_the_source_distribution_is_identical(builder, wheel,
             assert first.read(name) == second.read(name), name
 
 
+def test_archives_do_not_contain_properties_of_the_machine(wheel, sdist) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        members = archive.infolist()
+    assert {(member.date_time[3:], member.external_attr >> 16) for member in members} == {((0, 0, 0), 0o100644)}
+    assert len({member.date_time for member in members}) == 1
+    with tarfile.open(sdist) as archive:
+        files = archive.getmembers()
+    assert [file.name for file in files] == sorted(file.name for file in files)
+    assert {(file.uid, file.gid, file.uname, file.gname) for file in files} == {(0, 0, "", "")}
+    assert {file.mode for file in files} <= {0o644, 0o755} and len({file.mtime for file in files}) == 1
+    assert sdist.read_bytes()[4:8] == bytes(4)  # the time in the header of gzip
+
+
 def test_pip_installs_the_start_files_into_site_packages_and_uninstalls_them(python, wheel) -> None:
     pip(python, "install", "--no-deps", wheel)
     assert certhook_files(python) >= START_FILES

@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 import venv
+import zipfile
+from email.parser import Parser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +93,14 @@ def check(directory: Path) -> None:
         subprocess.run([*MODULE, *map(str, command)], cwd=ROOT, check=True)
 
 
+def requirements(wheel: Path) -> list[str]:
+    """Return the requirements of *wheel*, without those of extras."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = Parser().parsestr(archive.read(name).decode())
+    return [one for one in metadata.get_all("Requires-Dist", ()) if "extra ==" not in one]
+
+
 def write_sbom(directory: Path) -> dict[str, str]:
     """Write the SBOM of an environment with only the wheel and its requirements, and return its SHA-256.
 
@@ -107,7 +118,9 @@ def write_sbom(directory: Path) -> dict[str, str]:
         subprocess.run([*pip, "--no-index", "--no-deps", "--find-links", str(directory), "certhook"], check=True)
         subprocess.run([*pip, f"certhook=={version}"], check=True)
         project = Path(temporary, "pyproject.toml")
-        project.write_text(f'[project]\nname = "certhook"\nversion = "{version}"\nlicense = "MIT"\n', encoding="ascii")
+        facts = {"name": "certhook", "version": version, "license": "MIT", "dependencies": requirements(wheel)}
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in facts.items()]
+        project.write_text("".join(["[project]\n", *lines]), encoding="ascii")
         command = [*MODULE, "cyclonedx_py", "environment", "--pyproject", str(project), "--mc-type", "library"]
         command += ["--output-reproducible", "--validate", "-o", str(path), str(python)]
         subprocess.run(command, check=True)
