@@ -24,7 +24,7 @@ Then run this command again.
 NO_PACKAGES = """
 The packages cannot be installed; the messages above contain the reason. If a certificate is not trusted, a proxy of
 your company probably inspects TLS. Ask your IT department for its root certificate as a file, and run:
-  {prefix}CERTHOOK_EXTRA_CA_CERTS=/path/to/root.pem {command}
+  {variable}=/path/to/root.pem {command}
 If there is no connection at all, set HTTPS_PROXY to the address of your proxy.
 """
 
@@ -76,12 +76,11 @@ def install(*requirements):
     if has_pip():
         pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
         path = os.pathsep.join(filter(None, [DROP_IN, os.environ.get("PYTHONPATH")]))
-        status = run(*pip, PYTHONPATH=path)
+        variable, status = "CERTHOOK_EXTRA_CA_CERTS", run(*pip, PYTHONPATH=path)
     else:
         uv = ("uv", "pip", "install", "--quiet", "--python", PYTHON, *requirements)
-        # With its own roots, and then with the system's.
-        status = run(*uv) and run(*uv, UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1")
+        # With its own roots, and then with the system's; the second variable is for older releases.
+        variable, status = "SSL_CERT_FILE", run(*uv) and run(*uv, UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1")
     if status:
-        prefix = "set " if os.name == "nt" else ""
         command = " ".join([os.path.basename(sys.executable), *sys.argv])
-        sys.exit(NO_PACKAGES.format(prefix=prefix, command=command).rstrip())
+        sys.exit(NO_PACKAGES.format(variable=variable, command=command).rstrip())

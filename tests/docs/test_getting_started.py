@@ -118,7 +118,7 @@ def test_uv_installs_if_there_is_no_other_installer(tmp_path) -> None:
     )
     shown = [line for line in done.stdout.splitlines() if line.startswith("uv ")]
     assert [line.split(" -")[0] for line in shown] == ["uv venv", "uv pip install", "uv pip install"]
-    assert "CERTHOOK_EXTRA_CA_CERTS=/path/to/root.pem" in done.stderr
+    assert "SSL_CERT_FILE=/path/to/root.pem" in done.stderr
     assert done.returncode == 1
 
 
