@@ -76,11 +76,14 @@ def install(*requirements):
     if has_pip():
         pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
         path = os.pathsep.join(filter(None, [DROP_IN, os.environ.get("PYTHONPATH")]))
-        variable, status = "CERTHOOK_EXTRA_CA_CERTS", run(*pip, PYTHONPATH=path)
+        # The clone has no certifi, which is no problem here.
+        status = run(*pip, PYTHONPATH=path, PYTHONWARNINGS="ignore:certifi")
+        variable = "CERTHOOK_EXTRA_CA_CERTS"
     else:
         uv = ("uv", "pip", "install", "--quiet", "--python", PYTHON, *requirements)
         # With its own roots, and then with the system's; the second variable is for older releases.
-        variable, status = "SSL_CERT_FILE", run(*uv) and run(*uv, UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1")
+        status = run(*uv) and run(*uv, UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1")
+        variable = "SSL_CERT_FILE"
     if status:
         command = " ".join([os.path.basename(sys.executable), *sys.argv])
         sys.exit(NO_PACKAGES.format(variable=variable, command=command).rstrip())
