@@ -67,6 +67,8 @@ _WRITING = re.compile(
 _OPENING = re.compile(r"^(?:\d+ +)?open(?:at)?\((.*)")
 _LISTING = re.compile(r"^(?:\d+ +)?getdents\w*\((.*)")
 _PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)(?:<([^>]*)>)?, )?"((?:[^"\\]|\\.)*)"')
+_UNFINISHED = " <unfinished ...>"
+_RESUMED = re.compile(r"\d+ +<\.\.\. \w+ resumed>(.*)")
 _RESULT = re.compile(r"= -1 E[A-Z]+ .*$|= \?$")
 
 
@@ -77,6 +79,18 @@ class Trace(NamedTuple):
     writes: set[str]
     programs: list[str]
     has_network: bool
+
+
+def _whole_lines(log: str) -> Iterator[str]:
+    """Return the calls in *log*. strace splits a line while another process makes a call."""
+    begun: dict[str, str] = {}
+    for line in log.splitlines():
+        process = line.split(" ")[0]
+        if line.endswith(_UNFINISHED):
+            begun[process] = line[: -len(_UNFINISHED)]
+        else:
+            resumed = _RESUMED.match(line)
+            yield begun.pop(process, "") + resumed[1] if resumed else line
 
 
 class Tracer:
@@ -105,7 +119,7 @@ class Tracer:
 
     def _read(self, log: str) -> Trace:
         reads, writes, programs = set(), set(), []
-        for line in log.splitlines():
+        for line in _whole_lines(log):
             # The directory package opens directories to access entries in them, which are classified themselves.
             if _RESULT.search(line) or "|O_PATH" in line or "O_NOFOLLOW|O_CLOEXEC|O_DIRECTORY" in line:
                 continue
