@@ -29,6 +29,8 @@ RELEASES = ("bookworm", "sid")
 USERS = {"root": ("0:0", "/root"), "user": ("1000:1000", "/home/user")}
 #: The variables with which pip and uv find the machine's index.
 INDEX = {name: value for name, value in os.environ.items() if name.startswith(("PIP_INDEX", "PIP_EXTRA", "UV_INDEX"))}
+#: A directory that keeps the releases. The tests run without this variable.
+CACHE = os.environ.get("CERTHOOK_TEST_CACHE")
 LOCAL_ROOTS = Path("/usr/local/share/ca-certificates")
 AS_EXPECTED = "As expected: with certhook"
 
@@ -60,7 +62,7 @@ def debian(root, tmp_path_factory) -> Callable[[str], Layer]:
     directory = tmp_path_factory.mktemp("debian")
 
     def make(release: str) -> Layer:
-        system = Path(os.environ.get("CERTHOOK_TEST_CACHE") or directory) / f"{release}-python3"
+        system = Path(CACHE or directory) / f"{release}-python3"
         marker = system.with_name(f"{system.name}.made")
         if not marker.exists():
             shutil.rmtree(system, ignore_errors=True)
