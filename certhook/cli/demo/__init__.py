@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import ssl
 import sys
 from binascii import b2a_base64
 
 import certhook
 from certhook import _config, _digest
+from certhook._certificates import names, x509
 from certhook._directory.temporary import TemporaryDirectory
 from certhook._public_bundles import CERTIFI
 from certhook._sources import read_trust_set
@@ -107,7 +109,7 @@ def _demonstrate(command: str) -> dict[str, Any]:
             stack.callback(client.stop)
             return client
 
-        trust = {"SSL_CERT_FILE": paths["store"], "SSL_CERT_DIR": paths["empty"]}
+        trust = {"SSL_CERT_FILE": paths["store"], "SSL_CERT_DIR": paths["hashed"]}
         task = {"ports": ports, "certifi": paths["packages"]}
         without = start({**trust, "CERTHOOK_DISABLED": "1"}, **task, package=None)
         settings = {"CERTHOOK_SOURCES": "system,bundled", "CERTHOOK_STORE_DIR": "none"}
@@ -135,7 +137,9 @@ def _write(directory: Directory) -> dict[str, str]:
     }
     for name, data in files.items():
         directory.create(name, data, 0o600)
-    directory.make("empty", 0o700)
+    subject = x509.Certificate(ssl.PEM_cert_to_DER_cert(ROOTS["system"].decode())).subject
+    with directory.inner("hashed", create=0o700) as hashed:
+        hashed.create(f"{names.subject_hash(subject)}.0", ROOTS["system"], 0o600)
     # With its RECORD, so that certhook does not search for one in the directories above.
     digest = b2a_base64(bytes.fromhex(_digest.hexdigest("sha256", ROOTS["bundled"]))).decode().rstrip("=\n")
     record = f"certifi/cacert.pem,sha256={digest.translate(_URL_SAFE)},{len(ROOTS['bundled'])}\n"
@@ -148,9 +152,9 @@ def _write(directory: Directory) -> dict[str, str]:
             with site.inner(name, create=0o700) as package:
                 for file, data in content.items():
                     package.create(file, data, 0o600)
-    names = {"program": "program.py", "store": "store.pem", "empty": "empty", "packages": "packages"}
-    names.update({source: f"{source}.pem" for source in SERVERS})
-    return {key: os.path.join(directory.path, name) for key, name in names.items()}
+    paths = {"program": "program.py", "store": "store.pem", "hashed": "hashed", "packages": "packages"}
+    paths.update({source: f"{source}.pem" for source in SERVERS})
+    return {key: os.path.join(directory.path, name) for key, name in paths.items()}
 
 
 def _as_json(cell: Cell) -> dict[str, Any]:
