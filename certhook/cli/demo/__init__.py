@@ -193,6 +193,6 @@ def _describe_interpreter(stock: dict[str, int | None]) -> dict[str, Any]:
 def _count(config: Config | None) -> dict[str, Any]:
     """Return the number of roots that a request with *config* has with certhook, and those of each source."""
     if config is None:
-        return {"trusted_count": None, "trusted_count_by_source": None}
+        return {"trusted_count": None, "trusted_count_by_source": {}}
     anchors, _ = _roots_table.accepted_by_openssl(read_trust_set(config))
     return {"trusted_count": len(anchors), "trusted_count_by_source": _roots_table.count_by_source(anchors)}
