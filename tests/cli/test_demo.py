@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_the_environment_and_the_working_directory_do_not_disturb_it(flags, cert
     variables = {name: str(tmp_path / "control.pem") for name in names if name != "SSL_CERT_DIR"}
     variables.update(dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"))
     done = support.run_command(
-        *(installed, *(flags or ("-P",) * (os.sys.version_info >= (3, 11))), "-m", "certhook", "demo", "--json"),
+        *(installed, *(flags or ("-P",) * (sys.version_info >= (3, 11))), "-m", "certhook", "demo", "--json"),
         env=support.clean_env(
             **variables,
             SSL_CERT_DIR=str(tmp_path),
@@ -90,7 +91,7 @@ def test_the_environment_and_the_working_directory_do_not_disturb_it(flags, cert
             CERTHOOK_LOAD="eager",
             PYTHONWARNINGS="error",
         ),
-        cwd=tmp_path if flags or os.sys.version_info >= (3, 11) else os.sep,
+        cwd=tmp_path if flags or sys.version_info >= (3, 11) else os.sep,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert verdicts(json.loads(done.stdout)) == EXPECTED
