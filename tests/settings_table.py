@@ -13,6 +13,7 @@ _BEGIN, _END = ".. settings table begins\n\n", "\n.. settings table ends\n"
 _HEAD = """\
 .. list-table::
    :header-rows: 1
+   :widths: 32 26 42
 
    * - variable
      - default

@@ -12,8 +12,6 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
-    from typing import Iterable
-
     from sphinx.application import Sphinx
 
 
@@ -31,7 +29,9 @@ class Locations(SphinxDirective):
         for title, paths in (("files", files), ("directories", [path for path, _ in directories])):
             if not paths:
                 continue
-            found += nodes.list_item("", _listed(f"{title}: ", paths))
+            listed = nodes.bullet_list()
+            listed += [nodes.list_item("", nodes.paragraph("", "", nodes.literal(path, path))) for path in paths]
+            found += nodes.list_item("", nodes.paragraph("", f"{title}:"), listed)
         return [found]
 
 
@@ -42,14 +42,11 @@ class Bundles(SphinxDirective):
         """Return a paragraph."""
         from certhook._public_bundles import BUNDLES, split
 
-        return [_listed("", sorted({split(bundle)[0] for bundle in BUNDLES}))]
-
-
-def _listed(start: str, names: Iterable[str]) -> nodes.paragraph:
-    paragraph = nodes.paragraph("", start)
-    for number, name in enumerate(names):
-        paragraph += [nodes.Text(", "), nodes.literal(name, name)][not number :]
-    return paragraph
+        names = sorted({split(bundle)[0] for bundle in BUNDLES})
+        paragraph = nodes.paragraph()
+        for number, name in enumerate(names):
+            paragraph += [nodes.Text(", "), nodes.literal(name, name)][not number :]
+        return [paragraph]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -136,3 +136,9 @@ def test_every_tested_interpreter_is_in_the_table() -> None:
     modules = [path.read_text(encoding="utf-8") for path in (support.ROOT / "tests" / "embedded").rglob("test_*.py")]
     marked = {pair for text in modules for pair in re.findall(r'mark\.row\("([^"]+)", "([^"]+)"\)', text)}
     assert len(marked) >= 15 and marked <= rows
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_no_table_of_contents_of_its_own(page) -> None:
+    """The theme shows the sections beside the page, and an error instead of a second list."""
+    assert ".. contents::" not in source(page)

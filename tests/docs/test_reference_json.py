@@ -35,6 +35,7 @@ OBJECTS = documented()
 #: The objects that the schema of each verb, and nothing else, contains.
 VERBS = {
     "status": schemas.STATUS,
+    "demo": schemas.DEMO,
     "check": {**schemas.CHECK, "checks": [{**schemas.CHECK["checks"][0], "pem": "str"}]},
     "inspect": {"certhook": "str", "inspections": [schemas.INSPECTED_FILE]},
     "trust": {**schemas.TRUST, "certificates": [schemas.TRUSTED]},
