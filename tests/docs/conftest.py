@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, Iterator
 
 import inspected_network
 import package_index
@@ -75,9 +75,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="session")
-def network(
-    root: None, tmp_path_factory: pytest.TempPathFactory, make_hosts
-) -> Iterator[inspected_network.Network]:
+def network(root: None, tmp_path_factory: pytest.TempPathFactory, make_hosts) -> Iterator[inspected_network.Network]:
     """A machine behind a proxy that inspects TLS, whose root is in the operating system's store."""
     directory = tmp_path_factory.mktemp("network")
     with inspected_network.running(directory, make_hosts(), inspected_network.company_ca(), _SYSTEM_PATH) as running:
@@ -92,6 +90,17 @@ def tools(once) -> Path:
         if is_first:
             support.make_environment(directory / "environment")
             _pip("--python", python, "install", *TOOLS)
+    return python.parent
+
+
+@pytest.fixture(scope="session")
+def uv(once) -> Path:
+    """Return the directory of the command uv, in an environment without certhook."""
+    with once("uv") as (directory, is_first):
+        python = support.interpreter_of(directory / "environment")
+        if is_first:
+            support.make_environment(directory / "environment")
+            _pip("--python", python, "install", "uv >= 0.13")
     return python.parent
 
 
@@ -124,7 +133,7 @@ def pip_environment(once, pip_install) -> Callable[[str], Path]:
 @pytest.fixture
 def own_environment(pip_environment, tmp_path: Path) -> Callable[[str], Path]:
     """Return a function that returns the interpreter of a new environment with a version of pip."""
-    made: List[Path] = []
+    made: list[Path] = []
 
     def make(version: str) -> Path:
         directory = tmp_path / f"environment{len(made)}"

@@ -37,10 +37,12 @@ class Network:
     """The namespace, while its server runs.
 
     :ivar root_file: a file with the company's root
+    :ivar hosts: the directory with the files of each host
     """
 
-    def __init__(self, pid: int, directory: Path, path: str) -> None:
+    def __init__(self, pid: int, directory: Path, hosts: Path, path: str) -> None:
         self._pid = pid
+        self.hosts = hosts
         self._path = path
         self.root_file = directory / "company.pem"
 
@@ -108,7 +110,7 @@ def running(directory: Path, hosts: Path, ca: Any, path: str, trusted: bool = Tr
     )
     try:
         assert process.stdout.readline() == "ready\n", "the namespace was not prepared"
-        yield Network(process.pid, directory, path)
+        yield Network(process.pid, directory, hosts, path)
     finally:
         # The server ends with its standard input.
         process.stdin.close()
