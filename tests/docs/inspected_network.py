@@ -15,36 +15,57 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 #: The hosts. The server returns the files below the directory with the name of the host.
 HOSTS = ("pypi.org", "files.pythonhosted.org", "intranet.example", "git.intranet.example", "packages.intranet.example")
 #: The directories that are writable in the namespace, without an effect outside of it.
 _LAYERED = ("/etc", "/usr/local", "/var", "/root")
 _PROXY_PORT = 3128
+#: No repetitions and no searches for newer versions.
+_QUIET = {"PIP_RETRIES": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def company_ca() -> Any:
+    """Return a new authority of the company."""
+    import trustme
+
+    return trustme.CA(organization_name="Example Ltd", organization_unit_name="Internal CA")
 
 
 class Network:
-    """The namespace, while its server runs."""
+    """The namespace, while its server runs.
 
-    def __init__(self, pid: int, home: Path, path: str) -> None:
+    :ivar root_file: a file with the company's root
+    :ivar hosts: the directory with the files of each host
+    """
+
+    def __init__(self, pid: int, directory: Path, hosts: Path, path: str) -> None:
         self._pid = pid
-        self.home = home
-        self.path = path
+        self.hosts = hosts
+        self._path = path
+        self.root_file = directory / "company.pem"
 
     def run(
-        self, script: str, cwd: Path | None = None, timeout: float = 120, path: str = "", **variables: str
+        self,
+        script: str,
+        home: Path,
+        *path: Path,
+        cwd: Path | None = None,
+        timeout: float = 120,
+        **variables: object,
     ) -> subprocess.CompletedProcess[str]:
         """Run *script* with bash, which stops after the first command that fails.
 
+        :param home: the home directory, by default also the working directory
         :param path: directories that come first on PATH
-        :param variables: environment variables, in addition to PATH and HOME
+        :param variables: environment variables
         """
-        env = {"PATH": f"{path}:{self.path}" if path else self.path, "HOME": str(self.home), "LANG": "C.UTF-8"}
-        enter = ["nsenter", "--target", str(self._pid), "--mount", "--net", f"--wdns={cwd or self.home}"]
+        env = {"PATH": ":".join([*map(str, path), self._path]), "HOME": str(home), "LANG": "C.UTF-8", **_QUIET}
+        enter = ["nsenter", "--target", str(self._pid), "--mount", "--net", f"--wdns={cwd or home}"]
         return subprocess.run(
             [*enter, "bash", "-e", "-c", script],
-            env={**env, **variables},
+            env={**env, **{name: str(value) for name, value in variables.items()}},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -52,9 +73,21 @@ class Network:
             timeout=timeout,
         )
 
+    def succeed(self, script: str, *arguments: Path, **options: object) -> str:
+        """Run *script*, which must succeed, and return its output."""
+        done = self.run(script, *arguments, **options)
+        assert done.returncode == 0, f"exit status {done.returncode}\n{script}\n{done.stdout}"
+        return done.stdout
+
+    def fail(self, script: str, *arguments: Path, **options: object) -> str:
+        """Run *script*, which must fail, and return its output."""
+        done = self.run(script, *arguments, **options)
+        assert done.returncode != 0, f"unexpected success\n{script}\n{done.stdout}"
+        return done.stdout
+
 
 @contextlib.contextmanager
-def running(directory: Path, hosts: Path, ca: object, path: str, trusted: bool = True) -> Iterator[Network]:
+def running(directory: Path, hosts: Path, ca: Any, path: str, trusted: bool = True) -> Iterator[Network]:
     """Run the machine.
 
     :param directory: an empty directory
@@ -63,8 +96,6 @@ def running(directory: Path, hosts: Path, ca: object, path: str, trusted: bool =
     :param path: PATH on this machine
     :param trusted: whether the administrator has installed the root into the system's store
     """
-    home = directory / "home"
-    home.mkdir()
     certificate = ca.issue_cert(*HOSTS, "localhost")
     certificate.private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
     ca.cert_pem.write_to_path(str(directory / "company.pem"))
@@ -79,7 +110,7 @@ def running(directory: Path, hosts: Path, ca: object, path: str, trusted: bool =
     )
     try:
         assert process.stdout.readline() == "ready\n", "the namespace was not prepared"
-        yield Network(process.pid, home, path)
+        yield Network(process.pid, directory, hosts, path)
     finally:
         # The server ends with its standard input.
         process.stdin.close()

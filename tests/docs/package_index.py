@@ -5,11 +5,34 @@ from __future__ import annotations
 import email
 import hashlib
 import html
+import io
 import json
 import re
 import tarfile
 import zipfile
 from pathlib import Path
+
+import support
+
+
+def wheel(name: str, version: str, module: bytes = b"", requirements: list[str] | None = None) -> bytes:
+    """Return a wheel with one module and, if it has code, a command of the same name, which calls ``main()``."""
+    information = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    contents = {
+        f"{name}.py": module,
+        f"{information}/METADATA": (metadata + "".join(f"Requires-Dist: {r}\n" for r in requirements or ())).encode(),
+        f"{information}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    if module:
+        contents[f"{information}/entry_points.txt"] = f"[console_scripts]\n{name} = {name}:main\n".encode()
+    rows = "".join(f"{path},{support.record_hash(data)},{len(data)}\n" for path, data in contents.items())
+    contents[f"{information}/RECORD"] = f"{rows}{information}/RECORD,,\n".encode()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for path, data in contents.items():
+            archive.writestr(path, data)
+    return file.getvalue()
 
 
 def _name(distribution: str) -> str:
