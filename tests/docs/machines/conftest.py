@@ -134,13 +134,16 @@ def private_ca(cas) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def shop(slim, pip_environ, cas, tmp_path_factory) -> Container:
-    """An image with certhook and requests. certifi's bundle is that of the tests' authority *bundled*."""
-    image = slim.child(tmp_path_factory.mktemp("shop"))
-    done = image.shell("pip install --quiet 'certhook[check]' requests", env=pip_environ)
-    assert done.returncode == 0, done.stderr
-    version = "{}.{}".format(*sys.version_info)
-    packages = image.upper.path(f"/usr/local/lib/python{version}/site-packages")
-    bundle = (packages / "certifi" / "cacert.pem").read_bytes() + cas.pem("bundled")
-    support.replace_recorded(packages, "certifi/cacert.pem", bundle)
-    return image
+def shop(image_layers, once, pip_environ, cas, tmp_path_factory) -> Container:
+    """An image with certhook and requests. certifi's bundle also contains the root of the authority *bundled*."""
+    with once("shop") as (directory, is_first):
+        upper = directory / "built" / "upper"
+        if is_first:
+            image = Container(directory / "built", image_layers)
+            done = image.shell("pip install --quiet 'certhook[check]' requests", env=pip_environ)
+            assert done.returncode == 0, done.stderr
+            version = "python{}.{}".format(*sys.version_info)
+            packages = image.upper.path(f"/usr/local/lib/{version}/site-packages")
+            bundle = (packages / "certifi" / "cacert.pem").read_bytes() + cas.pem("bundled")
+            support.replace_recorded(packages, "certifi/cacert.pem", bundle)
+    return Container(tmp_path_factory.mktemp("shop"), (Layer(upper / "root", upper / "usr"), *image_layers))

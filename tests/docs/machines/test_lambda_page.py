@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import stat
@@ -20,7 +19,7 @@ from containers import Build, Container, Volume, add_mount_point
 PAGE = "how-to/lambda"
 COMMANDS = [command.command for block in pages.blocks(PAGE, "console") for command in pages.commands(block)]
 (HANDLER,) = (block.text for block in pages.blocks(PAGE, "python"))
-(VARIABLES,) = (block.text for block in pages.blocks(PAGE, "ini"))
+(VARIABLES,) = (block.text for block in pages.blocks(PAGE, "json"))
 (DOCKERFILE,) = (block.text for block in pages.blocks(PAGE, "docker"))
 
 #: The user of a function.
@@ -124,12 +123,10 @@ def deploy(directory: Path, target: Path) -> Volume:
 
 
 def variables() -> dict[str, str]:
-    """Return the variables of the function, and check that the command sets the same ones."""
-    listed = dict(line.split("=", 1) for line in VARIABLES.splitlines())
+    """Return the variables of the function."""
     (update,) = [command for command in COMMANDS if "update-function-configuration" in command]
-    braces = re.search(r"Variables=\{(.+)\}", update)[1]
-    assert dict(pair.split("=", 1) for pair in braces.split(",")) == listed
-    return listed
+    assert update.endswith("--environment file://environment.json")
+    return json.loads(VARIABLES)["Variables"]
 
 
 BUILD, COMPILE = COMMANDS[:3], COMMANDS[5]
