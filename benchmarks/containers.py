@@ -2,13 +2,16 @@
 
 ``python benchmarks/containers.py`` prints the table of ``docs/how-to/fleets.rst``. Stock Python names certifi's bundle.
 certhook has no writable disk, with and without a store that ``certhook compile`` built into the image. The processes of
-all kinds alternate in one run.
+all kinds alternate in one run. The columns are the elapsed time and the CPU time in milliseconds, and optionally the
+millions of instructions, each with its ratio to stock Python.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +20,7 @@ from statistics import median
 from typing import NamedTuple
 
 import starting
-from environments import Environment, make, run
+from environments import Environment, make
 from server import Server
 
 _CONNECT = """
@@ -44,6 +47,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="the number of processes of each kind")
+    parser.add_argument("--instructions", action="store_true", help="also count instructions with valgrind, slowly")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
@@ -57,7 +61,7 @@ def main() -> None:
                 Kind("certhook, no store, read-only", certhook, _DEFAULT + connect, "none"),
                 Kind("certhook, store in the image", image, _DEFAULT + connect),
             ]
-            _show(kinds, options.rounds)
+            _show(kinds, options.rounds, shutil.which("valgrind") if options.instructions else None)
 
 
 def _copy(environment: Environment, directory: Path) -> Environment:
@@ -65,28 +69,34 @@ def _copy(environment: Environment, directory: Path) -> Environment:
     return Environment(directory, environment.home.parent)
 
 
-def _show(kinds: list[Kind], rounds: int) -> None:
-    times: dict[str, list[float]] = {kind.name: [] for kind in kinds}
+def _show(kinds: list[Kind], rounds: int, valgrind: str | None) -> None:
+    times: dict[str, list[tuple[float, float]]] = {kind.name: [] for kind in kinds}
     for number in range(rounds + 1):
         for kind in kinds:
-            duration = _timed(kind)
+            measured = _timed(kind)
             if number:
-                times[kind.name].append(duration)
-    valgrind = shutil.which("valgrind")
-    first = None
+                times[kind.name].append(measured)
+    first: list[float] = []
     for kind in kinds:
-        count = starting.count(valgrind, kind.environment, kind.code, CERTHOOK_STORE_DIR=kind.stores) if valgrind else 0
-        typical = median(times[kind.name])
-        first = first or (typical, count)
-        ratio, instructions = typical / first[0], count / (first[1] or 1)
-        print(f"{kind.name:30} {typical * 1e3:7.1f} ms {ratio:5.2f}  {count / 1e6:7.1f} M {instructions:5.2f}")
+        found = [median(values) for values in zip(*times[kind.name])]
+        if valgrind:
+            found.append(starting.count(valgrind, kind.environment, kind.code, CERTHOOK_STORE_DIR=kind.stores) / 1e9)
+        first = first or found
+        shown = (f"{value * 1e3:7.1f} ({value / base:4.2f})" for value, base in zip(found, first))
+        print(f"{kind.name:30} {'  '.join(shown)}")
 
 
-def _timed(kind: Kind) -> float:
-    variables = kind.environment.variables(CERTHOOK_STORE_DIR=kind.stores)
+def _timed(kind: Kind) -> tuple[float, float]:
+    """Return the elapsed time and the CPU time of a process. The latter depends less on the load of the machine."""
+    command = [str(kind.environment.python), "-c", kind.code]
     started = time.perf_counter()
-    run([str(kind.environment.python), "-c", kind.code], variables)
-    return time.perf_counter() - started
+    process = subprocess.Popen(command, env=kind.environment.variables(CERTHOOK_STORE_DIR=kind.stores))
+    _, status, usage = os.wait4(process.pid, 0)
+    elapsed = time.perf_counter() - started
+    process.returncode = status
+    if status:
+        raise RuntimeError(f"{command} failed")
+    return elapsed, usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

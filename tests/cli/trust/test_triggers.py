@@ -23,7 +23,7 @@ print(_trust.current(_config.current(), 1).store, "certhook._sources" in sys.mod
 def use():
     # A container without a writable disk: no directory for a store of its own.
     env = {name: value for name, value in os.environ.items() if name != "CERTHOOK_STORE_DIR"}
-    command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /var/lib && exec "$@"', "sh"]
+    command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /var/lib/certhook && exec "$@"', "sh"]
     done = subprocess.run([*command, sys.executable, "-c", PROGRAM], env=env, stdout=subprocess.PIPE, text=True)
     verdicts, last = done.stdout.splitlines()
     store, parses = last.split()
@@ -51,6 +51,7 @@ def run(machine, installed) -> Iterator[Callable[[dict, str], list]]:
     store.mkdir()
 
     def run(tree: dict, code: str) -> list:
+        tree = {**tree, "/var/lib/certhook": os.mkdir}
         return machine.run(tree, f"BESIDE = {str(store)!r}\n{_USE}{code}", over={str(store): None})
 
     yield run
