@@ -51,18 +51,19 @@ def _instructions(stock: Environment, certhook: Environment) -> list[Figure]:
         counts: dict[str, list[int]] = {"stock": [], "certhook": []}
         for _ in range(3):
             for environment in (stock, certhook):
-                counts[environment.name].append(_count(valgrind, environment, code))
+                counts[environment.name].append(count(valgrind, environment, code))
         # Runs differ by less than 0.1 %, so that medians are as good as pairs.
         pairs = [[median(counts[environment.name])] for environment in (stock, certhook)]
         figures.append(compare(START, f"{name}, in instructions", *pairs, unit=INSTRUCTIONS, target=target))
     return figures
 
 
-def _count(valgrind: str, environment: Environment, code: str) -> int:
+def count(valgrind: str, environment: Environment, code: str, **variables: str) -> int:
+    """Return the number of instructions of a process that runs *code*, with additional variables."""
     command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={os.devnull}", str(environment.python), "-c", code]
     # A fixed seed, because the order of sets affects the count.
-    variables = environment.variables(PYTHONHASHSEED="0")
-    done = subprocess.run(command, env=variables, capture_output=True, encoding="utf-8", check=True)
+    env = environment.variables(PYTHONHASHSEED="0", **variables)
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=True)
     counted = re.search(r"Collected : (\d+)", done.stderr)
     if counted is None:
         raise RuntimeError(f"no instruction count in valgrind's output:\n{done.stderr}")

@@ -310,7 +310,7 @@ class Config:
 
     def is_set(self, attribute: str) -> bool:
         """Return whether a variable sets *attribute*."""
-        return bool(self.variable_of(attribute)[1])
+        return bool(self.variable_of(attribute)[1].strip())
 
     def variable_of(self, attribute: str) -> "Tuple[str, str]":
         """Return the variable that sets *attribute*, and its value, empty if it is unset."""

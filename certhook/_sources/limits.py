@@ -27,8 +27,8 @@ ABSENT, USED, IGNORED = "absent", "used", "ignored"
 #: The settings, by their names in the file.
 NAMES = {setting.name_in_file: setting for setting in SETTINGS if setting.name_in_file}
 
-# The number of problems that are reported.
-_MOST_PROBLEMS = 20
+#: The number of problems that are reported.
+MOST_PROBLEMS = 20
 
 #: The defaults that depend on other settings, as limits.
 DEFAULTS = {"sources": SOURCES, "adopt": BUNDLES}
@@ -70,7 +70,7 @@ class SettingsFile:
 
     def report(self, message: str) -> None:
         """Report a fault, up to a limit."""
-        if len(self.problems) < _MOST_PROBLEMS:
+        if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(SourceError(self.path, message))
 
     def restrict(self) -> None:

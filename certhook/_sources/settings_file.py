@@ -20,7 +20,7 @@ import sys
 from certhook._config import VARIABLES
 from certhook._directory import open_directory
 from certhook._sources import limits
-from certhook._sources.limits import IGNORED, NAMES, USED, SettingsFile
+from certhook._sources.limits import IGNORED, MOST_PROBLEMS, NAMES, USED, SettingsFile
 from certhook._state import OVERFLOW_UID
 from certhook._text import quoted_path, shown
 
@@ -200,7 +200,8 @@ def _add(found: SettingsFile, number: int, name: str, value: str) -> str:
     """
     setting = NAMES.get(name)
     if setting is None:
-        return _unknown(name)
+        # Finding a similar name takes long.
+        return _unknown(name) if len(found.problems) < MOST_PROBLEMS else "not reported"
     if not value:
         return f"{name} has no value; remove the line"
     faults: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from certhook import _config, _public_bundles
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
@@ -12,7 +13,7 @@ from certhook._store.build import compile_store
 from certhook._store.prune import prune
 from certhook._trust import directory_beside_package, package_beside
 from certhook._watch import index_settings
-from certhook.cli import _problem_list, _roots_table, _terminal
+from certhook.cli import _problem_list, _roots_table, _terminal, _triggers
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -52,6 +53,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "their next failed verification"
     )
     parser.add_argument("--prune", action="store_true", help=text)
+    text = (
+        "build nothing, but print a file that makes this system do so whenever its root certificates change: a hook of "
+        "update-ca-certificates (debian, suse), of pacman (arch), or a unit of systemd (%(choices)s). Its first lines "
+        "contain its path"
+    )
+    parser.add_argument("--trigger", choices=_triggers.NAMES, metavar="SYSTEM", help=text)
     _terminal.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -59,9 +66,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(options: argparse.Namespace) -> int:
     """Build the store.
 
-    :returns: 0 if it was built, 1 if there are no roots
+    :returns: 0 if it was built, or the file for ``--trigger`` was printed; 1 if there are no roots
     :raises CommandError: if --directory is required, or the store cannot be built, or no process would use it
     """
+    if options.trigger:
+        return _show_trigger(options)
     directory = directory_beside_package() if options.directory is None else os.path.abspath(options.directory)
     if directory is None:
         raise CommandError("the package certhook is not in a directory; use --directory", exit_status=2)
@@ -85,6 +94,17 @@ def run(options: argparse.Namespace) -> int:
     if options.prune:
         sentence += f"; unused files and directories removed: {len(pruned)}"
     _terminal.show_result(options, sentence, store=store, root_count=count, pruned=pruned)
+    return 0
+
+
+def _show_trigger(options: argparse.Namespace) -> int:
+    if not sys.executable:
+        raise CommandError("the path of this interpreter is unknown")
+    text = _triggers.text_of(options.trigger, sys.executable)
+    if _terminal.wants_json(options):
+        _terminal.show_json({"text": text})
+    else:
+        _terminal.show_bytes(os.fsencode(text))
     return 0
 
 

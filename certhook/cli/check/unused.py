@@ -18,7 +18,7 @@ from certhook import _config, _files
 from certhook._certificates import formats, names, pem
 from certhook._certificates.x509 import Certificate
 from certhook._config import SERVER_AUTH, Config
-from certhook._sources import distrust
+from certhook._sources import distrust, settings_file
 from certhook._sources.collector import Collector
 from certhook.cli import _systems
 from certhook.cli.check import locations, unused_reasons
@@ -110,7 +110,7 @@ class _Search:
     def __init__(self, deadline: Deadline) -> None:
         self._end = time.monotonic() + min(_MAX_SECONDS, _left(deadline))
         self._files, self._size = _MAX_FILES, _MAX_TOTAL_SIZE
-        self._config = _config.current()
+        self._config = settings_file.effective(_config.current())
         self._system = _systems.current()
         self._by_name: dict[bytes, list[_Entry]] = {}
         self._damaged: list[tuple[Location, bytes, list[str]]] = []
