@@ -33,7 +33,6 @@ class Machine:
         self.stores = directory / "stores"
         self.variables = {
             "SSL_CERT_FILE": str(directory / "system.pem"),
-            "SSL_CERT_DIR": str(directory / "none"),
             "CERTHOOK_SOURCES": "system,bundled",
             "CERTHOOK_BUNDLE": str(directory / "bundle.pem"),
             "CERTHOOK_EXTRA_CA_CERTS": str(directory / "extra.pem"),
@@ -41,7 +40,6 @@ class Machine:
             "CERTHOOK_CACHE_DIR": str(self.stores),
             "SERVERS": support.server_list(servers),
         }
-        (directory / "none").mkdir()
 
     def env(self, **changed: str) -> dict[str, str]:
         return support.clean_env(**{**self.variables, **changed})
@@ -173,25 +171,23 @@ def target(tmp_path: Path) -> Path:
     return support.make_environment(tmp_path / "target")
 
 
-def test_disable_removes_the_deployment_of_the_old_version(machine: Machine, wheel, target: Path) -> None:
+def test_the_deployment_of_the_old_version_is_removed_with_the_command_in_the_message(
+    machine: Machine, wheel, target: Path
+) -> None:
     packages = support.purelib(target)
     before = entries(packages)
     assert machine.certhook("enable", target, "--yes", "--force").returncode == 0
-    assert entries(packages) > before
+    deployed = entries(packages)
+    assert deployed > before
     machine.install(wheel)
-    done = machine.certhook("disable", target, "--yes")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert entries(packages) == before
-
-
-def test_enable_replaces_the_deployment_of_the_old_version(machine: Machine, wheel, target: Path) -> None:
-    packages = support.purelib(target)
-    before = entries(packages)
-    assert machine.certhook("enable", target, "--yes", "--force").returncode == 0
-    machine.install(wheel)
-    done = machine.certhook("enable", target, "--yes", "--force")
-    assert (done.returncode, done.stderr) == (0, "")
-    shown = support.run_command(target, "-m", "certhook", "--version", env=machine.env()).stdout
-    assert shown == f"certhook {wheel.name.split('-')[1]}\n"
-    assert machine.certhook("disable", target, "--yes").returncode == 0
+    for verb in ("enable", "disable"):
+        done = machine.certhook(verb, target, "--yes")
+        command = f"{target} -m certhook disable --yes"
+        assert (done.returncode, command in done.stderr) == (1, True), done.stderr
+        assert entries(packages) == deployed
+    assert support.run_command(*command.split(), env=machine.env()).returncode == 0
+    assert {name for name in entries(packages) if name != "__pycache__"} == before
+    for verb in ("enable", "disable"):
+        done = machine.certhook(verb, target, "--yes", "--force" if verb == "enable" else "--json")
+        assert (done.returncode, done.stderr) == (0, "")
     assert entries(packages) == before

@@ -13,6 +13,9 @@ from certhook.cli.enable.journal import Place
 from certhook.cli.enable.refusal import Refused
 from certhook.cli.enable.sources import Wheel, read_wheel
 
+# The record that version 0.1.0 wrote, instead of a dist-info directory.
+_FORMER_RECORD = "certhook-enabled.json"
+
 
 class Installation(NamedTuple):
     """The changes that enable certhook.
@@ -72,6 +75,7 @@ def plan_installation(target: Target) -> Installation | None:
     :raises Unprotected: if another user could interfere
     """
     with files.opened(target.site_packages) as packages:
+        _refuse_former(target, packages)
         found = installed.find(packages)
         names = [name for name in installed.NAMES if name != "certifi" or not _has_own_certifi(packages, found)]
         wheels = tuple(map(read_wheel, names))
@@ -98,6 +102,7 @@ def plan_removal(target: Target) -> Removal | None:
     :raises Unprotected: if another user could interfere
     """
     with files.opened(target.site_packages) as packages:
+        _refuse_former(target, packages)
         found = tuple(installed.find(packages).values())
         place, interrupted = _find_place(target, found)
         if not found and not interrupted:
@@ -173,6 +178,18 @@ def _changed_pth(target: Target, distribution: Distribution) -> list[str]:
     if target.pth and edit and pth.state(edit, read_pth(target.pth)) is pth.State.CHANGED:
         return [target.pth]
     return []
+
+
+def _refuse_former(target: Target, packages: Tree) -> None:
+    """Refuse a target that version 0.1.0 has changed: its own copy of certhook can undo that.
+
+    :raises Refused: if there is a record of that version
+    """
+    if packages.exists(_FORMER_RECORD):
+        raise Refused(
+            f"certhook 0.1.0 changed this Python ({packages.absolute(_FORMER_RECORD)}); to undo that, run its own "
+            f"copy of certhook: {target.name} -m certhook disable --yes"
+        )
 
 
 def _refuse_changed(

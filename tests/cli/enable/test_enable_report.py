@@ -35,7 +35,7 @@ def test_without_consent_the_changes_are_shown_and_not_made(verb, options, run_h
         run_here("enable", target, "--yes")
     before = snapshot(target.parent.parent)
     done = run_here(verb, target, *options)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "nothing was changed" in done.stdout + done.stderr
     assert snapshot(target.parent.parent) == before
     for name in ("certhook", "certifi", "certhook.pth", ".dist-info"):
@@ -51,7 +51,7 @@ def test_changes_that_were_made_are_reported_in_the_past_tense(run_here, target)
 
 
 @posix
-@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"\4", 1)])
+@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"\4", 3)])
 def test_the_user_is_asked_at_a_terminal(answer, status, source, target) -> None:
     import pty
 
@@ -70,7 +70,7 @@ def test_the_user_is_asked_at_a_terminal(answer, status, source, target) -> None
     assert (support.purelib(target) / "certhook.pth").exists() is (status == 0)
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y", 0), (" YES ", 0), ("n", 1), ("", 1), ("yellow", 1), (None, 1)])
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), (" YES ", 0), ("n", 3), ("", 3), ("yellow", 3), (None, 3)])
 def test_only_yes_is_consent(answer, status, run_here, embeddable, monkeypatch) -> None:
     def reply(prompt: str) -> str:
         if answer is None:
