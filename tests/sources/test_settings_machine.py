@@ -71,7 +71,7 @@ def test_a_file_that_another_user_can_modify_has_no_effect(user, mode, linux, tm
 
 
 UPDATES = {
-    "appears": ({}, "open('/etc/certhook.conf', 'w').write('sources = system')", (ALL, "system")),
+    "appears": ({}, "os.system('echo sources = system > /etc/certhook.conf')", (ALL, "system")),
     "is replaced": (
         {FILE: b"sources = system", "/etc/new": b"extra_ca_certs = /etc/extra.pem"},
         "os.rename('/etc/new', '/etc/certhook.conf')",
@@ -95,7 +95,8 @@ def test_two_processes_with_different_variables_use_the_same_file(linux, tmp_pat
     code = f"""
 import os
 for text in "sources = system", "extra_ca_certs = /etc/extra.pem", "sources = bundled", "sources = system":
-    open("{FILE}", "w").write(text)
+    with open("{FILE}", "w") as file:
+        file.write(text)
     import time; time.sleep(0.15)
     for sources in "", "bundled", "":
         os.environ["CERTHOOK_SOURCES"] = sources

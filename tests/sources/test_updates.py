@@ -30,7 +30,7 @@ UPDATES = {
     ),
     "the file is overwritten": (
         {STORE: Pem("stranger"), "/etc/new.pem": Pem("system stranger")},
-        f"open('{STORE}', 'wb').write(open('/etc/new.pem', 'rb').read())",
+        f"os.system('cat /etc/new.pem > {STORE}')",
         ("bundled both stranger", f"{ALL} stranger"),
     ),
     "a root is removed from the file": (
@@ -70,7 +70,7 @@ UPDATES = {
     ),
     "a root is added to a file of a block list": (
         {STORE: Pem("system"), f"{BLOCKLIST}/bad.pem": Pem("extra"), "/etc/bad.pem": Pem("bundled")},
-        f"open('{BLOCKLIST}/bad.pem', 'ab').write(open('/etc/bad.pem', 'rb').read())",
+        f"os.system('cat /etc/bad.pem >> {BLOCKLIST}/bad.pem')",
         (ALL, "system both"),
     ),
     "a file is removed from a block list": (

@@ -377,13 +377,14 @@ print(json.dumps(result))
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 ADD_TO_FILE = f"""
-with open({BUNDLE!r}, "ab") as file:
-    file.write(open("/usr/local/share/new.pem", "rb").read())
+with open({BUNDLE!r}, "ab") as file, open("/usr/local/share/new.pem", "rb") as new:
+    file.write(new.read())
 """
 #: As update-ca-certificates does it.
 ADD_TO_BOTH = f"""
-new = open("/usr/local/share/new.pem", "rb").read()
-open("/etc/ssl/certs/new.tmp", "wb").write(open({BUNDLE!r}, "rb").read() + new)
+shutil.copyfile({BUNDLE!r}, "/etc/ssl/certs/new.tmp")
+with open("/etc/ssl/certs/new.tmp", "ab") as file, open("/usr/local/share/new.pem", "rb") as new:
+    file.write(new.read())
 os.replace("/etc/ssl/certs/new.tmp", {BUNDLE!r})
 os.symlink("/usr/local/share/new.pem", "/etc/ssl/certs/" + os.environ["HASH"] + ".0")
 """

@@ -83,7 +83,8 @@ AFTERWARDS = {
     "a handshake, then a query": "[trusted(c), c.get_ca_certs()]",
     "another file": "c.load_verify_locations(os.environ['ROOTS'] + '/extra.pem')",
     "a directory": "c.load_verify_locations(capath=os.environ['SSL_CERT_DIR'])",
-    "a text": "c.load_verify_locations(cadata=open(os.environ['ROOTS'] + '/extra.pem').read())",
+    "a text": "c.load_verify_locations(cadata=__import__('pathlib').Path(os.environ['ROOTS'], 'extra.pem')"
+    ".read_text())",
     "the same file": "c.load_verify_locations(os.environ['NAMED'])",
     "default trust": "c.load_default_certs()",
     "a handshake, then another file": "[trusted(c), c.load_verify_locations(os.environ['ROOTS'] + '/extra.pem')]",

@@ -48,7 +48,7 @@ report(both_verify())
 report(trust("--yes", "{FILE}"))
 own = [name for name in names("{directory}") if name.startswith("certhook-")]
 report(own)
-report((oct(os.stat("{directory}/" + own[0]).st_mode), open("{directory}/" + own[0]).read()))
+report((oct(os.stat("{directory}/" + own[0]).st_mode), read("{directory}/" + own[0])))
 report(trust("--undo", "--yes", own[0]))
 report(both_verify())
 links = names("/etc/ssl/certs") or []
@@ -137,8 +137,8 @@ if child == 0:
 output = b""
 while b"[y/N]" not in output:
     output += os.read(terminal, 4096)
-shown = open("{FILE}").read()
-open("{FILE}", "w").write({machine.cas.pem("extra").decode()!r})
+shown = read("{FILE}")
+write("{FILE}", {machine.cas.pem("extra").decode()!r})
 os.write(terminal, b"y\\n")
 try:
     while os.read(terminal, 4096):
@@ -146,7 +146,7 @@ try:
 except OSError:
     pass
 report(os.waitpid(child, 0)[1])
-report([open("{DEBIAN_DIRECTORY}/" + name).read() == shown for name in names("{DEBIAN_DIRECTORY}")])
+report([read("{DEBIAN_DIRECTORY}/" + name) == shown for name in names("{DEBIAN_DIRECTORY}")])
 """,
     )
     assert found == [0, [True]]
@@ -178,12 +178,12 @@ def test_existing_files_are_kept(machine) -> None:
 steps = trust("--dry-run", "{FILE}")[1]
 name = steps.split("{DEBIAN_DIRECTORY}/")[1].split()[0]
 stem = name[:-4]
-open("{DEBIAN_DIRECTORY}/" + name, "w").write("mine")
-open("/etc/target", "w").write("other")
+write("{DEBIAN_DIRECTORY}/" + name, "mine")
+write("/etc/target", "other")
 os.symlink("/etc/target", "{DEBIAN_DIRECTORY}/" + stem + "-2.crt")
 report(trust("--yes", "{FILE}"))
 report([one.replace(stem, "NAME") for one in names("{DEBIAN_DIRECTORY}")])
-report([open("{DEBIAN_DIRECTORY}/" + name).read(), open("/etc/target").read()])
+report([read("{DEBIAN_DIRECTORY}/" + name), read("/etc/target")])
 report(trust("--undo", "--yes", "{FILE}"))
 report([one.replace(stem, "NAME") for one in names("{DEBIAN_DIRECTORY}")])
 """,
@@ -228,7 +228,7 @@ def test_a_file_that_was_changed_after_the_installation_is_not_removed(machine) 
         f"""
 trust("--yes", "{FILE}")
 (name,) = names("{DEBIAN_DIRECTORY}")
-open("{DEBIAN_DIRECTORY}/" + name, "a").write("# changed\\n")
+write("{DEBIAN_DIRECTORY}/" + name, "# changed\\n", "a")
 report(trust("--undo", "--yes", name))
 report(names("{DEBIAN_DIRECTORY}") == [name])
 """,
@@ -258,14 +258,14 @@ def test_nothing_is_removed_if_one_of_several_files_is_changed_meanwhile(machine
 trust("--yes", "{FILE}"); trust("--yes", "/etc/second.pem")
 present = names("{DEBIAN_DIRECTORY}")
 with open("/etc/two.pem", "w") as file:
-    file.write("".join(open("{DEBIAN_DIRECTORY}/" + name).read() for name in present))
+    file.write("".join(read("{DEBIAN_DIRECTORY}/" + name) for name in present))
 child, terminal = pty.fork()
 if child == 0:
     os.execv(sys.executable, [sys.executable, "-m", "certhook", "trust", "--undo", "/etc/two.pem"])
 output = b""
 while b"[y/N]" not in output:
     output += os.read(terminal, 4096)
-open("{DEBIAN_DIRECTORY}/" + present[-1], "w").write("mine")
+write("{DEBIAN_DIRECTORY}/" + present[-1], "mine")
 os.write(terminal, b"y\\n")
 try:
     while True:
@@ -293,7 +293,7 @@ if child == 0:
 output = b""
 while b"[y/N]" not in output:
     output += os.read(terminal, 4096)
-open("{DEBIAN_DIRECTORY}/" + name, "w").write("mine")
+write("{DEBIAN_DIRECTORY}/" + name, "mine")
 os.write(terminal, b"y\\n")
 try:
     while True:
@@ -302,7 +302,7 @@ except OSError:
     pass
 report(os.waitpid(child, 0)[1] >> 8)
 report(" ".join(output.decode().split()))
-report(open("{DEBIAN_DIRECTORY}/" + name).read())
+report(read("{DEBIAN_DIRECTORY}/" + name))
 """,
     )
     assert (status, content) == (1, "mine") and "was changed meanwhile, and was not removed" in message
@@ -385,7 +385,7 @@ def test_the_command_is_found_without_path_and_runs_in_a_clean_environment(machi
 os.umask(0o077)
 path = "/tmp/evil:" + os.environ["PATH"]
 report(trust("--yes", "{FILE}", PATH=path, BASH_ENV="/tmp/evil/x", ENV="/tmp/evil/x", IFS="x"))
-report(open("/etc/environment-seen").read().split())
+report(read("/etc/environment-seen").split())
 report(os.path.exists("/etc/evil"))
 """,
     )
@@ -461,14 +461,14 @@ def test_a_distrusted_root_and_a_missing_command_are_reported(machine) -> None:
     distrusted, missing, unknown, overridden = machine.run(
         {**DEBIAN, "/usr/share/ca-certificates/mozilla/bad.crt": machine.cas.pem("stranger")},
         f"""
-conf = open("/etc/ca-certificates.conf").read()
-open("/etc/ca-certificates.conf", "w").write(conf + "!mozilla/bad.crt\\n")
+conf = read("/etc/ca-certificates.conf")
+write("/etc/ca-certificates.conf", conf + "!mozilla/bad.crt\\n")
 report(trust("--yes", "{FILE}"))
-open("/etc/ca-certificates.conf", "w").write(conf)
+write("/etc/ca-certificates.conf", conf)
 os.rename("{UPDATE}", "/usr/sbin/moved")
 report(trust("--yes", "{FILE}"))
-release = open("/etc/os-release").read()
-open("/etc/os-release", "w").write("ID=plan9")
+release = read("/etc/os-release")
+write("/etc/os-release", "ID=plan9")
 report(trust("--yes", "{FILE}"))
 os.rename("/usr/sbin/moved", "{UPDATE}")
 report(trust("--yes", "{FILE}", SSL_CERT_FILE="/etc/none.pem", SSL_CERT_DIR="/etc/none"))

@@ -96,6 +96,12 @@ def both_verify():
     return verified(PLAIN), verified(sys.executable)
 def names(directory):
     return sorted(os.listdir(directory)) if os.path.isdir(directory) else None
+def read(path):
+    with open(path) as file:
+        return file.read()
+def write(path, text, mode="w"):
+    with open(path, mode) as file:
+        file.write(text)
 def on_terminal(answer, *arguments):
     child, terminal = pty.fork()
     if child == 0:
