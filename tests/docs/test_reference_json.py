@@ -43,7 +43,6 @@ VERBS = {
     "enable": schemas.ENABLE,
     "export": schemas.EXPORT,
     "diff": schemas.DIFF,
-    "demo": schemas.DEMO,
     "compile": schemas.COMPILE,
     "freezer": schemas.FREEZER,
     "audit": schemas.AUDIT,
