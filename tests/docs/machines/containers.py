@@ -128,11 +128,13 @@ class Container:
         read_only: bool = False,
         volumes: tuple[Volume, ...] = (),
         input: str | None = None,
+        timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command.
 
         :param env: variables in addition to those of the container
         :param read_only: whether the root file system is read-only
+        :param timeout: the time limit, in seconds
         """
 
         def overlay(part: str) -> str:
@@ -161,7 +163,7 @@ class Container:
             input=input,
             capture_output=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=timeout,
         )
 
     def shell(self, line: str, **arguments: object) -> subprocess.CompletedProcess[str]:

@@ -49,7 +49,7 @@ class Machine:
         identifiers, home = USERS[user]
         env = {"HOME": home, "LANG": "C.UTF-8", **INDEX, **variables}
         start = time.monotonic()
-        done = self.container.shell(f"{line} 2>&1", user=identifiers, workdir=f"{home}/certhook", env=env)
+        done = self.container.shell(f"{line} 2>&1", user=identifiers, workdir=f"{home}/certhook", env=env, timeout=900)
         print(f"{user}$ {line}\n{done.stdout}[{time.monotonic() - start:.0f} s, exit status {done.returncode}]\n")
         return done
 
