@@ -13,6 +13,7 @@ import support
 from cryptography import x509
 
 from certhook._directory import temporary
+from certhook._sources import settings_file
 from certhook.cli import demo, main
 from certhook.cli.demo.certificates import ROOTS, SERVERS
 from certhook.cli.demo.clients import CLIENTS, Verdict
@@ -156,6 +157,14 @@ def test_another_reason_has_its_own_remedy(verdict, finding) -> None:
     ]
     assert isinstance(cell, Cell) and not cell.is_expected
     assert [one for one in findings([cell], ["a message"], "certhook") if finding in one]
+
+
+def test_settings_of_the_administrator_are_named_as_the_reason(monkeypatch, tmp_path) -> None:
+    (tmp_path / "certhook.conf").touch()
+    monkeypatch.setattr(settings_file, "location", lambda: str(tmp_path / "certhook.conf"))
+    rejected = Verdict("rejected", 20, UNKNOWN)
+    (finding,) = findings([Cell("bundled", "default", True, "verified", rejected)], [], "certhook")
+    assert f"settings in {tmp_path}{os.sep}certhook.conf limit" in finding
 
 
 def test_without_a_temporary_directory_the_message_names_the_variable(monkeypatch, capsys) -> None:

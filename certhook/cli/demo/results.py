@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from time import gmtime, strftime
 from typing import NamedTuple
 
+from certhook._sources import settings_file
 from certhook.cli.demo.certificates import SERVERS
 from certhook.cli.demo.clients import CLIENTS, FAILED, REJECTED, VERIFIED, Verdict
 
@@ -102,6 +104,12 @@ def _reason(cell: Cell, command: str) -> str:
         return (
             f"The client with {client} {verb} a server without certhook, unlike stock Python. Other software in this "
             f"Python changes trust; '{command}' lists it."
+        )
+    file = settings_file.location()
+    if os.path.exists(file):
+        return (
+            f"certhook has no effect on the client with {client}. The administrator's settings in {file} limit the "
+            f"root certificates of all programs, also here; '{command}' lists them."
         )
     return (
         f"certhook has no effect on the client with {client}. '{command} audit' compares the files of certhook with "
