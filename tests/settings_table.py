@@ -13,7 +13,7 @@ _BEGIN, _END = ".. settings table begins\n\n", "\n.. settings table ends\n"
 _HEAD = """\
 .. list-table::
    :header-rows: 1
-   :widths: 32 26 42
+   :widths: 32 20 48
 
    * - variable
      - default
@@ -31,7 +31,10 @@ def settings_table() -> str:
     """Return the table as reStructuredText."""
     defaults = default_values()
     rows = [
-        _ROW.format(name=setting.name, default=defaults[setting.name], effect=setting.description)
+        # A list is divided, because a line does not end inside a literal.
+        _ROW.format(
+            name=setting.name, default=defaults[setting.name].replace(",", "``, ``"), effect=setting.description
+        )
         for setting in SETTINGS
     ]
     return _HEAD + "".join(rows)
