@@ -33,7 +33,7 @@ def test_the_project(run, home):
     setting = recipes.script("poetry", "certificates.PyPI.cert")
     assert FAILED in run(add, fails=True)
     assert "Active in this interpreter" in run(f"{setting}\n{add}\n{status}")
-    run("poetry config --unset certificates.PyPI")
+    run("poetry config --unset certificates.PyPI.cert")
     assert FAILED in run("poetry add --no-cache hello", fails=True)
 
 

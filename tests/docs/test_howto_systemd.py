@@ -16,6 +16,15 @@ USER = 61184
 #: What DynamicUser=, ProtectSystem=strict, StateDirectory=app and MemoryDenyWriteExecute= do to a process. The last one
 #: is prctl(PR_SET_MDWE), where systemd uses a filter of system calls.
 SERVICE = f"""
+base={sys.base_prefix}
+as_user="setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs"
+if ! $as_user test -x $base/bin; then  # Below /root, for example.
+    top=/$(echo $base | cut -d / -f 2)
+    mount --bind $base /mnt
+    mount -t tmpfs -o mode=755 tmpfs $top
+    mkdir -p $base
+    mount --bind /mnt $base
+fi
 mkdir -p /var/lib/private
 mount -t tmpfs -o mode=755 tmpfs /var/lib/private
 mkdir /var/lib/private/app
@@ -23,7 +32,7 @@ chown {USER}:{USER} /var/lib/private/app
 ln -sfn private/app /var/lib/app
 mount -o remount,bind,ro /
 for each in /etc /usr/local /var; do mount -o remount,bind,ro $each; done
-exec setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs {sys.executable} -I -S -c '
+exec $as_user {sys.base_prefix}/bin/python3 -I -S -c '
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)
 os.execv(sys.argv[1], sys.argv[1:])
@@ -59,7 +68,9 @@ def test_systemd_accepts_the_unit(units):
 def environment(installed, public):
     """Return an environment that every user can read."""
     public.chmod(0o755)
-    return support.copy_environment(installed, public / "environment").python
+    environment = support.copy_environment(installed, public / "environment")
+    (public / "environment").chmod(0o755)
+    return environment.python
 
 
 def run_service(network, home, python, *arguments: str, **variables: str) -> str:

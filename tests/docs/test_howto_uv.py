@@ -18,7 +18,9 @@ def run(network, home, uv, tmp_path):
     """Return a function that runs a script in the directory of a new project; the keyword *fails* if it must fail."""
     project = tmp_path / "project"
     project.mkdir()
-    (project / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.8"\n')
+    # The index contains the packages for this version.
+    version = f">={sys.version_info[0]}.{sys.version_info[1]}"
+    (project / "pyproject.toml").write_text(f'[project]\nname = "p"\nversion = "1"\nrequires-python = "{version}"\n')
     (project / "script.py").write_text(FETCH)
     base = getattr(sys, "_base_executable", sys.executable)
 
@@ -44,15 +46,19 @@ def test_without_a_project(run):
     recipe = recipes.script("uv", "uv tool install")
     output = run(f"uv venv --quiet\n{recipe}\nfetchapp https://intranet.example", UV_SYSTEM_CERTS=1)
     assert output.splitlines().count("hello") == 3
+    run(
+        "uv tool upgrade fetchapp; fetchapp https://intranet.example; uv tool uninstall fetchapp; rm -r .venv",
+        UV_SYSTEM_CERTS=1,
+    )
     without = recipe.replace("--with certhook ", "")
     for command in without.splitlines()[2:]:
         assert "CERTIFICATE_VERIFY_FAILED" in run(command, fails=True, UV_SYSTEM_CERTS=1)
-    run("uv tool upgrade fetchapp; fetchapp https://intranet.example", UV_SYSTEM_CERTS=1)
 
 
 def test_the_setting_in_a_file(run, home):
     (setting,) = pages.blocks("how-to/uv", "toml")
-    assert REJECTED in run("uv lock --no-cache --upgrade-package requests", fails=True) if _require(run) else True
+    _require(run)
+    assert REJECTED in run("uv lock --no-cache", fails=True)
     file = home / ".config" / "uv" / "uv.toml"
     file.parent.mkdir(parents=True)
     file.write_text(setting.text)
@@ -63,10 +69,9 @@ def test_the_setting_in_a_file(run, home):
     run("uv lock --no-cache --upgrade")
 
 
-def _require(run) -> bool:
+def _require(run) -> None:
     with open(run.project / "pyproject.toml", "a") as project:
         project.write('dependencies = ["requests"]\n')
-    return True
 
 
 def test_variables(run, tmp_path, network):
