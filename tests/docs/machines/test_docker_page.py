@@ -53,13 +53,11 @@ def context(tmp_path, private_ca, cas) -> Path:
 @pytest.fixture
 def builder(slim, context, pip_environ, tmp_path) -> Build:
     """``docker build`` in that context."""
-    bases = {
-        "python:3.12-slim": slim,
-        "python:3.11-slim": slim,
-        # Without the interpreter in /usr/local. These images have a python3 of Debian, or install it.
-        "gcr.io/distroless/python3-debian12": slim,
-        "debian:12-slim": slim,
-    }
+    debian = slim.child(tmp_path / "debian")
+    debian.remove("/usr/local")
+    # The distroless image has Debian's Python, and the other one installs it.
+    images = {"gcr.io/distroless/python3-debian12": debian, "debian:12-slim": debian}
+    bases = {"python:3.12-slim": slim, "python:3.11-slim": slim, **images}
     secrets = {"proxy_ca": context / "proxy-ca.pem"}
     return Build(tmp_path / "build", bases, context, secrets, pip_environ)
 
