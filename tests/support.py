@@ -45,14 +45,14 @@ ROOT = Path(__file__).resolve().parent.parent
 MACHINE_ENVIRON = {**measuring.unmeasured(os.environ), "CERTHOOK_DISABLED": "1"}
 MACHINE_ENVIRON.pop("VIRTUAL_ENV", None)
 
-#: Variables that turn the warnings of Python, but not those of certhook, into errors in the interpreters that tests start.
+#: Variables that turn warnings into errors in the interpreters that tests start, but not those of certhook.
 #: The tests' own programs, which are arguments, need not name the encoding of a file.
 STRICT_VARIABLES = {
     "PYTHONWARNINGS": "error::Warning,default::UserWarning,ignore:'encoding' argument not specified:Warning:__main__",
     "PYTHONWARNDEFAULTENCODING": "1",
 }
 #: What an interpreter writes if a warning is an error that it cannot raise, for example in a finalizer.
-_NOT_RAISED = re.compile(r"^(?!User)[A-Z][a-z]+Warning: ", re.MULTILINE)
+_NOT_RAISED = re.compile(r"^(?!User|Certhook)[A-Z]\w*Warning: ", re.MULTILINE)
 
 #: A program that prints whether ssl is patched.
 PRINT_HOOKED = "import ssl; print(hasattr(ssl.create_default_context, '__certhook__'))"
