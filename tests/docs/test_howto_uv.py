@@ -14,7 +14,7 @@ FETCH = "import requests; print(requests.get('https://intranet.example').text)"
 
 
 @pytest.fixture
-def run(network, home, uv, tmp_path):
+def run(network, home, uv, plain, tmp_path):
     """Return a function that runs a script in the directory of a new project; the keyword *fails* if it must fail."""
     project = tmp_path / "project"
     project.mkdir()
@@ -22,12 +22,11 @@ def run(network, home, uv, tmp_path):
     version = f">={sys.version_info[0]}.{sys.version_info[1]}"
     (project / "pyproject.toml").write_text(f'[project]\nname = "p"\nversion = "1"\nrequires-python = "{version}"\n')
     (project / "script.py").write_text(FETCH)
-    base = getattr(sys, "_base_executable", sys.executable)
 
     def run(script: str, fails: bool = False, **variables: object) -> str:
         method = network.fail if fails else network.succeed
         path = (uv, home / ".local" / "bin")
-        return method(script, home, *path, cwd=project, UV_PYTHON=base, **variables)
+        return method(script, home, *path, cwd=project, UV_PYTHON=plain, **variables)
 
     run.project = project
     return run
