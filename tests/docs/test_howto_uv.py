@@ -48,10 +48,8 @@ def test_without_a_project(run):
     recipe = recipes.script("uv", "uv tool install")
     output = run(f"{recipe}\nfetchapp https://intranet.example", UV_SYSTEM_CERTS=1)
     assert output.splitlines().count("hello") == 3
-    run(
-        "uv tool upgrade fetchapp; fetchapp https://intranet.example; uv tool uninstall fetchapp; uv pip uninstall certhook",
-        UV_SYSTEM_CERTS=1,
-    )
+    run("uv tool upgrade fetchapp; fetchapp https://intranet.example", UV_SYSTEM_CERTS=1)
+    run("uv tool uninstall fetchapp; uv pip uninstall certhook")
     without = recipe.replace("--with certhook ", "")
     for command in without.splitlines()[2:]:
         assert "CERTIFICATE_VERIFY_FAILED" in run(command, fails=True, UV_SYSTEM_CERTS=1)
