@@ -99,7 +99,14 @@ def running(directory: Path, hosts: Path, ca: Any, path: str, trusted: bool = Tr
     certificate = ca.issue_cert(*HOSTS, "localhost")
     certificate.private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
     ca.cert_pem.write_to_path(str(directory / "company.pem"))
-    job = {"directory": str(directory), "hosts": str(hosts), "trusted": trusted, "namespace": _namespace()}
+    writable = [os.environ.get("PYTEST_DEBUG_TEMPROOT") or str(directory.parent), "/tmp"]
+    job = {
+        "directory": str(directory),
+        "hosts": str(hosts),
+        "trusted": trusted,
+        "namespace": _namespace(),
+        "writable": writable,
+    }
     script = [sys.executable, "-E", "-S", __file__, json.dumps(job)]
     process = subprocess.Popen(
         ["unshare", "--mount", "--net", "--propagation", "private", *script],
@@ -142,6 +149,10 @@ def _mount_layers(directory: str) -> None:
 
 def _prepare(job: dict) -> None:
     assert _namespace() != job["namespace"], "the process is not in a new namespace"
+    for path in job["writable"]:
+        subprocess.run(["mount", "--bind", path, path], check=True)
+    # From here on, the files of the machine are read-only, except those of the tests.
+    subprocess.run(["mount", "-o", "remount,bind,ro", "/"], check=True)
     _mount_layers(job["directory"])
     for name in ("/etc/pip.conf", "/etc/gitconfig"):
         if os.path.exists(name):

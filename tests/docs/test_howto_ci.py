@@ -50,7 +50,7 @@ def test_the_commands(job):
 
 def test_a_runner_of_github(job):
     github, _ = [block.text for block in pages.blocks("how-to/ci", "yaml")]
-    steps = [textwrap.dedent(each) for each in re.findall(r"run: \|\n((?: {12}.*\n)+)", github)]
+    steps = [textwrap.dedent(each) for each in re.findall(r"run: \|\n((?: {10}.*\n)+)", github)]
     steps += re.findall(r"run: (python .*)", github)
     assert "hello" in job("\n".join(steps))
 

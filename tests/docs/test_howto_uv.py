@@ -7,6 +7,7 @@ import sys
 import pages
 import pytest
 import recipes
+import support
 import trustme
 
 REJECTED = "invalid peer certificate: UnknownIssuer"
@@ -16,18 +17,19 @@ FETCH = "import requests; print(requests.get('https://intranet.example').text)"
 @pytest.fixture
 def run(network, home, uv, tmp_path):
     """Return a function that runs a script in the directory of a new project; the keyword *fails* if it must fail."""
+    # "uv pip install" installs into the environment that UV_PYTHON names, so the test has one of its own.
+    python = support.make_environment(tmp_path / "environment")
     project = tmp_path / "project"
     project.mkdir()
     # The index contains the packages for this version.
     version = f">={sys.version_info[0]}.{sys.version_info[1]}"
     (project / "pyproject.toml").write_text(f'[project]\nname = "p"\nversion = "1"\nrequires-python = "{version}"\n')
     (project / "script.py").write_text(FETCH)
-    base = getattr(sys, "_base_executable", sys.executable)
 
     def run(script: str, fails: bool = False, **variables: object) -> str:
         method = network.fail if fails else network.succeed
         path = (uv, home / ".local" / "bin")
-        return method(script, home, *path, cwd=project, UV_PYTHON=base, **variables)
+        return method(script, home, *path, cwd=project, UV_PYTHON=python, **variables)
 
     run.project = project
     return run
@@ -44,12 +46,10 @@ def test_a_project(run):
 
 def test_without_a_project(run):
     recipe = recipes.script("uv", "uv tool install")
-    output = run(f"uv venv --quiet\n{recipe}\nfetchapp https://intranet.example", UV_SYSTEM_CERTS=1)
+    output = run(f"{recipe}\nfetchapp https://intranet.example", UV_SYSTEM_CERTS=1)
     assert output.splitlines().count("hello") == 3
-    run(
-        "uv tool upgrade fetchapp; fetchapp https://intranet.example; uv tool uninstall fetchapp; rm -r .venv",
-        UV_SYSTEM_CERTS=1,
-    )
+    run("uv tool upgrade fetchapp; fetchapp https://intranet.example", UV_SYSTEM_CERTS=1)
+    run("uv tool uninstall fetchapp; uv pip uninstall certhook")
     without = recipe.replace("--with certhook ", "")
     for command in without.splitlines()[2:]:
         assert "CERTIFICATE_VERIFY_FAILED" in run(command, fails=True, UV_SYSTEM_CERTS=1)
