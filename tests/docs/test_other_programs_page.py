@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import subprocess
 
@@ -95,7 +94,7 @@ def test_programs_trust_an_exported_file(shell, part) -> None:
     assert "UNABLE_TO_" in stock.stderr or "certificate" in stock.stderr or stock.returncode == 60
 
 
-@pytest.mark.skipif(os.environ.get("CERTHOOK_TEST_RECIPES") != "1", reason="needs cryptography, and compiles a program")
+@pytest.mark.recipe
 def test_java_trusts_an_exported_store(shell, installed, pip_install, tmp_path) -> None:
     python = support.make_environment(tmp_path / "java")
     pip_install(python, "cryptography>=45")

@@ -13,13 +13,20 @@ import support
 from containers import Container, Layer
 
 #: Whether tests that take minutes, or download an operating system, are run.
-RECIPES = os.environ.get("CERTHOOK_TEST_RECIPES") == "1"
+RECIPES = bool(os.environ.get("CERTHOOK_TEST_RECIPES"))
 
 #: The packages of the official slim images that the tests' Python needs.
 _PACKAGES = (
     "ca-certificates,libbz2-1.0,libexpat1,libffi8,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,"
     "libuuid1,netbase,zlib1g,curl,python3-pip,python3-venv,zip"
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make the tests in containers recipes if these consist of a minimal Debian, which has to be downloaded."""
+    for item in items if RECIPES else ():
+        if "image_layers" in getattr(item, "fixturenames", ()):
+            item.add_marker("recipe")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -119,7 +118,7 @@ def test_a_virtual_environment_from_another_stage_keeps_its_store(builder, docke
     assert "bundled only" in done.stdout or "listed by bundled" in done.stdout
 
 
-@pytest.mark.skipif(os.environ.get("CERTHOOK_TEST_RECIPES") != "1", reason="installs packages of Debian")
+@pytest.mark.recipe
 def test_an_image_of_debian_without_python(builder, docker_run, pip_environ) -> None:
     builder.environ = {**pip_environ, "DEBIAN_FRONTEND": "noninteractive"}
     image = builder.build(DEBIAN)
