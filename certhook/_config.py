@@ -158,12 +158,6 @@ class Setting:
         self.name, self.attribute, self.parse = name, attribute, parse
         self.default, self.selects_roots, self.description = default, selects_roots, description
 
-    @property
-    def name_in_file(self) -> str:
-        """The name in the system-wide settings file; empty if the file cannot contain the setting."""
-        is_own = self.selects_roots and self.name.startswith(PREFIX)
-        return self.name[len(PREFIX) :].lower() if is_own else ""
-
 
 # fmt: off
 _ROWS: "Tuple[Tuple[str, str, Parser, Any, bool, str], ...]" = (
@@ -222,6 +216,7 @@ class Config:
     """The values of all settings; see :data:`SETTINGS` for the attributes.
 
     :param environ: names and values of variables
+    :ivar environ: *environ*
     :ivar problems: a :class:`ConfigurationError` for each invalid value
     :ivar requested: the public bundle of :mod:`certhook._public_bundles` that a caller names; None for default trust
     :ivar named: *requested*, or else the public bundle that SSL_CERT_FILE names
@@ -253,7 +248,7 @@ class Config:
 
     def __init__(self, environ: "Mapping[str, str]") -> None:
         self.problems: List[ConfigurationError] = []
-        self._environ = environ
+        self.environ = environ
         for setting in SETTINGS:
             name = setting.name
             if name in ALIASES and not environ.get(name):
@@ -307,15 +302,6 @@ class Config:
     def literal(self) -> "Config":
         """Return the settings with which SSL_CERT_FILE replaces the system's store even if it names a public bundle."""
         return self if self.named is None else self.variant(None, overrides_system=True)
-
-    def is_set(self, attribute: str) -> bool:
-        """Return whether a variable sets *attribute*."""
-        return bool(self.variable_of(attribute)[1].strip())
-
-    def variable_of(self, attribute: str) -> "Tuple[str, str]":
-        """Return the variable that sets *attribute*, and its value, empty if it is unset."""
-        name = next(setting.name for setting in SETTINGS if setting.attribute == attribute)
-        return name, self._environ.get(name, "")
 
     def variant(self, name: "Optional[str]", **attributes: "Any") -> "Config":
         """Return the settings with other *attributes*, with *name* as the public bundle that is named."""

@@ -9,7 +9,7 @@ even if the file omits the source ``system``.
 
 from __future__ import annotations
 
-from certhook._config import EXTRA, MODES, SETTINGS, SOURCES
+from certhook._config import EXTRA, MODES, PREFIX, SETTINGS, SOURCES
 from certhook._public_bundles import BUNDLES, named_by_variables, split
 from certhook._text import printable, shown
 from certhook.exceptions import ConfigurationError, SourceError
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 ABSENT, USED, IGNORED = "absent", "used", "ignored"
 
 #: The settings, by their names in the file.
-NAMES = {setting.name_in_file: setting for setting in SETTINGS if setting.name_in_file}
+NAMES = {
+    setting.name[len(PREFIX) :].lower(): setting
+    for setting in SETTINGS
+    if setting.selects_roots and setting.name.startswith(PREFIX)
+}
 
 #: The number of problems that are reported.
 MOST_PROBLEMS = 20
@@ -113,7 +117,7 @@ def limited(config: Config, file: SettingsFile) -> tuple[Config, list[Configurat
         if attribute == "sources":
             continue  # They depend on the other settings.
         value = getattr(config, attribute)
-        if not config.is_set(attribute):
+        if not _is_set(config, attribute):
             values[attribute] = limit
             continue
         values[attribute] = narrowed(attribute, limit, value)
@@ -124,7 +128,7 @@ def limited(config: Config, file: SettingsFile) -> tuple[Config, list[Configurat
         result = result.variant(result.requested, overrides_system=True)
     if "sources" in file.limits:
         sources = _sources(result, file.limits)
-        if config.is_set("sources") and sources != result.sources:
+        if _is_set(config, "sources") and sources != result.sources:
             problems.append(_exceeded(config, "sources", file, sources))
         result = result.variant(result.named, configured_sources=sources)
     return result, problems
@@ -150,15 +154,26 @@ def _sources(config: Config, limits: dict[str, Any]) -> tuple[str, ...]:
                 break
             sources.append(source)
     else:
-        order = wanted if config.is_set("sources") else allowed
+        order = wanted if _is_set(config, "sources") else allowed
         sources = [source for source in order if source in wanted and source in allowed]
     if config.overrides_system and _SYSTEM in wanted and _SYSTEM not in sources:
         sources.insert(0, _SYSTEM)
     return tuple(sources)
 
 
+def _is_set(config: Config, attribute: str) -> bool:
+    """Return whether a variable sets *attribute*."""
+    return bool(_variable_of(config, attribute)[1].strip())
+
+
+def _variable_of(config: Config, attribute: str) -> tuple[str, str]:
+    """Return the variable that sets *attribute*, and its value, empty if it is unset."""
+    name = next(setting.name for setting in NAMES.values() if setting.attribute == attribute)
+    return name, config.environ.get(name, "")
+
+
 def _exceeded(config: Config, attribute: str, file: SettingsFile, using: Any) -> ConfigurationError:
-    variable, value = config.variable_of(attribute)
+    variable, value = _variable_of(config, attribute)
     if attribute == "adopt":
         using = list(dict.fromkeys([split(bundle)[0] if bundle in BUNDLES else bundle for bundle in using]))
     text = using if isinstance(using, str) else ", ".join(using or ())

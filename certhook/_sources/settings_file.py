@@ -2,7 +2,7 @@
 
 The file contains lines ``name = value``, and comments in lines that begin with ``#``. A name is that of a variable in
 lower case without the prefix ``CERTHOOK_``. Only variables that select roots have a name: see
-:attr:`certhook._config.Setting.name_in_file`. :mod:`certhook._sources.limits` combines the settings with the variables.
+:data:`certhook._sources.limits.NAMES`. :mod:`certhook._sources.limits` combines the settings with the variables.
 
 The file is read whenever a trust set is read, and is one of its inputs. It counts only if root owns it and every
 directory on the way to it, and no other user can modify them. If the file has a fault, its other lines count, and
