@@ -78,7 +78,7 @@ def test_workflows_pin_actions_to_commits_and_have_no_permission_that_a_job_does
     for path in workflows():
         text = text_of(path)
         for action in re.findall(r"uses: (\S+)", text):
-            assert action.startswith("./") or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+            assert action.startswith("$/") or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
         if path.parent.name == "workflows":
             assert "\npermissions: {}\n" in text, path
             assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@")
