@@ -166,7 +166,8 @@ class _Failure:
         reason, server = self.reason, self.server
         if reason.startswith(("Hostname mismatch", "IP address mismatch")):
             return self._mismatch(reason.partition(", certificate is not valid for ")[2].rstrip(".").strip("'"))
-        if reason in ("certificate has expired", "certificate is not yet valid"):
+        # OpenSSL 3.6 adds "or the system clock is incorrect".
+        if reason.startswith(("certificate has expired", "certificate is not yet valid")):
             return self._dates(reason == "certificate has expired")
         if reason in _NO_ISSUER and self.chain:
             issuer = _name(_info(self.chain[-1]).get("issuer"))

@@ -80,7 +80,7 @@ def _zsh(line: str, env: dict[str, str], directory: Path) -> set[str]:
     """Press the tabulator key in an interactive zsh, and return the words that it adds or lists."""
     terminal, end = os.openpty()
     setup = (
-        "PS1='%# '; stty cols 500 rows 200; autoload -U compinit; compinit -u -D; setopt no_always_last_prompt; "
+        "PS1='>''> '; stty cols 500 rows 200; autoload -U compinit; compinit -u -D; setopt no_always_last_prompt; "
         "unsetopt zle_bracketed_paste; zstyle ':completion:*' verbose no; "
         'eval "$(certhook completion zsh)"; print REA"DY"\n'
     )
@@ -88,10 +88,12 @@ def _zsh(line: str, env: dict[str, str], directory: Path) -> set[str]:
     os.close(end)
     try:
         os.write(terminal, setup.encode())
-        _read_until(terminal, rb"READY\r")
+        # After the prompt, the shell edits the line.
+        _read_until(terminal, rb"READY\r(?s:.)*>> ")
         os.write(terminal, f"{line}\t".encode())
         time.sleep(0.5)
-        os.write(terminal, b"\x03\nprint DO'NE'\n")
+        # Control-U deletes the line.
+        os.write(terminal, b"\x15print DO'NE'\n")
         shown = _read_until(terminal, rb"DONE\r").decode()
     finally:
         shell.kill()
