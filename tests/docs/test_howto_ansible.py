@@ -31,7 +31,10 @@ def run(root, make_hosts, home, tools, tmp_path, plain):
             text = text.replace("/etc/company/other-root.pem", str(project / "company-root.pem"))
             (project / "site.yml").write_text(text)
             method = network.fail if fails else network.succeed
-            return method(recipes.script("ansible", "ansible-playbook"), home, tools, cwd=project, timeout=300)
+            # The home directory in /etc/passwd is read-only here.
+            options = {"ANSIBLE_REMOTE_TMP": home / "remote", "ANSIBLE_LOCAL_TEMP": home / "local"}
+            script = recipes.script("ansible", "ansible-playbook")
+            return method(script, home, tools, cwd=project, timeout=300, **options)
 
         yield run
 
