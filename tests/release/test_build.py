@@ -52,7 +52,7 @@ def test_pip_builds_and_installs_the_source_distribution(version, requirements, 
         pytest.skip(f"Python {version} is not installed")
     run(interpreter, "-m", "venv", tmp_path / "environment")
     python = support.interpreter_of(tmp_path / "environment")
-    run(python, "-m", "pip", "install", "--quiet", *requirements)
+    run(python, "-m", "pip", "install", "--quiet", "--upgrade", *requirements)
     (sdist,) = released.glob("*.tar.gz")
     run(python, "-m", "pip", "install", "--quiet", "--no-build-isolation", sdist)
     done = support.run_command(python, "-m", "certhook", "--json")
