@@ -264,11 +264,23 @@ class Property(property):
     __certhook_active__ = True
 
 
+_METADATA = (
+    *("__module__", "__name__", "__qualname__", "__doc__", "__type_params__"),
+    "__annotations__" if sys.version_info < (3, 14) else "__annotate__",
+)
+
+
 def marked(wrapper: "Function", original: "Function", module: str = "ssl") -> "Function":
     """Return *wrapper* with the metadata of *original*, a function of *module*, and marked as certhook's."""
-    import functools  # Settings are read in processes that import little else.
-
-    functools.update_wrapper(wrapper, original)
+    # As functools.update_wrapper() does it, which ssl does not import since Python 3.14: in a program with the working
+    # directory on its path, a file functools.py would be imported that stock Python does not import.
+    for name in _METADATA:
+        try:
+            setattr(wrapper, name, getattr(original, name))
+        except AttributeError:
+            pass
+    wrapper.__dict__.update(getattr(original, "__dict__", {}))
+    wrapper.__wrapped__ = original
     # Methods of the C class have no module; pickle looks them up in ssl.
     wrapper.__module__ = module
     wrapper.__qualname__ = wrapper.__qualname__.replace("_SSLContext.", "SSLContext.")
