@@ -356,6 +356,18 @@ def last() -> Config:
     return current() if process.config is None else process.config[1]
 
 
+def effective(config: Config) -> Config:
+    """Return *config* as far as the system-wide settings file allows, for use after an internal error.
+
+    :returns: *config* if that cannot be determined
+    """
+    try:
+        limited: Config = load_module("_sources.settings_file").effective(config)
+    except Exception:
+        return config
+    return limited
+
+
 def is_disabled() -> bool:
     """Return whether ``CERTHOOK_DISABLED`` disables certhook in this process."""
     value = os.environ.get("CERTHOOK_DISABLED", "")

@@ -413,6 +413,7 @@ def _fall_back(context: "Any", original: "Function", source: str, named: "Option
     if config is None:
         is_permitted = process.use_environment and not _selects_roots()
     else:
+        config = _config.effective(config)
         # CERTHOOK_BUNDLE replaces the bundle that the caller named.
         is_permitted = config.bundle is None if source == "bundled" else process.use_environment
         is_permitted = is_permitted and source in config.adopting(named).sources

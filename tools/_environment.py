@@ -43,8 +43,10 @@ def run(*command, **variables):
 
 
 def has_pip():
-    """Return whether the environment exists and has a pip."""
-    return os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    """Return whether the environment exists and has a pip. The working directory may belong to another user."""
+    return (
+        os.path.exists(PYTHON) and subprocess.call([PYTHON, "-I", "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    )
 
 
 def create():

@@ -182,6 +182,7 @@ def _fall_back(config: Config, failure: Exception) -> bytes | None:
     from certhook._public_bundles import GRPC
     from certhook._warnings import warn
 
+    config = _config.effective(config)
     is_permitted = config.bundle is None and "bundled" in config.adopting(GRPC).sources
     consequence = "grpcio uses its own roots" if is_permitted else "grpcio has no roots"
     warn(f"internal error, {consequence}: {failure!r}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from _thread import RLock
 
-from certhook import _trust
+from certhook import _config, _trust
 from certhook._clients.x509_store import X509Store
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
 from certhook._finder import undisturbed
@@ -285,6 +285,7 @@ class Roots:
         config, source = request.config, "system" if request.file is None else "bundled"
         if config.on_error == "raise":
             raise CerthookError(f"internal error: {failure!r}") from failure
+        config = _config.effective(config)
         is_permitted = config.bundle is None if request.file is not None else process.use_environment
         consequence = "the context has no roots"
         if is_permitted and source in config.sources:

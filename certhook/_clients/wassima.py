@@ -120,6 +120,7 @@ def _omitted(module: ModuleType, config: Config, others: list[bytes], own: list[
     from certhook._digest import hexdigest
     from certhook._public_bundles import CERTIFI
 
+    config = _config.effective(config)
     sources = config.adopting(CERTIFI).sources
     is_distrusted, is_complete = _distrust(config)
     omitted = set(filter(is_distrusted, others))
@@ -171,6 +172,7 @@ def _fall_back(module: ModuleType, config: Config, own: list[bytes], failure: Ex
     from certhook._public_bundles import CERTIFI
     from certhook._warnings import warn
 
+    config = _config.effective(config)
     is_permitted = config.bundle is None and len(config.adopting(CERTIFI).sources) == 2
     consequence = "wassima uses its own certificates" if is_permitted else "wassima has no certificates"
     warn(f"internal error, {consequence}: {failure!r}")

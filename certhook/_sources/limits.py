@@ -4,13 +4,17 @@ A setting in the file applies if its variable is unset. Otherwise, only those ro
 variable allows beyond the file is ignored and reported.
 
 ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` belong to OpenSSL, and stock Python obeys them. They replace the system's store
-even if the file omits the source ``system``.
+even if the file omits the source ``system``. ``NIX_SSL_CERT_FILE`` belongs to nixpkgs' OpenSSL. For others, it is one
+more file of roots, which ``extra_ca_certs`` limits.
 """
 
 from __future__ import annotations
 
+import sys
+
 from certhook._config import EXTRA, MODES, PREFIX, SETTINGS, SOURCES
 from certhook._public_bundles import BUNDLES, named_by_variables, split
+from certhook._sources.locations import is_nix_variable_stock, well_known
 from certhook._text import printable, shown
 from certhook.exceptions import ConfigurationError, SourceError
 
@@ -123,6 +127,9 @@ def limited(config: Config, file: SettingsFile) -> tuple[Config, list[Configurat
         values[attribute] = narrowed(attribute, limit, value)
         if values[attribute] != (BUNDLES if attribute == "adopt" and value is None else value):
             problems.append(_exceeded(config, attribute, file, values[attribute]))
+    if _exceeds_with_nix(config, file.limits):
+        values["nix_cert_file"] = None
+        problems.append(_exceeded(config, "nix_cert_file", file, (), limited_by="extra"))
     result = config.variant(config.named, **values)
     if _replaces_system(config, result, file):
         result = result.variant(result.requested, overrides_system=True)
@@ -132,6 +139,14 @@ def limited(config: Config, file: SettingsFile) -> tuple[Config, list[Configurat
             problems.append(_exceeded(config, "sources", file, sources))
         result = result.variant(result.named, configured_sources=sources)
     return result, problems
+
+
+def _exceeds_with_nix(config: Config, limits: dict[str, Any]) -> bool:
+    """Return whether NIX_SSL_CERT_FILE adds a file that *limits* exclude, and that stock Python does not read."""
+    path = config.nix_cert_file
+    if path is None or "extra" not in limits or config.overrides_system or is_nix_variable_stock():
+        return False
+    return path not in limits["extra"] and path not in well_known(sys.platform)[0]
 
 
 def _replaces_system(config: Config, result: Config, file: SettingsFile) -> bool:
@@ -168,14 +183,17 @@ def _is_set(config: Config, attribute: str) -> bool:
 
 def _variable_of(config: Config, attribute: str) -> tuple[str, str]:
     """Return the variable that sets *attribute*, and its value, empty if it is unset."""
-    name = next(setting.name for setting in NAMES.values() if setting.attribute == attribute)
+    name = next(setting.name for setting in SETTINGS if setting.attribute == attribute)
     return name, config.environ.get(name, "")
 
 
-def _exceeded(config: Config, attribute: str, file: SettingsFile, using: Any) -> ConfigurationError:
+def _exceeded(
+    config: Config, attribute: str, file: SettingsFile, using: Any, limited_by: str = ""
+) -> ConfigurationError:
     variable, value = _variable_of(config, attribute)
     if attribute == "adopt":
         using = list(dict.fromkeys([split(bundle)[0] if bundle in BUNDLES else bundle for bundle in using]))
     text = using if isinstance(using, str) else ", ".join(using or ())
-    message = f"{shown(value)} allows more than {file.describe(attribute)} allows; using {text or 'none'}. {_REMEDY}"
+    limit = file.describe(limited_by or attribute)
+    message = f"{shown(value)} allows more than {limit} allows; using {text or 'none'}. {_REMEDY}"
     return ConfigurationError(variable, message)

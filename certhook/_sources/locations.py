@@ -120,3 +120,10 @@ def users_directories(platform: str) -> tuple[tuple[str, str], ...]:
 def is_android(platform: str) -> bool:
     """Return whether this is Android, where *platform* is "linux" before Python 3.13."""
     return platform == "android" or (platform.startswith("linux") and hasattr(sys, "getandroidapilevel"))
+
+
+def is_nix_variable_stock() -> bool:
+    """Return whether OpenSSL is that of nixpkgs. It prefers NIX_SSL_CERT_FILE to SSL_CERT_FILE; others ignore it."""
+    import _ssl
+
+    return _ssl.get_default_verify_paths()[1].startswith("/nix/store/")

@@ -23,6 +23,7 @@ from certhook._sources import limits
 from certhook._sources.limits import IGNORED, MOST_PROBLEMS, NAMES, USED, SettingsFile
 from certhook._state import OVERFLOW_UID
 from certhook._text import quoted_path, shown
+from certhook._watch import path_signature, status_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _LIMIT = 1 << 16
 # As in Linux, see path_resolution(7).
 _MOST_LINKS = 40
+# It is not a file, or too large, until its signature changes.
+_LASTING_ERRORS = (errno.EINVAL, errno.EFBIG)
 
 _IS_WINDOWS = sys.platform == "win32"
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -48,7 +51,7 @@ _KINDS = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a
 
 
 class _Unprotected(Exception):
-    """The path that another user can modify, and the finding with the remedy."""
+    """The path that another user can modify, the finding with the remedy, and the status."""
 
 
 @functools.lru_cache(maxsize=None)
@@ -95,6 +98,8 @@ def read(collector: Collector) -> None:
 def _mark_failed(recorder: Recorder, error: BaseException) -> None:
     if isinstance(error, OSError):
         recorder.read_failed(error)
+    elif isinstance(error, _Unprotected):
+        recorder.volatile = True
     else:
         recorder.must_be_retried()  # An internal error.
 
@@ -110,7 +115,8 @@ def load(
     """Read the file.
 
     :param watch: called with each path that the result depends on, before it is read
-    :param failed: called with the error because of which the file could not be read
+    :param failed: called with the error because of which the file could not be read, or another result may follow
+        without a change of what is watched
     """
     found = SettingsFile(location())
     try:
@@ -119,8 +125,10 @@ def load(
         found.state = USED
         _parse(found, data)
     except _Unprotected as failure:
-        path, finding = failure.args
+        path, finding, status = failure.args
         watch(path)
+        if path_signature(path) != status_signature(status):
+            failed(failure)  # It has just changed; or it is a link, whose signature is that of its target.
         found.state = IGNORED
         found.report(f"is ignored, because {'it' if path == found.path else path} {finding}")
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -130,7 +138,8 @@ def load(
     except Exception as error:
         found.state = USED
         found.report(f"cannot be read: {getattr(error, 'strerror', None) or repr(error)}")
-        failed(error)
+        if getattr(error, "errno", None) not in _LASTING_ERRORS:
+            failed(error)
     if found.state == USED and found.problems:
         found.restrict()
     return found
@@ -170,15 +179,16 @@ def _check(path: str, status: os.stat_result) -> None:
         user = f"user {status.st_uid}"
         if status.st_uid == OVERFLOW_UID:
             user = "a user outside this user namespace (nobody)"
-        _refuse(path, f"belongs to {user}; run 'chown root {quoted_path(path)}'")
+        option = "-h " if stat.S_ISLNK(status.st_mode) else ""
+        _refuse(path, f"belongs to {user}; run 'chown {option}root {quoted_path(path)}'", status)
     is_protected = stat.S_ISLNK(status.st_mode) or (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX)
     if status.st_mode & _WRITABLE_BY_OTHERS and not is_protected:
         mode = f"{stat.S_IMODE(status.st_mode):o}"
-        _refuse(path, f"is writable by other users (mode {mode}); run 'chmod go-w {quoted_path(path)}'")
+        _refuse(path, f"is writable by other users (mode {mode}); run 'chmod go-w {quoted_path(path)}'", status)
 
 
-def _refuse(path: str, finding: str) -> NoReturn:
-    raise _Unprotected(path, finding)
+def _refuse(path: str, finding: str, status: os.stat_result) -> NoReturn:
+    raise _Unprotected(path, finding, status)
 
 
 def _parse(found: SettingsFile, data: bytes) -> None:

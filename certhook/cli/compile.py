@@ -7,7 +7,8 @@ import sys
 
 from certhook import _config, _public_bundles
 from certhook._config import CLIENT_AUTH, SERVER_AUTH
-from certhook._sources import read_trust_set
+from certhook._sources import read_trust_set, settings_file
+from certhook._sources.limits import IGNORED
 from certhook._store import Unusable, store_directory
 from certhook._store.build import compile_store
 from certhook._store.prune import prune
@@ -75,6 +76,10 @@ def run(options: argparse.Namespace) -> int:
     if directory is None:
         raise CommandError("the package certhook is not in a directory; use --directory", exit_status=2)
     config = _config.current()
+    # A portable store does not depend on owners, so processes would use it after the file has been corrected.
+    file = settings_file.load()
+    if file.state == IGNORED:
+        raise CommandError(f"the store was not built: {file.path} {file.problems[0].message}")
     trust_set = read_trust_set(config)
     _problem_list.complain_of(trust_set.problems, "status")
     if not trust_set.anchors:

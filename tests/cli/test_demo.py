@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import ssl
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -177,6 +180,30 @@ def test_a_client_that_fails_is_reported_with_its_last_message(monkeypatch, caps
     monkeypatch.setattr(demo, "PROGRAM", "raise SystemExit('no random numbers')")
     assert main(["demo"]) == 1
     assert capsys.readouterr().err == "certhook: demo: a process of the demonstration failed: no random numbers\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_it_leaves_neither_files_nor_clients(name, installed, tmp_path) -> None:
+    env = support.clean_env(TMPDIR=str(tmp_path), CERTHOOK_STORE_DIR="none")
+    command = [installed, "-m", "certhook", "demo"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, start_new_session=True) as process:
+        deadline = time.monotonic() + 60
+        while not [*tmp_path.glob("*/packages/certifi-1.dist-info/RECORD")] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + getattr(signal, name)
+    assert [*tmp_path.iterdir()] == []
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_signals_have_their_former_effect_afterwards(monkeypatch) -> None:
+    monkeypatch.setattr(demo, "PROGRAM", "raise SystemExit(1)")
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["demo"]) == 1
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize("source", SERVERS)

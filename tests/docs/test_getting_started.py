@@ -125,3 +125,14 @@ def test_uv_installs_if_there_is_no_other_installer(tmp_path) -> None:
 def test_an_old_python_can_parse_the_scripts() -> None:
     for name in ("_environment", "test", "try"):
         ast.parse((support.ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def test_the_tools_import_no_module_from_the_working_directory(tmp_path) -> None:
+    """For example from /tmp, if the path of the script is /tmp/certhook/tools/try.py."""
+    (tmp_path / "pip.py").write_text("open('imported', 'w')")
+    code = (
+        "import sys; sys.path[0] = sys.argv[1]; import _environment as one; one.PYTHON = sys.executable; one.has_pip()"
+    )
+    done = support.run_command(Path(sys.executable), "-c", code, str(support.ROOT / "tools"), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["pip.py"]

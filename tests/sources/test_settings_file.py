@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import ssl
 import stat
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Callable
 
 import pytest
-from root_files import bundle, letters_of, problems_of, read, watched_paths
+from root_files import ROOTS, bundle, letters_of, problems_of, read, watched_paths
 
 import certhook
-from certhook import _config
+from certhook import _config, _patch, cli
+from certhook._clients import grpc, wassima
 from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS, VARIABLES, Config
-from certhook._public_bundles import BUNDLES
+from certhook._public_bundles import BUNDLES, CERTIFI
 from certhook._sources import limits, read_trust_set, settings_file
 from certhook._state import process
+from certhook.exceptions import CerthookWarning
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 
@@ -311,6 +315,50 @@ def test_a_file_in_a_directory_that_another_user_can_modify_is_ignored_until_tha
 
 
 @posix
+def test_the_state_is_determined_again_if_a_link_may_get_another_owner(file: File, roots: Path, monkeypatch) -> None:
+    """Its signature is that of its target, which a change of its owner leaves unchanged."""
+    target = file("sources = system").rename(file.path.parent / "target")
+    file.path.symlink_to(target)
+    assert not read().volatile
+    real = settings_file._check
+    owned = os.stat_result((stat.S_IFLNK | 0o777, 1, 1, 1, 54322, 0, 0, 0, 0, 0))
+
+    def check(path: str, status: os.stat_result) -> None:
+        real(path, owned if stat.S_ISLNK(status.st_mode) else status)
+
+    monkeypatch.setattr(settings_file, "_check", check)
+    trust = read()
+    assert trust.volatile and not trust.snapshot.is_provisional
+    assert "run 'chown -h root " in problems_of(trust)[0][1]
+
+
+@posix
+def test_the_state_is_determined_again_if_the_file_is_corrected_while_it_is_checked(file, roots, monkeypatch) -> None:
+    path = file("sources = system")
+    path.chmod(0o666)
+    assert not read().volatile
+    real = settings_file._refuse
+
+    def refuse(*arguments: object) -> None:
+        path.chmod(0o644)
+        real(*arguments)
+
+    monkeypatch.setattr(settings_file, "_refuse", refuse)
+    assert read().volatile
+
+
+@posix
+def test_no_portable_store_is_built_while_the_file_is_ignored(file: File, roots: Path, tmp_path: Path, capsys) -> None:
+    """It does not depend on the owner of the file, and would remain in use after a correction."""
+    path = file("sources = system")
+    path.chmod(0o666)
+    directory = tmp_path / "stores"
+    assert cli.main(["compile", "--directory", str(directory)]) == 1
+    assert f"the store was not built: {path} is ignored, because it is writable" in capsys.readouterr().err
+    assert not directory.exists()
+
+
+@posix
 def test_links_of_the_superuser_are_followed_and_their_targets_verified(file, tmp_path, monkeypatch) -> None:
     target = tmp_path / "target"
     target.write_text("mode = fallback\n")
@@ -328,12 +376,21 @@ def test_links_of_the_superuser_are_followed_and_their_targets_verified(file, tm
 
 @posix
 @pytest.mark.parametrize("create", [os.mkdir, os.mkfifo], ids=["directory", "pipe"])
-def test_anything_but_a_file_is_a_fault_and_never_blocks(create: Callable[[str], None], file: File) -> None:
+def test_anything_but_a_file_is_a_fault_and_never_blocks(
+    create: Callable[[str], None], file: File, roots: Path
+) -> None:
     create(str(file.path))
     file.path.chmod(0o644)
     status, message = state()
     assert status == "used"
     assert message.startswith("cannot be read: it is a ") and "expected a file" in message
+    assert not read().volatile
+
+
+def test_a_file_that_is_too_large_is_a_fault_until_it_changes(file: File, roots: Path) -> None:
+    file("#" * 70000)
+    assert state() == ("used", "cannot be read: File too large")
+    assert not read().snapshot.is_provisional
 
 
 @posix
@@ -482,3 +539,46 @@ def test_on_windows_the_registry_locates_the_file_and_no_variable_does(monkeypat
     assert settings_file._program_files() == "/Programs"
     for registry.value in (7, "relative"):
         assert settings_file._program_files() == r"C:\Program Files"
+
+
+@pytest.mark.parametrize(("text", "letters"), [("extra_ca_certs = none", "a"), ("sorces = system", "a"), ("", "da")])
+def test_the_variable_of_nixpkgs_adds_no_roots_that_the_file_excludes(text, letters, file, roots, monkeypatch) -> None:
+    file(text)
+    trust = read(NIX_SSL_CERT_FILE=roots / "d.pem")
+    assert letters_of(trust) == letters
+    assert ("NIX_SSL_CERT_FILE" in dict(problems_of(trust))) == bool(text)
+    file(f"extra_ca_certs = {roots / 'd.pem'}")
+    assert "d" in letters_of(read(NIX_SSL_CERT_FILE=roots / "d.pem"))
+    # Stock Python obeys it in nixpkgs.
+    file(text)
+    monkeypatch.setattr(limits, "is_nix_variable_stock", lambda: True)
+    assert "d" in letters_of(read(NIX_SSL_CERT_FILE=roots / "d.pem"))
+
+
+@pytest.mark.parametrize(("text", "kept"), [("sources = system", "c"), ("sources = bundled", "b"), ("", "bc")])
+def test_the_certificates_that_wassima_collects_do_not_exceed_the_file(text, kept, file, roots) -> None:
+    file(text)
+    module = types.SimpleNamespace(fallback_der_certificates=lambda: [ROOTS["b"]])
+    own = [ROOTS["b"], ROOTS["c"]]
+    omitted = wassima._omitted(module, Config({}), own, own)
+    assert set(own) - omitted == {ROOTS[letter] for letter in kept}
+
+
+@pytest.mark.parametrize(("text", "is_permitted"), [("sources = system", False), ("sources = bundled", True)])
+def test_after_an_internal_error_no_program_has_roots_that_the_file_excludes(text, is_permitted, file) -> None:
+    file(text)
+    loaded: list[object] = []
+    with pytest.warns(CerthookWarning, match="internal error"):
+        _patch._fall_back(ssl.create_default_context(), loaded.append, "bundled", CERTIFI, RuntimeError())
+    assert bool(loaded) == is_permitted
+    with pytest.warns(CerthookWarning, match="internal error"):
+        assert (grpc._fall_back(Config({}), RuntimeError()) is None) == is_permitted
+    with pytest.warns(CerthookWarning, match="internal error"):
+        own = wassima._fall_back(types.ModuleType("wassima"), Config({}), [b""], RuntimeError())
+    assert not own
+
+
+def test_an_internal_error_of_the_file_breaks_no_program(monkeypatch) -> None:
+    config = Config({})
+    monkeypatch.setattr(settings_file, "effective", raising(RuntimeError("broken")))
+    assert _config.effective(config) is config

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import ssl
 import sys
+import threading
 from binascii import b2a_base64
 
 import certhook
@@ -26,7 +28,7 @@ from certhook.cli.demo.results import Cell, cells, findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterator
 
     from certhook._config import Config
     from certhook._directory import Directory
@@ -88,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
 def _demonstrate(command: str) -> dict[str, Any]:
     """Run the clients, and return the JSON object."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_unwinding())
         try:
             directory = stack.enter_context(TemporaryDirectory())
         except OSError:
@@ -126,6 +129,26 @@ def _demonstrate(command: str) -> dict[str, Any]:
         "findings": findings(connections, [*first["messages"], *second["messages"]], command),
         "explicitly_enabled": not second["starts"],
     }
+
+
+@contextlib.contextmanager
+def _unwinding() -> Iterator[None]:
+    """Make signals that end this process remove the directory and end the clients first, as Ctrl-C does."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    is_main = threading.current_thread() is threading.main_thread()
+    # nohup ignores SIGHUP.
+    replaced = [number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL]
+    for number in replaced:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _write(directory: Directory) -> dict[str, str]:
