@@ -8,21 +8,25 @@ import inspected_network
 import pages
 import pytest
 import recipes
+import support
 
 pytestmark = pytest.mark.recipe
 
 
 @pytest.fixture
-def run(root, make_hosts, home, tools, tmp_path, plain):
+def run(root, make_hosts, home, tools, tmp_path, pip_install):
     """Return a function that runs the command of the page with a playbook, on a machine without the company's root."""
     directory = tmp_path / "network"
     directory.mkdir()
     ca = inspected_network.company_ca()
+    # The module "pip" requires it.
+    interpreter = support.make_environment(tmp_path / "target")
+    pip_install(interpreter, "packaging")
     with inspected_network.running(directory, make_hosts(), ca, "/usr/bin:/bin:/usr/sbin:/sbin", False) as network:
         project = tmp_path / "project"
         project.mkdir()
         (project / "company-root.pem").write_bytes(ca.cert_pem.bytes())
-        python = f"ansible_python_interpreter={plain}"
+        python = f"ansible_python_interpreter={interpreter}"
         (project / "inventory.ini").write_text(f"localhost ansible_connection=local {python}\n")
 
         def run(playbook: str, fails: bool = False) -> str:
