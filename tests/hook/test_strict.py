@@ -47,7 +47,7 @@ CLIENTS = (
     "manager(lambda context: context.load_default_certs())",
     "manager(lambda context: context.set_default_verify_paths())",
     "manager(lambda context: context.load_verify_locations(COMPANY))",
-    "manager(lambda context: context.load_verify_locations(cadata=__import__('pathlib').Path(COMPANY).read_bytes().decode()))",
+    "manager(lambda context: context.load_verify_locations(cadata=__import__('pathlib').Path(COMPANY).read_text()))",
 )
 
 
