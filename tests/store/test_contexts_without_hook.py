@@ -56,7 +56,7 @@ def test_the_roots_are_those_of_a_process_with_the_hook_and_of_stock_python(mach
 #: Calls of methods of a context.
 LATER = (
     "c.load_verify_locations({old!r})",
-    "c.load_verify_locations(cadata=__import__('pathlib').Path({old!r}).read_text())",
+    "c.load_verify_locations(cadata=__import__('pathlib').Path({old!r}).read_bytes().decode())",
     "c.load_verify_locations(capath={directory!r})",
     "c.load_default_certs()",
     "c.load_default_certs(ssl.Purpose.CLIENT_AUTH)",

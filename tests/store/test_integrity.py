@@ -114,7 +114,7 @@ def test_damage_is_repaired_by_the_first_process_after_a_boot_if_the_clock_is_wr
 COMMANDS = {
     "status": "certhook('status', '--json')",
     "check": "certhook('check', '--json', 'localhost:' + os.environ['SERVERS'].split()[0].split(':')[1])",
-    "export": "(certhook('export', OUT)[0], Path(OUT).read_text(), os.unlink(OUT))[:2]",
+    "export": "(certhook('export', OUT)[0], Path(OUT).read_bytes().decode(), os.unlink(OUT))[:2]",
 }
 
 

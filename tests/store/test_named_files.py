@@ -84,7 +84,7 @@ AFTERWARDS = {
     "another file": "c.load_verify_locations(os.environ['ROOTS'] + '/extra.pem')",
     "a directory": "c.load_verify_locations(capath=os.environ['SSL_CERT_DIR'])",
     "a text": "c.load_verify_locations(cadata=__import__('pathlib').Path(os.environ['ROOTS'], 'extra.pem')"
-    ".read_text())",
+    ".read_bytes().decode())",
     "the same file": "c.load_verify_locations(os.environ['NAMED'])",
     "default trust": "c.load_default_certs()",
     "a handshake, then another file": "[trusted(c), c.load_verify_locations(os.environ['ROOTS'] + '/extra.pem')]",
