@@ -99,6 +99,16 @@ def test_only_the_jobs_that_publish_have_write_permissions() -> None:
     assert "write" not in text_of(WORKFLOWS / "workflows" / "test.yml")
 
 
+@in_checkout
+def test_the_jobs_that_publish_take_the_files_of_the_build_by_their_unique_number() -> None:
+    text = text_of(WORKFLOWS / "workflows" / "release.yml")
+    downloads = re.findall(r"uses: actions/download-artifact@.*\n        with:\n          (.*)\n", text)
+    assert downloads == ["artifact-ids: ${{ needs.build.outputs.artifact }}"] * 3
+    assert "artifact: ${{ steps.files.outputs.artifact-id }}" in text
+    for job in ("attest", "publish", "announce"):
+        assert re.search(rf"^  {job}:\n(    .*\n)*?    needs: \[.*build\]\n", text, re.MULTILINE), job
+
+
 def test_the_wheel_of_the_old_version_is_only_test_data() -> None:
     names = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "data").iterdir()]
     assert names == ["tests/data/certhook-0.1.0-py3-none-any.whl"]
