@@ -14,7 +14,7 @@ from certhook._store.build import compile_store
 from certhook._store.prune import prune
 from certhook._trust import directory_beside_package, package_beside
 from certhook._watch import index_settings
-from certhook.cli import _problem_list, _roots_table, _terminal, _triggers
+from certhook.cli import _problem_list, _protection, _roots_table, _terminal, _triggers
 from certhook.cli._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -105,12 +105,26 @@ def run(options: argparse.Namespace) -> int:
 def _show_trigger(options: argparse.Namespace) -> int:
     if not sys.executable:
         raise CommandError("the path of this interpreter is unknown")
+    _complain_of_foreign_code()
     text = _triggers.text_of(options.trigger, sys.executable)
     if _terminal.wants_json(options):
         _terminal.show_json({"text": text})
     else:
         _terminal.show_bytes(os.fsencode(text))
     return 0
+
+
+def _complain_of_foreign_code() -> None:
+    """Report if another user could modify this interpreter or package, which the superuser will run."""
+    checker = _protection.Checker()
+    try:
+        for path in (sys.executable, os.path.dirname(__file__)):
+            checker.check(path)
+    except _protection.Unprotected as failure:
+        finding = str(failure).partition(";")[0]
+        _terminal.complain(f"the superuser will run this Python: {finding}; use one that only the superuser can modify")
+    except OSError:
+        pass  # The package is in an archive.
 
 
 def _prune(directory: str, config: Config) -> list[str]:

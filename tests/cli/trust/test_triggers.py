@@ -11,7 +11,7 @@ import pytest
 import support
 from trust_machine import ARCH, BUNDLE, DEBIAN, DEBIAN_DIRECTORY, FEDORA, FILE, SUSE
 
-from certhook.cli import _triggers
+from certhook.cli import _triggers, main
 
 _USE = """
 PROGRAM = '''
@@ -156,3 +156,17 @@ def test_a_hook_of_a_removed_interpreter_does_nothing(name: str, tmp_path) -> No
     hook.write_text(_triggers.text_of(name, str(tmp_path / "python")))
     done = support.run_command("sh", hook, env={"PATH": os.environ["PATH"]})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize("mode", [0o755, 0o757])
+def test_a_python_that_another_user_can_modify_is_reported(mode, tmp_path, monkeypatch, capsys) -> None:
+    """The superuser will run it."""
+    tmp_path.chmod(mode)
+    (tmp_path / "python").touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert main(["compile", "--trigger", "debian"]) == 0
+    output, errors = capsys.readouterr()
+    assert f"[ -x {tmp_path}/python ]" in output
+    assert bool(errors) == (mode == 0o757)
+    assert mode == 0o755 or f"every user can modify {tmp_path}" in errors
