@@ -151,7 +151,7 @@ def _removed(found: dict[str, Any]) -> list[str]:
     is_in_file = any(setting["name"] == "removed" for setting in file["settings"])
     setting = f"removed = {{}} in {file['path']}" if is_in_file else "CERTHOOK_REMOVED={}"
     effects = {
-        "adopted": (trusted, "requests for a public bundle (requests, httpx, pip) exclude those of the system"),
+        "adopted": (trusted, "programs that name a public bundle (requests, httpx, pip) do not trust them"),
         "keep": (trusted, f"{setting.format('keep')} includes them everywhere"),
         "drop": (found["excluded"], f"{setting.format('drop')} excludes them"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import site
 import sys
 
 from certhook import _config, _public_bundles
@@ -105,6 +106,11 @@ def run(options: argparse.Namespace) -> int:
 def _show_trigger(options: argparse.Namespace) -> int:
     if not sys.executable:
         raise CommandError("the path of this interpreter is unknown")
+    if _requires_search_path(directory_beside_package()):
+        raise CommandError(
+            f"no file was printed: {sys.executable} finds certhook only through PYTHONPATH, which is not set after a "
+            "change of the root certificates; install certhook into its site-packages"
+        )
     _complain_of_foreign_code()
     text = _triggers.text_of(options.trigger, sys.executable)
     if _terminal.wants_json(options):
@@ -125,6 +131,17 @@ def _complain_of_foreign_code() -> None:
         _terminal.complain(f"the superuser will run this Python: {finding}; use one that only the superuser can modify")
     except OSError:
         pass  # The package is in an archive.
+
+
+def _requires_search_path(store: str | None) -> bool:
+    """Return whether this interpreter finds the package next to *store* only through PYTHONPATH."""
+    if store is None:
+        return False
+    parent = os.path.dirname(store)
+    named = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    if named.isdisjoint({parent, os.path.join(parent, "certhook", "bootstrap")}):
+        return False
+    return parent not in map(os.path.abspath, site.getsitepackages())
 
 
 def _prune(directory: str, config: Config) -> list[str]:

@@ -75,7 +75,7 @@ def _conclusion(found: dict[str, Any]) -> list[str]:
         "store or in certifi's file, and they still reject all others."
     )
     reason = next(result["message"] for result in found["connections"] if result["message"])
-    return [*wrapped(text), *wrapped(f"rejected: CERTIFICATE_VERIFY_FAILED, {reason}")]
+    return [*wrapped(text), *wrapped(f"The error of rejected connections is CERTIFICATE_VERIFY_FAILED, {reason}.")]
 
 
 def _arrangement(is_explicit: bool) -> list[str]:
@@ -116,7 +116,7 @@ def _counts(counts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _next(command: str) -> list[str]:
-    requirement = "" if find_module("cryptography") else ", with the package cryptography"
+    requirement = "" if find_module("cryptography") else "; this requires the package cryptography"
     return [
         *("Next:", "  # the state of this Python, and all problems", f"  {command}"),
         *(f"  # why a connection to HOST fails{requirement}", f"  {command} check HOST"),

@@ -150,6 +150,21 @@ def test_a_path_with_special_characters_is_quoted(name: str) -> None:
         assert f" {quoted} -I -m certhook compile --prune" in text
 
 
+def test_no_file_is_printed_if_only_pythonpath_reaches_certhook(installed, plain, tmp_path) -> None:
+    packages = tmp_path / "packages"
+    for name in ("certhook", "certifi"):
+        shutil.copytree(support.purelib(installed) / name, packages / name)
+    command = ["-m", "certhook", "compile", "--trigger", "debian"]
+    for path in (packages / "certhook" / "bootstrap", packages):
+        done = support.run_command(plain, *command, env=support.clean_env(PYTHONPATH=str(path)))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "only through PYTHONPATH" in " ".join(done.stderr.split())
+    # An installation in site-packages counts, although PYTHONPATH names it, too.
+    for path in (packages / "certhook" / "bootstrap", support.purelib(installed)):
+        done = support.run_command(installed, *command, env=support.clean_env(PYTHONPATH=str(path)))
+        assert "-I -m certhook compile" in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize("name", ["debian", "suse"])
 def test_a_hook_of_a_removed_interpreter_does_nothing(name: str, tmp_path) -> None:
     hook = tmp_path / "hook"
