@@ -91,11 +91,11 @@ def _read_openssl_locations(collector: Collector) -> None:
 def _is_store_file(path: str) -> bool:
     """Return whether OpenSSL reads *path*, the value of ``SSL_CERT_DIR``, as a file.
 
-    OpenSSL 3 also opens the whole value as a URI (``X509_LOOKUP_store``), which may be the path of a file.
+    OpenSSL 3.0 to 3.3 also open the whole value as a URI (``X509_LOOKUP_store``), which may be the path of a file.
     """
     import _ssl
 
-    return _ssl.OPENSSL_VERSION_NUMBER >= 0x30000000 and os.path.isfile(path)
+    return 0x30000000 <= _ssl.OPENSSL_VERSION_NUMBER < 0x30400000 and os.path.isfile(path)
 
 
 def _split(directories: str) -> list[str]:
