@@ -75,6 +75,7 @@ def remedy():
 
 def install(*requirements):
     """Install packages into the environment, with its pip, or with uv if it has none."""
+    print("Installing packages, which can take a minute:")
     if has_pip():
         pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
         path = os.pathsep.join(filter(None, [DROP_IN, os.environ.get("PYTHONPATH")]))
