@@ -53,8 +53,8 @@ def collect(config: Config, purpose: int = SERVER_AUTH, is_limited: bool = True)
     Mozilla's roots are for servers, so the bundle is not read for another purpose. With
     ``fallback``, the first source that contains an anchor ends the search; ``extra`` is always
     added. Nothing else is read if the public bundle that is requested was reduced. If a block list
-    cannot be read and the system's store contains anchors, the bundle is excluded, because it may
-    contain roots that the administrator removed from that store.
+    or the system-wide settings file cannot be read and the system's store contains anchors, the bundle
+    is excluded, because it may contain roots that the administrator excluded.
 
     :param is_limited: as in :func:`read_trust_set`
     """
@@ -68,15 +68,15 @@ def collect(config: Config, purpose: int = SERVER_AUTH, is_limited: bool = True)
         return collector
     _read(distrust, "distrust", collector)
     names = list(config.sources)
-    if not collector.blocklist.is_complete:
+    doubt = _doubt_about_bundle(collector)
+    if doubt:
         names.sort(key="bundled".__eq__)  # The bundle comes last.
     for name in names:
         if name == "bundled" and purpose != SERVER_AUTH:
             continue
         before = collector.count()
-        if name == "bundled" and before and not collector.blocklist.is_complete:
-            message = "is excluded, because it may contain roots that this system distrusts"
-            collector.problems.append(SourceError(name, message))
+        if name == "bundled" and before and doubt:
+            collector.problems.append(SourceError(name, f"is excluded, because {doubt}"))
             continue
         _read(_MODULES[name], name, collector)
         if config.mode == "fallback" and collector.count() > before:
@@ -84,6 +84,16 @@ def collect(config: Config, purpose: int = SERVER_AUTH, is_limited: bool = True)
     _read(extra, "extra", collector)
     _read(removed, "removed roots", collector)
     return collector
+
+
+def _doubt_about_bundle(collector: Collector) -> str:
+    """Return why the administrator may have excluded roots of the bundle, empty if that is known."""
+    if not collector.blocklist.is_complete:
+        return "it may contain roots that this system distrusts"
+    file = collector.settings_file
+    if file is not None and not file.is_readable:
+        return f"{file.path}, which may exclude it, cannot be read"
+    return ""
 
 
 def _read(module: ModuleType, name: str, collector: Collector) -> None:

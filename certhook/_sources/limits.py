@@ -53,6 +53,7 @@ class SettingsFile:
 
     :ivar path: the path of the file
     :ivar state: "absent", "used" or "ignored"
+    :ivar is_readable: False if the file exists, or may exist, and could not be read
     :ivar limits: the parsed values, by the attributes of :class:`certhook._config.Config`
     :ivar lines: the number and the text of the value of each setting in the file, by its name
     :ivar problems: the faults of the file
@@ -61,6 +62,7 @@ class SettingsFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self.state = ABSENT
+        self.is_readable = True
         self.limits: dict[str, Any] = {}
         self.lines: dict[str, tuple[int, str]] = {}
         self.problems: list[SourceError] = []

@@ -6,7 +6,8 @@ lower case without the prefix ``CERTHOOK_``. Only variables that select roots ha
 
 The file is read whenever a trust set is read, and is one of its inputs. It counts only if root owns it and every
 directory on the way to it, and no other user can modify them. If the file has a fault, its other lines count, and
-variables cannot exceed the defaults of the settings that it lacks.
+variables cannot exceed the defaults of the settings that it lacks. If it cannot be read, the bundle is excluded as well,
+as if a block list could not be read.
 """
 
 from __future__ import annotations
@@ -133,16 +134,20 @@ def load(
         found.report(f"is ignored, because {'it' if path == found.path else path} {finding}")
     except (FileNotFoundError, NotADirectoryError) as error:
         if os.path.lexists(found.path):
-            found.state = USED
-            found.report(f"cannot be read: {error.strerror}")
+            _report_unreadable(found, error)
     except Exception as error:
-        found.state = USED
-        found.report(f"cannot be read: {getattr(error, 'strerror', None) or repr(error)}")
+        _report_unreadable(found, error)
         if getattr(error, "errno", None) not in _LASTING_ERRORS:
             failed(error)
     if found.state == USED and found.problems:
         found.restrict()
     return found
+
+
+def _report_unreadable(found: SettingsFile, error: Exception) -> None:
+    found.state = USED
+    found.is_readable = False
+    found.report(f"cannot be read: {getattr(error, 'strerror', None) or repr(error)}")
 
 
 def _content(path: str) -> bytes:

@@ -400,6 +400,19 @@ def test_a_file_without_permission_to_read_it_is_a_fault(file: File, monkeypatch
     assert state() == ("used", "cannot be read: Permission denied")
 
 
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), PermissionError(13, "Permission denied")])
+def test_a_file_that_cannot_be_read_excludes_the_bundle(error, file: File, roots: Path, monkeypatch) -> None:
+    file("sources = system")
+    variables = {"CERTHOOK_BUNDLE": str(roots / "b.pem")}
+    assert letters_of(read(**variables)) == "a"
+    monkeypatch.setattr("certhook._directory.entries.Directory.read", raising(error))
+    trust = read(**variables)
+    assert letters_of(trust) == "a"
+    assert [message for path, message in problems_of(trust) if path == "bundled"] == [
+        f"is excluded, because {file.path}, which may exclude it, cannot be read"
+    ]
+
+
 def raising(error: Exception) -> Callable[..., None]:
     def fail(*args: object, **options: object) -> None:
         raise error
