@@ -6,8 +6,7 @@ lower case without the prefix ``CERTHOOK_``. Only variables that select roots ha
 
 The file is read whenever a trust set is read, and is one of its inputs. It counts only if root owns it and every
 directory on the way to it, and no other user can modify them. If the file has a fault, its other lines count, and
-variables cannot exceed the defaults of the settings that it lacks. If it cannot be read, the bundle is excluded as well,
-as if a block list could not be read.
+variables cannot exceed the defaults of the settings that it lacks. If it cannot be read, the bundle is excluded, too.
 """
 
 from __future__ import annotations
