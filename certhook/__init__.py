@@ -1,4 +1,4 @@
-"""Default TLS trust that simply works: the operating system's roots chained with certifi's.
+"""Default TLS trust for every Python program: the operating system's roots and certifi's.
 
 This module runs at every interpreter start. ``certhook.pth`` calls :func:`start` while
 :mod:`site` is running: before ``sitecustomize``, before any code of the program, and twice in a

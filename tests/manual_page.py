@@ -22,7 +22,7 @@ _HEAD = f"""\
 .\\" Generated: run 'python tests/manual_page.py'.
 .TH CERTHOOK 1 2026-11-29 "certhook {certhook.__version__}" "User Commands"
 .SH NAME
-certhook \\- default TLS trust that simply works
+certhook \\- default TLS trust for every Python program
 """
 
 

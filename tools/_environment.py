@@ -50,7 +50,7 @@ def has_pip():
 
 
 def create():
-    """Create the environment, unless it exists, with what this machine has."""
+    """Create the environment, unless it exists, with a tool that this machine has."""
     if has_pip() or (os.path.exists(PYTHON) and shutil.which("uv")):
         return
     if importlib.util.find_spec("ensurepip"):
@@ -66,7 +66,7 @@ def create():
 
 
 def remedy():
-    """Return the command that installs what is missing."""
+    """Return the command that installs the missing package."""
     if not shutil.which("apt-get"):
         return "Install uv, or the package of your system that contains Python's module ensurepip."
     sudo = "" if os.geteuid() == 0 else "sudo "

@@ -107,10 +107,9 @@ def sources() -> str:
         Box(250, 24, 190, "certifi", ("cacert.pem on disk, in an", "archive or in memory"), "place"),
         Box(452, 24, 190, "You", ("files and directories of", "additional roots"), "place"),
     ]
-    system = Box(24, 136, 214, "source: system", (), "source")
+    system = Box(24, 136, 214, "source: system", ("or the native stores",), "source")
     bundled = Box(250, 136, 190, "source: bundled", ("only for servers",), "source")
     extra = Box(452, 136, 190, "source: extra", ("always read",), "source")
-    system = system._replace(lines=("or the native stores",))
     merge = Box(24, 244, 618, "Merge", ("the selected sources, without duplicates",), "source")
     distrust = Box(24, 336, 618, "Distrust", ("minus roots on the block lists of the operating system",), "filter")
     removed = Box(

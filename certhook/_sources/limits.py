@@ -1,7 +1,7 @@
 """Limiting the settings in variables by those in the system-wide settings file: variables can only narrow trust.
 
-A setting in the file applies if its variable is unset. Otherwise, only those roots are trusted that both allow. What a
-variable allows beyond the file is ignored and reported.
+A setting in the file applies if its variable is unset. Otherwise, only roots that both allow are trusted. A variable
+that allows more than the file is reported.
 
 ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` belong to OpenSSL, and stock Python obeys them. They replace the system's store
 even if the file omits the source ``system``. ``NIX_SSL_CERT_FILE`` belongs to nixpkgs' OpenSSL. For others, it is one
@@ -96,7 +96,7 @@ def is_adopted(bundle: str, bundles: Bundles) -> bool:
 
 
 def narrowed(attribute: str, limit: Any, value: Any) -> Any:
-    """Return the part of *value* that *limit* allows. Neither is that of sources."""
+    """Return the part of *value* that *limit* allows. *attribute* is not ``sources``."""
     if attribute in _ORDERS:
         return max(limit, value, key=_ORDERS[attribute].index)
     if attribute == "bundle":
@@ -107,7 +107,7 @@ def narrowed(attribute: str, limit: Any, value: Any) -> Any:
 
 
 def common(attribute: str, first: Any, second: Any) -> Any:
-    """Return what both of two values in the file allow."""
+    """Return the part that two values of a setting in the file have in common."""
     if attribute == "bundle":
         return first if first == second else ""
     return narrowed(attribute, first, second)
@@ -152,7 +152,7 @@ def _exceeds_with_nix(config: Config, limits: dict[str, Any]) -> bool:
 
 
 def _replaces_system(config: Config, result: Config, file: SettingsFile) -> bool:
-    """Return whether SSL_CERT_FILE names a public bundle, and the file excludes that it stands for the usual roots."""
+    """Return whether SSL_CERT_FILE replaces the system's store only because the file excludes the bundle it names."""
     if config.overrides_system or config.cert_file is None:
         return False
     takes_bundle = result.mode == MODES[0] and result.bundle is None and "bundled" in _sources(result, file.limits)

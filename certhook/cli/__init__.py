@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 #: The purpose of the command line.
 DESCRIPTION = (
-    "Default TLS trust that simply works: Python programs trust the operating system's root certificates together with "
-    "certifi's. certhook is active in every Python environment that it is installed in. The verbs show and change "
-    "which root certificates are trusted, explain failed connections, and enable certhook in other programs."
+    "Default TLS trust for every Python program: the operating system's root certificates together with certifi's. "
+    "certhook is active in every Python environment that it is installed in. The verbs show and change which root "
+    "certificates are trusted, explain failed connections, and enable certhook in other programs."
 )
 
 # The exit status that a shell reports after SIGINT.

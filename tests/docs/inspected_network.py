@@ -140,7 +140,7 @@ def _mount_layers(directory: str) -> None:
         upper, work = f"{scratch}/{number}/upper", f"{scratch}/{number}/work"
         os.makedirs(upper)
         os.makedirs(work)
-        # Without what /root contains for the tests, their temporary directory.
+        # Not if it contains the temporary directory of the tests.
         if directory.startswith(f"{top}/"):
             continue
         options = f"lowerdir={top},upperdir={upper},workdir={work}"

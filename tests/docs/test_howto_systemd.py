@@ -13,8 +13,8 @@ import support
 
 #: A user as DynamicUser= chooses it.
 USER = 61184
-#: What DynamicUser=, ProtectSystem=strict, StateDirectory=app and MemoryDenyWriteExecute= do to a process. The last one
-#: is prctl(PR_SET_MDWE), where systemd uses a filter of system calls.
+#: The effects of DynamicUser=, ProtectSystem=strict, StateDirectory=app and MemoryDenyWriteExecute= on a process. The
+#: last one is prctl(PR_SET_MDWE), where systemd uses a filter of system calls.
 SERVICE = f"""
 base={sys.base_prefix}
 as_user="setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs"

@@ -60,7 +60,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
         (
             "The connections are made by processes of this Python, whose variables replace the system's store and "
-            "certifi by files with demonstration certificates. These are in a temporary directory, which is removed. "
+            "certifi with files of demonstration certificates. These are in a temporary directory, which is removed. "
             "Nothing else is changed, no other process trusts them, and no other machine is contacted.",
             "Exit status: 0 if every connection has the expected result, 1 if one has another result, or the "
             "demonstration is not possible.",

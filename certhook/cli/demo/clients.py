@@ -1,4 +1,4 @@
-"""The clients of the demonstration: processes without certhook and with it, and what they see."""
+"""The clients of the demonstration: processes without certhook and with it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ CLIENTS = {"default": "Python's defaults", "certifi": "certifi's file"}
 
 VERIFIED, REJECTED, FAILED = "verified", "rejected", "failed"
 
-# What the author of these variables chose is not part of the demonstration: roots, code and options of Python, and a
-# file for the keys of connections. PYTHONHOME and PYTHONUSERBASE locate Python's own files.
+# These variables must not affect the demonstration: they select roots, code and options of Python, or a file for the
+# keys of connections. PYTHONHOME and PYTHONUSERBASE locate Python's own files.
 _KEPT = ("PYTHONHOME", "PYTHONUSERBASE")
 _REMOVED = (*VARIABLES, "SSLKEYLOGFILE")
 

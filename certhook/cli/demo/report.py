@@ -42,7 +42,7 @@ def render(found: dict[str, Any], command: str) -> list[str]:
 def _introduction() -> list[str]:
     text = (
         "Three HTTPS servers on this machine (127.0.0.1), and two kinds of clients: those with Python's default trust, "
-        "as urllib and aiohttp have it, and those with certifi's file, as requests, httpx and pip have it."
+        "such as urllib and aiohttp, and those with certifi's file, such as requests, httpx and pip."
     )
     return wrapped(text)
 
@@ -86,7 +86,7 @@ def _arrangement(is_explicit: bool) -> list[str]:
     )
     text = (
         "How it works: the clients are processes of this Python. In their environment, SSL_CERT_FILE and a copy of "
-        f"certifi replace the system's store and certifi by one demonstration root each. {enabled} Nothing on this "
+        f"certifi replace the system's store and certifi with one demonstration root each. {enabled} Nothing on this "
         "machine was changed."
     )
     return wrapped(text)

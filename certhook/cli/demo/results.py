@@ -1,4 +1,4 @@
-"""The results of the demonstration: what is expected, and the reasons for differences."""
+"""The results of the demonstration, the expected ones, and the reasons for differences."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class _Server(socketserver.ThreadingTCPServer):
             pass  # The client rejects the certificate, as the demonstration expects.
 
     def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:
-        """Print nothing: the clients report what they see."""
+        """Print nothing: the clients report errors."""
 
 
 @contextlib.contextmanager

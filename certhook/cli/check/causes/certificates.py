@@ -97,7 +97,7 @@ CAUSES = (
         "The certificate contains {host} as {place}, but {host} is an IP address. Programs accept an IP address "
         "only in an entry of the type IP (subject alternative name).",
         (
-            "Ask the server's administrator to replace the certificate by one that contains 'IP:{host}' instead of "
+            "Ask the server's administrator to replace the certificate with one that contains 'IP:{host}' instead of "
             "{entry}.",
         ),
         codes=(62, 64),

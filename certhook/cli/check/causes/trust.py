@@ -63,7 +63,7 @@ def _excluded(case: Case) -> Facts | None:
     settings = " and ".join(root.settings)
     remedy = ", and ".join(_REMEDIES[name] for name in root.settings if name in _REMEDIES)
     if settings == settings_file.location():
-        remedy = f"the administrator can change that file, if programs on this machine shall trust {path}"
+        remedy = f"the administrator can change that file, if programs on this machine should trust {path}"
     elif not remedy and source == "bundled":
         remedy = f"set CERTHOOK_SOURCES=system,bundled, or unset {settings}, which excludes the bundle"
     elif not remedy:
