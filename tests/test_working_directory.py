@@ -64,7 +64,7 @@ class Hostile(NamedTuple):
 
 def write_module(path: Path, log: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"with open({str(log)!r}, 'a') as log: log.write(__name__ + chr(10))\n")
+    path.write_text(f"with open({str(log)!r}, 'ab') as log: log.write(__name__.encode() + b'\\n')\n")
 
 
 @pytest.fixture(scope="module")
