@@ -53,7 +53,9 @@ def is_part_of_program(frame: "Optional[FrameType]") -> bool:
         frame = frame.f_back
     name = "__main__" if frame is None else str(frame.f_globals.get("__name__"))
     spec = getattr(sys.modules.get(name.partition(".")[0]), "__spec__", None)
-    return name == "__main__" or (spec is not None and _absolute(parent(spec)) in _split()[1])
+    # Frozen modules, such as linecache since Python 3.15, have no directory.
+    directory = "" if spec is None else parent(spec)
+    return name == "__main__" or (bool(directory) and _absolute(directory) in _split()[1])
 
 
 def parent(spec: "ModuleSpec") -> str:

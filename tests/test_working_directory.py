@@ -214,6 +214,13 @@ WAYS = {
 }
 
 
+def test_a_frozen_module_imports_nothing_from_the_working_directory_for_certhook(hostile, installed) -> None:
+    """The module os, which is frozen since Python 3.11, imports subprocess; linecache, since 3.15, tokenize."""
+    program = "import os; from certhook._finder import call_guarded; print(call_guarded(os.popen, 'echo shown').read())"
+    done, executed = hostile.run(installed, "-c", program, PYTHONWARNDEFAULTENCODING="")
+    assert (done.stdout.split(), executed) == (["shown"], set()), done.stderr
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_context_executes_and_trusts_no_more_than_stock_python(way, hostile, installed, tmp_path) -> None:
     script = tmp_path / "script.py"
