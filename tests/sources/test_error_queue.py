@@ -32,6 +32,16 @@ import ssl
 print([len(ssl.create_default_context().get_ca_certs()) for _ in range(2)])
 """
 
+#: Prints whether stock Python can create a context.
+CREATE = """
+import ssl
+try:
+    ssl.create_default_context()
+    print("created")
+except ssl.SSLError:
+    print("refused")
+"""
+
 EXPORT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -78,6 +88,8 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_root_is_trusted_and_exported_and_also_in_later_unaffected_processes(machine, python) -> None:
+    if machine.run(python, CREATE, CERTHOOK_DISABLED="1") == "refused":
+        pytest.skip("stock Python creates no context with this configuration, as with OpenSSL 3.6")
     assert machine.run(python, COUNT, CERTHOOK_DISABLED="1") == "[3, 3]"
     assert machine.run(python, COUNT, support.ROOT, CERTHOOK_LOAD="eager") == "[3, 3]"
     assert machine.run(python, COUNT, support.ROOT) == "[3, 3]"
