@@ -216,7 +216,12 @@ WAYS = {
 
 def test_a_frozen_module_imports_nothing_from_the_working_directory_for_certhook(hostile, installed) -> None:
     """The module os, which is frozen since Python 3.11, imports subprocess; linecache, since 3.15, tokenize."""
-    program = "import os; from certhook._finder import call_guarded; print(call_guarded(os.popen, 'echo shown').read())"
+    program = """
+import os
+from certhook._finder import call_guarded
+with call_guarded(os.popen, "echo shown") as output:
+    print(output.read())
+"""
     done, executed = hostile.run(installed, "-c", program, PYTHONWARNDEFAULTENCODING="")
     assert (done.stdout.split(), executed) == (["shown"], set()), done.stderr
 
