@@ -84,13 +84,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "Exit status: 0 if the commands were printed, 1 if they were not, 2 for invalid arguments.",
         ),
     )
-    argument = parser.add_mutually_exclusive_group()
-    text = "a PEM file of root certificates, such as the result of 'certhook export FILE'"
-    argument.add_argument("file", metavar="FILE", type=_terminal.not_empty, nargs="?", help=text)
-    text = "print commands that unset the variables; their earlier values are not restored"
-    argument.add_argument("--unset", action="store_true", help=text)
     parser.add_argument("--shell", choices=_SHELLS, help="the shell (default: the one that $SHELL names)")
     _terminal.add_json(parser)
+    # Last, and in this order: before Python 3.14, the usage shows an exclusive group only if its arguments are adjacent.
+    argument = parser.add_mutually_exclusive_group()
+    text = "print commands that unset the variables; their earlier values are not restored"
+    argument.add_argument("--unset", action="store_true", help=text)
+    text = "a PEM file of root certificates, such as the result of 'certhook export FILE'"
+    argument.add_argument("file", metavar="FILE", type=_terminal.not_empty, nargs="?", help=text)
     parser.set_defaults(run=run)
 
 
