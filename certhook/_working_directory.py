@@ -40,7 +40,7 @@ def installed(name: str, spec: "ModuleSpec", is_imported: bool, search: "Any") -
         return spec
 
     def is_excluded(found: "ModuleSpec") -> bool:
-        return _absolute(parent(found)) in directories
+        return _is_in(found, directories)
 
     if is_excluded(spec) or (is_imported and parent(spec) not in path):
         return search(name, path, is_excluded)  # type: ignore[no-any-return]
@@ -53,9 +53,13 @@ def is_part_of_program(frame: "Optional[FrameType]") -> bool:
         frame = frame.f_back
     name = "__main__" if frame is None else str(frame.f_globals.get("__name__"))
     spec = getattr(sys.modules.get(name.partition(".")[0]), "__spec__", None)
-    # Frozen modules, such as linecache since Python 3.15, have no directory.
-    directory = "" if spec is None else parent(spec)
-    return name == "__main__" or (bool(directory) and _absolute(directory) in _split()[1])
+    return name == "__main__" or (spec is not None and _is_in(spec, _split()[1]))
+
+
+def _is_in(spec: "ModuleSpec", directories: "Set[str]") -> bool:
+    directory = parent(spec)
+    # Frozen modules, such as linecache since Python 3.15, have none.
+    return bool(directory) and _absolute(directory) in directories
 
 
 def parent(spec: "ModuleSpec") -> str:

@@ -86,7 +86,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("--shell", choices=_SHELLS, help="the shell (default: the one that $SHELL names)")
     _terminal.add_json(parser)
-    # Last, and in this order: before Python 3.14, the usage shows an exclusive group only if its arguments are adjacent.
+    # Last, and in this order: before Python 3.14, the usage shows an exclusive group only if it is adjacent.
     argument = parser.add_mutually_exclusive_group()
     text = "print commands that unset the variables; their earlier values are not restored"
     argument.add_argument("--unset", action="store_true", help=text)
