@@ -368,7 +368,7 @@ def test_a_hostile_record_is_reported(name, text, hostile, hostile_found) -> Non
 @posix
 def test_the_text_contains_the_first_problems_and_is_escaped(hostile_found) -> None:
     problems = [Problem(f"/x\x1b[2J{number}", f"finding \x07{number}", "remedy") for number in range(30)]
-    lines = report.render({**hostile_found, "problems": as_json(problems)})
+    lines = report.render({**hostile_found, "findings": as_json(problems)})
     assert all(line.isprintable() for line in lines)
     assert sum("finding" in line for line in lines) == 20
     assert "  - 10 more: 'certhook audit --json' lists all of them" in lines
