@@ -823,7 +823,8 @@ def overwrite(name, data):
     with open(path(name), "wb") as file:
         file.write(data)
 ssl.create_default_context()
-first, second = open(path("first"), "rb").read(), open(path("second"), "rb").read()
+with open(path("first"), "rb") as one, open(path("second"), "rb") as other:
+    first, second = one.read(), other.read()
 overwrite("system.pem", second)
 process.reset()
 ssl.create_default_context()

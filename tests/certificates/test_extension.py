@@ -16,7 +16,7 @@ from certhook._certificates import container, extension, pem
 from certhook.cli.inspect.certificate import Trust, describe, display_name, lines
 
 HOSTS = ("www.example.org", "*.example.org", "10.0.0.1", "2001:db8::1")
-NOTHING = Trust(SimpleNamespace(removed=(), rejected=(), excluded=(), anchors=()))  # type: ignore[arg-type]
+NOTHING = Trust(SimpleNamespace(distrusted=(), blocklisted=(), excluded=(), anchors=()))  # type: ignore[arg-type]
 
 
 def _purposes(*names: str) -> dict[type[x509.ExtensionType], tuple[x509.ExtensionType, bool]]:

@@ -220,7 +220,7 @@ def test_private_keys_are_not_read(lab: Lab, place) -> None:
 def test_an_internal_error_does_not_hide_the_failure(lab: Lab, place) -> None:
     place()
     lab.patch.setattr(locations, "locations", lambda config, environ: 1 / 0)
-    assert_cause(check(lab)[0:1] + ("which is not trusted here",), "root-unknown")
+    assert_cause(check(lab), "root-unknown", "which is not trusted here")
 
 
 # Locations.

@@ -64,8 +64,9 @@ class Model:
     def add(self, der: bytes, *sources: tuple[str, str]) -> None:
         self.roots[der] = Anchor(x509.Certificate(der), (("system", "the store"), *sources))
 
-    def trust_set(self, config: object) -> SimpleNamespace:
-        return SimpleNamespace(anchors=tuple(self.roots.values()), removed=(), rejected=(), distrust_is_known=True)
+    def trust_set(self, config: object, is_limited: bool = True) -> SimpleNamespace:
+        anchors = tuple(self.roots.values())
+        return SimpleNamespace(anchors=anchors, distrusted=(), blocklisted=(), distrust_is_known=True)
 
 
 @pytest.fixture(params=["macos", "windows"])

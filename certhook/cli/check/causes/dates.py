@@ -12,7 +12,7 @@ from certhook.cli.check.certificate import is_self_issued, quoted_name
 from certhook.cli.check.wording import date, duration
 
 #: A correct clock does not show an earlier time. The latest date in the change log must not be later.
-RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
+RELEASED = datetime(2026, 11, 29, tzinfo=timezone.utc)
 
 # X509_V_ERR_* in OpenSSL's x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED = 9, 10
