@@ -8,7 +8,7 @@ import time
 import lab as lab_module
 import pytest
 from cryptography import x509
-from lab import Lab, Result, assert_cause
+from lab import Lab, Result
 from pki import BARE, chain, issue
 
 from certhook import _files
