@@ -200,6 +200,24 @@ def test_a_signal_that_ends_it_leaves_neither_files_nor_clients(name, installed,
         os.killpg(process.pid, 0)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
+def test_a_client_that_starts_while_a_signal_arrives_is_ended(monkeypatch) -> None:
+    started = []
+
+    def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
+        process = popen(*arguments, **options)  # type: ignore[call-overload]
+        started.append(process)
+        signal.raise_signal(signal.SIGTERM)
+        return process
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(SystemExit) as raised:
+        main(["demo"])
+    assert raised.value.code == 128 + signal.SIGTERM
+    assert [process.poll() for process in started] == [-signal.SIGKILL]
+
+
 def test_signals_have_their_former_effect_afterwards(monkeypatch) -> None:
     monkeypatch.setattr(demo, "PROGRAM", "raise SystemExit(1)")
     before = signal.getsignal(signal.SIGTERM)

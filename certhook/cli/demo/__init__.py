@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 def _demonstrate(command: str) -> dict[str, Any]:
     """Run the clients, and return the JSON object."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_unwinding())
+        signals = stack.enter_context(_Signals())
         try:
             directory = stack.enter_context(TemporaryDirectory())
         except OSError:
@@ -108,8 +108,9 @@ def _demonstrate(command: str) -> dict[str, Any]:
             raise CommandError(f"demo: this process cannot listen on 127.0.0.1: {error.strerror or error}") from None
 
         def start(variables: dict[str, str], **task: Any) -> Client:
-            client = Client(paths["program"], directory.path, variables, **task)
-            stack.callback(client.stop)
+            with signals.held():
+                client = Client(paths["program"], directory.path, variables, **task)
+                stack.callback(client.stop)
             return client
 
         trust = {"SSL_CERT_FILE": paths["store"], "SSL_CERT_DIR": paths["hashed"]}
@@ -131,24 +132,42 @@ def _demonstrate(command: str) -> dict[str, Any]:
     }
 
 
-@contextlib.contextmanager
-def _unwinding() -> Iterator[None]:
+class _Signals:
     """Make signals that end this process remove the directory and end the clients first, as Ctrl-C does."""
 
-    def end(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
+    def __init__(self) -> None:
+        self._is_held = False
+        self._received = 0
+        self._replaced: list[int] = []
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    is_main = threading.current_thread() is threading.main_thread()
-    # nohup ignores SIGHUP.
-    replaced = [number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL]
-    for number in replaced:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in replaced:
+    def __enter__(self) -> _Signals:
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        is_main = threading.current_thread() is threading.main_thread()
+        # nohup ignores SIGHUP.
+        self._replaced = [number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL]
+        for number in self._replaced:
+            signal.signal(number, self._end)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number in self._replaced:
             signal.signal(number, signal.SIG_DFL)
+
+    def _end(self, number: int, frame: object) -> None:
+        self._received = number
+        if not self._is_held:
+            raise SystemExit(128 + number)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Delay a signal until the end of the block."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            if self._received:
+                raise SystemExit(128 + self._received)
 
 
 def _write(directory: Directory) -> dict[str, str]:
