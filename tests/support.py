@@ -22,6 +22,8 @@ from typing import Iterator, NamedTuple
 
 import measuring
 import trustme
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.x509 import load_pem_x509_certificate
 
 #: Variables that select the roots of a library or a tool.
 TRUST_VARIABLES = (
@@ -224,6 +226,15 @@ def hashed_name(certificate: bytes) -> str:
     return f"{names.subject_hash(x509.Certificate(certificate).subject)}.0"
 
 
+def is_accepted_by_wine(certificate: bytes) -> bool:
+    """Return whether Wine's crypt32 accepts the ECDSA signature of *certificate*, which is PEM.
+
+    It rejects one with an integer that has fewer than 32 bytes, as one in 128 has.
+    """
+    parsed = load_pem_x509_certificate(certificate)
+    return all(number.bit_length() > 248 for number in decode_dss_signature(parsed.signature))
+
+
 class Authorities:
     """One certificate authority per location of its root.
 
@@ -235,7 +246,10 @@ class Authorities:
 
     def __init__(self) -> None:
         for name in self.names:
-            setattr(self, name, trustme.CA(organization_name=f"certhook tests {name}"))
+            ca = trustme.CA(organization_name=f"certhook tests {name}")
+            while not is_accepted_by_wine(ca.cert_pem.bytes()):
+                ca = trustme.CA(organization_name=f"certhook tests {name}")
+            setattr(self, name, ca)
 
     @classmethod
     def in_directory(cls, directory: Path, is_first: bool) -> Authorities:

@@ -57,6 +57,8 @@ def complete_servers(cas, tmp_path) -> str:
         ports = {}
         for name in cas.names:
             leaf = getattr(cas, name).issue_cert("localhost")
+            while not support.is_accepted_by_wine(leaf.cert_chain_pems[0].bytes()):
+                leaf = getattr(cas, name).issue_cert("localhost")
             file = tmp_path / f"{name}.pem"
             file.write_bytes(leaf.private_key_and_cert_chain_pem.bytes() + cas.pem(name))
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
