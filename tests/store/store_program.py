@@ -64,8 +64,11 @@ def _urllib(context: ssl.SSLContext, port: int) -> None:
 
 def _asyncio(context: ssl.SSLContext, port: int) -> None:
     async def connect() -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
-        writer.close()
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+            writer.transport.abort()
+        finally:
+            await asyncio.sleep(0)  # The transport closes the socket.
 
     asyncio.run(connect())
 
