@@ -168,10 +168,13 @@ CLIENTS = {
         """
         import asyncio
         async def exchange():
-            reader, writer = await asyncio.open_connection("localhost", port, ssl=CONTEXT or True)
-            writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
-            reply = await reader.read()
-            writer.close()
+            try:
+                reader, writer = await asyncio.open_connection("localhost", port, ssl=CONTEXT or True)
+                writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
+                reply = await reader.read()
+                writer.transport.abort()
+            finally:
+                await asyncio.sleep(0)  # The transport closes the socket.
             return reply.endswith(b"hello")
         return asyncio.run(exchange())
         """,
