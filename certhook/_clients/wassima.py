@@ -13,10 +13,11 @@ from certhook._state import incomplete, is_wrapped, load_module, marked, wrap
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Callable, Iterable
+    from typing import Any, Iterable
 
     from certhook._clients.certificates import Certificates
     from certhook._config import Config
+    from certhook._sources.collector import Collector
 
 _DER, _PEM = "root_der_certificates", "root_pem_certificates"
 
@@ -117,12 +118,22 @@ def _omitted(module: ModuleType, config: Config, others: list[bytes], own: list[
 
     :param own: all certificates that wassima collected
     """
+    from certhook._certificates.x509 import Certificate
+    from certhook._config import SERVER_AUTH
     from certhook._digest import hexdigest
     from certhook._public_bundles import CERTIFI
 
-    config = _config.effective(config)
-    sources = config.adopting(CERTIFI).sources
-    is_distrusted, is_complete = _distrust(config)
+    collector = _exclusions(config)
+    config = collector.config
+    sources, is_complete = config.adopting(CERTIFI).sources, not collector.doubt
+
+    def is_distrusted(der: bytes) -> bool:
+        try:
+            purposes, _ = collector.blocklist.match(Certificate(der))
+        except ValueError:
+            return False  # OpenSSL does not accept it either.
+        return bool(purposes & SERVER_AUTH)
+
     omitted = set(filter(is_distrusted, others))
     if "system" not in sources or "bundled" not in sources or config.bundle is not None or not is_complete:
         bundle = _own_bundle(module, own)
@@ -137,26 +148,18 @@ def _omitted(module: ModuleType, config: Config, others: list[bytes], own: list[
     return omitted
 
 
-def _distrust(config: Config) -> tuple[Callable[[bytes], bool], bool]:
-    """Return a function that determines whether a certificate is distrusted, and whether all block lists were read."""
-    from certhook._certificates.x509 import Certificate
+def _exclusions(config: Config) -> Collector:
+    """Read the system-wide settings file and the block lists into a new collector."""
     from certhook._config import SERVER_AUTH
-    from certhook._sources import bundled, distrust
+    from certhook._sources import bundled, distrust, settings_file
     from certhook._sources.collector import Collector
 
     collector = Collector(config, SERVER_AUTH)
+    settings_file.read(collector)
     distrust.read(collector)
     if collector.blocklist.removed_labels:
         bundled.read(collector)  # It contains the labels.
-
-    def is_distrusted(der: bytes) -> bool:
-        try:
-            purposes, _ = collector.blocklist.match(Certificate(der))
-        except ValueError:
-            return False  # OpenSSL does not accept it either.
-        return bool(purposes & SERVER_AUTH)
-
-    return is_distrusted, collector.blocklist.is_complete
+    return collector
 
 
 def _own_bundle(module: ModuleType, own: Iterable[bytes]) -> set[bytes]:

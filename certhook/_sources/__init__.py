@@ -68,15 +68,14 @@ def collect(config: Config, purpose: int = SERVER_AUTH, is_limited: bool = True)
         return collector
     _read(distrust, "distrust", collector)
     names = list(config.sources)
-    doubt = _doubt_about_bundle(collector)
-    if doubt:
+    if collector.doubt:
         names.sort(key="bundled".__eq__)  # The bundle comes last.
     for name in names:
         if name == "bundled" and purpose != SERVER_AUTH:
             continue
         before = collector.count()
-        if name == "bundled" and before and doubt:
-            collector.problems.append(SourceError(name, f"is excluded, because {doubt}"))
+        if name == "bundled" and before and collector.doubt:
+            collector.problems.append(SourceError(name, f"is excluded, because {collector.doubt}"))
             continue
         _read(_MODULES[name], name, collector)
         if config.mode == "fallback" and collector.count() > before:
@@ -84,16 +83,6 @@ def collect(config: Config, purpose: int = SERVER_AUTH, is_limited: bool = True)
     _read(extra, "extra", collector)
     _read(removed, "removed roots", collector)
     return collector
-
-
-def _doubt_about_bundle(collector: Collector) -> str:
-    """Return why the administrator may have excluded roots of the bundle, empty if that is known."""
-    if not collector.blocklist.is_complete:
-        return "it may contain roots that this system distrusts"
-    file = collector.settings_file
-    if file is not None and not file.is_readable:
-        return f"{file.path}, which may exclude it, cannot be read"
-    return ""
 
 
 def _read(module: ModuleType, name: str, collector: Collector) -> None:

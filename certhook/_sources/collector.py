@@ -99,6 +99,14 @@ class Collector:
         self.blocklist.is_complete = False
         self.recorder.read_failed(error)
 
+    @property
+    def doubt(self) -> str:
+        """Why the administrator may exclude more roots than is known, as a clause; empty if everything was read."""
+        if not self.blocklist.is_complete:
+            return "it may contain roots that this system distrusts"
+        file = self.settings_file
+        return "" if file is None or file.is_readable else f"{file.path}, which may exclude it, cannot be read"
+
     def count(self) -> int:
         """Return the number of anchors collected so far."""
         return sum(1 for merged in self._merged.values() if self._is_anchor(merged))
@@ -144,7 +152,7 @@ class Collector:
             distrusted=self.distrusted(),
             excluded=self._excluded,
             blocklisted=[m.anchor() for m in candidates if m.rejected & wanted and not m.trusted & wanted],
-            distrust_is_known=self.blocklist.is_complete,
+            distrust_is_known=not self.doubt,
             locations=self.locations,
             problems=self.problems,
             snapshot=self.recorder.snapshot(),

@@ -61,7 +61,7 @@ class TrustSet:
     :ivar distrusted: anchors that a source lists and the administrator distrusts
     :ivar excluded: anchors that a source lists, and that ``CERTHOOK_REMOVED`` excludes
     :ivar blocklisted: distrusted certificates that no source lists as trusted
-    :ivar distrust_is_known: whether all block lists could be read
+    :ivar distrust_is_known: whether all block lists, and the system-wide settings file, could be read
     :ivar locations: each file, directory and store that was read
     :ivar problems: invalid settings and unreadable sources, as exceptions
 

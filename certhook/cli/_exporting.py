@@ -21,7 +21,7 @@ def read_exportable(config: Config, purpose: int) -> tuple[list[Anchor], TrustSe
 
     :returns: the anchors that OpenSSL accepts, in the order of a compiled store, because OpenSSL uses the first one
         of several with equal names; and the trust set
-    :raises CommandError: if there are none, or it is unknown which certificates are distrusted
+    :raises CommandError: if there are none, or it is unknown which ones the administrator excludes
     """
     trust_set = read_trust_set(config, purpose)
     # OpenSSL and many programs stop reading a file at a certificate that OpenSSL rejects.
@@ -30,8 +30,8 @@ def read_exportable(config: Config, purpose: int) -> tuple[list[Anchor], TrustSe
     anchors = sorted((anchor for anchor in anchors if anchor.der in order), key=lambda anchor: order[anchor.der])
     _problem_list.complain_of(problems, "status")
     if not trust_set.distrust_is_known:
-        # Programs that read the file do not check again which certificates are distrusted.
-        raise CommandError("nothing was written: the file might contain root certificates that this system distrusts")
+        # Programs that read the file do not check again which certificates are excluded.
+        raise CommandError("nothing was written: the file might contain roots that the administrator excludes")
     if not anchors:
         raise CommandError("nothing was written: there is no trusted root certificate")
     return anchors, trust_set

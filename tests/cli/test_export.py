@@ -100,7 +100,7 @@ def test_roots_that_are_distrusted_or_that_openssl_rejects_are_not_exported(cert
 def test_nothing_is_written_if_distrust_is_unknown(monkeypatch, environment, tmp_path, capsys) -> None:
     monkeypatch.setattr(debian, "DESELECTED", str(tmp_path))  # A directory cannot be read as a list.
     assert main(["export", str(tmp_path / "exported")]) == 1
-    assert "might contain root certificates that this system distrusts" in capsys.readouterr().err
+    assert "might contain roots that the administrator excludes" in capsys.readouterr().err
     assert not (tmp_path / "exported").exists()
 
 

@@ -21,6 +21,7 @@ from certhook._config import CLIENT_AUTH, SERVER_AUTH, SETTINGS, VARIABLES, Conf
 from certhook._public_bundles import BUNDLES, CERTIFI
 from certhook._sources import limits, read_trust_set, settings_file
 from certhook._state import process
+from certhook.cli import main
 from certhook.exceptions import CerthookWarning
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -564,7 +565,7 @@ def test_the_variable_of_nixpkgs_adds_no_roots_that_the_file_excludes(text, lett
     assert "d" in letters_of(read(NIX_SSL_CERT_FILE=roots / "d.pem"))
     # Stock Python obeys it in nixpkgs.
     file(text)
-    monkeypatch.setattr(limits, "is_nix_variable_stock", lambda: True)
+    monkeypatch.setattr(limits, "is_openssl_of_nixpkgs", lambda: True)
     assert "d" in letters_of(read(NIX_SSL_CERT_FILE=roots / "d.pem"))
 
 
@@ -575,6 +576,27 @@ def test_the_certificates_that_wassima_collects_do_not_exceed_the_file(text, kep
     own = [ROOTS["b"], ROOTS["c"]]
     omitted = wassima._omitted(module, Config({}), own, own)
     assert set(own) - omitted == {ROOTS[letter] for letter in kept}
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_a_file_that_cannot_be_read_excludes_the_bundle_of_wassima(is_readable, file, roots, monkeypatch) -> None:
+    file("mode = chain")
+    if not is_readable:
+        monkeypatch.setattr("certhook._directory.entries.Directory.read", raising(OSError(5, "Input/output error")))
+    module = types.SimpleNamespace(fallback_der_certificates=lambda: [ROOTS["b"]])
+    own = [ROOTS["b"], ROOTS["c"]]
+    assert wassima._omitted(module, Config({}), own, own) == (set() if is_readable else {ROOTS["b"]})
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_nothing_is_exported_if_the_file_cannot_be_read(is_readable, file, roots, monkeypatch, capsys) -> None:
+    file("mode = chain")
+    if not is_readable:
+        monkeypatch.setattr("certhook._directory.entries.Directory.read", raising(OSError(5, "Input/output error")))
+    assert main(["export", "-"]) == (not is_readable)
+    printed = capsys.readouterr()
+    assert ("BEGIN CERTIFICATE" in printed.out) == is_readable
+    assert ("might contain roots that the administrator excludes" in printed.err) == (not is_readable)
 
 
 @pytest.mark.parametrize(("text", "is_permitted"), [("sources = system", False), ("sources = bundled", True)])
