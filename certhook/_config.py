@@ -216,7 +216,7 @@ class Config:
     """The values of all settings; see :data:`SETTINGS` for the attributes.
 
     :param environ: names and values of variables
-    :ivar environ: *environ*
+    :ivar environ: the names and values of variables
     :ivar problems: a :class:`ConfigurationError` for each invalid value
     :ivar requested: the public bundle of :mod:`certhook._public_bundles` that a caller names; None for default trust
     :ivar named: *requested*, or else the public bundle that SSL_CERT_FILE names

@@ -272,8 +272,8 @@ _METADATA = (
 
 def marked(wrapper: "Function", original: "Function", module: str = "ssl") -> "Function":
     """Return *wrapper* with the metadata of *original*, a function of *module*, and marked as certhook's."""
-    # As functools.update_wrapper() does it, which ssl does not import since Python 3.14: in a program with the working
-    # directory on its path, a file functools.py would be imported that stock Python does not import.
+    # Not functools.update_wrapper(): ssl no longer imports functools in Python 3.14, so a functools.py in the working
+    # directory of a program that has it on its path would be executed, unlike on stock Python.
     for name in _METADATA:
         try:
             setattr(wrapper, name, getattr(original, name))

@@ -14,7 +14,7 @@ import sys
 
 from certhook._config import EXTRA, MODES, PREFIX, SETTINGS, SOURCES
 from certhook._public_bundles import BUNDLES, named_by_variables, split
-from certhook._sources.locations import is_nix_variable_stock, well_known
+from certhook._sources.locations import is_openssl_of_nixpkgs, well_known
 from certhook._text import printable, shown
 from certhook.exceptions import ConfigurationError, SourceError
 
@@ -146,7 +146,7 @@ def limited(config: Config, file: SettingsFile) -> tuple[Config, list[Configurat
 def _exceeds_with_nix(config: Config, limits: dict[str, Any]) -> bool:
     """Return whether NIX_SSL_CERT_FILE adds a file that *limits* exclude, and that stock Python does not read."""
     path = config.nix_cert_file
-    if path is None or "extra" not in limits or config.overrides_system or is_nix_variable_stock():
+    if path is None or "extra" not in limits or config.overrides_system or is_openssl_of_nixpkgs():
         return False
     return path not in limits["extra"] and path not in well_known(sys.platform)[0]
 

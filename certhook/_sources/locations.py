@@ -122,8 +122,8 @@ def is_android(platform: str) -> bool:
     return platform == "android" or (platform.startswith("linux") and hasattr(sys, "getandroidapilevel"))
 
 
-def is_nix_variable_stock() -> bool:
-    """Return whether OpenSSL is that of nixpkgs. It prefers NIX_SSL_CERT_FILE to SSL_CERT_FILE; others ignore it."""
+def is_openssl_of_nixpkgs() -> bool:
+    """Return whether OpenSSL is that of nixpkgs, which prefers NIX_SSL_CERT_FILE to SSL_CERT_FILE; others ignore it."""
     import _ssl
 
     return _ssl.get_default_verify_paths()[1].startswith("/nix/store/")

@@ -23,7 +23,7 @@ import sys
 
 from certhook._path_values import may_be_paths
 from certhook._secrets import hidden_path_kind
-from certhook._sources.locations import HASHED, is_nix_variable_stock, users_directories, well_known
+from certhook._sources.locations import HASHED, is_openssl_of_nixpkgs, users_directories, well_known
 from certhook._sources.native import native_store
 from certhook._sources.reading import read_directory, read_file
 
@@ -41,7 +41,7 @@ def read(collector: Collector) -> None:
     native = native_store()
     if native is not None and (not config.overrides_system or sys.platform == "win32"):
         native.read(collector)
-    if config.nix_cert_file is not None and (not config.overrides_system or is_nix_variable_stock()):
+    if config.nix_cert_file is not None and (not config.overrides_system or is_openssl_of_nixpkgs()):
         # nixpkgs sets it to a missing file to select no roots.
         setting = "NIX_SSL_CERT_FILE" if os.path.isfile(config.nix_cert_file) else None
         if setting or not hidden_path_kind(config.nix_cert_file):

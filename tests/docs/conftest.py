@@ -82,26 +82,26 @@ def network(root: None, tmp_path_factory: pytest.TempPathFactory, make_hosts) ->
         yield running
 
 
-@pytest.fixture(scope="session")
-def tools(once) -> Path:
-    """Return the directory of the commands of the tools, in an environment without certhook."""
-    with once("tools") as (directory, is_first):
+def _commands(once, name: str, *requirements: str) -> Path:
+    """Return the directory of the commands of packages, in an environment without certhook."""
+    with once(name) as (directory, is_first):
         python = support.interpreter_of(directory / "environment")
         if is_first:
             support.make_environment(directory / "environment")
-            _pip("--python", python, "install", *TOOLS)
+            _pip("--python", python, "install", *requirements)
     return python.parent
+
+
+@pytest.fixture(scope="session")
+def tools(once) -> Path:
+    """The directory of the commands of the tools."""
+    return _commands(once, "tools", *TOOLS)
 
 
 @pytest.fixture(scope="session")
 def uv(once) -> Path:
-    """Return the directory of the command uv, in an environment without certhook."""
-    with once("uv") as (directory, is_first):
-        python = support.interpreter_of(directory / "environment")
-        if is_first:
-            support.make_environment(directory / "environment")
-            _pip("--python", python, "install", "uv >= 0.13")
-    return python.parent
+    """The directory of the command uv."""
+    return _commands(once, "uv", "uv >= 0.13")
 
 
 @pytest.fixture(scope="session")

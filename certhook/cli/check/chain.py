@@ -43,7 +43,7 @@ _ROOT_VARIABLES = ("CERTHOOK_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "
 # Longer than any valid path. A malicious server may send hundreds of certificates with the same name.
 _MAX_PATH_LENGTH = 20
 
-#: A root, its status, and the variables that exclude it if its status is "excluded".
+#: A root, its status, and the variables or the settings file that exclude it if its status is "excluded".
 Entry = Tuple[Anchor, str, Tuple[str, ...]]
 
 
@@ -51,8 +51,8 @@ class Root(NamedTuple):
     """A root that a source lists.
 
     :ivar status: "trusted", "distrusted", "expired" if it is an intermediate certificate that certhook ignores
-        because it has expired, or "excluded" if a variable excludes its source
-    :ivar settings: the variables that exclude it if its status is "excluded"
+        because it has expired, or "excluded" if a variable or the settings file excludes its source
+    :ivar settings: the variables, or the path of the file, that exclude it if its status is "excluded"
     """
 
     anchor: Anchor
@@ -227,10 +227,14 @@ def _excluded_by_file(trust_set: TrustSet) -> Iterator[Entry]:
     file = settings_file.load()
     if not file.limits:
         return
-    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.distrusted, *trust_set.excluded)}
+    known = _known(trust_set)
     for anchor in read_trust_set(_config.current(), is_limited=False).anchors:
         if anchor.der not in known:
             yield anchor, EXCLUDED, (file.path,)
+
+
+def _known(trust_set: TrustSet) -> set[bytes]:
+    return {anchor.der for anchor in (*trust_set.anchors, *trust_set.distrusted, *trust_set.excluded)}
 
 
 def _restricted(anchor: Anchor) -> Anchor:
@@ -254,7 +258,7 @@ def _excluded(
     :param with_all_sources: the trust set of the same variables with all sources
     :param default: the trust set without any variable
     """
-    known = {anchor.der for anchor in (*trust_set.anchors, *trust_set.distrusted, *trust_set.excluded)}
+    known = _known(trust_set)
     for other in (with_all_sources, default):
         for anchor in other.anchors:
             if anchor.der not in known:

@@ -105,9 +105,8 @@ def _cause(check: dict[str, Any]) -> list[str]:
     for number, advice in enumerate(cause["advice"], 1):
         text, _, commands = advice.partition("\n")
         lines += wrapped(f"{number}. {text}", "  ", "     ")
-        # A command is not wrapped: it must remain intact when it is copied.
+        # Commands and addresses are not wrapped: they must remain intact when they are copied.
         lines += [f"       {command}" for command in commands.splitlines()]
-    # Neither is an address, which is a link in many terminals.
     return [*lines, f"  More: {cause['documentation']}"]
 
 
